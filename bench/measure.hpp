@@ -1,0 +1,80 @@
+// How the benchmarks measure: medians of wall time, and beside each the ceiling of multiply-adds, measured between its own repetitions, so that a
+// neighbour on the machine slows both.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <sdepth/core/parallel.hpp>
+#include <sdepth/kernels/cpu/vector.hpp>
+
+namespace sdepth::bench {
+
+[[nodiscard]] inline double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Seconds that a call takes.
+template <class F>
+[[nodiscard]] double seconds(const F& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Multiply-adds that depend on nothing but themselves: 12 chains keep two units of 4 cycles' latency busy. Returns their floating-point operations.
+template <class Arch = xsimd::default_arch>
+double multiply_adds(int repetitions) {
+  constexpr std::size_t chains = 12;
+  cpu::Vector<Arch> sum[chains];
+  float start = 1e-3F, factor = 0.999F;
+  benchmark::DoNotOptimize(start);
+  benchmark::DoNotOptimize(factor);
+  for (cpu::Vector<Arch>& s : sum) s = cpu::all<Arch>(start);
+  const cpu::Vector<Arch> x = cpu::all<Arch>(factor), y = cpu::all<Arch>(start);
+  for (int i = 0; i < repetitions; ++i) {
+    SDEPTH_UNROLL(12)
+    for (std::size_t c = 0; c < chains; ++c) sum[c] = cpu::fma<Arch>(sum[c], x, y);
+  }
+  for (cpu::Vector<Arch>& s : sum) {
+    float values[static_cast<std::size_t>(cpu::lanes<Arch>)];
+    cpu::store<Arch>(values, s);
+    benchmark::DoNotOptimize(values);
+  }
+  return 2.0 * repetitions * static_cast<double>(chains) * cpu::lanes<Arch>;
+}
+
+/// Floating-point operations per second of `threads` threads that do nothing but multiply-add, over about a millisecond.
+[[nodiscard]] inline double multiply_add_rate(int threads) {
+  constexpr int repetitions = 200000;
+  double operations = 0;
+  const double time = seconds([&] {
+    std::vector<double> done(static_cast<std::size_t>(threads));
+    parallel_for(threads, threads, [&](int i, int) { done[static_cast<std::size_t>(i)] = multiply_adds(repetitions); });
+    for (const double d : done) operations += d;
+  });
+  return operations / time;
+}
+
+/// Runs `work` for as long as the benchmark asks; counters: GFLOPS of the median, and its ratio to the ceiling.
+template <class Work>
+void measure(benchmark::State& state, int threads, double operations, const Work& work) {
+  std::vector<double> times, ceilings;
+  for (auto _ : state) {
+    times.push_back(seconds(work));
+    ceilings.push_back(multiply_add_rate(threads));
+  }
+  const double rate = operations / median(times);
+  state.counters["GFLOPS"] = rate / 1e9;
+  state.counters["of_ceiling"] = rate / median(ceilings);
+  state.counters["ms"] = median(times) * 1e3;
+}
+
+}  // namespace sdepth::bench

@@ -1,0 +1,23 @@
+# sdepth::xsimd, the headers of xsimd and nothing else: the package's own target asks for xtl, which Debian does not install with it.
+# Used by sdepth's own build and by its installed package.
+
+function(sdepth_find_xsimd)
+  if(TARGET sdepth::xsimd)
+    return()
+  endif()
+  find_package(xsimd QUIET CONFIG)
+  find_path(SDEPTH_XSIMD_INCLUDE_DIR xsimd/xsimd.hpp HINTS ${xsimd_INCLUDE_DIRS} DOC "Where xsimd/xsimd.hpp lies")
+  mark_as_advanced(SDEPTH_XSIMD_INCLUDE_DIR)
+  if(NOT SDEPTH_XSIMD_INCLUDE_DIR)
+    return()
+  endif()
+  file(STRINGS ${SDEPTH_XSIMD_INCLUDE_DIR}/xsimd/config/xsimd_config.hpp version REGEX "define XSIMD_VERSION_M[AIJNOR]+ [0-9]+")
+  list(TRANSFORM version REPLACE "[^0-9]" "")
+  list(JOIN version "." version)
+  if(version VERSION_LESS 8.1)
+    message(STATUS "sdepth: xsimd ${version} in ${SDEPTH_XSIMD_INCLUDE_DIR} is too old; 8.1 or later is needed")
+    return()
+  endif()
+  add_library(sdepth::xsimd INTERFACE IMPORTED GLOBAL)
+  target_include_directories(sdepth::xsimd INTERFACE ${SDEPTH_XSIMD_INCLUDE_DIR})
+endfunction()

@@ -1,0 +1,59 @@
+// A network being trained, whatever its type: all that the run asks of it. So the run is compiled once, and each network beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <sdepth/core/shape.hpp>
+#include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/safetensors.hpp>
+#include <sdepth/train/options.hpp>
+#include <sdepth/train/trainer.hpp>
+
+namespace programs {
+
+/// What is known of a network without its numbers. Operations are floating-point operations of one image's forward pass.
+struct NetworkFacts {
+  int residual_blocks = 0;
+  std::size_t parameters = 0;
+  double operations = 0;                  // every block open
+  std::vector<double> branch_operations;  // [residual blocks], what skipping each saves
+};
+
+/// A Trainer behind an interface: one virtual call per step, nothing virtual below it.
+class Learner {
+ public:
+  Learner() = default;
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+  virtual ~Learner() = default;
+
+  /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
+  virtual sdepth::Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) = 0;
+  [[nodiscard]] virtual sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) = 0;
+
+  virtual void set_learning_rate(double rate) = 0;
+  virtual void set_survival(std::span<const double> survival) = 0;
+  [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
+  [[nodiscard]] virtual std::uint64_t steps() const = 0;
+  [[nodiscard]] virtual NetworkFacts facts() const = 0;
+
+  virtual void load_weights(const sdepth::SafeTensors& file, const std::string& where) = 0;
+  virtual void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) = 0;
+  virtual void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) = 0;
+  virtual void restore(const sdepth::Checkpoint& checkpoint) = 0;
+};
+
+/// A learner for a network by name, made for pictures of one shape and number of classes.
+using MakeLearner = std::unique_ptr<Learner>(const std::string& model, const sdepth::TrainingOptions& options);
+MakeLearner make_gray_learner;         // 1 x 28 x 28, 10 classes
+MakeLearner make_colour_learner;       // 3 x 32 x 32, 10 classes
+MakeLearner make_colour_100_learner;   // 3 x 32 x 32, 100 classes
+
+}  // namespace programs

@@ -1,0 +1,91 @@
+// The learner of one network type, over the library's trainer.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/weights.hpp>
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/network/network.hpp>
+#include <sdepth/train/trainer.hpp>
+
+#include "../shared/choices.hpp"
+#include "learner.hpp"
+
+namespace programs {
+
+/// Floating-point operations of each residual branch's forward pass: what an image saves where the block is skipped.
+template <class Net>
+struct BranchOperations;
+template <class Input, class... Words>
+struct BranchOperations<sdepth::Network<Input, Words...>> {
+  [[nodiscard]] static std::vector<double> of_each_block() {
+    std::vector<double> operations;
+    const auto visit = [&]<class Word, sdepth::Shape In>(std::type_identity<Word>, std::integral_constant<sdepth::Shape, In>) {
+      using Block = typename sdepth::BlockTraits<Word>::Block;
+      if constexpr (!std::is_void_v<Block>)
+        operations.insert(operations.end(), static_cast<std::size_t>(sdepth::BlockTraits<Word>::count),
+                          2.0 * sdepth::WordPlan<Block, In>::branch_multiply_adds);
+    };
+    using Net = sdepth::Network<Input, Words...>;
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (visit(std::type_identity<Words>{}, std::integral_constant<sdepth::Shape, Net::shapes[I]>{}), ...);
+    }(std::index_sequence_for<Words...>{});
+    return operations;
+  }
+};
+
+template <class Net, class Backend>
+class LearnerOf final : public Learner {
+ public:
+  explicit LearnerOf(const sdepth::TrainingOptions& options) : trainer_(options) {}
+
+  sdepth::Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) override {
+    const sdepth::NHWC<float> pictures{images};
+    return gates.empty() ? trainer_.step(pictures, labels) : trainer_.step(pictures, labels, gates);
+  }
+  sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) override {
+    return trainer_.evaluate(sdepth::NHWC<float>{images}, labels);
+  }
+
+  void set_learning_rate(double rate) override { trainer_.set_learning_rate(rate); }
+  void set_survival(std::span<const double> survival) override { trainer_.set_survival(survival); }
+  std::span<const std::uint8_t> gates() const override { return trainer_.gates(); }
+  std::uint64_t steps() const override { return trainer_.steps(); }
+  NetworkFacts facts() const override {
+    return {Net::residual_blocks, Net::parameter_count, Net::operations_per_image, BranchOperations<Net>::of_each_block()};
+  }
+
+  void load_weights(const sdepth::SafeTensors& file, const std::string& where) override {
+    auto& weights = *trainer_.weights();
+    sdepth::take_weights<T>(file, weights.tensors(), weights.parameters().data(), weights.running().data(), "", where);
+  }
+  void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) override {
+    const auto& weights = *trainer_.weights();
+    sdepth::SafeTensors file{metadata, {}};
+    sdepth::append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
+    sdepth::write_safetensors(path, file);
+  }
+  void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) override {
+    sdepth::save_checkpoint(path, trainer_, epoch, program);
+  }
+  void restore(const sdepth::Checkpoint& checkpoint) override { sdepth::restore(checkpoint, trainer_); }
+
+ private:
+  using T = typename Backend::Scalar;
+  sdepth::Trainer<Net, Backend> trainer_;
+};
+
+/// The learner of the network of that name, for the pictures and classes of this .cpp.
+template <class Image, int Classes>
+[[nodiscard]] std::unique_ptr<Learner> make_learner(const std::string& model, const sdepth::TrainingOptions& options) {
+  return with_network<Image, Classes>(model, [&]<class Net>() -> std::unique_ptr<Learner> {
+    return std::make_unique<LearnerOf<Net, sdepth::Cpu<>>>(options);
+  });
+}
+
+}  // namespace programs

@@ -1,0 +1,10 @@
+// The networks for pictures of 3 x 32 x 32 in 10 classes: CIFAR-10, SVHN and the synthetic set.
+#include "learner_of.hpp"
+
+namespace programs {
+
+std::unique_ptr<Learner> make_colour_learner(const std::string& model, const sdepth::TrainingOptions& options) {
+  return make_learner<Colour, 10>(model, options);
+}
+
+}  // namespace programs

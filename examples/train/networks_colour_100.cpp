@@ -1,0 +1,10 @@
+// The networks for pictures of 3 x 32 x 32 in 100 classes: CIFAR-100.
+#include "learner_of.hpp"
+
+namespace programs {
+
+std::unique_ptr<Learner> make_colour_100_learner(const std::string& model, const sdepth::TrainingOptions& options) {
+  return make_learner<Colour, 100>(model, options);
+}
+
+}  // namespace programs

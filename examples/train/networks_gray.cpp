@@ -1,0 +1,10 @@
+// The networks for gray pictures of 28 x 28 pixels in 10 classes: Fashion-MNIST.
+#include "learner_of.hpp"
+
+namespace programs {
+
+std::unique_ptr<Learner> make_gray_learner(const std::string& model, const sdepth::TrainingOptions& options) {
+  return make_learner<Gray, 10>(model, options);
+}
+
+}  // namespace programs

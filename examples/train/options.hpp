@@ -1,0 +1,86 @@
+// What a person asks of train: the options, where they come from, and what they mean for the library.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <sdepth/train/options.hpp>
+
+namespace programs {
+
+/// The options that decide a run's result. They go into the checkpoint under their names on the command line.
+struct Options {
+  std::string model = "resnet20";
+  std::string data = "fashion-mnist";
+  std::string data_dir;
+  std::string schedule = "linear";
+  double survival = 0.5;
+  int epochs = 0;  // exactly one of epochs and steps is positive
+  int steps = 0;
+  int batch = 128;
+  double learning_rate = 0.1;
+  std::string drops = "0.5,0.75";
+  int warm_up = 0;  // epochs
+  double momentum = 0.9;
+  double weight_decay = 1e-4;
+  bool nesterov = true;
+  bool augment = true;
+  bool shuffle = true;
+  int limit_train = 0;  // 0: all
+  int limit_test = -1;  // −1: all, 0: no test
+  int validation = 0;
+  std::uint64_t seed = 0;
+  std::string normalize = "paper";
+  std::string skip_update = "as-code";
+  std::string scaling = "test";
+  std::string init;
+  std::string gates;
+};
+
+/// A command line: the options that decide the result, and those that do not.
+struct CommandLine {
+  Options options;
+  std::set<std::string> given;  // names of the options that stand on it
+  int threads = sdepth::hardware_threads();
+  std::string out;     // empty: nothing is written
+  std::string resume;  // empty: a new run
+};
+
+/// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and ends the program then.
+/// Throws Error with a sentence for whatever is wrong with it.
+[[nodiscard]] CommandLine read_command_line(int count, char** words);
+
+/// Options as a JSON object, for the checkpoint, and back. Throws Error where `stored` is not what to_json wrote.
+[[nodiscard]] nlohmann::json to_json(const Options& options);
+[[nodiscard]] Options from_json(const nlohmann::json& stored, const std::string& where);
+
+/// The options of a run that goes on: those of the checkpoint. Options given again must agree, but --data-dir may name another place, and
+/// --epochs or --steps a later end, which moves the drops of the learning rate that are still to come.
+/// Throws Error for a contradiction.
+[[nodiscard]] Options resumed_options(const nlohmann::json& stored, const CommandLine& line, const std::string& where);
+
+/// What the trainer is made with.
+[[nodiscard]] sdepth::TrainingOptions training_options(const Options& options, int threads);
+
+/// When the learning rate falls.
+class LearningRatePlan {
+ public:
+  explicit LearningRatePlan(const Options& options);
+  /// @param step  of the run, 0-based   @param epoch  1-based
+  ///
+  /// With --epochs E: a drop d takes effect in the first epoch e ≥ d·E, as the authors' program counts, but never in epoch 1.
+  /// With --steps N: from step d·N on. A drop at 1 never takes effect. The first --warm-up epochs run at a tenth of the rate.
+  [[nodiscard]] double at(std::uint64_t step, int epoch) const;
+
+ private:
+  sdepth::LearningRate rate_;
+  int epochs_;
+  int steps_;
+};
+
+}  // namespace programs

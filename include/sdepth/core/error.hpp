@@ -1,0 +1,22 @@
+// Errors that a person sees: one sentence with what was expected, what was found, where, and what to do.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+
+namespace sdepth {
+
+/// Bad input, a full disk, a number out of range: what() is one sentence meant to be printed as it is.
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Throws Error with its arguments written one after the other: `fail(path, " has ", n, " bytes, expected ", m)`.
+template <class... Parts>
+[[noreturn]] void fail(const Parts&... parts) {
+  std::ostringstream sentence;
+  (sentence << ... << parts);
+  throw Error(sentence.str());
+}
+
+}  // namespace sdepth

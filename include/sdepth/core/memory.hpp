@@ -1,0 +1,98 @@
+// Memory for numbers: aligned buffers, and an arena whose unused part costs address space only.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <sdepth/core/error.hpp>
+
+namespace sdepth {
+
+/// A cache line, and the width of the widest vector (AVX-512).
+inline constexpr std::size_t alignment = 64;
+
+/// A zeroed array of numbers on a cache-line boundary; moves, does not copy.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::size_t size) : size_(size) {
+    if (size == 0) return;
+    const std::size_t bytes = (size * sizeof(T) + alignment - 1) / alignment * alignment;
+    values_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
+    if (!values_) fail("out of memory: ", bytes, " bytes asked for");
+    std::memset(static_cast<void*>(values_.get()), 0, bytes);
+  }
+  [[nodiscard]] T* data() noexcept { return values_.get(); }
+  [[nodiscard]] const T* data() const noexcept { return values_.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::span<T> span() noexcept { return {data(), size_}; }
+  [[nodiscard]] std::span<const T> span() const noexcept { return {data(), size_}; }
+  [[nodiscard]] T& operator[](std::size_t i) noexcept { return values_.get()[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const noexcept { return values_.get()[i]; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const noexcept { std::free(p); }
+  };
+  std::unique_ptr<T[], Free> values_;
+  std::size_t size_ = 0;
+};
+
+/// Bump allocation out of reserved address space: pages cost memory when first written, so a step that skips blocks takes less.
+class Arena {
+ public:
+  Arena() = default;
+  /// Reserves `bytes`, the worst case. Throws Error where the address space is refused.
+  explicit Arena(std::size_t bytes) : capacity_(bytes) {
+    if (bytes == 0) return;
+    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) fail("out of memory: the system refused to reserve ", bytes >> 20, " MiB for activations; use a smaller batch");
+    madvise(p, bytes, MADV_HUGEPAGE);  // fewer page faults in the first step; a refusal changes nothing
+    base_ = static_cast<std::byte*>(p);
+  }
+  Arena(Arena&& other) noexcept { swap(other); }
+  Arena& operator=(Arena&& other) noexcept {
+    Arena taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena() {
+    if (base_) munmap(base_, capacity_);
+  }
+
+  /// Room for `count` numbers on a cache-line boundary; its content is undefined.
+  template <class T>
+  [[nodiscard]] T* take(std::size_t count) {
+    const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    if (bytes > capacity_ - used_)
+      fail("the arena of ", capacity_, " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
+    T* p = reinterpret_cast<T*>(base_ + used_);
+    used_ += bytes;
+    return p;
+  }
+  /// Makes all memory available again; what was taken becomes invalid.
+  void reset() noexcept { used_ = 0; }
+  [[nodiscard]] std::size_t used() const noexcept { return used_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  void swap(Arena& other) noexcept {
+    std::swap(base_, other.base_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(used_, other.used_);
+  }
+  std::byte* base_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t used_ = 0;
+};
+
+}  // namespace sdepth

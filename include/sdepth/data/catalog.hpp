@@ -1,0 +1,91 @@
+// Data sets by name: where each is looked for, how it is read, and what a person is told when it is not there.
+#pragma once
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/data/cifar.hpp>
+#include <sdepth/data/idx.hpp>
+#include <sdepth/data/image_set.hpp>
+#include <sdepth/data/svhn.hpp>
+#include <sdepth/data/synthetic.hpp>
+
+namespace sdepth {
+
+/// The names that load_data_set() knows, for a program's help text.
+inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist", "mnist", "cifar10", "cifar100", "svhn", "synthetic"};
+
+/// The synthetic set of this name is always the same: 10 classes of 3 x 32 x 32, as CIFAR-10, 10,000 and 2,000 pictures.
+[[nodiscard]] inline DataSet load_synthetic() { return synthetic({3, 32, 32}, 10, 10000, 2000, 1); }
+
+/// Reads the files of a named set from a directory; errors name the file that is missing or damaged.
+[[nodiscard]] inline DataSet read_data_set(std::string_view name, const std::filesystem::path& directory) {
+  if (name == "cifar10") return read_cifar10(directory);
+  if (name == "cifar100") return read_cifar100(directory);
+  if (name == "svhn") return read_svhn(directory);
+  return read_idx(directory, 10, name);
+}
+
+/// Whether a directory is meant for a named set: one of these files is in it. Then what else is missing is an error.
+[[nodiscard]] inline bool holds_data_set(std::string_view name, const std::filesystem::path& directory) {
+  std::vector<const char*> signs{"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"};
+  if (name == "cifar10") signs = {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"};
+  if (name == "cifar100") signs = {"train.bin", "cifar-100-binary/train.bin"};
+  if (name == "svhn") signs = {"train_32x32.mat"};
+  std::error_code ignored;  // a folder that may not be entered holds nothing for us
+  for (const char* sign : signs)
+    if (std::filesystem::exists(directory / sign, ignored)) return true;
+  return false;
+}
+
+/// The value of an environment variable; empty where it is not set.
+[[nodiscard]] inline std::string environment(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value ? value : "";
+}
+
+/// Where a named set is looked for when no directory is given, in this order: the folder `name` of the environment variable SDEPTH_DATA,
+/// Debian's package dataset-fashion-mnist, and the cache that cmake/fetch.cmake fills.
+[[nodiscard]] inline std::vector<std::filesystem::path> data_set_places(std::string_view name) {
+  std::vector<std::filesystem::path> places;
+  if (const auto data = environment("SDEPTH_DATA"); !data.empty()) places.push_back(std::filesystem::path(data) / name);
+  if (name == "fashion-mnist") places.emplace_back("/usr/share/datasets/fashion-mnist");
+  if (const auto cache = environment("XDG_CACHE_HOME"); !cache.empty())
+    places.push_back(std::filesystem::path(cache) / "sdepth" / name);
+  else if (const auto home = environment("HOME"); !home.empty())
+    places.push_back(std::filesystem::path(home) / ".cache" / "sdepth" / name);
+  return places;
+}
+
+/// Loads a data set by name, from `directory` if that is not empty, else from the first of data_set_places() that has it.
+/// Throws Error for an unknown name, for a set that is nowhere (with what to do), and for files that are missing or damaged.
+[[nodiscard]] inline DataSet load_data_set(std::string_view name, const std::string& directory = {}) {
+  std::string names;
+  bool known = false;
+  for (const auto candidate : data_set_names) {
+    names += (names.empty() ? "" : ", ") + std::string(candidate);
+    known = known || candidate == name;
+  }
+  if (!known) fail("there is no data set named ", name, "; choose one of ", names);
+  if (name == "synthetic") return load_synthetic();
+  if (!directory.empty()) {
+    if (!std::filesystem::is_directory(directory)) fail(name, ": ", directory, " is not a directory; check the path");
+    return read_data_set(name, directory);
+  }
+  std::string looked;
+  for (const auto& place : data_set_places(name)) {
+    if (holds_data_set(name, place)) return read_data_set(name, place);
+    looked += (looked.empty() ? "" : ", ") + place.string();
+  }
+  fail(name, " was not found: looked in ", looked.empty() ? "no place, as neither SDEPTH_DATA nor HOME is set" : looked,
+       "; fetch it with `cmake -DDATA=", name, " -P cmake/fetch.cmake`, ",
+       name == "fashion-mnist" ? "or `apt-get install dataset-fashion-mnist`, " : "",
+       "say where it is with --data-dir, or go on without files with --data synthetic");
+}
+
+}  // namespace sdepth

@@ -1,0 +1,77 @@
+// Pictures in memory: what every reader returns and the loader draws batches from. Bytes stay bytes until a batch is made.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/core/shape.hpp>
+
+namespace sdepth {
+
+/// Labelled pictures of one shape, in the order of their files.
+struct ImageSet {
+  Shape shape;                        ///< of one picture
+  int classes = 0;                    ///< labels lie in [0, classes)
+  std::vector<std::uint8_t> pixels;   ///< [N, H, W, C]
+  std::vector<std::uint8_t> labels;   ///< [N]
+  std::string name;                   ///< for messages: "cifar10 training set"
+
+  [[nodiscard]] int size() const noexcept { return static_cast<int>(labels.size()); }
+
+  /// Picture i, [H, W, C].   @pre 0 ≤ i < size()
+  [[nodiscard]] std::span<const std::uint8_t> image(int i) const noexcept {
+    return {pixels.data() + static_cast<std::size_t>(i) * shape.size(), shape.size()};
+  }
+
+  /// A copy of records [first, first + count). Throws Error where the set has fewer.
+  [[nodiscard]] ImageSet subset(int first, int count) const {
+    if (first < 0 || count < 0 || first > size() - count)
+      fail(name, ": records ", first, " to ", static_cast<long long>(first) + count, " were asked for, but there are ", size());
+    const auto from = static_cast<std::ptrdiff_t>(first);
+    const auto to = from + count;
+    const auto bytes = static_cast<std::ptrdiff_t>(shape.size());
+    return {.shape = shape,
+            .classes = classes,
+            .pixels = {pixels.begin() + from * bytes, pixels.begin() + to * bytes},
+            .labels = {labels.begin() + from, labels.begin() + to},
+            .name = name};
+  }
+
+  /// Keeps the first `count` records, all where there are fewer. Copies nothing.
+  void limit(int count) {
+    const auto kept = static_cast<std::size_t>(std::clamp(count, 0, size()));
+    pixels.resize(kept * shape.size());
+    labels.resize(kept);
+  }
+
+  /// Moves the last `count` records into a set of their own: the validation part of a training set. Copies those only.
+  /// Throws Error where nothing would be left.
+  [[nodiscard]] ImageSet split_off(int count) {
+    if (count < 0 || count >= size())
+      fail(name, ": cannot hold out ", count, " of ", size(), " records for validation; hold out between 0 and ", size() - 1);
+    ImageSet held_out = subset(size() - count, count);
+    held_out.name = name + ", held out";
+    limit(size() - count);
+    return held_out;
+  }
+};
+
+/// What a data set's files hold.
+struct DataSet {
+  ImageSet train;
+  ImageSet test;
+};
+
+/// Writes planes [C, H, W], the order of CIFAR's files, as [H, W, C].   @pre `to` does not overlap `planes`.
+inline void planes_to_pixels(const std::uint8_t* planes, Shape shape, std::uint8_t* to) noexcept {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t i = 0; i < shape.pixels(); ++i) to[i * channels + c] = planes[c * shape.pixels() + i];
+}
+
+}  // namespace sdepth

@@ -1,0 +1,194 @@
+// report.html: one file that shows how a run went, made new after each epoch; it loads nothing and runs no script.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sdepth/io/chart.hpp>
+#include <sdepth/io/file.hpp>
+#include <sdepth/io/text.hpp>
+
+namespace sdepth {
+
+/// One epoch. Losses are means per image, errors percent of images classified wrongly; not-a-number where there is none.
+struct EpochRow {
+  int epoch = 0;
+  double train_loss = 0.0;
+  double train_error = 0.0;
+  double validation_error = std::numeric_limits<double>::quiet_NaN();
+  double test_error = std::numeric_limits<double>::quiet_NaN();
+  double seconds = 0.0;
+  double blocks_run = 0.0;  // residual blocks run per step, on average over the epoch
+  double learning_rate = 0.0;
+};
+
+/// What the report shows.
+struct RunReport {
+  std::string title;                                       // "resnet110 on CIFAR-10, linear decay to 0.5"
+  std::vector<std::pair<std::string, std::string>> facts;  // command line, data, model, parameters, survival, seed, …: shown as they are
+  std::vector<EpochRow> rows;
+  int residual_blocks = 0;       // of the network; 0: has none, and the report none of their charts
+  double expected_blocks = 0.0;  // sum of the survival probabilities
+};
+
+/// 3725.4 as "1 h 2 min", 65 as "1 min 5 s", 9.21 as "9.2 s".
+[[nodiscard]] inline std::string duration_text(double seconds) {
+  if (!(seconds >= 60.0)) return fixed_point(seconds, 1) + " s";
+  if (seconds >= 1e9) return decimal(seconds, 3) + " s";
+  const auto whole = static_cast<long long>(std::lround(seconds));
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+/// Light colours first, dark ones where the reader's system asks for them. Each curve keeps its hue in both, at least 3:1 from the page.
+inline constexpr const char* report_style = R"(<style>
+:root {
+  color-scheme: light dark;
+  --page: #f6f6f4; --card: #fff; --ink: #1c1c1a; --soft: #62625c; --line: #dcdcd6;
+  --train: #2a6fd0; --validation: #d2621c; --test: #138a5e;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #151514; --card: #1f1f1d; --ink: #f0f0ea; --soft: #a5a59c; --line: #3a3a36;
+    --train: #6aa5f2; --validation: #ee8a4a; --test: #3fbf8c;
+  }
+}
+body {
+  margin: 0 auto; padding: 24px 16px; max-width: 1160px;
+  font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+}
+h1 { font-size: 24px; margin: 0 0 16px; overflow-wrap: anywhere; }
+h2 { font-size: 16px; margin: 0; }
+.figures, .charts { display: grid; gap: 16px; margin-bottom: 16px; }
+.figures { grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); }
+.figures div, figure, .facts { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 16px; margin: 0; }
+.figures b { display: block; font-size: 24px; font-weight: 600; }
+.figures span, .key, .none, th { color: var(--soft); }
+.key { display: inline-block; margin-right: 16px; }
+.key i { display: inline-block; width: 18px; height: 3px; margin-right: 6px; vertical-align: middle; background: var(--hue); }
+.train { --hue: var(--train); }
+.validation { --hue: var(--validation); }
+.test { --hue: var(--test); }
+svg { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+svg text { fill: var(--soft); }
+.grid { stroke: var(--line); }
+.tick { stroke: var(--soft); }
+.mark { stroke: var(--soft); stroke-dasharray: 4 4; }
+.curve { fill: none; stroke: var(--hue); stroke-width: 2; stroke-linejoin: round; }
+circle { fill: var(--hue); }
+.strip { fill: transparent; }
+.strip:hover { fill: var(--soft); fill-opacity: .15; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; overflow-wrap: anywhere; }
+th { font-weight: 400; width: 25%; }
+</style>
+)";
+
+/// A chart with its title and a legend that ends in the last values; curves without a single value are left out.
+[[nodiscard]] inline std::string figure_of(Chart chart) {
+  std::erase_if(chart.curves, [](const Curve& curve) { return std::none_of(curve.values.begin(), curve.values.end(), drawable); });
+  std::string html = "<figure>\n<h2>" + escaped(chart.title) + "</h2>\n<div>";
+  for (const Curve& curve : chart.curves)
+    html +=
+        "<span class='key'><i class='" + curve.style + "'></i>" + escaped(curve.name) + " " + decimal(curve.values.back(), 4) + "</span>";
+  return html + "</div>\n" + svg_of(chart) + "</figure>\n";
+}
+
+/// The charts of a run: loss, error, blocks run, learning rate.
+[[nodiscard]] inline std::string charts_of(const RunReport& report) {
+  const auto column = [&](double EpochRow::*field) {
+    std::vector<double> values;
+    for (const EpochRow& row : report.rows) values.push_back(row.*field);
+    return values;
+  };
+  std::vector<int> epochs;
+  std::vector<Mark> changes;
+  for (const EpochRow& row : report.rows) {
+    if (!epochs.empty() && row.learning_rate != report.rows[epochs.size() - 1].learning_rate)
+      changes.push_back({static_cast<double>(row.epoch), "learning rate " + decimal(row.learning_rate, 3)});
+    epochs.push_back(row.epoch);
+  }
+  if (changes.size() > 4) changes.clear();  // a rate that changes all the time is a curve, not an event
+
+  std::string html = "<div class='charts'>\n";
+  html += figure_of({.title = "Error",
+                     .unit = "percent",
+                     .epochs = epochs,
+                     .curves = {{"train", "train", column(&EpochRow::train_error)},
+                                {"validation", "validation", column(&EpochRow::validation_error)},
+                                {"test", "test", column(&EpochRow::test_error)}},
+                     .changes = changes,
+                     .from_zero = true});
+  html += figure_of({.title = "Loss",
+                     .unit = "cross-entropy per image",
+                     .epochs = epochs,
+                     .curves = {{"train", "train", column(&EpochRow::train_loss)}},
+                     .changes = changes,
+                     .may_be_log = true});
+  if (report.residual_blocks > 0) {
+    std::vector<Mark> levels = {{static_cast<double>(report.residual_blocks), "all " + std::to_string(report.residual_blocks)}};
+    if (report.expected_blocks < report.residual_blocks)
+      levels.push_back({report.expected_blocks, "expected " + decimal(report.expected_blocks, 4)});
+    html += figure_of({.title = "Residual blocks run",
+                       .unit = "blocks per step, mean",
+                       .epochs = epochs,
+                       .curves = {{"run", "train", column(&EpochRow::blocks_run)}},
+                       .levels = levels,
+                       .from_zero = true});
+  }
+  html += figure_of({.title = "Learning rate",
+                     .unit = "rate",
+                     .epochs = epochs,
+                     .curves = {{"learning rate", "train", column(&EpochRow::learning_rate)}},
+                     .from_zero = true,
+                     .may_be_log = true});
+  return html + "</div>\n";
+}
+
+/// The last figures: errors, loss, time, blocks run.
+[[nodiscard]] inline std::string figures_of(const RunReport& report) {
+  const EpochRow& last = report.rows.back();
+  double seconds = 0.0, blocks = 0.0;
+  for (const EpochRow& row : report.rows) {
+    seconds += row.seconds;
+    blocks += row.blocks_run / static_cast<double>(report.rows.size());
+  }
+  std::string html = "<div class='figures'>\n";
+  const auto add = [&](const std::string& figure, const std::string& what) {
+    html += "<div><b>" + figure + "</b><span>" + what + "</span></div>\n";
+  };
+  const auto add_error = [&](double error, const std::string& what) {
+    if (!std::isnan(error)) add(fixed_point(error, 2) + " %", what + " after epoch " + std::to_string(last.epoch));
+  };
+  add_error(last.test_error, "test error");
+  add_error(last.validation_error, "validation error");
+  add(decimal(last.train_loss, 4), "training loss");
+  const std::size_t epochs = report.rows.size();
+  add(duration_text(seconds),
+      epochs == 1 ? "1 epoch" : std::to_string(epochs) + " epochs, " + duration_text(seconds / static_cast<double>(epochs)) + " each");
+  if (report.residual_blocks > 0) add(decimal(blocks, 4) + " of " + std::to_string(report.residual_blocks), "residual blocks run per step");
+  return html + "</div>\n";
+}
+
+/// The page as text.
+[[nodiscard]] inline std::string report_html(const RunReport& report) {
+  std::string html = "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n";
+  html += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
+  html += "<title>" + escaped(report.title) + "</title>\n" + report_style + "</head>\n<body>\n<h1>" + escaped(report.title) + "</h1>\n";
+  html += report.rows.empty() ? "<p class='none'>No epoch is complete yet.</p>\n" : figures_of(report) + charts_of(report);
+  html += "<div class='facts'><table>\n";
+  for (const auto& [name, value] : report.facts) html += "<tr><th>" + escaped(name) + "</th><td>" + escaped(value) + "</td></tr>\n";
+  return html + "</table></div>\n</body>\n</html>\n";
+}
+
+/// Writes the page, replacing an older one only when it is complete. Throws Error where that fails.
+inline void write_report(const std::filesystem::path& path, const RunReport& report) { write_file_atomically(path, report_html(report)); }
+
+}  // namespace sdepth

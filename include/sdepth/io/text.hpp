@@ -1,0 +1,52 @@
+// How numbers, names and shapes are spelled in the files that a run writes and in the sentences about files that are wrong.
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sdepth {
+
+/// The shortest spelling of `value` rounded to `digits` significant digits, whatever the locale. Nine digits bring a float back exactly.
+/// Not-a-number is "nan", infinity "inf" or "-inf".
+[[nodiscard]] inline std::string decimal(double value, int digits) {
+  if (std::isnan(value)) return "nan";
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, digits).ptr;
+  return std::string(text, end);
+}
+
+/// `value` with exactly `places` digits after the point.
+[[nodiscard]] inline std::string fixed_point(double value, int places) {
+  if (std::isnan(value)) return "nan";
+  char text[400];  // the largest double has 309 digits before the point
+  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, places).ptr;
+  return std::string(text, end);
+}
+
+/// 30730000 as "30,730,000".
+[[nodiscard]] inline std::string with_commas(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t digits = 3; digits < text.size(); digits += 4) text.insert(text.size() - digits, 1, ',');
+  return text;
+}
+
+/// A shape as Python writes a list: "[16, 3, 3, 3]".
+[[nodiscard]] inline std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text = "[";
+  for (const std::int64_t extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+  return text + "]";
+}
+
+/// Text out of a file, made fit for a sentence: in quotes, control characters as '?', cut off after 60 bytes.
+[[nodiscard]] inline std::string in_quotes(std::string_view text) {
+  constexpr std::size_t longest = 60;
+  std::string shown = "\"";
+  for (const char c : text.substr(0, longest)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  return shown + (text.size() > longest ? "…\"" : "\"");
+}
+
+}  // namespace sdepth

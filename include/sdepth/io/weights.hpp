@@ -1,0 +1,94 @@
+// A network's weights as named tensors, by PyTorch's names and in PyTorch's layouts, so that `load_state_dict` takes what
+// write_safetensors wrote, and the other way round. Checkpoints use the same functions for momentum, under a prefix.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/io/safetensors.hpp>
+#include <sdepth/io/text.hpp>
+#include <sdepth/network/layout.hpp>
+#include <sdepth/network/parameters.hpp>
+
+namespace sdepth {
+
+/// Adds a tensor `prefix + name` to `file` for each of the network's parameters.
+///
+/// @param parameters  Flat buffer of the trainable ones; gradients and momentum are laid out alike.
+/// @param running     Flat buffer of the running statistics, or null to leave these out.
+/// Numbers are stored as float32: exact for T = float, rounded for double.
+/// Throws Error where a number is not finite: what diverged is not written over what was good.
+template <class T>
+void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, const T* parameters, const T* running,
+                    const std::string& prefix = "") {
+  for (const ParameterInfo& info : infos) {
+    if (!info.trainable() && running == nullptr) continue;
+    Tensor tensor{prefix + info.name, info.shape, to_pytorch(info, info.trainable() ? parameters : running)};
+    if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float value) { return std::isfinite(value); }))
+      fail("the training has diverged: ", tensor.name, " holds a number that is not finite, so the weights are not saved; ",
+           "go on from the last checkpoint with a lower learning rate");
+    file.tensors.push_back(std::move(tensor));
+  }
+}
+
+/// "a", "a and b", or "a, b and 5 more", for messages.
+[[nodiscard]] inline std::string names_in_words(const std::vector<std::string>& names) {
+  if (names.size() == 1) return names[0];
+  return names[0] + (names.size() == 2 ? " and " + names[1] : ", " + names[1] + " and " + std::to_string(names.size() - 2) + " more");
+}
+
+/// Fills a network's buffers from the tensors of `file` whose names begin with `prefix`; the opposite of append_weights.
+///
+/// Each parameter must be there, floating-point and finite, with PyTorch's shape, and there must be no other tensor under the prefix.
+/// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored.
+/// @param running  Null: the running statistics are neither expected nor written.
+/// @param where    Names the file in messages.
+/// Throws Error before the first number is written, so the buffers hold either all of the file or what they held.
+template <class T>
+void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos, T* parameters, T* running, const std::string& prefix = "",
+                  const std::string& where = "the weights") {
+  std::unordered_map<std::string_view, const Tensor*> unused;
+  for (const Tensor& tensor : file.tensors)
+    if (tensor.name.starts_with(prefix) && !tensor.name.ends_with("num_batches_tracked")) unused.emplace(tensor.name, &tensor);
+
+  std::vector<std::pair<const ParameterInfo*, const Tensor*>> pairs;
+  std::vector<std::string> missing;
+  for (const ParameterInfo& info : infos) {
+    if (!info.trainable() && running == nullptr) continue;
+    const auto found = unused.find(prefix + info.name);
+    if (found == unused.end()) {
+      missing.push_back(prefix + info.name);
+    } else {
+      pairs.emplace_back(&info, found->second);
+      unused.erase(found);
+    }
+  }
+  std::vector<std::string> extra;
+  for (const Tensor& tensor : file.tensors)
+    if (unused.contains(tensor.name)) extra.push_back(in_quotes(tensor.name));
+  const char* advice = "; choose the model and the options that the file was saved with";
+  if (!missing.empty() && !extra.empty())
+    fail(where, ": does not fit the network, it lacks ", names_in_words(missing), " and has ", names_in_words(extra),
+         ", which the network lacks", advice);
+  if (!missing.empty()) fail(where, ": lacks ", names_in_words(missing), " of the network", advice);
+  if (!extra.empty()) fail(where, ": has ", names_in_words(extra), ", which the network lacks", advice);
+
+  for (const auto& [info, tensor] : pairs) {
+    if (tensor->shape != info->shape)
+      fail(where, ": ", tensor->name, " has the shape ", shape_text(tensor->shape), ", the network's is ", shape_text(info->shape), advice);
+    if (tensor->values.size() != pytorch_size(*info))
+      fail(where, ": ", tensor->name, " holds numbers of type ", tensor->dtype, ", expected F32 (or F64, F16, BF16); save it as floats");
+    if (!std::all_of(tensor->values.begin(), tensor->values.end(), [](float value) { return std::isfinite(value); }))
+      fail(where, ": ", tensor->name, " holds a number that is not finite in float32; use weights from before the training diverged");
+  }
+  for (const auto& [info, tensor] : pairs) from_pytorch(*info, tensor->values, info->trainable() ? parameters : running);
+}
+
+}  // namespace sdepth

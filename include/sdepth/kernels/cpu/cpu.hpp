@@ -1,0 +1,97 @@
+// The CPU backend: kernels for one instruction set, chosen as a type.
+//
+//   vector.hpp                      the vector operations, over xsimd
+//   source, epilogue, statistics    what happens to numbers on the way in and out of a stage
+//   scratch, blocks, direct         the arithmetic: padded scratch, register blocks, convolution kernels; kernels.hpp chooses among them
+//   convolution, finish             the stages; pool, linear, loss, sgd: the rest
+#pragma once
+
+#include <cstddef>
+
+#include <sdepth/kernels/cpu/convolution.hpp>
+#include <sdepth/kernels/cpu/finish.hpp>
+#include <sdepth/kernels/cpu/linear.hpp>
+#include <sdepth/kernels/cpu/loss.hpp>
+#include <sdepth/kernels/cpu/pool.hpp>
+#include <sdepth/kernels/cpu/sgd.hpp>
+
+namespace sdepth {
+
+/// Kernels over floats. operands.hpp says what the operands mean, Reference what each kernel computes.
+///
+/// The same operands give the same bits for any number of threads. Nothing is allocated but by Workspace::reserve. batch ≥ 1.
+///
+/// @tparam Arch   The instruction set, xsimd's name for it; the compiler must be told to allow it.
+/// @tparam Parts  Into how many parts a batch is cut: the most threads that can work, and part of what the bits depend on.
+template <class Arch = xsimd::default_arch, int Parts = 8>
+struct Cpu {
+  using Scalar = float;
+  using Space = Workspace<float>;
+  using Convolution = cpu::Direct;
+  static constexpr int lanes = cpu::lanes<Arch>;
+  /// Channels as they lie in memory: whole vectors.
+  [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }
+
+  /// out = convolution of source's value; statistics of out. out aliases nothing.
+  template <ConvShape S>
+  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
+                           Statistics<float> statistics) {
+    using Kernel = typename Convolution::template Forward<Arch, S>;
+    cpu::conv_forward<Arch, Parts, S, Kernel>(space, batch, source, weights, bias, out, statistics);
+  }
+  /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = mask(add + …). out may be add.
+  template <ConvShape S>
+  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
+                            float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+    using Stage = cpu::ConvBackward<Arch, Parts, S, Convolution>;
+    Stage::run(space, batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
+  }
+  /// Writes source's value to source.finished (unless null), and its statistics.
+  template <Shape S>
+  static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
+    cpu::finish<Arch, Parts, S>(space, batch, source, statistics);
+  }
+  /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
+  template <Shape S>
+  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
+                              SourceSums<float> sums) {
+    cpu::finish_backward<Arch, Parts, S>(space, batch, gradient, source, add, out, sums);
+  }
+  template <PoolShape S>
+  static void pool_forward(Space& space, int batch, const float* in, float* out) {
+    cpu::pool_forward<Arch, Parts, S, S.in.channels>(space, batch, in, out);
+  }
+  /// dx is overwritten; a maximum's gradient goes to its first place in row-major order.
+  template <PoolShape S>
+  static void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
+    cpu::pool_backward<Arch, Parts, S, S.in.channels>(space, batch, dy, in, dx);
+  }
+  template <ShortcutShape S>
+  static void shortcut_forward(Space& space, int batch, const float* in, float* out) {
+    cpu::pool_forward<Arch, Parts, cpu::shortcut_pool<S>, S.channels_out>(space, batch, in, out);
+  }
+  template <ShortcutShape S>
+  static void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
+    cpu::pool_backward<Arch, Parts, cpu::shortcut_pool<S>, S.channels_out>(space, batch, dy, nullptr, dx);
+  }
+  template <LinearShape S>
+  static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+    cpu::linear_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
+  }
+  /// bias_gradient and dx may be null.
+  template <LinearShape S>
+  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
+                              float* bias_gradient, float* dx) {
+    cpu::linear_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+  }
+  /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label.
+  static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient) {
+    return cpu::softmax_cross_entropy<Parts, lanes>(space, batch, classes, logits, labels, gradient);
+  }
+  /// gradient null: zero.
+  static void sgd(Space& space, std::size_t count, const SgdStep& step, float* weights, const float* gradient, float* velocity) {
+    cpu::sgd<Arch>(space, count, step, weights, gradient, velocity);
+  }
+};
+
+}  // namespace sdepth

@@ -1,0 +1,219 @@
+// Direct convolution on padded scratch: the image kernels for any kernel extent, stride and number of channels.
+//
+// An image kernel turns the scratch of `images` images into rows of output. Its interface, which convolution.hpp's stages use:
+//   images, rows          how many images a scratch holds, and how many output rows a call makes (the last call of an image may make fewer)
+//   scratch               geometry of one image's scratch
+//   prepared_size         floats of shared memory for the weights in the kernel's own form; 0: it reads the weights as they are
+//   prepare(...)          makes them; prepare_tasks tasks that may run in parallel
+//   work_size             floats of memory per thread
+//   needed(row)           how many rows of the operand must be in scratch before output rows up to `row` can be made
+//   run(...)              output rows [row, row + count) of each image
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include <sdepth/kernels/cpu/blocks.hpp>
+#include <sdepth/kernels/cpu/scratch.hpp>
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::cpu {
+
+template <class Arch>
+[[nodiscard]] constexpr int padded(int channels) noexcept {
+  return round_up(channels, lanes<Arch>);
+}
+/// The operands of a convolution as they lie in memory.
+template <class Arch, ConvShape S>
+inline constexpr Shape input_image{S.network_input ? S.in.channels : padded<Arch>(S.in.channels), S.in.height, S.in.width};
+template <class Arch, ConvShape S>
+inline constexpr Shape output_image{padded<Arch>(S.channels_out), S.out().height, S.out().width};
+
+/// Scratch of a convolution's input: every tap of every output pixel lies inside.
+template <class Arch, ConvShape S>
+inline constexpr Scratch input_scratch{input_image<Arch, S>, S.padding, S.padding,
+                                       std::max(S.padding + S.in.height, (S.out().height - 1) * S.stride + S.kernel),
+                                       std::max(S.padding + S.in.width, (S.out().width - 1) * S.stride + S.kernel)};
+
+/// Calls convolve_block for all channels of `count` rows of pixels. G's in_row and out_row lead from row to row.
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
+void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {
+  for (int v = 0; v < Vectors; v += B.vectors) {
+    const int channel = std::min(v, Vectors - B.vectors) * lanes<Arch>;
+    for (int row = 0; row < count; row += B.rows)
+      for (int w = 0; w < Width; w += B.columns) {
+        const int column = std::min(w, Width - B.columns);
+        convolve_block<Arch, B, G, T>(in + row * G.in_row + column * G.in_column, weights + channel, bias ? bias + channel : nullptr,
+                                      out + row * G.out_row + column * G.out_column + channel);
+      }
+  }
+}
+
+/// Forward: out[h, w, co] = bias[co] + Σ scratch[h·stride + kh, w·stride + kw, ci] · weights[kh, kw, ci, co].
+template <class Arch, ConvShape S>
+struct DirectForward {
+  static constexpr Shape out = output_image<Arch, S>;
+  static constexpr Scratch scratch = input_scratch<Arch, S>;
+  static constexpr int vectors = out.channels / lanes<Arch>;
+  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel * S.kernel * S.in.channels);
+  static constexpr int images = 1;
+  static constexpr int rows = rows_at_a_time(out.height, out.width * out.channels, block.rows);
+  static constexpr std::size_t prepared_size = 0;
+  static constexpr std::size_t work_size = 0;
+  static constexpr int prepare_tasks = 0;
+  static void prepare(int, const float*, float*) {}
+
+  [[nodiscard]] static constexpr int needed(int row) noexcept {
+    return std::clamp((row - 1) * S.stride + S.kernel - S.padding, 0, S.in.height);
+  }
+  static void run(const float* in, int row, int count, const float* weights, const float* bias, float*, float* to) {
+    constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
+    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, bias, to);
+  }
+
+ private:
+  /// Neighbouring taps of a row are one longer run of channels where channels are not padded: one loop instead of two.
+  [[nodiscard]] static constexpr Taps taps() noexcept {
+    constexpr bool merge = scratch.image.channels == S.in.channels;
+    return {.rows = S.kernel,
+            .columns = merge ? 1 : S.kernel,
+            .channels = S.in.channels * (merge ? S.kernel : 1),
+            .in_row = scratch.row(),
+            .in_column = scratch.image.channels,
+            .weights_row = S.kernel * S.in.channels * out.channels,
+            .weights_column = S.in.channels * out.channels,
+            .weights_channel = out.channels};
+  }
+};
+
+/// One dimension of the input gradient's phases. Input coordinates h with (h + padding) mod stride = phase receive the taps k = phase + stride·t, from
+/// the output coordinate (h + padding − phase)/stride − t: no zeros are inserted, none multiplied.
+struct Phase {
+  int first = 0;  // the first coordinate
+  int count = 0;  // how many coordinates
+  int taps = 0;
+  int origin = 0;  // output coordinate of tap 0 at `first`
+};
+[[nodiscard]] constexpr Phase phase_of(const ConvShape& s, int extent, int phase) noexcept {
+  const int first = ((phase - s.padding) % s.stride + s.stride) % s.stride;
+  return {first, first < extent ? (extent - first + s.stride - 1) / s.stride : 0, phase < s.kernel ? (s.kernel - phase + s.stride - 1) / s.stride : 0,
+          (first + s.padding - phase) / s.stride};
+}
+/// Rows that a scratch of output gradients needs above (or left of) the gradient itself, and in all.
+[[nodiscard]] constexpr std::pair<int, int> gradient_halo(const ConvShape& s, int extent, int out_extent) noexcept {
+  int low = 0, high = out_extent;
+  for (int p = 0; p < s.stride; ++p) {
+    const Phase phase = phase_of(s, extent, p);
+    if (phase.count == 0 || phase.taps == 0) continue;
+    low = std::min(low, phase.origin - phase.taps + 1);
+    high = std::max(high, phase.origin + phase.count);
+  }
+  return {-low, high - low};
+}
+template <class Arch, ConvShape S>
+inline constexpr Scratch gradient_scratch = [] {
+  constexpr auto vertical = gradient_halo(S, S.in.height, S.out().height), horizontal = gradient_halo(S, S.in.width, S.out().width);
+  return Scratch{output_image<Arch, S>, vertical.first, horizontal.first, vertical.second, horizontal.second};
+}();
+
+/// Input gradient: dx[h, w, ci] = Σ scratch[(h + padding − kh)/stride, …, co] · weights[kh, kw, ci, co], from weights transposed to [kh, kw, co, ci].
+template <class Arch, ConvShape S>
+struct DirectInputGradient {
+  static constexpr Shape out = input_image<Arch, S>;
+  static constexpr Scratch scratch = gradient_scratch<Arch, S>;
+  static constexpr int vectors = out.channels / lanes<Arch>;
+  static constexpr int images = 1;
+  static constexpr std::size_t prepared_size = static_cast<std::size_t>(S.kernel * S.kernel * S.channels_out * out.channels);
+  static constexpr std::size_t work_size = 0;
+  static constexpr int prepare_tasks = S.kernel * S.kernel;
+
+  /// Several rows are blocked together at stride 1 only: otherwise neighbouring rows have different taps.
+  [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
+    return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out);
+  }
+  static constexpr int rows = rows_at_a_time(out.height, out.width * out.channels,
+                                             S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);
+
+  /// Transposes one tap.
+  static void prepare(int tap, const float* weights, float* prepared) {
+    const float* from = weights + tap * S.in.channels * padded<Arch>(S.channels_out);
+    float* to = prepared + tap * S.channels_out * out.channels;
+    for (int o = 0; o < S.channels_out; ++o)
+      for (int i = 0; i < out.channels; ++i) to[o * out.channels + i] = i < S.in.channels ? from[i * padded<Arch>(S.channels_out) + o] : 0.0F;
+  }
+  static void run(const float* in, int row, int count, const float* prepared, const float*, float*, float* to) {
+    if constexpr (S.stride == 1) {
+      phase_rows<0>(in, row, count, prepared, to);
+    } else {
+      for (int r = row; r < row + count; ++r, to += out.width * out.channels)
+        each_phase([&]<int P>() {
+          if ((r + S.padding) % S.stride == P) phase_rows<P>(in, r, 1, prepared, to);
+        });
+    }
+  }
+
+ private:
+  template <class F>
+  static void each_phase(const F& f) {
+    [&]<int... P>(std::integer_sequence<int, P...>) { (f.template operator()<P>(), ...); }(std::make_integer_sequence<int, S.stride>{});
+  }
+  /// `count` rows from `row` on, all of vertical phase P.
+  template <int P>
+  static void phase_rows(const float* in, int row, int count, const float* prepared, float* to) {
+    constexpr int vertical = phase_of(S, S.in.height, P).taps, channels = scratch.image.channels;
+    const int origin = (row + S.padding - P) / S.stride;
+    each_phase([&]<int Q>() {
+      constexpr Phase q = phase_of(S, S.in.width, Q);
+      if constexpr (q.count > 0) {
+        constexpr Grid grid{scratch.row(), channels, out.width * out.channels, S.stride * out.channels};
+        constexpr int tap = S.channels_out * out.channels;
+        constexpr Taps taps{.rows = vertical,
+                            .columns = q.taps,
+                            .channels = S.channels_out,
+                            .in_row = -scratch.row(),
+                            .in_column = -channels,
+                            .weights_row = S.stride * S.kernel * tap,
+                            .weights_column = S.stride * tap,
+                            .weights_channel = out.channels};
+        // A phase without taps reads neither its input nor its weights: its gradient is zero.
+        convolve_rows<Arch, block_of(vertical, q), grid, taps, q.count, vectors>(count, in + static_cast<std::ptrdiff_t>(scratch.at(0, 0)) + origin * scratch.row() + q.origin * channels,
+                                                                                 prepared + (P * S.kernel + Q) * tap, nullptr, to + q.first * out.channels);
+      }
+    });
+  }
+};
+
+/// Weight gradient: total[kh, kw, ci, co] += Σ_{h, w} v[h·stride + kh, w·stride + kw, ci] · d[h, w, co], v and d from their scratch.
+template <class Arch, ConvShape S, Scratch V, Scratch D>
+struct DirectWeightGradient {
+  static constexpr Shape out = output_image<Arch, S>;
+  static constexpr int images = 1;
+  /// Rows of both factors fill L1; each call also reads and writes all sums once.
+  static constexpr int rows = rows_at_a_time(out.height, (S.stride * V.row() + D.row()) / 4, 1);
+  static constexpr std::size_t total_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * out.channels);
+  static constexpr std::size_t merged_size = total_size;
+  static constexpr std::size_t work_size = 0;
+
+  static void run(const float* v, const float* d, int row, int count, float* total, float*) {
+    constexpr int channels = V.image.channels;
+    constexpr bool merge = channels == S.in.channels;  // neighbouring taps are then one run of channels
+    constexpr int length = S.in.channels * (merge ? S.kernel : 1);
+    const Pixels pixels{count, out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
+    const float* gradient = d + D.at(row, 0);
+    for (int kh = 0; kh < S.kernel; ++kh)
+      for (int kw = 0; kw < (merge ? 1 : S.kernel); ++kw)
+        outer_product<Arch, length, out.channels / lanes<Arch>>(v + (row * S.stride + kh) * V.row() + kw * channels, gradient, pixels,
+                                                                total + (kh * S.kernel + kw) * S.in.channels * out.channels, out.channels);
+  }
+  /// weight_gradient = the sum of the parts' totals, in their order: floats [first, last) of it.
+  static void merge_parts(const float* totals, int parts, std::size_t first, std::size_t last, float* weight_gradient) {
+    for (std::size_t i = first; i < last; i += lanes<Arch>) {
+      Vector<Arch> sum = load<Arch>(totals + i);
+      for (int part = 1; part < parts; ++part) sum = sum + load<Arch>(totals + static_cast<std::size_t>(part) * total_size + i);
+      store<Arch>(weight_gradient + i, sum);
+    }
+  }
+};
+
+}  // namespace sdepth::cpu

@@ -1,0 +1,88 @@
+// Fully connected layers, out of the convolution's register blocks: an image is a pixel, all its numbers are one tap's channels.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <sdepth/core/parallel.hpp>
+#include <sdepth/kernels/cpu/direct.hpp>
+#include <sdepth/kernels/workspace.hpp>
+
+namespace sdepth::cpu {
+
+/// Geometry of a linear layer in memory.
+template <class Arch, LinearShape S>
+struct LinearLayout {
+  static constexpr int pixels = static_cast<int>(S.in.pixels());
+  static constexpr int channels = padded<Arch>(S.in.channels);
+  static constexpr int inputs = pixels * channels;  // floats of an image, padding included
+  static constexpr int features = padded<Arch>(S.features);
+  static constexpr int many = 16;  // images that a block is chosen for: more would not fit the registers
+};
+
+/// Calls convolve_block for `count` images, in blocks and, for the rest, one by one.
+template <class Arch, Block B, Grid G, Taps T, int Vectors>
+void multiply_images(int count, const float* in, const float* weights, const float* bias, float* out) {
+  int n = 0;
+  for (; n + B.columns <= count; n += B.columns)
+    convolve_rows<Arch, B, G, T, B.columns, Vectors>(1, in + n * G.in_column, weights, bias, out + n * G.out_column);
+  for (; n < count; ++n)
+    convolve_rows<Arch, Block{1, 1, B.vectors}, G, T, 1, Vectors>(1, in + n * G.in_column, weights, bias, out + n * G.out_column);
+}
+
+/// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
+template <class Arch, int Parts, LinearShape S>
+void linear_forward(Workspace<float>& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+  using Layout = LinearLayout<Arch, S>;
+  constexpr bool merge = Layout::channels == S.in.channels;
+  constexpr int vectors = Layout::features / lanes<Arch>;
+  constexpr Taps taps{.rows = merge ? 1 : Layout::pixels,
+                      .channels = merge ? Layout::inputs : S.in.channels,
+                      .in_row = Layout::channels,
+                      .weights_row = S.in.channels * Layout::features,
+                      .weights_channel = Layout::features};
+  constexpr Grid grid{.in_column = Layout::inputs, .out_column = Layout::features};
+  parallel_for(Parts, space.threads(), [&](int part, int) {
+    const Range range = part_of(batch, Parts, part);
+    multiply_images<Arch, choose_block<Arch>(1, Layout::many, vectors, static_cast<int>(S.in.size())), grid, taps, vectors>(
+        range.size(), in + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs, weights, bias,
+        out + static_cast<std::ptrdiff_t>(range.first) * Layout::features);
+  });
+}
+
+/// The gradients; dx may be null. Each number of the weight gradient is one thread's sum over the batch in its order.
+template <class Arch, int Parts, LinearShape S>
+void linear_backward(Workspace<float>& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
+                     float* bias_gradient, float* dx) {
+  using Layout = LinearLayout<Arch, S>;
+  constexpr int vectors = Layout::features / lanes<Arch>;
+  space.reserve(0, static_cast<std::size_t>(S.features) * static_cast<std::size_t>(Layout::inputs));
+  float* transposed = space.shared();  // [features][inputs, padding included]
+  parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
+    float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
+    std::fill_n(gradient, S.in.channels * Layout::features, 0.0F);
+    outer_product<Arch, S.in.channels, vectors>(in + pixel * Layout::channels, dy, {1, batch, 0, Layout::inputs, 0, Layout::features}, gradient,
+                                                Layout::features);
+    const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
+    for (int f = 0; f < S.features; ++f)
+      for (int c = 0; c < Layout::channels; ++c)
+        transposed[static_cast<std::ptrdiff_t>(f) * Layout::inputs + pixel * Layout::channels + c] = c < S.in.channels ? from[c * Layout::features + f] : 0.0F;
+  });
+  for (int f = 0; bias_gradient && f < Layout::features; f += lanes<Arch>) {
+    Vector<Arch> sum = all<Arch>(0.0F);
+    for (int n = 0; n < batch; ++n) sum = sum + load<Arch>(dy + n * Layout::features + f);
+    store<Arch>(bias_gradient + f, sum);
+  }
+  if (!dx) return;
+  constexpr int outputs = Layout::inputs / lanes<Arch>;
+  constexpr Taps taps{.channels = S.features, .weights_channel = Layout::inputs};
+  constexpr Grid grid{.in_column = Layout::features, .out_column = Layout::inputs};
+  parallel_for(Parts, space.threads(), [&](int part, int) {
+    const Range range = part_of(batch, Parts, part);
+    multiply_images<Arch, choose_block<Arch>(1, Layout::many, outputs, S.features), grid, taps, outputs>(
+        range.size(), dy + static_cast<std::ptrdiff_t>(range.first) * Layout::features, transposed, nullptr,
+        dx + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs);
+  });
+}
+
+}  // namespace sdepth::cpu

@@ -1,0 +1,111 @@
+// Pooling and the parameter-free shortcuts, on vectors of channels; parallel over images.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <sdepth/core/parallel.hpp>
+#include <sdepth/kernels/cpu/direct.hpp>
+#include <sdepth/kernels/workspace.hpp>
+
+namespace sdepth::cpu {
+
+/// The part of a window that lies inside the image: rows [top, bottom), columns [left, right).
+struct Window {
+  int top, bottom, left, right;
+};
+template <PoolShape S>
+[[nodiscard]] constexpr Window window_at(int h, int w) noexcept {
+  const int y = h * S.stride - S.padding, x = w * S.stride - S.padding;
+  return {std::max(y, 0), std::min(y + S.window_height, S.in.height), std::max(x, 0), std::min(x + S.window_width, S.in.width)};
+}
+
+/// Calls body(pixel of the window, as an index into [H, W]) in row-major order.
+template <PoolShape S, class Body>
+SDEPTH_INLINE void for_each_pixel(const Window& window, const Body& body) {
+  for (int y = window.top; y < window.bottom; ++y)
+    for (int x = window.left; x < window.right; ++x) body(static_cast<std::size_t>(y * S.in.width + x));
+}
+
+/// Calls body(n, output pixel (h, w), its index in [H, W]) for every image and output pixel.
+template <int Parts, PoolShape S, class Before, class Body>
+void for_each_window(Workspace<float>& space, int batch, const Before& before, const Body& body) {
+  constexpr Shape out = S.out();
+  parallel_for(Parts, space.threads(), [&](int part, int) {
+    const Range range = part_of(batch, Parts, part);
+    for (int n = range.first; n < range.last; ++n) {
+      before(static_cast<std::size_t>(n));
+      for (int h = 0; h < out.height; ++h)
+        for (int w = 0; w < out.width; ++w) body(static_cast<std::size_t>(n), window_at<S>(h, w), static_cast<std::size_t>(h * out.width + w));
+    }
+  });
+}
+
+/// One vector of channels of a window: its sum times `factor`, or its maximum. in: the image at these channels, pixels `step` floats apart.
+template <class Arch, PoolShape S>
+SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t step) {
+  if constexpr (S.kind == PoolKind::average) {
+    Vector<Arch> sum = all<Arch>(0.0F);
+    for_each_pixel<S>(window, [&](std::size_t pixel) { sum = sum + load<Arch>(in + pixel * step); });
+    return sum * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+  } else {
+    Vector<Arch> best = load<Arch>(in + static_cast<std::size_t>(window.top * S.in.width + window.left) * step);
+    for_each_pixel<S>(window, [&](std::size_t pixel) {
+      const Vector<Arch> value = load<Arch>(in + pixel * step);
+      best = xsimd::select(value > best, value, best);
+    });
+    return best;
+  }
+}
+
+/// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further ones zero.
+template <class Arch, int Parts, PoolShape S, int ChannelsOut>
+void pool_forward(Workspace<float>& space, int batch, const float* in, float* out) {
+  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
+  for_each_window<Parts, S>(
+      space, batch, [](std::size_t) {},
+      [&](std::size_t n, const Window& window, std::size_t pixel) {
+        const float* image = in + n * S.in.pixels() * from;
+        float* result = out + (n * S.out().pixels() + pixel) * to;
+        for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, from));
+        std::fill(result + from, result + to, 0.0F);
+      });
+}
+
+/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order; `in` is read for maxima only.
+template <class Arch, int Parts, PoolShape S, int ChannelsOut>
+void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
+  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
+  constexpr std::size_t image = S.in.pixels() * from;
+  for_each_window<Parts, S>(
+      space, batch, [&](std::size_t n) { std::fill_n(dx + n * image, image, 0.0F); },
+      [&](std::size_t n, const Window& window, std::size_t pixel) {
+        for (std::size_t c = 0; c < from; c += lanes<Arch>) {
+          const float* received = dy + (n * S.out().pixels() + pixel) * to + c;
+          Vector<Arch> gradient = load<Arch>(received);
+          // A shortcut's further channels end here: they must not come in through the lanes beyond C.
+          if constexpr (ChannelsOut > S.in.channels && S.in.channels % lanes<Arch> != 0)
+            if (c + lanes<Arch> == from) gradient = load_first<Arch, S.in.channels % lanes<Arch>>(received);
+          float* result = dx + n * image + c;
+          if constexpr (S.kind == PoolKind::average) {
+            const Vector<Arch> share = gradient * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+            for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
+          } else {
+            const float* values = in + n * image + c;
+            const Vector<Arch> best = pool_window<Arch, S>(window, values, from);
+            Vector<Arch> left = gradient;  // what no pixel has taken yet: the first one equal to the maximum takes all
+            for_each_pixel<S>(window, [&](std::size_t p) {
+              const Vector<Arch> taken = xsimd::select(load<Arch>(values + p * from) == best, left, all<Arch>(0.0F));
+              store<Arch>(result + p * from, load<Arch>(result + p * from) + taken);
+              left = left - taken;
+            });
+          }
+        }
+      });
+}
+
+/// The pooling inside a shortcut; plain subsampling is a window of 1.
+template <ShortcutShape S>
+inline constexpr PoolShape shortcut_pool{S.in, PoolKind::average, S.window, S.window, S.stride, 0};
+
+}  // namespace sdepth::cpu

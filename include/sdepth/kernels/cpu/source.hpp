@@ -1,0 +1,137 @@
+// The way in of every stage: rows of a Source or a Gradient, with what is pending applied, written to scratch.
+//
+// These functions know rows of pixels and numbers of channels at run time: they are the same code for all stages, so they are instantiated once per Arch.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#include <sdepth/kernels/cpu/vector.hpp>
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::cpu {
+
+/// A run of pixels in a tensor [..., channels]: `at` is the index of its first number. channels is a multiple of the lanes.
+struct Run {
+  std::size_t at = 0;
+  int pixels = 0;
+  int channels = 0;
+
+  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(pixels) * static_cast<std::size_t>(channels); }
+};
+
+/// norm(x) of one vector of channels: its two numbers per channel are loaded once per run.
+template <class Arch, bool Present>
+struct NormLanes {
+  Vector<Arch> scale, shift;
+  NormLanes(const Norm<float>* norm, std::size_t c) {
+    if constexpr (Present) {
+      scale = load<Arch>(norm->scale + c);
+      shift = load<Arch>(norm->shift + c);
+    }
+  }
+  SDEPTH_INLINE Vector<Arch> operator()(const Vector<Arch>& x) const {
+    if constexpr (Present) return fma<Arch>(x, scale, shift);
+    return x;
+  }
+};
+
+/// Channels are the outer loop: scale and shift stay in registers, and a run is short enough to be in L1 when the next channels come.
+template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, bool Relu, bool Finish>
+void write_value(const Source<float>& source, const Run& run, float* to) {
+  const auto channels = static_cast<std::size_t>(run.channels);
+  for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
+    const NormLanes<Arch, HasNorm> norm(source.norm, c);
+    const NormLanes<Arch, HasShortcutNorm> shortcut_norm(source.shortcut_norm, c);
+    for (std::size_t i = c; i < run.size(); i += channels) {
+      Vector<Arch> v = norm(load<Arch>(source.x + run.at + i));
+      if constexpr (HasShortcut) v = v + shortcut_norm(load<Arch>(source.shortcut + run.at + i));
+      if constexpr (Relu) v = relu<Arch>(v);
+      store<Arch>(to + i, v);
+      if constexpr (Finish) store<Arch>(source.finished + run.at + i, v);
+    }
+  }
+}
+
+/// The same where pixels are not padded to vectors, as the network's input is not.
+inline void write_unpadded_value(const Source<float>& source, const Run& run, float* to) {
+  const auto channels = static_cast<std::size_t>(run.channels);
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    const std::size_t c = i % channels;
+    float v = source.x[run.at + i];
+    if (source.norm) v = source.norm->scale[c] * v + source.norm->shift[c];
+    if (source.shortcut)
+      v += source.shortcut_norm ? source.shortcut_norm->scale[c] * source.shortcut[run.at + i] + source.shortcut_norm->shift[c]
+                                : source.shortcut[run.at + i];
+    if (source.relu && v <= 0.0F) v = 0.0F;
+    to[i] = v;
+  }
+}
+
+/// v of the run to `to`, and to source.finished where that is set.
+template <class Arch, bool Padded = true>
+void read_source(const Source<float>& source, const Run& run, float* to) {
+  if (source.plain() || !Padded) {
+    if (source.plain())
+      std::memcpy(to, source.x + run.at, run.size() * sizeof(float));
+    else
+      write_unpadded_value(source, run, to);
+    if (source.finished) std::memcpy(source.finished + run.at, to, run.size() * sizeof(float));
+    return;
+  }
+  when(source.norm, [&](auto norm) {
+    when(source.shortcut, [&](auto shortcut) {
+      when(source.shortcut && source.shortcut_norm, [&](auto shortcut_norm) {
+        when(source.relu, [&](auto relu) {
+          when(source.finished, [&](auto finish) {
+            if constexpr (shortcut || !shortcut_norm) write_value<Arch, norm, shortcut, shortcut_norm, relu, finish>(source, run, to);
+          });
+        });
+      });
+    });
+  });
+}
+
+/// What a backward stage reads its v from: the finished values where there are any, else what they are made of.
+[[nodiscard]] inline Source<float> values_of(const Source<float>& source) {
+  Source<float> values = source;
+  if (source.finished) values = {.x = source.finished};
+  return values;
+}
+
+template <class Arch, bool Sum>
+void write_norm_gradient(const Gradient<float>& gradient, const Run& run, float* to, float* sum) {
+  const auto channels = static_cast<std::size_t>(run.channels);
+  for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
+    const Norm<float>& norm = *gradient.norm;
+    const Vector<Arch> scale = load<Arch>(norm.gradient_scale + c), slope = load<Arch>(norm.gradient_slope + c);
+    const Vector<Arch> offset = load<Arch>(norm.gradient_offset + c), mean = load<Arch>(norm.mean + c);
+    Vector<Arch> total = all<Arch>(0.0F);
+    for (std::size_t i = c; i < run.size(); i += channels) {
+      const Vector<Arch> direct = fma<Arch>(load<Arch>(gradient.dy + run.at + i), scale, offset);
+      const Vector<Arch> d = fma<Arch>(load<Arch>(gradient.x + run.at + i) - mean, slope, direct);
+      store<Arch>(to + i, d);
+      if constexpr (Sum) total = total + d;
+    }
+    if constexpr (Sum) store<Arch>(sum + c, load<Arch>(sum + c) + total);
+  }
+}
+
+/// d of the run to `to`; per channel its sum is added to `sum` unless that is null.
+template <class Arch>
+void read_gradient(const Gradient<float>& gradient, const Run& run, float* to, float* sum) {
+  if (gradient.norm) {
+    when(sum, [&](auto wanted) { write_norm_gradient<Arch, wanted>(gradient, run, to, sum); });
+    return;
+  }
+  std::memcpy(to, gradient.dy + run.at, run.size() * sizeof(float));
+  if (!sum) return;
+  const auto channels = static_cast<std::size_t>(run.channels);
+  for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
+    Vector<Arch> total = all<Arch>(0.0F);
+    for (std::size_t i = c; i < run.size(); i += channels) total = total + load<Arch>(to + i);
+    store<Arch>(sum + c, load<Arch>(sum + c) + total);
+  }
+}
+
+}  // namespace sdepth::cpu

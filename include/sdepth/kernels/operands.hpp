@@ -1,0 +1,139 @@
+// What kernels read and write: the operands of a stage. Numbers and shapes only; kernels know nothing of networks.
+//
+// A stage reads its input through a Source: raw numbers to which the pending batch normalisation, shortcut sum and ReLU are applied on
+// the way into scratch. In the backward direction a stage reads its output's gradient through a Gradient, which applies the backward of a
+// batch normalisation on the way, and writes the gradient of its Source's raw numbers, masked by the Source's ReLU.
+//
+// Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is float, or double in the double reference.
+#pragma once
+
+#include <sdepth/core/shape.hpp>
+
+namespace sdepth {
+
+/// A 2-D convolution (cross-correlation, as in PyTorch), zero padding. Weights are [kernel, kernel, C_in, padded(C_out)].
+struct ConvShape {
+  Shape in;
+  int channels_out = 0;
+  int kernel = 3;
+  int stride = 1;
+  int padding = 1;
+  bool bias = false;
+  /// The input is the network's own: its pixels are C_in numbers apart instead of padded(C_in), and it needs no gradient.
+  bool network_input = false;
+
+  [[nodiscard]] constexpr Shape out() const noexcept {
+    return {channels_out, (in.height + 2 * padding - kernel) / stride + 1, (in.width + 2 * padding - kernel) / stride + 1};
+  }
+  friend constexpr bool operator==(const ConvShape&, const ConvShape&) = default;
+};
+
+enum class PoolKind { average, maximum };
+
+/// Pooling over windows that lie inside the image, but for the zero (average) or absent (maximum) padding; out = floor((in + 2·padding − window) / stride) + 1.
+/// The average divides by window², padding included, as PyTorch's default does.
+struct PoolShape {
+  Shape in;
+  PoolKind kind = PoolKind::average;
+  int window_height = 2;
+  int window_width = 2;
+  int stride = 2;
+  int padding = 0;
+
+  [[nodiscard]] constexpr Shape out() const noexcept {
+    return {in.channels, (in.height + 2 * padding - window_height) / stride + 1, (in.width + 2 * padding - window_width) / stride + 1};
+  }
+  friend constexpr bool operator==(const PoolShape&, const PoolShape&) = default;
+};
+
+/// A shortcut without parameters: average over window × window (1: plain subsampling) at the given stride, then zero channels up to channels_out.
+struct ShortcutShape {
+  Shape in;
+  int channels_out = 0;
+  int stride = 2;
+  int window = 2;
+
+  [[nodiscard]] constexpr Shape out() const noexcept { return {channels_out, in.height / stride, in.width / stride}; }
+  friend constexpr bool operator==(const ShortcutShape&, const ShortcutShape&) = default;
+};
+
+/// A fully connected layer over all numbers of an image. Weights are [H·W·C_in (in the order h, w, c), padded(features)].
+struct LinearShape {
+  Shape in;
+  int features = 0;
+  bool bias = true;
+
+  [[nodiscard]] constexpr Shape out() const noexcept { return {features, 1, 1}; }
+  friend constexpr bool operator==(const LinearShape&, const LinearShape&) = default;
+};
+
+/// Batch normalisation as kernels see it: per-channel numbers, padded(C) each. Forward y = scale·x + shift;
+/// backward dx = gradient_scale·dy + gradient_slope·(x − mean) + gradient_offset.
+template <class T>
+struct Norm {
+  T* mean = nullptr;
+  T* inverse_deviation = nullptr;  // 1/sqrt(variance + eps)
+  T* scale = nullptr;
+  T* shift = nullptr;
+  T* gradient_scale = nullptr;
+  T* gradient_slope = nullptr;
+  T* gradient_offset = nullptr;
+};
+
+/// What a stage reads: v = relu?( norm(x) + shortcut_norm(shortcut) ), absent parts left out.
+///
+/// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from there. Without it the backward
+/// stage computes v again.
+template <class T>
+struct Source {
+  const T* x = nullptr;
+  const Norm<T>* norm = nullptr;           // null: x itself
+  const T* shortcut = nullptr;             // null: no sum
+  const Norm<T>* shortcut_norm = nullptr;  // null: shortcut itself
+  bool relu = false;
+  T* finished = nullptr;
+
+  /// True where v is x: nothing is pending.
+  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu; }
+};
+
+/// The gradient of a stage's raw output: norm's backward of dy where there is one (x is then the raw output), else dy itself.
+template <class T>
+struct Gradient {
+  const T* dy = nullptr;
+  const T* x = nullptr;
+  const Norm<T>* norm = nullptr;
+};
+
+/// Where a forward stage puts the batch's mean and biased variance of its output, per channel; null: not wanted.
+/// Merged from fixed parts by Chan's formula, so independent of the number of threads.
+template <class T>
+struct Statistics {
+  T* mean = nullptr;
+  T* variance = nullptr;
+};
+
+/// Where a backward stage puts the sums over batch and pixels that the norms of its Source need, per channel, of the dz it writes; null: not wanted.
+/// x̂ = (x − mean)·inverse_deviation.
+template <class T>
+struct SourceSums {
+  T* dz = nullptr;
+  T* dz_normalised = nullptr;           // Σ dz·x̂ with the Source's x and norm
+  T* dz_normalised_shortcut = nullptr;  // Σ dz·x̂ with the Source's shortcut and shortcut_norm
+};
+
+/// Mean loss of a batch and how many of its images were classified wrongly.
+struct LossResult {
+  double loss = 0;
+  int errors = 0;
+};
+
+/// One step of SGD as PyTorch defines it (dampening 0): g += weight_decay·w; v = momentum·v + g; w −= learning_rate·(nesterov ? g + momentum·v : v).
+struct SgdStep {
+  double learning_rate = 0.1;
+  double momentum = 0.9;
+  double weight_decay = 1e-4;
+  bool nesterov = true;
+};
+
+}  // namespace sdepth

@@ -1,0 +1,78 @@
+// The reference's convolution stages: the definition, with sums in double.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <sdepth/kernels/reference/source.hpp>
+
+namespace sdepth::reference {
+
+/// Calls body(input pixel, output pixel, tap) for every pair of pixels of an image that the kernel connects; padding connects to nothing.
+template <ConvShape S, class Body>
+void for_each_tap(const Body& body) {
+  constexpr Shape out = S.out();
+  for (int h = 0; h < out.height; ++h)
+    for (int w = 0; w < out.width; ++w)
+      for (int kh = 0; kh < S.kernel; ++kh)
+        for (int kw = 0; kw < S.kernel; ++kw) {
+          const int y = h * S.stride + kh - S.padding, x = w * S.stride + kw - S.padding;
+          if (0 <= y && y < S.in.height && 0 <= x && x < S.in.width)
+            body(static_cast<std::size_t>(y * S.in.width + x), static_cast<std::size_t>(h * out.width + w),
+                 static_cast<std::size_t>(kh * S.kernel + kw));
+        }
+}
+
+/// out[n, h, w, co] = bias[co] + Σ v[n, h·stride + kh − padding, …, ci] · weights[kh, kw, ci, co].
+template <ConvShape S, class T>
+void conv_forward(int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
+  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
+  constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels();
+  std::vector<double> v(pixels_in * ci), y(pixels_out * co);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      v[i] = value(source, n * v.size() + i, i % ci);
+      if (source.finished) v[i] = source.finished[n * v.size() + i] = static_cast<T>(v[i]);
+    }
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
+    for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
+      for (std::size_t i = 0; i < ci; ++i)
+        for (std::size_t o = 0; o < co; ++o) y[q * co + o] += v[p * ci + i] * static_cast<double>(weights[(tap * ci + i) * co + o]);
+    });
+    for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = static_cast<T>(y[i]);
+  }
+  reference::statistics<T>(static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) -> double { return out[i * co + c]; },
+                           statistics);
+}
+
+/// The adjoint: gradients of weights, bias and, unless out is null, of the Source's raw numbers.
+template <ConvShape S, class T>
+void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& source, const T* weights, T* weight_gradient, T* bias_gradient,
+                   const T* add, T* out, SourceSums<T> sums) {
+  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
+  constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels(), taps = static_cast<std::size_t>(S.kernel * S.kernel);
+  std::vector<double> v(pixels_in * ci), dv(v.size()), dy(pixels_out * co), dw(taps * ci * co), db(co);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
+    for (std::size_t i = 0; i < v.size(); ++i)
+      v[i] = source.finished ? static_cast<double>(source.finished[n * v.size() + i]) : value(source, n * v.size() + i, i % ci);
+    for (std::size_t i = 0; i < dy.size(); ++i) db[i % co] += dy[i] = value(gradient, n * dy.size() + i, i % co);
+    std::fill(dv.begin(), dv.end(), 0.0);
+    for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
+      for (std::size_t i = 0; i < ci; ++i)
+        for (std::size_t o = 0; o < co; ++o) {
+          const std::size_t k = (tap * ci + i) * co + o;
+          dw[k] += v[p * ci + i] * dy[q * co + o];
+          dv[p * ci + i] += dy[q * co + o] * static_cast<double>(weights[k]);
+        }
+    });
+    // The sum with `add` is made here, in double, where out may be the same array.
+    for (std::size_t i = 0; out && i < dv.size(); ++i)
+      out[n * dv.size() + i] = static_cast<T>(dv[i] + (add ? static_cast<double>(add[n * dv.size() + i]) : 0.0));
+  }
+  for (std::size_t k = 0; k < dw.size(); ++k) weight_gradient[k] = static_cast<T>(dw[k]);
+  for (std::size_t o = 0; bias_gradient && o < co; ++o) bias_gradient[o] = static_cast<T>(db[o]);
+  if (out) finish_gradient<T>(static_cast<std::size_t>(batch) * pixels_in, ci, source, out, sums);
+}
+
+}  // namespace sdepth::reference

@@ -1,0 +1,79 @@
+// The reference's linear layer, loss and optimizer.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::reference {
+
+/// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
+template <LinearShape S, class T>
+void linear_forward(int batch, const T* in, const T* weights, const T* bias, T* out) {
+  constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n)
+    for (std::size_t f = 0; f < features; ++f) {
+      double sum = bias ? static_cast<double>(bias[f]) : 0.0;
+      for (std::size_t i = 0; i < inputs; ++i) sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(weights[i * features + f]);
+      out[n * features + f] = static_cast<T>(sum);
+    }
+}
+
+template <LinearShape S, class T>
+void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* weight_gradient, T* bias_gradient, T* dx) {
+  constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
+  const auto images = static_cast<std::size_t>(batch);
+  for (std::size_t i = 0; i < inputs; ++i)
+    for (std::size_t f = 0; f < features; ++f) {
+      double sum = 0;
+      for (std::size_t n = 0; n < images; ++n) sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(dy[n * features + f]);
+      weight_gradient[i * features + f] = static_cast<T>(sum);
+    }
+  for (std::size_t f = 0; bias_gradient && f < features; ++f) {
+    double sum = 0;
+    for (std::size_t n = 0; n < images; ++n) sum += static_cast<double>(dy[n * features + f]);
+    bias_gradient[f] = static_cast<T>(sum);
+  }
+  for (std::size_t n = 0; n < images; ++n)
+    for (std::size_t i = 0; i < inputs; ++i) {
+      double sum = 0;
+      for (std::size_t f = 0; f < features; ++f) sum += static_cast<double>(dy[n * features + f]) * static_cast<double>(weights[i * features + f]);
+      dx[n * inputs + i] = static_cast<T>(sum);
+    }
+}
+
+/// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null.
+template <class T>
+LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const int* labels, T* gradient) {
+  LossResult result;
+  const auto count = static_cast<std::size_t>(classes);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, logits += count) {
+    std::size_t best = 0;
+    for (std::size_t c = 1; c < count; ++c)
+      if (logits[c] > logits[best]) best = c;
+    const double maximum = logits[best];
+    double sum = 0;
+    for (std::size_t c = 0; c < count; ++c) sum += std::exp(static_cast<double>(logits[c]) - maximum);
+    const auto label = static_cast<std::size_t>(labels[n]);
+    result.loss += std::log(sum) + maximum - static_cast<double>(logits[label]);
+    result.errors += best != label;
+    for (std::size_t c = 0; gradient && c < count; ++c)
+      gradient[n * count + c] = static_cast<T>((std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
+  }
+  result.loss /= batch;
+  return result;
+}
+
+/// SgdStep's formula, in double.
+template <class T>
+void sgd(std::size_t count, const SgdStep& step, T* weights, const T* gradient, T* velocity) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const double g = (gradient ? static_cast<double>(gradient[i]) : 0.0) + step.weight_decay * static_cast<double>(weights[i]);
+    const double v = step.momentum * static_cast<double>(velocity[i]) + g;
+    velocity[i] = static_cast<T>(v);
+    weights[i] = static_cast<T>(static_cast<double>(weights[i]) - step.learning_rate * (step.nesterov ? g + step.momentum * v : v));
+  }
+}
+
+}  // namespace sdepth::reference

@@ -1,0 +1,94 @@
+// The reference's pools and parameter-free shortcuts.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::reference {
+
+/// Calls body(input index, output index) for each number of a window, in row-major order within the window; numbers of one image.
+template <PoolShape S, class Body>
+void for_each_window(const Body& body) {
+  constexpr Shape out = S.out();
+  constexpr std::size_t channels = static_cast<std::size_t>(S.in.channels);
+  for (int h = 0; h < out.height; ++h)
+    for (int w = 0; w < out.width; ++w)
+      for (int kh = 0; kh < S.window_height; ++kh)
+        for (int kw = 0; kw < S.window_width; ++kw) {
+          const int y = h * S.stride + kh - S.padding, x = w * S.stride + kw - S.padding;
+          if (0 <= y && y < S.in.height && 0 <= x && x < S.in.width)
+            for (std::size_t c = 0; c < channels; ++c)
+              body(static_cast<std::size_t>(y * S.in.width + x) * channels + c, static_cast<std::size_t>(h * out.width + w) * channels + c);
+        }
+}
+
+template <PoolShape S>
+inline constexpr double window_size = static_cast<double>(S.window_height) * S.window_width;
+
+template <PoolShape S, class T>
+void pool_forward(int batch, const T* in, T* out) {
+  constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
+  std::vector<double> sum(size_out);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, out += size_out) {
+    if constexpr (S.kind == PoolKind::maximum) {
+      std::vector<bool> seen(size_out);
+      for_each_window<S>([&](std::size_t i, std::size_t o) {
+        if (!seen[o] || in[i] > out[o]) out[o] = in[i];
+        seen[o] = true;
+      });
+    } else {
+      std::fill(sum.begin(), sum.end(), 0.0);
+      for_each_window<S>([&](std::size_t i, std::size_t o) { sum[o] += static_cast<double>(in[i]); });
+      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<T>(sum[o] / window_size<S>);
+    }
+  }
+}
+
+template <PoolShape S, class T>
+void pool_backward(int batch, const T* dy, const T* in, T* dx) {
+  constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
+  constexpr std::size_t nowhere = size_in;
+  std::vector<double> sum(size_in);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, dx += size_in, dy += size_out) {
+    std::fill(sum.begin(), sum.end(), 0.0);
+    if constexpr (S.kind == PoolKind::maximum) {
+      std::vector<std::size_t> winner(size_out, nowhere);
+      for_each_window<S>([&](std::size_t i, std::size_t o) {
+        if (winner[o] == nowhere || in[i] > in[winner[o]]) winner[o] = i;
+      });
+      for (std::size_t o = 0; o < size_out; ++o) sum[winner[o]] += static_cast<double>(dy[o]);
+    } else {
+      for_each_window<S>([&](std::size_t i, std::size_t o) { sum[i] += static_cast<double>(dy[o]) / window_size<S>; });
+    }
+    for (std::size_t i = 0; i < size_in; ++i) dx[i] = static_cast<T>(sum[i]);
+  }
+}
+
+/// The pooling part of a shortcut.
+template <ShortcutShape S>
+inline constexpr PoolShape shortcut_pool{S.in, PoolKind::average, S.window, S.window, S.stride, 0};
+
+template <ShortcutShape S, class T>
+void shortcut_forward(int batch, const T* in, T* out) {
+  constexpr std::size_t from = static_cast<std::size_t>(S.in.channels), to = static_cast<std::size_t>(S.channels_out);
+  const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
+  std::vector<T> pooled(pixels * from);
+  pool_forward<shortcut_pool<S>>(batch, in, pooled.data());
+  for (std::size_t p = 0; p < pixels; ++p)
+    for (std::size_t c = 0; c < to; ++c) out[p * to + c] = c < from ? pooled[p * from + c] : T{0};
+}
+
+template <ShortcutShape S, class T>
+void shortcut_backward(int batch, const T* dy, T* dx) {
+  constexpr std::size_t from = static_cast<std::size_t>(S.in.channels), to = static_cast<std::size_t>(S.channels_out);
+  const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
+  std::vector<T> pooled(pixels * from);
+  for (std::size_t p = 0; p < pixels; ++p)
+    for (std::size_t c = 0; c < from; ++c) pooled[p * from + c] = dy[p * to + c];
+  pool_backward<shortcut_pool<S>>(batch, pooled.data(), dx, dx);
+}
+
+}  // namespace sdepth::reference

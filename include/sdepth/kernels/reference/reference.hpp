@@ -1,0 +1,82 @@
+// The reference backend: plain loops and double sums on one thread. It defines what every other backend computes.
+#pragma once
+
+#include <sdepth/kernels/reference/convolution.hpp>
+#include <sdepth/kernels/reference/dense.hpp>
+#include <sdepth/kernels/reference/pool.hpp>
+#include <sdepth/kernels/workspace.hpp>
+
+namespace sdepth {
+
+/// Kernels over numbers of type T. Channels are not padded. operands.hpp says what the operands mean.
+template <class T>
+struct BasicReference {
+  using Scalar = T;
+  using Space = Workspace<T>;
+  static constexpr int lanes = 1;
+  [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
+
+  template <ConvShape S>
+  static void conv_forward(Space&, int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
+    reference::conv_forward<S>(batch, source, weights, bias, out, statistics);
+  }
+  template <ConvShape S>
+  static void conv_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* weights, T* weight_gradient,
+                            T* bias_gradient, const T* add, T* out, SourceSums<T> sums) {
+    reference::conv_backward<S>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
+  }
+  /// Writes the Source's value to source.finished, and its statistics where they are wanted.
+  template <Shape S>
+  static void finish(Space&, int batch, const Source<T>& source, Statistics<T> statistics) {
+    constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
+    for (std::size_t i = 0; source.finished && i < count * channels; ++i)
+      source.finished[i] = static_cast<T>(reference::value(source, i, i % channels));
+    reference::statistics<T>(count, channels, [&](std::size_t i, std::size_t c) { return reference::value(source, i * channels + c, c); }, statistics);
+  }
+  /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
+  template <Shape S>
+  static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out, SourceSums<T> sums) {
+    constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
+    for (std::size_t i = 0; i < count * channels; ++i)
+      out[i] = static_cast<T>(reference::value(gradient, i, i % channels) + (add ? static_cast<double>(add[i]) : 0.0));
+    reference::finish_gradient<T>(count, channels, source, out, sums);
+  }
+  template <PoolShape S>
+  static void pool_forward(Space&, int batch, const T* in, T* out) {
+    reference::pool_forward<S>(batch, in, out);
+  }
+  template <PoolShape S>
+  static void pool_backward(Space&, int batch, const T* dy, const T* in, T* dx) {
+    reference::pool_backward<S>(batch, dy, in, dx);
+  }
+  template <ShortcutShape S>
+  static void shortcut_forward(Space&, int batch, const T* in, T* out) {
+    reference::shortcut_forward<S>(batch, in, out);
+  }
+  template <ShortcutShape S>
+  static void shortcut_backward(Space&, int batch, const T* dy, T* dx) {
+    reference::shortcut_backward<S>(batch, dy, dx);
+  }
+  template <LinearShape S>
+  static void linear_forward(Space&, int batch, const T* in, const T* weights, const T* bias, T* out) {
+    reference::linear_forward<S>(batch, in, weights, bias, out);
+  }
+  template <LinearShape S>
+  static void linear_backward(Space&, int batch, const T* dy, const T* in, const T* weights, T* weight_gradient, T* bias_gradient, T* dx) {
+    reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+  }
+  static LossResult softmax_cross_entropy(Space&, int batch, int classes, const T* logits, const int* labels, T* gradient) {
+    return reference::softmax_cross_entropy(batch, classes, logits, labels, gradient);
+  }
+  static void sgd(Space&, std::size_t count, const SgdStep& step, T* weights, const T* gradient, T* velocity) {
+    reference::sgd(count, step, weights, gradient, velocity);
+  }
+};
+
+using Reference = BasicReference<float>;
+/// For checks of the mathematics alone: numbers kept in double, too.
+using ReferenceDouble = BasicReference<double>;
+
+}  // namespace sdepth

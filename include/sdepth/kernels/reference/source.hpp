@@ -1,0 +1,66 @@
+// The reference's reading and writing of operands, number by number: what a Source's value and a Gradient's value are.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::reference {
+
+/// Values of an operand, in double. i: index into [N, H, W, C]; c: its channel.
+template <class T>
+[[nodiscard]] double normalised(const Norm<T>* norm, double x, std::size_t c) {
+  return norm ? static_cast<double>(norm->scale[c]) * x + static_cast<double>(norm->shift[c]) : x;
+}
+
+template <class T>
+[[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
+  double v = normalised(source.norm, source.x[i], c);
+  if (source.shortcut) v += normalised(source.shortcut_norm, source.shortcut[i], c);
+  return source.relu && !(v > 0) ? 0.0 : v;
+}
+
+template <class T>
+[[nodiscard]] double value(const Gradient<T>& gradient, std::size_t i, std::size_t c) {
+  const double dy = gradient.dy[i];
+  if (!gradient.norm) return dy;
+  const Norm<T>& norm = *gradient.norm;
+  return norm.gradient_scale[c] * dy + norm.gradient_slope[c] * (static_cast<double>(gradient.x[i]) - norm.mean[c]) + norm.gradient_offset[c];
+}
+
+/// Mean and biased variance per channel of [count, channels] numbers given by at(i, c), in two passes.
+template <class T, class At>
+void statistics(std::size_t count, std::size_t channels, const At& at, Statistics<T> result) {
+  for (std::size_t c = 0; result.mean && c < channels; ++c) {
+    double sum = 0, squares = 0;
+    for (std::size_t i = 0; i < count; ++i) sum += at(i, c);
+    const double mean = sum / static_cast<double>(count);
+    for (std::size_t i = 0; i < count; ++i) squares += (at(i, c) - mean) * (at(i, c) - mean);
+    result.mean[c] = static_cast<T>(mean);
+    result.variance[c] = static_cast<T>(squares / static_cast<double>(count));
+  }
+}
+
+/// out = ReLU mask of the source · out, with the sums its norms need; [count, channels].
+template <class T>
+void finish_gradient(std::size_t count, std::size_t channels, const Source<T>& source, T* out, SourceSums<T> sums) {
+  for (std::size_t c = 0; c < channels; ++c) {
+    double dz_sum = 0, dz_x = 0, dz_shortcut = 0;
+    for (std::size_t p = 0; p < count; ++p) {
+      const std::size_t i = p * channels + c;
+      const bool masked = source.relu && !((source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) > 0);
+      const double dz = masked ? 0.0 : static_cast<double>(out[i]);
+      out[i] = static_cast<T>(dz);
+      dz_sum += dz;
+      if (sums.dz_normalised) dz_x += dz * (static_cast<double>(source.x[i]) - source.norm->mean[c]) * source.norm->inverse_deviation[c];
+      if (sums.dz_normalised_shortcut)
+        dz_shortcut += dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
+    }
+    if (sums.dz) sums.dz[c] = static_cast<T>(dz_sum);
+    if (sums.dz_normalised) sums.dz_normalised[c] = static_cast<T>(dz_x);
+    if (sums.dz_normalised_shortcut) sums.dz_normalised_shortcut[c] = static_cast<T>(dz_shortcut);
+  }
+}
+
+}  // namespace sdepth::reference

@@ -1,0 +1,38 @@
+// The convolution as a word of a network.
+#pragma once
+
+#include <sdepth/layers/check.hpp>
+
+namespace sdepth {
+
+/// Whether a Conv or Linear adds a learned number per output channel. A batch normalisation right after it makes it useless.
+enum class Bias { none, learned };
+
+/// 2-D convolution (cross-correlation, as PyTorch's Conv2d): [C, H, W] → [Channels, (H + 2·Padding − Kernel)/Stride + 1, …], zero padding.
+/// The stride must divide the extents of the input: partial strides are nearly always a mistake in a network's design.
+template <int Channels, int Kernel = 3, int Stride = 1, Bias HasBias = Bias::none, int Padding = Kernel / 2>
+struct Conv {
+  static_assert(Channels > 0, "Conv<Channels, Kernel, Stride>: the number of output channels must be positive");
+  static_assert(Kernel > 0, "Conv<Channels, Kernel, Stride>: the kernel's extent must be positive");
+  static_assert(Stride > 0, "Conv<Channels, Kernel, Stride>: the stride must be positive");
+  static_assert(0 <= Padding && Padding < Kernel, "Conv: the padding must be at least 0 and smaller than the kernel");
+
+  static constexpr int channels = Channels, kernel = Kernel, stride = Stride, padding = Padding;
+  static constexpr bool bias = HasBias == Bias::learned;
+
+  [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
+    if (in.height + 2 * Padding < Kernel || in.width + 2 * Padding < Kernel) return ShapeError::kernel_larger_than_input;
+    if (in.height % Stride != 0 || in.width % Stride != 0) return ShapeError::extent_not_divisible_by_stride;
+    return ShapeError::none;
+  }
+  [[nodiscard]] static constexpr Shape output(Shape in) noexcept {
+    return {Channels, (in.height + 2 * Padding - Kernel) / Stride + 1, (in.width + 2 * Padding - Kernel) / Stride + 1};
+  }
+};
+
+template <class Word>
+inline constexpr bool is_convolution = false;
+template <int Channels, int Kernel, int Stride, Bias HasBias, int Padding>
+inline constexpr bool is_convolution<Conv<Channels, Kernel, Stride, HasBias, Padding>> = true;
+
+}  // namespace sdepth

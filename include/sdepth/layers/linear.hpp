@@ -1,0 +1,18 @@
+// The fully connected layer as a word of a network.
+#pragma once
+
+#include <sdepth/layers/conv.hpp>
+
+namespace sdepth {
+
+/// Fully connected over all numbers of an image, flattened as PyTorch's Flatten does (channel, row, column): [C, H, W] → [Features, 1, 1].
+template <int Features, Bias HasBias = Bias::learned>
+struct Linear {
+  static_assert(Features > 0, "Linear<Features>: the number of features must be positive");
+  static constexpr int features = Features;
+  static constexpr bool bias = HasBias == Bias::learned;
+  [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
+  [[nodiscard]] static constexpr Shape output(Shape) noexcept { return {Features, 1, 1}; }
+};
+
+}  // namespace sdepth

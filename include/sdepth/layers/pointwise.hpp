@@ -1,0 +1,23 @@
+// The words that keep the shape: batch normalisation and ReLU. They become part of a neighbouring stage, never a pass of their own.
+#pragma once
+
+#include <sdepth/layers/check.hpp>
+
+namespace sdepth {
+
+/// Batch normalisation over batch, height and width, as PyTorch's BatchNorm2d: eps 1e-5, running statistics with weight 0.1 for the new
+/// batch, biased variance to normalise, unbiased to keep.  Source: Ioffe, Szegedy, ICML 2015.
+struct BN {
+  static constexpr double eps = 1e-5;
+  static constexpr double momentum = 0.1;
+  [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
+  [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
+};
+
+/// max(x, 0).
+struct ReLU {
+  [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
+  [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
+};
+
+}  // namespace sdepth

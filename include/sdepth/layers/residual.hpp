@@ -1,0 +1,80 @@
+// The residual block as a word: a branch of words, a shortcut around it, and what follows the sum.
+#pragma once
+
+#include <type_traits>
+
+#include <sdepth/layers/check.hpp>
+#include <sdepth/layers/pointwise.hpp>
+
+namespace sdepth {
+
+/// Words one after the other: the shape rules of a residual branch.
+template <class... Words>
+struct Chain {
+  [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
+    ShapeError error = ShapeError::none;
+    ((error = error == ShapeError::none ? Words::check(in) : error, in = Words::output(in)), ...);
+    return error;
+  }
+  [[nodiscard]] static constexpr Shape output(Shape in) noexcept {
+    ((in = Words::output(in)), ...);
+    return in;
+  }
+};
+
+/// Shortcut of the paper's program since 2017: average over s × s pixels where the branch has stride s, new channels zero; no parameters.
+struct PoolShortcut {};
+/// Shortcut behind the paper's numbers ("option A"): every s-th pixel, new channels zero; no parameters.
+struct SubsampleShortcut {};
+/// 1×1 convolution with the branch's stride, then BN, where the branch changes the shape; the identity where it does not ("option B").
+struct ProjectionShortcut {};
+/// Nothing follows the sum: pre-activation blocks.
+struct NoActivation {};
+
+/// H = AfterSum( branch(x) + shortcut(x) ). Use Residual, ResidualWith, PreActivation or PreActivationWith below.
+template <class Shortcut_, class AfterSum_, class... Branch>
+struct BasicResidual {
+  static_assert(sizeof...(Branch) > 0, "Residual<...>: the branch needs at least one layer");
+  using Shortcut = Shortcut_;
+  using Words = Chain<Branch...>;
+  static constexpr bool relu_after_sum = std::is_same_v<AfterSum_, ReLU>;
+  static constexpr bool projects = std::is_same_v<Shortcut, ProjectionShortcut>;
+
+  /// True where the shortcut is the input itself, so that a skipped block is an alias.
+  [[nodiscard]] static constexpr bool identity_shortcut(Shape in) noexcept { return output(in) == in; }
+  /// How many input pixels per output pixel, in each direction.
+  [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept { return in.height / output(in).height; }
+
+  [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
+    if (const ShapeError error = Words::check(in); error != ShapeError::none) return error;
+    const Shape out = output(in);
+    if (out.height <= 0 || out.width <= 0 || in.height % out.height != 0 || in.width % out.width != 0 ||
+        in.height / out.height != in.width / out.width)
+      return ShapeError::shortcut_extents_do_not_match;
+    if (!projects && out.channels < in.channels) return ShapeError::shortcut_loses_channels;
+    return ShapeError::none;
+  }
+  [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Words::output(in); }
+};
+
+/// The paper's block: H = ReLU( branch(x) + x ), with the shortcut PoolShortcut where the shape changes.
+///
+///     Residual<Conv<16>, BN, ReLU, Conv<16>, BN>
+///
+/// Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+template <class... Branch>
+using Residual = BasicResidual<PoolShortcut, ReLU, Branch...>;
+
+/// The same with another shortcut: PoolShortcut, SubsampleShortcut or ProjectionShortcut.
+template <class Shortcut, class... Branch>
+using ResidualWith = BasicResidual<Shortcut, ReLU, Branch...>;
+
+/// H = branch(x) + x, for branches of BN–ReLU–Conv. Source: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
+template <class... Branch>
+using PreActivation = BasicResidual<PoolShortcut, NoActivation, Branch...>;
+
+/// The same with another shortcut.
+template <class Shortcut, class... Branch>
+using PreActivationWith = BasicResidual<Shortcut, NoActivation, Branch...>;
+
+}  // namespace sdepth

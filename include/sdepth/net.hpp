@@ -1,0 +1,10 @@
+// The door: everything for building, training and running a network on a CPU. No data sets, files, CUDA or MPI.
+#pragma once
+
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/models/cifar_resnet.hpp>
+#include <sdepth/network/network.hpp>
+#include <sdepth/run/inference.hpp>
+#include <sdepth/schedule/schedules.hpp>
+#include <sdepth/train/trainer.hpp>

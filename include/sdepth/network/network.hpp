@@ -1,0 +1,95 @@
+// Network<Input, words...>: a network as a type, and everything about it that is known before there are any numbers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include <sdepth/network/plan.hpp>
+#include <sdepth/network/rules.hpp>
+
+namespace sdepth {
+
+/// A network: the shape of its input and its layers in order. Carries no state; see Trainer and Inference for numbers.
+///
+///     using Net = Network<Input<3, 32, 32>, Conv<16>, BN, ReLU,
+///                         Repeat<9, StochasticDepth<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>, LinearDecay<0.5>>>, GlobalAvgPool, Linear<10>>;
+///
+/// Errors: a layer that does not accept its input is one compile error that names the layer, its input shape and the rule.
+template <class Input_, class... Words>
+struct Network {
+  static_assert(sizeof...(Words) > 0, "Network<Input, layers...>: a network needs at least one layer");
+  static_assert((Layer<Words> && ...), "Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>");
+  using Layers = Chain<Words...>;
+
+  /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
+  static constexpr std::array<Shape, sizeof...(Words) + 1> shapes = [] {
+    std::array<Shape, sizeof...(Words) + 1> all{Input_::shape};
+    std::size_t i = 0;
+    bool fits = true;  // after a mistake the shape stays, so that only the mistake is reported
+    ((fits = fits && Words::check(all[i]) == ShapeError::none, all[i + 1] = fits ? Words::output(all[i]) : all[i], ++i), ...);
+    return all;
+  }();
+  static constexpr Shape input = shapes.front();
+  static constexpr Shape output = shapes.back();
+  using Mistakes = decltype(report_first_mistake<shapes, 0, Words...>());
+
+  /// Residual blocks, stochastic or not, in the order of the network.
+  static constexpr int residual_blocks = (0 + ... + BlockTraits<Words>::count);
+  /// L of the schedules: the StochasticDepth blocks alone.
+  static constexpr int stochastic_blocks = (0 + ... + (is_stochastic_word<Words> ? BlockTraits<Words>::count : 0));
+
+  /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
+  static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
+      survival_table<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>();
+  static_assert(are_probabilities(survival),
+                "StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L) for every l from 1 to L");
+  static_assert(skips_are_exact<Words...>(),
+                "StochasticDepth: the input of a block with a ReLU after its sum must come from a ReLU, or skipping the block would not be the "
+                "identity; put a ReLU before it, or use PreActivation");
+
+  /// Which residual blocks may be skipped.
+  static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =
+      stochastic_table<static_cast<std::size_t>(residual_blocks), Words...>();
+
+  /// Σ p_l: how many residual blocks run in a training step on average.
+  static constexpr double expected_depth = [] {
+    double sum = 0;
+    for (const double p : survival) sum += p;
+    return sum;
+  }();
+
+  /// Learned numbers, as PyTorch counts them: no running statistics, no padding.
+  static constexpr std::size_t parameter_count = WordPlan<Layers, input>::sizes(1).trainable;
+
+  /// Floating-point operations of one image's forward pass with every block open: 2 per multiply-add of convolutions and linear layers.
+  static constexpr double operations_per_image = 2 * WordPlan<Layers, input>::multiply_adds;
+
+  /// The same on average over the gates: each branch counted with its survival probability; shortcuts always run.
+  static constexpr double expected_operations_per_image = []<std::size_t... I>(std::index_sequence<I...>) {
+    double sum = operations_per_image;
+    std::size_t block = 0;
+    const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
+      if constexpr (is_block<Word>)
+        for (int i = 0; i < BlockTraits<Word>::count; ++i)
+          sum -= 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds * (1.0 - survival[block++]);
+    };
+    (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[I]>{}), ...);
+    return sum;
+  }(std::index_sequence_for<Words...>{});
+
+  /// Storage for activations padded to `lanes` channels.
+  [[nodiscard]] static constexpr ParameterSizes storage(int lanes) noexcept { return WordPlan<Layers, input>::sizes(lanes); }
+
+  /// All tensors in storage order, for activations padded to `lanes` channels.
+  [[nodiscard]] static std::vector<ParameterInfo> parameters(int lanes) {
+    Planner planner{lanes, {}, {}};
+    Naming naming;
+    naming.only_linear = (0 + ... + (is_linear<Words> ? 1 : 0)) == 1;
+    WordPlan<Layers, input>::describe(planner, naming);
+    return std::move(planner.tensors);
+  }
+};
+
+}  // namespace sdepth

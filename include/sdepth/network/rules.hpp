@@ -1,0 +1,108 @@
+// What makes a row of words a network: every word fits its input, every schedule gives probabilities, every skip is exact.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <type_traits>
+
+#include <sdepth/layers/blocks.hpp>
+#include <sdepth/layers/check.hpp>
+#include <sdepth/layers/linear.hpp>
+#include <sdepth/layers/pool.hpp>
+
+namespace sdepth {
+
+/// A layer: it can say whether it accepts an input shape, and which shape it makes of it.
+template <class Word>
+concept Layer = requires(Shape in) {
+  { Word::check(in) } -> std::same_as<ShapeError>;
+  { Word::output(in) } -> std::same_as<Shape>;
+};
+
+/// Instantiates Accepts for the first word that does not accept its input and for no other, so that one mistake is one error.
+/// Never called: deducing its return type instantiates it.
+template <std::array Shapes, std::size_t I, class First, class... Rest>
+auto report_first_mistake() {
+  if constexpr (First::check(Shapes[I]) != ShapeError::none)
+    static_cast<void>(Accepts<First, Shapes[I]>{});
+  else if constexpr (sizeof...(Rest) > 0)
+    report_first_mistake<Shapes, I + 1, Rest...>();
+}
+
+template <class Word>
+inline constexpr bool is_stochastic_word = is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;
+
+template <class Word>
+inline constexpr bool is_linear = false;
+template <int Features, Bias HasBias>
+inline constexpr bool is_linear<Linear<Features, HasBias>> = true;
+
+/// True for words whose output is not negative where their input is not.
+template <class Word>
+inline constexpr bool keeps_sign = std::is_same_v<Word, GlobalAvgPool>;
+template <int Window, int Stride, int Padding>
+inline constexpr bool keeps_sign<AvgPool<Window, Stride, Padding>> = true;
+template <int Window, int Stride, int Padding>
+inline constexpr bool keeps_sign<MaxPool<Window, Stride, Padding>> = true;
+
+/// Whether a word's output is known not to be negative, given whether its input is.
+template <class Word>
+constexpr bool not_negative_after(bool input_not_negative) {
+  if constexpr (is_block<Word>) return BlockTraits<Word>::Block::relu_after_sum;
+  return std::is_same_v<Word, ReLU> || (keeps_sign<Word> && input_not_negative);
+}
+
+/// A skipped block with a ReLU after its sum is ReLU(shortcut(x)); that is the shortcut itself, an alias, only where x is not negative.
+template <class... Words>
+constexpr bool skips_are_exact() {
+  bool not_negative = false, exact = true;
+  const auto visit = [&]<class Word>(std::type_identity<Word>) {
+    if constexpr (is_stochastic_word<Word>)
+      if (BlockTraits<Word>::Block::relu_after_sum && !not_negative) exact = false;
+    not_negative = not_negative_after<Word>(not_negative);
+  };
+  (visit(std::type_identity<Words>{}), ...);
+  return exact;
+}
+
+/// The survival probability of every residual block of `Words`, L blocks of which are stochastic; the others always run.
+template <std::size_t Blocks, int L, class... Words>
+constexpr std::array<double, Blocks> survival_table() {
+  std::array<double, Blocks> table{};
+  std::size_t block = 0;
+  int l = 0;
+  const auto visit = [&]<class Word>(std::type_identity<Word>) {
+    using Schedule = typename BlockTraits<Word>::Schedule;
+    for (int i = 0; i < BlockTraits<Word>::count; ++i) {
+      if constexpr (std::is_void_v<Schedule>)
+        table[block++] = 1.0;
+      else
+        table[block++] = Schedule::survival(++l, L);
+    }
+  };
+  (visit(std::type_identity<Words>{}), ...);
+  return table;
+}
+
+/// Which residual blocks of `Words` stand in a StochasticDepth.
+template <std::size_t Blocks, class... Words>
+constexpr std::array<bool, Blocks> stochastic_table() {
+  std::array<bool, Blocks> table{};
+  std::size_t block = 0;
+  const auto visit = [&](int count, bool stochastic) {
+    for (int i = 0; i < count; ++i) table[block++] = stochastic;
+  };
+  (visit(BlockTraits<Words>::count, is_stochastic_word<Words>), ...);
+  return table;
+}
+
+/// True where all are probabilities.
+template <std::size_t Blocks>
+constexpr bool are_probabilities(const std::array<double, Blocks>& table) {
+  for (const double p : table)
+    if (!(0.0 <= p && p <= 1.0)) return false;
+  return true;
+}
+
+}  // namespace sdepth

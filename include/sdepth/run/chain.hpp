@@ -1,0 +1,63 @@
+// A row of words as a row of stages: forward in order, backward in reverse, each at its own offset in the parameters.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+#include <sdepth/run/stages.hpp>
+
+namespace sdepth {
+
+template <class Backend, class... Words, Shape In, Place Here>
+struct Stage<Backend, Chain<Words...>, In, Here> {
+  using T = typename Backend::Scalar;
+  using Plan = WordPlan<Chain<Words...>, In>;
+  using List = std::tuple<Words...>;
+  static constexpr std::size_t count = sizeof...(Words);
+  template <std::size_t I>
+  using Word = std::tuple_element_t<I, List>;
+
+  static constexpr std::array<bool, count + 1> is_norm{std::is_same_v<Words, BN>..., false};
+  static constexpr std::array<int, count> blocks{BlockTraits<Words>::count...};
+
+  template <std::size_t I>
+  static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch && I + 1 == count};
+  template <std::size_t I>
+  using At = Stage<Backend, Word<I>, Plan::shapes[I], place<I>>;
+
+  template <std::size_t I>
+  [[nodiscard]] static constexpr Offsets offset(Offsets at) noexcept {
+    constexpr ParameterSizes before = Plan::before(I, Backend::lanes);
+    for (std::size_t i = 0; i < I; ++i) at.block += blocks[i];
+    return {at.trainable + before.trainable, at.running + before.running, at.block};
+  }
+
+  template <class Indices>
+  struct RecordOf;
+  template <std::size_t... I>
+  struct RecordOf<std::index_sequence<I...>> {
+    using type = std::tuple<typename At<I>::Record...>;
+  };
+  using Record = typename RecordOf<std::make_index_sequence<count>>::type;
+
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (At<I>::forward(pass, offset<I>(at), std::get<I>(record), value), ...);
+    }(std::make_index_sequence<count>{});
+  }
+
+  /// @param joins  A gradient that is added to that of the row's input; null: none. The first word must then be a convolution.
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow, T* joins = nullptr) {
+    const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+      if constexpr (I == 0) flow.add = joins;
+      At<I>::backward(pass, offset<I>(at), std::get<I>(record), flow);
+    };
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (step(std::integral_constant<std::size_t, count - 1 - I>{}), ...);
+    }(std::make_index_sequence<count>{});
+  }
+};
+
+}  // namespace sdepth

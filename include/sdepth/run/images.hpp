@@ -1,0 +1,52 @@
+// Images as a user has them: bytes or floats, channels last or first, said by the type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/core/shape.hpp>
+
+namespace sdepth {
+
+/// [N, H, W, C]: bytes (0 … 255, read as byte/255) or floats (read as they are).
+template <class T>
+struct NHWC {
+  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>, "NHWC<T>: images are bytes (std::uint8_t) or float");
+  std::span<const T> values;
+};
+
+/// [N, C, H, W], PyTorch's order; else as NHWC.
+template <class T>
+struct NCHW {
+  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>, "NCHW<T>: images are bytes (std::uint8_t) or float");
+  std::span<const T> values;
+};
+
+/// How many images of `shape` there are. Throws Error where the numbers are not a whole number of images.
+template <template <class> class Layout, class T>
+[[nodiscard]] int image_count(Shape shape, const Layout<T>& images) {
+  if (images.values.size() % shape.size() != 0)
+    fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ", shape.height, " x ", shape.width, "), found ",
+         images.values.size());
+  return static_cast<int>(images.values.size() / shape.size());
+}
+
+/// Copies images [first, first + count) to [N, H, W, stride], stride ≥ C; lanes beyond C are left alone.
+template <template <class> class Layout, class T, class Number>
+void copy_images(Shape shape, const Layout<T>& images, int first, int count, std::size_t stride, Number* out) {
+  const auto channels = static_cast<std::size_t>(shape.channels);
+  const T* in = images.values.data() + static_cast<std::size_t>(first) * shape.size();
+  const auto number = [](T value) {
+    if constexpr (std::is_same_v<T, std::uint8_t>) return static_cast<Number>(static_cast<float>(value) / 255.0f);
+    else return static_cast<Number>(value);
+  };
+  for (int n = 0; n < count; ++n, in += shape.size(), out += shape.pixels() * stride)
+    for (std::size_t p = 0; p < shape.pixels(); ++p)
+      for (std::size_t c = 0; c < channels; ++c)
+        out[p * stride + c] = number(std::is_same_v<Layout<T>, NHWC<T>> ? in[p * channels + c] : in[c * shape.pixels() + p]);
+}
+
+}  // namespace sdepth

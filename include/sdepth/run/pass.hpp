@@ -1,0 +1,145 @@
+// One pass over a network's stages: the memory it uses, and the values and gradients that flow from stage to stage.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <sdepth/core/memory.hpp>
+#include <sdepth/kernels/operands.hpp>
+#include <sdepth/run/norm.hpp>
+
+namespace sdepth {
+
+/// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on their way.
+template <class T>
+class Slots {
+ public:
+  Slots() = default;
+  /// @param size  numbers of the largest tensor
+  explicit Slots(std::size_t size) : size_(size) {}
+
+  [[nodiscard]] T* take() {
+    if (free_.empty()) {
+      all_.emplace_back(size_);
+      free_.push_back(all_.back().data());
+    }
+    T* slot = free_.back();
+    free_.pop_back();
+    return slot;
+  }
+  /// Gives a slot back; memory from elsewhere (the network's input) is left alone.
+  void release(const T* slot) {
+    for (Buffer<T>& mine : all_)
+      if (mine.data() == slot) free_.push_back(mine.data());
+  }
+  [[nodiscard]] std::size_t bytes() const noexcept { return all_.size() * size_ * sizeof(T); }
+  [[nodiscard]] bool all_free() const noexcept { return free_.size() == all_.size(); }
+
+ private:
+  std::size_t size_ = 0;
+  std::vector<Buffer<T>> all_;
+  std::vector<T*> free_;
+};
+
+/// The value between two stages: what the next one reads. See Source; here with the norms' own state, for the way back.
+template <class T>
+struct Value {
+  const T* x = nullptr;
+  NormState<T>* norm = nullptr;
+  const T* shortcut = nullptr;
+  NormState<T>* shortcut_norm = nullptr;
+  bool relu = false;
+  T* finished = nullptr;     // where the next stage writes the value; null: nowhere
+  Statistics<T> statistics;  // of x, where they are known
+  bool keep = false;         // x is read again later, so the next stage must not give it back
+
+  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu; }
+  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, relu, finished}; }
+  /// The sums that this value's norms ask of the stage that writes its gradient.
+  [[nodiscard]] SourceSums<T> sums() const noexcept {
+    SourceSums<T> wanted;
+    const bool first = norm && norm->learned(), second = shortcut_norm && shortcut_norm->learned();
+    if (first) wanted.dz = norm->dz, wanted.dz_normalised = norm->dz_normalised;
+    if (second) {
+      if (!first) wanted.dz = shortcut_norm->dz;
+      wanted.dz_normalised_shortcut = shortcut_norm->dz_normalised;
+    }
+    return wanted;
+  }
+  /// Turns the finished sums into the norms' gradients.
+  void close_sums() const {
+    const bool first = norm && norm->learned();
+    if (first) norm->prepare_backward();
+    if (shortcut_norm && shortcut_norm->learned()) {
+      if (first) std::copy_n(norm->dz, norm->channels, shortcut_norm->dz);  // the same dz enters both
+      shortcut_norm->prepare_backward();
+    }
+  }
+};
+
+/// The gradient on its way back: of the raw output of the stage that comes next in this direction.
+template <class T>
+struct Flow {
+  T* dy = nullptr;       // a slot
+  Gradient<T> gradient;  // dy, and the norm whose backward is still to be applied
+  T* add = nullptr;      // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  const T* keep = nullptr;  // a slot that is read again later, so no stage may give it back
+};
+
+/// Everything a stage needs besides its own record.
+template <class Backend>
+struct Pass {
+  using T = typename Backend::Scalar;
+
+  typename Backend::Space& space;
+  Arena& activations;  // kept until the backward pass
+  Arena& norms;        // per-channel numbers of the norms
+  Slots<T>& slots;
+  int batch = 0;
+  bool training = false;
+  const T* parameters = nullptr;
+  T* gradients = nullptr;             // training only
+  const T* running = nullptr;         // running statistics, read at test
+  T* running_update = nullptr;        // the same in training, to be updated
+  const std::uint8_t* gates = nullptr;  // [residual blocks], 1 open
+  const double* branch_scales = nullptr;  // [residual blocks]
+  double branch_scale = 1;                // of the block being run
+
+  [[nodiscard]] T* take(std::size_t numbers_per_image) {
+    return training ? activations.take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : slots.take();
+  }
+  /// Activations are kept in training, and given back at test as soon as they have been read.
+  void release(const T* activations_) {
+    if (!training && activations_) slots.release(activations_);
+  }
+  void release_inputs(const Value<T>& value) {
+    if (!value.keep) release(value.x);
+    release(value.shortcut);
+  }
+  [[nodiscard]] Statistics<T> take_statistics(int channels) {
+    const auto n = static_cast<std::size_t>(channels);
+    T* both = norms.take<T>(2 * n);
+    return {both, both + n};
+  }
+
+  /// After a stage has written the gradient `out` of what it read: what flows on.
+  void consumed(Flow<T>& flow, const Value<T>& input, T* out) {
+    input.close_sums();
+    for (T* old : {flow.dy, flow.add})
+      if (old && old != out && old != flow.keep) slots.release(old);
+    flow.dy = out;
+    flow.add = nullptr;
+    flow.gradient = {out, input.x, input.norm};
+  }
+};
+
+/// Where the numbers of a word begin, and which residual block comes next.
+struct Offsets {
+  std::size_t trainable = 0;
+  std::size_t running = 0;
+  int block = 0;
+};
+
+}  // namespace sdepth

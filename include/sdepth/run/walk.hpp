@@ -1,0 +1,138 @@
+// The walk over a network's stages, forward and backward, with all the memory it needs. The same code for every backend.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include <sdepth/network/network.hpp>
+#include <sdepth/run/block.hpp>
+
+namespace sdepth {
+
+/// The parameters a walk reads, and in training the places it writes.
+template <class T>
+struct WalkParameters {
+  const T* parameters = nullptr;
+  const T* running = nullptr;
+  T* gradients = nullptr;       // training only
+  T* running_update = nullptr;  // training only
+};
+
+template <class Net, class Backend>
+class Walk;
+
+/// Buffers and records for one batch at a time. Not shared between threads; the backend's own threads are its space's.
+template <class Input_, class... Words, class Backend>
+class Walk<Network<Input_, Words...>, Backend> {
+ public:
+  using Net = Network<Input_, Words...>;
+  using T = typename Backend::Scalar;
+  static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
+
+  /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
+  static constexpr bool compact_input = is_convolution<std::tuple_element_t<0, std::tuple<Words...>>>;
+  /// Numbers from one pixel of input() to the next.
+  static constexpr std::size_t input_stride = static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
+
+  /// @param batch  the largest batch, in images   @param threads  at least 1
+  /// @param for_training  whether to reserve address space for a training step with every block open
+  Walk(int batch, int threads, bool for_training)
+      : batch_(batch),
+        space_(threads),
+        activations_(for_training ? training_bytes(batch) : 0),
+        norms_(norm_bytes()),
+        slots_(sizes.largest * static_cast<std::size_t>(batch)),
+        input_(static_cast<std::size_t>(batch) * Net::input.pixels() * input_stride),
+        records_(std::make_unique<typename Stages::Record>()) {}
+
+  [[nodiscard]] int capacity() const noexcept { return batch_; }
+  [[nodiscard]] int threads() const noexcept { return space_.threads(); }
+  [[nodiscard]] typename Backend::Space& space() noexcept { return space_; }
+
+  /// Where the batch goes before forward: [N, H, W, input_stride].
+  [[nodiscard]] T* input() noexcept { return input_.data(); }
+
+  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
+  /// @param gates, branch_scales  [residual blocks]
+  const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
+                   std::span<const double> branch_scales) {
+    activations_.reset();
+    norms_.reset();
+    Pass<Backend> pass = make_pass(images, training, parameters);
+    pass.gates = gates.data();
+    pass.branch_scales = branch_scales.data();
+    Value<T> value;
+    value.x = input_.data();
+    Stages::forward(pass, {}, *records_, value);
+    last_ = finish_value<Backend, Net::output>(pass, value);
+    if (!training) slots_.release(value.x);  // read by the caller before the next pass takes it again
+    return value.x;
+  }
+
+  /// A slot for the gradient of forward's result, of the same shape.
+  [[nodiscard]] T* take_gradient() { return slots_.take(); }
+
+  /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose words ran.
+  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient) {
+    Pass<Backend> pass = make_pass(images, true, parameters);
+    Flow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
+    finish_gradient<Backend, Net::output>(pass, flow, last_);
+    Stages::backward(pass, {}, *records_, flow);
+    if (flow.dy) slots_.release(flow.dy);
+  }
+
+  /// Bytes of activations kept by the last training step.
+  [[nodiscard]] std::size_t activation_bytes() const noexcept { return activations_.used(); }
+  /// What the last walk left behind: for tests that look into stages.
+  [[nodiscard]] const auto& records() const noexcept { return *records_; }
+  [[nodiscard]] bool slots_all_free() const noexcept { return slots_.all_free(); }
+
+ private:
+  using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false}>;
+  static constexpr ActivationSizes sizes = [] {
+    ActivationSizes all = ActivationPlan<typename Net::Layers, Net::input>::sizes(Backend::lanes);
+    all.kept += padded_size(Net::output, Backend::lanes);
+    return all;
+  }();
+
+  /// Every tensor starts on a cache line; a network has fewer tensors than this many lines per block.
+  static constexpr std::size_t padding_bytes = alignment * 64 * (sizeof...(Words) + static_cast<std::size_t>(Net::residual_blocks));
+  [[nodiscard]] static std::size_t training_bytes(int batch) {
+    return sizes.kept * static_cast<std::size_t>(batch) * sizeof(T) + padding_bytes;
+  }
+  /// Running statistics count the norms' channels twice; a norm keeps nine arrays and two statistics, and a block may add one of its own.
+  [[nodiscard]] static std::size_t norm_bytes() {
+    const std::size_t channels = Net::storage(Backend::lanes).running / 2;
+    const std::size_t widest = static_cast<std::size_t>(widest_channels());
+    return (NormState<T>::storage(1) + 2) * (channels + (static_cast<std::size_t>(Net::residual_blocks) + 1) * widest) * sizeof(T) + 4 * padding_bytes;
+  }
+  [[nodiscard]] static constexpr int widest_channels() {
+    int widest = 0;
+    for (const Shape& shape : Net::shapes) widest = std::max(widest, Backend::padded(shape.channels));
+    return widest;
+  }
+
+  [[nodiscard]] Pass<Backend> make_pass(int images, bool training, const WalkParameters<T>& p) {
+    Pass<Backend> pass{space_, activations_, norms_, slots_};
+    pass.batch = images;
+    pass.training = training;
+    pass.parameters = p.parameters;
+    pass.gradients = p.gradients;
+    pass.running = p.running;
+    pass.running_update = p.running_update;
+    return pass;
+  }
+
+  int batch_;
+  typename Backend::Space space_;
+  Arena activations_;
+  Arena norms_;
+  Slots<T> slots_;
+  Buffer<T> input_;
+  std::unique_ptr<typename Stages::Record> records_;
+  Value<T> last_;
+};
+
+}  // namespace sdepth

@@ -1,0 +1,34 @@
+// Gates b_l: which blocks run in a step, as a pure function of (seed, step, block), the same on every thread, worker and backend.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/core/philox.hpp>
+
+namespace sdepth {
+
+/// b ~ Bernoulli(survival): open where 32 random bits, read as a number in [0, 1), lie below the survival probability. 1 is always open, 0 never.
+/// @param block  0-based index of the residual block in the network.
+[[nodiscard]] constexpr bool gate_open(std::uint64_t seed, std::uint64_t step, int block, double survival) noexcept {
+  return uniform(random_words(seed, Purpose::gate, step, static_cast<std::uint32_t>(block))[0]) < survival;
+}
+
+/// Draws the gates of one step. @param gates  [blocks], 1 open, 0 closed.
+inline void draw_gates(std::uint64_t seed, std::uint64_t step, std::span<const double> survival, std::span<std::uint8_t> gates) {
+  for (std::size_t block = 0; block < gates.size(); ++block)
+    gates[block] = gate_open(seed, step, static_cast<int>(block), survival[block]);
+}
+
+/// Throws Error unless `survival` has one probability in [0, 1] for each of the network's blocks.
+inline void check_survival(std::span<const double> survival, std::size_t blocks) {
+  if (survival.size() != blocks)
+    fail("survival table: expected ", blocks, " probabilities, one for each residual block, found ", survival.size());
+  for (std::size_t block = 0; block < blocks; ++block)
+    if (!(0.0 <= survival[block] && survival[block] <= 1.0))
+      fail("survival table: block ", block, " has probability ", survival[block], ", expected a number in [0, 1]");
+}
+
+}  // namespace sdepth

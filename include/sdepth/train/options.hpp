@@ -1,0 +1,84 @@
+// What a training run can choose, and the paper's choices as presets.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <sdepth/core/parallel.hpp>
+#include <sdepth/kernels/operands.hpp>
+#include <sdepth/schedule/scaling.hpp>
+
+namespace sdepth {
+
+/// What SGD does to the parameters of a block that was skipped in this step.
+enum class SkipUpdate {
+  as_code,  // as the authors' program: its gradient is zero, but weight decay and momentum go on
+  frozen,   // as the text of the paper: parameters and momentum stay as they are
+};
+
+/// How BN's γ begins.
+enum class GammaInit {
+  one,      // as everyone
+  uniform,  // U(0, 1), as the authors' Torch7 program
+};
+
+struct TrainingOptions {
+  int batch = 128;                     // largest batch of a step, in images
+  int threads = hardware_threads();    // results do not depend on it
+  std::uint64_t seed = 0;              // of weights and gates
+  SgdStep sgd = {};                    // learning rate, momentum, weight decay, Nesterov
+  SkipUpdate skip_update = SkipUpdate::as_code;
+  Scaling scaling = Scaling::test;
+  GammaInit gamma = GammaInit::one;
+};
+
+/// Learning rate that falls by `factor` at fractions of the run.
+struct LearningRate {
+  double base = 0.1;
+  std::vector<double> drops = {0.5, 0.75};  // fractions of the run, in rising order
+  double factor = 0.1;
+  int warm_up_epochs = 0;      // epochs at warm_up instead of base
+  double warm_up = 0.01;
+
+  /// In epoch `epoch` of `epochs`, 1-based: base · factor^(number of drops d with epoch ≥ d · epochs), as the authors' program counts.
+  [[nodiscard]] double at(int epoch, int epochs) const noexcept {
+    if (epoch <= warm_up_epochs) return warm_up;
+    double rate = base;
+    for (const double drop : drops)
+      if (epoch >= drop * epochs) rate *= factor;
+    return rate;
+  }
+};
+
+/// A whole recipe: options of the steps, and of the run.
+struct Recipe {
+  TrainingOptions options = {};
+  LearningRate learning_rate = {};
+  int epochs = 500;
+  int validation = 5000;  // records held out of the training part
+  bool augment = true;
+};
+
+/// CIFAR-10 and CIFAR-100. Source: Huang et al., ECCV 2016, section 4; batch 128, SGD 0.1 ÷10 at 50 % and 75 % of 500 epochs, Nesterov
+/// momentum 0.9, weight decay 1e-4 on every parameter.
+[[nodiscard]] inline Recipe paper_cifar() { return {}; }
+
+/// SVHN: 50 epochs, ÷10 at 60 % and 70 %, no augmentation, 6,000 records for validation.
+[[nodiscard]] inline Recipe paper_svhn() {
+  Recipe recipe;
+  recipe.learning_rate.drops = {0.6, 0.7};
+  recipe.epochs = 50;
+  recipe.validation = 6000;
+  recipe.augment = false;
+  return recipe;
+}
+
+/// The 1202-layer network on CIFAR-10: 300 epochs, the first 10 at 0.01, ÷10 at 150 and 225.
+[[nodiscard]] inline Recipe paper_cifar_1202() {
+  Recipe recipe;
+  recipe.epochs = 300;
+  recipe.learning_rate.warm_up_epochs = 10;
+  return recipe;
+}
+
+}  // namespace sdepth

@@ -1,0 +1,207 @@
+// Trainer<Net, Backend>: one network being trained. The user's loop calls step; everything else is here, and nothing is global.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <sdepth/run/images.hpp>
+#include <sdepth/run/inference.hpp>
+#include <sdepth/run/walk.hpp>
+#include <sdepth/run/weights.hpp>
+#include <sdepth/schedule/gates.hpp>
+#include <sdepth/train/initialise.hpp>
+#include <sdepth/train/options.hpp>
+#include <sdepth/train/views.hpp>
+
+namespace sdepth {
+
+/// What one step or one evaluation found.
+struct Score {
+  double loss = 0;      // mean softmax cross-entropy, in nats
+  std::int64_t errors = 0;  // images whose largest logit is not their label's
+  std::int64_t images = 0;
+  int blocks_run = 0;  // residual blocks whose gate was open
+
+  [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
+};
+
+/// Trains `Net` on `Backend` by SGD with stochastic depth.
+///
+///     Trainer<Net, Cpu<>> trainer({.batch = 128, .seed = 1});
+///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
+///
+/// Every result is a function of the options, the weights and the images: not of the number of threads, nor of other trainers in the process.
+/// Throws Error on images or labels of the wrong size, labels out of range, and a loss that is not finite; the weights are then as before the step.
+template <class Net, class Backend>
+class Trainer {
+ public:
+  using T = typename Backend::Scalar;
+  static constexpr int classes = static_cast<int>(Net::output.size());
+
+  explicit Trainer(const TrainingOptions& options = {})
+      : options_(options),
+        weights_(std::make_shared<Weights<Net, Backend>>()),
+        gradients_(weights_->parameters().size()),
+        velocity_(weights_->parameters().size()),
+        walk_(options.batch, options.threads, true),
+        survival_(Net::survival.begin(), Net::survival.end()),
+        gates_(blocks, std::uint8_t{1}),
+        scales_(blocks, 1.0) {
+    initialise(*weights_, options.seed, options.gamma);
+    for (const ParameterInfo& tensor : weights_->tensors()) {
+      if (!tensor.trainable()) continue;
+      if (segments_.empty() || segments_.back().block != tensor.block) segments_.push_back({tensor.offset, 0, tensor.block});
+      segments_.back().size += tensor.size;
+    }
+  }
+
+  /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
+  template <template <class> class Layout, class Number>
+  Score step(const Layout<Number>& images, std::span<const int> labels) {
+    draw_gates(options_.seed, step_, survival_, gates_);
+    return step_with_gates(images, labels);
+  }
+
+  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open
+  template <template <class> class Layout, class Number>
+  Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
+    if (gates.size() != blocks) fail("gates: expected ", blocks, " of them, one for each residual block, found ", gates.size());
+    for (std::size_t block = 0; block < blocks; ++block)
+      if (gates[block] == 0 && !Net::stochastic[block]) fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
+    std::copy(gates.begin(), gates.end(), gates_.begin());
+    return step_with_gates(images, labels);
+  }
+
+  /// Loss and error of the network as it is, every block running with running statistics.
+  template <template <class> class Layout, class Number>
+  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels) {
+    const int count = image_count(Net::input, images);
+    check_labels(count, labels);
+    const std::vector<double> scales = test_scales(options_.scaling, survival_);
+    Score score{0, 0, count, Net::residual_blocks};
+    for (int first = 0; first < count; first += walk_.capacity()) {
+      const int n = std::min(walk_.capacity(), count - first);
+      const T* logits = run_all_blocks(walk_, *weights_, images, first, n, scales);
+      const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr);
+      score.loss += part.loss * n;
+      score.errors += part.errors;
+    }
+    if (count > 0) score.loss /= count;
+    return score;
+  }
+
+  /// Logits [N, classes], as evaluate computes them.
+  template <template <class> class Layout, class Number>
+  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
+    return predict_all(walk_, *weights_, images, test_scales(options_.scaling, survival_));
+  }
+
+  /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
+  [[nodiscard]] MatrixView<T> parameter(std::string_view name) {
+    const ParameterInfo& tensor = weights_->find(name);
+    return matrix_view(tensor, tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
+  }
+  /// The last step's gradient of a parameter; of a skipped block's it is an older step's.
+  [[nodiscard]] MatrixView<T> gradient(std::string_view name) {
+    const ParameterInfo& tensor = weights_->find(name);
+    if (!tensor.trainable()) fail("\"", name, "\" is a running statistic, which has no gradient");
+    return matrix_view(tensor, gradients_.data());
+  }
+
+  /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks outside StochasticDepth
+  void set_survival(std::span<const double> survival) {
+    check_survival(survival, blocks);
+    for (std::size_t block = 0; block < blocks; ++block)
+      if (survival[block] != 1.0 && !Net::stochastic[block])
+        fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ", survival[block]);
+    std::copy(survival.begin(), survival.end(), survival_.begin());
+  }
+  [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
+
+  void set_learning_rate(double rate) noexcept { options_.sgd.learning_rate = rate; }
+  [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
+  /// The gates of the last step.
+  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_; }
+  /// Steps made; with the seed it is all the state that gates have.
+  [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
+  void set_steps(std::uint64_t steps) noexcept { step_ = steps; }
+
+  /// The numbers, shared with any Inference made from them.
+  [[nodiscard]] const std::shared_ptr<Weights<Net, Backend>>& weights() const noexcept { return weights_; }
+  /// Momentum, laid out as the parameters are.
+  [[nodiscard]] Buffer<T>& velocity() noexcept { return velocity_; }
+  [[nodiscard]] const Buffer<T>& gradients() const noexcept { return gradients_; }
+  [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
+
+ private:
+  static_assert(Net::output.pixels() == 1, "Trainer: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
+
+  /// Parameters that are updated together: those of one block's branch, or what always runs (block −1).
+  struct Segment {
+    std::size_t offset = 0;
+    std::size_t size = 0;
+    int block = -1;
+  };
+
+  template <template <class> class Layout, class Number>
+  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels) {
+    const int count = image_count(Net::input, images);
+    if (count < 1 || count > walk_.capacity())
+      fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
+    check_labels(count, labels);
+    for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
+
+    copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
+    const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(), weights_->running().data()};
+    const T* logits = walk_.forward(count, true, numbers, gates_, scales_);
+    T* logits_gradient = walk_.take_gradient();
+    const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
+    if (!std::isfinite(loss.loss))
+      fail("step ", step_, ": the loss is ", loss.loss, ", expected a finite number; lower the learning rate (now ", options_.sgd.learning_rate,
+           ") or look for bad input images");
+    walk_.backward(count, numbers, logits_gradient);
+    update();
+    ++step_;
+    return {loss.loss, loss.errors, count, static_cast<int>(std::count(gates_.begin(), gates_.end(), std::uint8_t{1}))};
+  }
+
+  /// SGD over runs of segments that are treated alike.
+  void update() {
+    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_[static_cast<std::size_t>(segment.block)] != 0; };
+    for (std::size_t i = 0; i < segments_.size();) {
+      const bool ran = open(segments_[i]);
+      const std::size_t first = segments_[i].offset;
+      std::size_t last = first;
+      for (; i < segments_.size() && open(segments_[i]) == ran; ++i) last = segments_[i].offset + segments_[i].size;
+      if (!ran && options_.skip_update == SkipUpdate::frozen) continue;
+      Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first, ran ? gradients_.data() + first : nullptr,
+                   velocity_.data() + first);
+    }
+  }
+
+  static void check_labels(int count, std::span<const int> labels) {
+    if (labels.size() != static_cast<std::size_t>(count)) fail("labels: expected one for each of ", count, " images, found ", labels.size());
+    for (std::size_t n = 0; n < labels.size(); ++n)
+      if (labels[n] < 0 || labels[n] >= classes) fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
+  }
+
+  TrainingOptions options_;
+  std::shared_ptr<Weights<Net, Backend>> weights_;
+  Buffer<T> gradients_;
+  Buffer<T> velocity_;
+  Walk<Net, Backend> walk_;
+  std::vector<double> survival_;
+  std::vector<std::uint8_t> gates_;
+  std::vector<double> scales_;
+  std::vector<Segment> segments_;
+  std::uint64_t step_ = 0;
+};
+
+}  // namespace sdepth

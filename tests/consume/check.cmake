@@ -1,0 +1,28 @@
+# Configures, builds and runs the project app/ with sdepth found in one WAY: find_package or add_subdirectory.
+cmake_minimum_required(VERSION 3.25)
+
+function(run what)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE failed OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if(failed)
+    message(FATAL_ERROR "consume: ${what} by ${WAY} failed:\n${said}")
+  endif()
+endfunction()
+
+if(WAY STREQUAL "find_package" AND FETCHED)
+  message("consume: skipped, because ${FETCHED} was downloaded for this build and an installed sdepth looks for it on the machine.")
+  return()
+endif()
+
+file(REMOVE_RECURSE ${WORK})
+file(COPY ${CMAKE_CURRENT_LIST_DIR}/app DESTINATION ${WORK})
+set(options -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=Release -D WAY=${WAY})
+if(WAY STREQUAL "find_package")
+  run("installing" ${CMAKE_COMMAND} --install ${SDEPTH_BUILD} --prefix ${WORK}/installed)
+  list(APPEND options -D CMAKE_PREFIX_PATH=${WORK}/installed)
+else()
+  list(APPEND options -D SDEPTH_SOURCE=${SDEPTH_SOURCE} -D FETCHCONTENT_BASE_DIR=${SDEPTH_BUILD}/_deps)
+endif()
+run("configuring" ${CMAKE_COMMAND} -S ${WORK}/app -B ${WORK}/build -G ${GENERATOR} ${options})
+run("building" ${CMAKE_COMMAND} --build ${WORK}/build)
+run("running the door's program" ${WORK}/build/door)
+run("running the program with files" ${WORK}/build/files)

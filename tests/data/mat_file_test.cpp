@@ -1,0 +1,102 @@
+#include <doctest/doctest.h>
+
+#include <sdepth/data/mat_file.hpp>
+
+#include "mat_bytes.hpp"
+#include "scratch.hpp"
+
+using namespace sdepth;
+using namespace sdepth::test;
+
+namespace {
+
+const Bytes eight{1, 2, 3, 4, 5, 6, 7, 8};
+
+/// Names and values of all arrays named "a" or "b", in pieces of 3.
+std::string read_arrays(const std::filesystem::path& path) {
+  MatFile file(path, "test");
+  MatFile::Array array;
+  std::string all;
+  while (file.next(array, [](const std::string& name) { return name == "a" || name == "b"; })) {
+    all += array.name;
+    for (std::uintmax_t left = array.bytes; left > 0;) {
+      Bytes piece(static_cast<std::size_t>(std::min<std::uintmax_t>(3, left)));
+      file.read(piece.data(), piece.size());
+      for (const auto value : piece) all += " " + std::to_string(value);
+      left -= piece.size();
+    }
+    file.finish();
+    all += ";";
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("packed and plain arrays are read, others are skipped") {
+  const Scratch scratch;
+  const auto path = scratch.write("m.mat", mat_file({packed(mat_array("a", {2, 4}, eight)), mat_array("other", {5, 1}, Bytes(5)),
+                                                     packed(mat_array("skipped", {90, 1}, Bytes(90))), mat_array("b", {5, 1}, {9, 8, 7, 6, 5})}));
+  CHECK(read_arrays(path) == "a 1 2 3 4 5 6 7 8;b 9 8 7 6 5;");
+}
+
+TEST_CASE("an array that was not read to its end is skipped") {
+  const Scratch scratch;
+  const auto path = scratch.write("m.mat", mat_file({packed(mat_array("a", {8, 1}, eight)), packed(mat_array("b", {8, 1}, eight))}));
+  MatFile file(path, "test");
+  MatFile::Array array;
+  const auto any = [](const std::string&) { return true; };
+  REQUIRE(file.next(array, any));
+  REQUIRE(file.next(array, any));
+  CHECK(array.name == "b");
+  CHECK(array.sizes == std::vector<std::uint32_t>{8, 1});
+  CHECK(!file.next(array, any));
+}
+
+TEST_CASE("a MATLAB file cut off at any byte is an error") {
+  const Scratch scratch;
+  for (const bool pack : {false, true}) {
+    const Bytes array = mat_array("a", {8, 1}, eight);
+    const Bytes whole = mat_file({pack ? packed(array) : array});
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      if (size == 128) continue;  // a file without arrays
+      CAPTURE(size);
+      const auto path = scratch.write("m.mat", {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
+      CHECK(says(error_of([&] { (void)read_arrays(path); }), "test: ", "m.mat", "fetch it again"));
+    }
+  }
+}
+
+TEST_CASE("changing any byte of a packed array is noticed or changes nothing, and never crashes") {
+  const Scratch scratch;
+  const Bytes whole = mat_file({packed(mat_array("a", {8, 1}, eight))});
+  for (std::size_t at = 128; at < whole.size(); ++at) {
+    for (const unsigned change : {1U, 64U, 255U}) {
+      CAPTURE(at);
+      Bytes altered = whole;
+      altered[at] = static_cast<std::uint8_t>(altered[at] ^ change);
+      const auto path = scratch.write("m.mat", altered);
+      std::string read;
+      const std::string error = error_of([&] { read = read_arrays(path); });
+      const bool right = read == "a 1 2 3 4 5 6 7 8;";
+      const bool skipped = read.empty() && at < 136;  // the tag says that this is no array
+      CHECK((error != "no error" || right || skipped));
+    }
+  }
+}
+
+TEST_CASE("other kinds of files and arrays are refused") {
+  const Scratch scratch;
+  const auto error = [&](const Bytes& bytes) { return error_of([&] { (void)read_arrays(scratch.write("m.mat", bytes)); }); };
+  CHECK(says(error({}), "m.mat has 0 bytes"));
+  Bytes big_endian = mat_file({});
+  std::swap(big_endian[126], big_endian[127]);
+  CHECK(says(error(big_endian), "not a little-endian MATLAB level-5 file"));
+  Bytes newer = mat_file({});
+  newer[125] = 2;  // level 7.3
+  CHECK(says(error(newer), "not a little-endian MATLAB level-5 file"));
+  CHECK(says(error(mat_file({mat_array("a", {8, 1}, eight, 6)})), "the array a", "class uint8"));   // class double
+  CHECK(says(error(mat_file({mat_array("a", {8, 1}, eight, 9, 7)})), "the array a", "class uint8"));  // stored as single
+  Bytes long_name = mat_array(std::string(300, 'n'), {8, 1}, eight);
+  CHECK(says(error(mat_file({long_name})), "damaged array header"));
+}

@@ -1,0 +1,111 @@
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include <sdepth/io/file.hpp>
+#include <sdepth/io/text.hpp>
+
+#include "scratch_folder.hpp"
+
+using namespace sdepth;
+
+TEST_CASE("what is written is what is read, and no partial file stays") {
+  const ScratchFolder folder;
+  const std::string bytes = std::string("line\n\0\xFF", 7) + std::string(3'000'000, 'x');
+  write_file_atomically(folder / "a", "older and longer than nothing");
+  write_file_atomically(folder / "a", bytes);
+  CHECK(read_whole_file(folder / "a") == bytes);
+  CHECK(folder.entries() == 1);
+  write_file_atomically(folder / "empty", "");
+  CHECK(read_whole_file(folder / "empty").empty());
+}
+
+TEST_CASE("a full disk leaves the old file, removes the partial one and says so in a sentence") {
+  const ScratchFolder folder;
+  put(folder / "a", "the old content");
+  std::string sentence;
+  {
+    const FileSizeLimit limit(1000);
+    sentence = sentence_of([&] { write_file_atomically(folder / "a", std::string(2000, 'x')); });
+  }
+  CHECK(contains(sentence, (folder / "a").string() + " cannot be written: File too large; free some space"));
+  CHECK_FALSE(contains(sentence, ".partial"));
+  CHECK(bytes_of(folder / "a") == "the old content");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("an exception of whoever fills the file leaves the old one") {
+  const ScratchFolder folder;
+  put(folder / "a", "the old content");
+  const auto half = [](OpenFile& file) {
+    file.write("half of the new");
+    throw std::runtime_error("no more");
+  };
+  CHECK_THROWS_AS(write_file_atomically(folder / "a", half), std::runtime_error);
+  CHECK(bytes_of(folder / "a") == "the old content");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("the partial file of a killed process is overwritten, not appended to") {
+  const ScratchFolder folder;
+  put(folder / "a.partial", "longer than what comes now");
+  write_file_atomically(folder / "a", "new");
+  CHECK(bytes_of(folder / "a") == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("a directory that is missing, a file, or not writable is a sentence") {
+  const ScratchFolder folder;
+  put(folder / "file", "");
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "missing/a", "x"); }), "check the spelling of the path"));
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "file/a", "x"); }), "Not a directory"));
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder.path(), "x"); }), "it is a directory; give the name of a file"));
+
+  put(folder / "a", "the old content");
+  REQUIRE(chmod(folder.path().c_str(), 0555) == 0);
+  const uid_t user = geteuid();
+  if (user == 0) REQUIRE(seteuid(65534) == 0);  // root may write anywhere
+  const std::string sentence = sentence_of([&] { write_file_atomically(folder / "a", "new"); });
+  if (user == 0) REQUIRE(seteuid(0) == 0);
+  REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
+  CHECK(contains(sentence, "Permission denied; check the permissions"));
+  CHECK(bytes_of(folder / "a") == "the old content");
+}
+
+TEST_CASE("a device is written to, not replaced, and a full one is a sentence") {
+  write_file_atomically("/dev/null", "gone");
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  CHECK(
+      contains(sentence_of([] { write_file_atomically("/dev/full", "no room"); }), "/dev/full cannot be written: No space left on device"));
+}
+
+TEST_CASE("reading what is missing, a directory, or too large is a sentence") {
+  const ScratchFolder folder;
+  put(folder / "a", std::string(1001, 'x'));
+  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "missing"); }),
+                 "missing cannot be read: No such file or directory; check"));
+  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder.path()); }), "cannot be read: Is a directory"));
+  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "a", 1000); }), "has 1,001 bytes or more, at most 1,000 are expected"));
+  CHECK(contains(sentence_of([&] { (void)read_whole_file("/dev/zero", 1000); }), "at most 1,000"));  // has no size to ask for beforehand
+  CHECK(read_whole_file(folder / "a", 1001).size() == 1001);
+}
+
+TEST_CASE("numbers and names are spelled the same everywhere") {
+  CHECK(with_commas(0) == "0");
+  CHECK(with_commas(999) == "999");
+  CHECK(with_commas(1000) == "1,000");
+  CHECK(with_commas(30729999) == "30,729,999");
+  CHECK(decimal(0.1, 9) == "0.1");
+  CHECK(decimal(2.302585092994046, 9) == "2.30258509");
+  CHECK(std::stof(decimal(static_cast<double>(0.1F + 0.2F), 9)) == 0.1F + 0.2F);
+  CHECK(decimal(-std::numeric_limits<double>::quiet_NaN(), 9) == "nan");
+  CHECK(decimal(-std::numeric_limits<double>::infinity(), 9) == "-inf");
+  CHECK(fixed_point(6.7449, 2) == "6.74");
+  CHECK(in_quotes("a\nb") == "\"a?b\"");
+  CHECK(in_quotes(std::string(100, 'x')) == "\"" + std::string(60, 'x') + "…\"");
+}

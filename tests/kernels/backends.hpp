@@ -1,0 +1,168 @@
+// What the kernel tests share: the backends that this build can run, operands in each backend's layout, and comparison with the reference.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <random>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/kernels/reference/reference.hpp>
+
+namespace sdepth::test {
+
+/// Cpu<Arch> where the compiler may use Arch, else nothing.
+template <class Arch>
+using Available = std::conditional_t<Arch::supported(), std::tuple<Arch>, std::tuple<>>;
+template <class... Archs>
+std::tuple<Cpu<Archs>...> backends_of(std::tuple<Archs...>);
+
+/// Vectors of 16, 8 and 4 lanes, with and without fused multiply-add, as far as the compiler is told to use them.
+using Backends = decltype(backends_of(std::tuple_cat(Available<xsimd::avx512bw>(), Available<xsimd::fma3<xsimd::avx2>>(), Available<xsimd::sse4_2>(),
+                                                     Available<xsimd::sse2>(), Available<xsimd::neon64>())));
+
+[[nodiscard]] inline std::vector<float> random_numbers(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> numbers(count);
+  for (float& number : numbers) number = normal(random);
+  return numbers;
+}
+
+/// A tensor [pixels, channels] in backend B's layout. Made from dense numbers, with zeros in the further lanes; or, as an output, full of NaN.
+template <class B>
+class Packed {
+ public:
+  Packed(std::size_t pixels, int channels, bool padded = true)
+      : channels_(static_cast<std::size_t>(channels)),
+        pitch_(padded ? static_cast<std::size_t>(B::padded(channels)) : channels_),
+        numbers_(pixels * pitch_, std::numeric_limits<float>::quiet_NaN()) {}
+  Packed(const std::vector<float>& dense, int channels, bool padded = true) : Packed(dense.size() / static_cast<std::size_t>(channels), channels, padded) {
+    for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = i % pitch_ < channels_ ? dense[i / pitch_ * channels_ + i % pitch_] : 0.0F;
+  }
+  [[nodiscard]] float* data() noexcept { return numbers_.data(); }
+
+  /// The numbers without padding, whose lanes must be zero.
+  [[nodiscard]] std::vector<float> dense() const {
+    std::vector<float> result;
+    bool zero = true;
+    for (std::size_t i = 0; i < numbers_.size(); ++i)
+      if (i % pitch_ < channels_)
+        result.push_back(numbers_[i]);
+      else
+        zero = zero && numbers_[i] == 0.0F;
+    CHECK_MESSAGE(zero, "the lanes beyond the channels must be zero");
+    return result;
+  }
+
+ private:
+  std::size_t channels_;
+  std::size_t pitch_;
+  std::vector<float> numbers_;
+};
+
+/// A norm with random numbers.
+template <class B>
+class RandomNorm {
+ public:
+  RandomNorm(int channels, unsigned seed) {
+    for (unsigned i = 0; i < 7; ++i) parts_.emplace_back(random_numbers(static_cast<std::size_t>(channels), seed + i), channels);
+    norm_ = {parts_[0].data(), parts_[1].data(), parts_[2].data(), parts_[3].data(), parts_[4].data(), parts_[5].data(), parts_[6].data()};
+  }
+  [[nodiscard]] const Norm<float>* get() const noexcept { return &norm_; }
+
+ private:
+  std::vector<Packed<B>> parts_;
+  Norm<float> norm_;
+};
+
+/// What is pending on a Source.
+struct Pending {
+  bool norm = false;
+  bool shortcut = false;
+  bool shortcut_norm = false;
+  bool relu = false;
+  bool finished = false;
+};
+
+/// A Source over random numbers; `finished` is an output for forward stages, and holds the values for backward ones.
+template <class B>
+class RandomSource {
+ public:
+  RandomSource(std::size_t pixels, int channels, const Pending& pending, unsigned seed, bool padded = true)
+      : x_(random_numbers(pixels * static_cast<std::size_t>(channels), seed), channels, padded),
+        shortcut_(random_numbers(pixels * static_cast<std::size_t>(channels), seed + 1), channels, padded),
+        finished_(pixels, channels, padded),
+        norm_(channels, seed + 10),
+        shortcut_norm_(channels, seed + 20) {
+    source_.x = x_.data();
+    if (pending.norm) source_.norm = norm_.get();
+    if (pending.shortcut) source_.shortcut = shortcut_.data();
+    if (pending.shortcut_norm) source_.shortcut_norm = shortcut_norm_.get();
+    source_.relu = pending.relu;
+    if (pending.finished) source_.finished = finished_.data();
+  }
+  [[nodiscard]] const Source<float>& get() const noexcept { return source_; }
+  [[nodiscard]] const Packed<B>& finished() const noexcept { return finished_; }
+
+  /// Replaces the values by given ones: a backward stage must then use these, not those it could compute.
+  void set_finished(const std::vector<float>& dense, int channels) {
+    finished_ = Packed<B>(dense, channels);
+    source_.finished = finished_.data();
+  }
+
+ private:
+  Packed<B> x_, shortcut_, finished_;
+  RandomNorm<B> norm_, shortcut_norm_;
+  Source<float> source_;
+};
+
+/// All combinations that mean something.
+[[nodiscard]] inline std::vector<Pending> all_pending() {
+  std::vector<Pending> all;
+  for (int bits = 0; bits < 32; ++bits) {
+    const Pending pending{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0};
+    if (pending.shortcut || !pending.shortcut_norm) all.push_back(pending);
+  }
+  return all;
+}
+
+/// Named outputs of a kernel, without padding.
+using Results = std::map<std::string, std::vector<float>>;
+
+/// ‖a − b‖ / ‖b‖.
+[[nodiscard]] inline double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    error += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    norm += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return norm > 0 ? std::sqrt(error / norm) : std::sqrt(error);
+}
+
+/// Every result within the relative error, and within 20 times it number by number (against the largest).
+inline void check_close(const Results& results, const Results& expected, double tolerance) {
+  for (const auto& [name, values] : expected) {
+    CAPTURE(name);
+    const std::vector<float>& found = results.at(name);
+    REQUIRE(found.size() == values.size());
+    CHECK(relative_error(found, values) <= tolerance);
+    double largest = 1e-30, worst = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      largest = std::max(largest, std::abs(static_cast<double>(values[i])));
+      worst = std::max(worst, std::abs(static_cast<double>(found[i]) - static_cast<double>(values[i])));
+    }
+    CHECK(worst <= 20 * tolerance * largest);
+  }
+}
+
+}  // namespace sdepth::test

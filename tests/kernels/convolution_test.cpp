@@ -1,0 +1,43 @@
+// Convolutions of all kinds of shapes on every backend against the reference.
+#include "stage_cases.hpp"
+
+namespace sdepth::test {
+namespace {
+
+TEST_CASE_TEMPLATE_DEFINE("the convolutions of the CIFAR ResNets agree with the reference", B, residual_network_convolutions) {
+  check_convolution<B, ConvShape{{3, 32, 32}, 16, 3, 1, 1, false, true}>(3);
+  check_convolution<B, ConvShape{{16, 32, 32}, 16, 3, 1, 1}>(2);
+  check_convolution<B, ConvShape{{16, 32, 32}, 32, 3, 2, 1}>(2);
+  check_convolution<B, ConvShape{{32, 16, 16}, 32, 3, 1, 1}>(9);
+  check_convolution<B, ConvShape{{32, 16, 16}, 64, 1, 2, 0}>(3);
+  check_convolution<B, ConvShape{{64, 8, 8}, 64, 3, 1, 1}>(10);
+}
+TEST_CASE_TEMPLATE_APPLY(residual_network_convolutions, Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("extents and channels that fill no block or vector agree with the reference", B, remainders) {
+  check_convolution<B, ConvShape{{5, 9, 7}, 19, 3, 1, 1, true}>(2);
+  check_convolution<B, ConvShape{{20, 28, 28}, 12, 3, 1, 1}>(1);
+  check_convolution<B, ConvShape{{16, 14, 14}, 48, 3, 1, 1}>(2);
+  check_convolution<B, ConvShape{{33, 7, 7}, 17, 3, 1, 1, true}>(10);
+  check_convolution<B, ConvShape{{64, 2, 2}, 40, 3, 1, 1}>(3);
+  check_convolution<B, ConvShape{{6, 1, 1}, 70, 3, 1, 1}>(3);
+  check_convolution<B, ConvShape{{7, 3, 40}, 3, 3, 1, 1}>(2);
+}
+TEST_CASE_TEMPLATE_APPLY(remainders, Backends);
+
+TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with the reference", B, geometries) {
+  check_convolution<B, ConvShape{{20, 5, 5}, 40, 1, 1, 0}>(2);
+  check_convolution<B, ConvShape{{4, 6, 5}, 9, 1, 1, 1}>(2);
+  check_convolution<B, ConvShape{{9, 6, 6}, 7, 3, 1, 0}>(2);
+  check_convolution<B, ConvShape{{8, 5, 6}, 8, 3, 1, 2}>(2);
+  check_convolution<B, ConvShape{{8, 9, 10}, 12, 5, 1, 2, true}>(2);
+  check_convolution<B, ConvShape{{17, 9, 8}, 33, 3, 2, 1}>(2);
+  check_convolution<B, ConvShape{{16, 6, 6}, 16, 2, 2, 0}>(2);
+  check_convolution<B, ConvShape{{5, 10, 9}, 8, 4, 3, 1, true}>(2);
+  check_convolution<B, ConvShape{{4, 11, 12}, 6, 1, 3, 0}>(2);
+  check_convolution<B, ConvShape{{3, 21, 19}, 10, 7, 2, 3, true, true}>(2);
+}
+TEST_CASE_TEMPLATE_APPLY(geometries, Backends);
+
+}  // namespace
+}  // namespace sdepth::test

@@ -1,0 +1,3 @@
+// expect: a sentence that nobody says
+// Wrong: it compiles.
+int main() {}

@@ -1,0 +1,238 @@
+"""The networks of the oracles as plain PyTorch modules, and how a PyTorch user loads sdepth's weights:
+
+    import safetensors_io, models, torch
+    tensors, metadata = safetensors_io.read("model.safetensors")
+    net = models.ResNet(blocks_per_group=3)              # ResNet-20
+    models.load(net, tensors)
+    logits = net.eval()(images, survival=models.linear_decay(9, 0.5))
+
+Names and layouts are PyTorch's: convolutions OIHW, linear layers [outputs, inputs], `weight`, `bias`, `running_mean`, `running_var` of a
+batch normalisation; images are NCHW. Only PyTorch's counter `num_batches_tracked`, which nothing here reads, is left out of the files.
+
+Stochastic depth (Huang et al., ECCV 2016): a block whose gate is 0 is skipped, which means that its branch does not run at all, so that its
+running statistics do not move. Its shortcut always runs.
+"""
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
+
+
+def linear_decay(blocks, last):
+    """Survival probabilities p_l = 1 - (l / L)(1 - p_L), l = 1 ... L (eq. 4 of the paper)."""
+    return [1 - (l / blocks) * (1 - last) for l in range(1, blocks + 1)]
+
+
+def conv(inputs, outputs, kernel, stride=1, bias=False):
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
+
+
+def append_zero_channels(x, channels):
+    return pad(x, (0, 0, 0, 0, 0, channels - x.shape[1]))
+
+
+class PoolShortcut(nn.Module):
+    """2x2 average pool, then zero channels appended (the paper's option A as the authors' program has it since 2017)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x):
+        return append_zero_channels(avg_pool2d(x, 2), self.channels)
+
+
+class SubsampleShortcut(PoolShortcut):
+    """Every second pixel of every second row, then zero channels appended (option A of He et al.)."""
+
+    def forward(self, x):
+        return append_zero_channels(x[:, :, ::2, ::2], self.channels)
+
+
+class ProjectionShortcut(nn.Module):
+    """1x1 convolution of stride 2, then BN (option B). Both belong to the shortcut, so they run and learn when the block is skipped."""
+
+    def __init__(self, inputs, channels):
+        super().__init__()
+        self.conv = conv(inputs, channels, 1, stride=2)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class Residual(nn.Module):
+    """Post-activation block: H = relu(scale * f(x) + shortcut(x)), f = conv3x3 - BN - ReLU - conv3x3 - BN."""
+
+    def __init__(self, inputs, channels, stride=1, shortcut=None):
+        super().__init__()
+        self.conv1 = conv(inputs, channels, 3, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv(channels, channels, 3)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.shortcut = shortcut or nn.Identity()
+
+    def branch(self, x):
+        return self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+
+    def after_sum(self, x):
+        return relu(x)
+
+    def forward(self, x, gate, scale):
+        h = self.shortcut(x)
+        return self.after_sum(scale * self.branch(x) + h if gate else h)
+
+
+class Bottleneck(Residual):
+    """Post-activation, f = conv1x1 - BN - ReLU - conv3x3 - BN - ReLU - conv1x1 - BN, `inner` channels inside."""
+
+    def __init__(self, channels, inner):
+        nn.Module.__init__(self)
+        self.conv1 = conv(channels, inner, 1)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = conv(inner, inner, 3)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = conv(inner, channels, 1)
+        self.bn3 = nn.BatchNorm2d(channels)
+        self.shortcut = nn.Identity()
+
+    def branch(self, x):
+        return self.bn3(self.conv3(relu(self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))))
+
+
+class PreActivation(Residual):
+    """H = scale * f(x) + x, f = BN - ReLU - conv3x3 - BN - ReLU - conv3x3; no ReLU after the sum."""
+
+    def __init__(self, channels):
+        super().__init__(channels, channels)
+
+    def branch(self, x):
+        return self.conv2(relu(self.bn2(self.conv1(relu(self.bn1(x))))))
+
+    def after_sum(self, x):
+        return x
+
+
+class StochasticDepthNet(nn.Module):
+    """What all nets share: the loop over `self.blocks` between `stem` and `head`, with gates and survival probabilities.
+
+    forward(x, gates, survival, scaling):
+      gates     one 0/1 per block, only in training; None: every block runs. At test every block runs.
+      survival  p_l per block; None: all 1.
+      scaling   "test": the branch as it is in training, times p_l at test (the paper); "train": times 1/p_l in training, as it is at test.
+    """
+
+    def forward(self, x, gates=None, survival=None, scaling="test"):
+        x = self.stem(x)
+        for l, block in enumerate(self.blocks):
+            p = 1.0 if survival is None else survival[l]
+            if self.training:
+                gate, scale = gates is None or bool(gates[l]), 1 / p if scaling == "train" else 1.0
+            else:
+                gate, scale = True, p if scaling == "test" else 1.0
+            x = block(x, gate, scale)
+        return self.head(x)
+
+
+class ResNet(StochasticDepthNet):
+    """The CIFAR ResNet of 6N + 2 layers: stem, three groups of N = blocks_per_group blocks with c, 2c, 4c channels, global pool, linear."""
+
+    def __init__(self, blocks_per_group, channels=16, input_channels=3, classes=10):
+        super().__init__()
+        self.conv1 = conv(input_channels, channels, 3)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.blocks = nn.ModuleList()
+        for group in range(3):
+            for i in range(blocks_per_group):
+                out = channels << group
+                if group > 0 and i == 0:
+                    self.blocks.append(Residual(out // 2, out, stride=2, shortcut=PoolShortcut(out)))
+                else:
+                    self.blocks.append(Residual(out, out))
+        self.fc = nn.Linear(4 * channels, classes)
+
+    def stem(self, x):
+        return relu(self.bn1(self.conv1(x)))
+
+    def head(self, x):
+        return self.fc(x.mean((2, 3)))
+
+
+class Zoo(StochasticDepthNet):
+    """A net for inputs [3, 24, 24] with every kind of layer, block and shortcut; L = 6."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = conv(3, 8, 5, bias=True)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = conv(8, 12, 3)
+        self.bn2 = nn.BatchNorm2d(12)
+        self.blocks = nn.ModuleList([
+            Residual(12, 12),
+            Residual(12, 20, stride=2, shortcut=SubsampleShortcut(20)),
+            Residual(20, 24, stride=2, shortcut=ProjectionShortcut(20, 24)),
+            Bottleneck(24, inner=8),
+            PreActivation(24),
+            PreActivation(24),
+        ])
+        self.bn3 = nn.BatchNorm2d(24)
+        self.fc1 = nn.Linear(24 * 2 * 2, 16)
+        self.fc2 = nn.Linear(16, 10)
+
+    def stem(self, x):                                                    # 24x24
+        x = self.bn1(max_pool2d(relu(self.conv1(x)), 2))                  # 12x12
+        return relu(self.bn2(self.conv2(x)))
+
+    def head(self, x):                                                    # 3x3
+        x = avg_pool2d(relu(self.bn3(x)), 2, stride=1)                    # 2x2
+        return self.fc2(relu(self.fc1(x.flatten(1))))                     # flattened in the order channel, row, column
+
+
+def state(net):
+    """{name: array} of parameters and running statistics, under the names of sdepth's files."""
+    return {name: value.detach().numpy().copy() for name, value in net.state_dict().items() if not name.endswith("num_batches_tracked")}
+
+
+def load(net, tensors):
+    """Copies {name: array} into the net, converted to the net's dtype; names and shapes must be the net's exactly."""
+    expected = state(net)
+    if expected.keys() != tensors.keys():
+        raise ValueError(f"the file and the net differ in these names: {sorted(expected.keys() ^ tensors.keys())}")
+    net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}, strict=False)
+
+
+def random_state(net, rng, images):
+    """Random but sensible float32 values for every parameter and running statistic of the net, which is left changed.
+
+    He for convolutions, U(+-1/sqrt(fan_in)) for linear layers, gamma U(0.5, 1.5), other offsets N(0, 0.1^2). Running statistics are those
+    of `images`, the variance times U(0.7, 1.4) and the mean shifted by up to a fifth of a deviation: evaluation then stays in range at any
+    depth, and differs from training.
+    """
+    for module in net.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            shape, fan_in = parameter.shape, parameter[0].numel()
+            if isinstance(module, nn.Conv2d) and name == "weight":
+                value = rng.normal(0, np.sqrt(2 / fan_in), shape)
+            elif isinstance(module, nn.Linear):
+                bound = 1 / np.sqrt(module.in_features)
+                value = rng.uniform(-bound, bound, shape)
+            elif isinstance(module, nn.BatchNorm2d) and name == "weight":
+                value = rng.uniform(0.5, 1.5, shape)
+            else:
+                value = rng.normal(0, 0.1, shape)
+            parameter.data = torch.from_numpy(value.astype(np.float32)).to(parameter.dtype)
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0  # take the statistics of one batch as they are
+    with torch.no_grad():
+        net.train()(images.to(norms[0].weight.dtype))
+    for norm in norms:
+        norm.momentum = 0.1
+    tensors = {name: value.astype(np.float32) for name, value in state(net).items()}
+    for name in tensors:
+        if name.endswith("running_mean"):
+            variance = tensors[name.replace("_mean", "_var")]
+            tensors[name] += (rng.uniform(-0.2, 0.2, variance.shape) * np.sqrt(variance)).astype(np.float32)
+            variance *= rng.uniform(0.7, 1.4, variance.shape).astype(np.float32)
+    load(net, tensors)
+    return tensors

@@ -1,0 +1,72 @@
+// Survival probabilities against the paper's formula and numbers, and gates against their probabilities.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include <sdepth/schedule/gates.hpp>
+#include <sdepth/schedule/scaling.hpp>
+#include <sdepth/schedule/schedules.hpp>
+
+using namespace sdepth;
+
+TEST_CASE("linear decay has the paper's numbers for 54 blocks at 0.5") {
+  double sum = 0;
+  for (int l = 1; l <= 54; ++l) sum += LinearDecay<0.5>::survival(l, 54);
+  CHECK(LinearDecay<0.5>::survival(1, 54) == doctest::Approx(0.990741).epsilon(1e-6));
+  CHECK(LinearDecay<0.5>::survival(54, 54) == 0.5);
+  CHECK(sum == doctest::Approx(40.25).epsilon(1e-12));
+  double sum_02 = 0;
+  for (int l = 1; l <= 54; ++l) sum_02 += LinearDecay<0.2>::survival(l, 54);
+  CHECK(sum_02 == doctest::Approx(32.0).epsilon(1e-12));
+  CHECK(Uniform<0.3>::survival(7, 54) == 0.3);
+}
+
+TEST_CASE("gates open with their survival probability, within 4 standard errors over 100,000 steps") {
+  const std::vector<double> survival = {0.990741, 0.75, 0.5, 0.2, 0.01};
+  std::vector<std::uint8_t> gates(survival.size());
+  std::vector<int> open(survival.size());
+  constexpr int steps = 100'000;
+  for (int step = 0; step < steps; ++step) {
+    draw_gates(1234, static_cast<std::uint64_t>(step), survival, gates);
+    for (std::size_t block = 0; block < survival.size(); ++block) open[block] += gates[block];
+  }
+  for (std::size_t block = 0; block < survival.size(); ++block) {
+    const double p = survival[block], error = std::sqrt(p * (1 - p) / steps);
+    CHECK(std::abs(static_cast<double>(open[block]) / steps - p) < 4 * error);
+  }
+}
+
+TEST_CASE("neighbouring blocks, steps and seeds are uncorrelated") {
+  constexpr int n = 50'000;
+  const auto correlation = [](auto&& first, auto&& second) {
+    double sum = 0;
+    for (int i = 0; i < n; ++i) sum += (first(i) ? 1 : -1) * (second(i) ? 1 : -1);
+    return std::abs(sum) / n * std::sqrt(static_cast<double>(n));  // in standard errors
+  };
+  const auto gate = [](std::uint64_t seed, int step, int block) { return gate_open(seed, static_cast<std::uint64_t>(step), block, 0.5); };
+  CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(1, i, 1); }) < 4);
+  CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(1, i + 1, 0); }) < 4);
+  CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(2, i, 0); }) < 4);
+}
+
+TEST_CASE("probability 1 is always open and 0 never, and a gate depends on seed, step and block alone") {
+  for (std::uint64_t step = 0; step < 2000; ++step) {
+    CHECK(gate_open(5, step, 3, 1.0));
+    CHECK_FALSE(gate_open(5, step, 3, 0.0));
+    CHECK(gate_open(5, step, 3, 0.5) == gate_open(5, step, 3, 0.5));
+  }
+}
+
+TEST_CASE("a survival table of the wrong length or outside [0, 1] is refused") {
+  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5}, 2), doctest::Contains("expected 2 probabilities"), Error);
+  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5, 1.5}, 2), doctest::Contains("block 1 has probability 1.5"), Error);
+  CHECK_THROWS_AS(check_survival(std::vector<double>{0.5, std::nan("")}, 2), Error);
+}
+
+TEST_CASE("scaling at test multiplies by p, scaling in training by 1/p") {
+  CHECK(branch_scale(Scaling::test, true, 0.25) == 1.0);
+  CHECK(branch_scale(Scaling::test, false, 0.25) == 0.25);
+  CHECK(branch_scale(Scaling::train, true, 0.25) == 4.0);
+  CHECK(branch_scale(Scaling::train, false, 0.25) == 1.0);
+}

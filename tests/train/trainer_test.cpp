@@ -1,0 +1,140 @@
+// Trainer as its users rely on it: same bytes for any number of threads, several trainers at once, layouts of images, clear errors.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/models/cifar_resnet.hpp>
+#include <sdepth/train/trainer.hpp>
+
+using namespace sdepth;
+
+namespace {
+
+using Net = CifarResNet<14, Input<3, 16, 16>>;
+constexpr int batch = 20;
+
+struct Data {
+  std::vector<float> images;
+  std::vector<int> labels;
+};
+/// Pictures whose brightness tells their class, under noise.
+Data some_data(std::uint64_t seed) {
+  Data data{std::vector<float>(batch * 768), std::vector<int>(batch)};
+  for (std::size_t n = 0; n < batch; ++n) {
+    data.labels[n] = static_cast<int>(random_words(seed, Purpose::synthetic, n, 1)[0] % 10);
+    for (std::size_t i = 0; i < 768; ++i)
+      data.images[n * 768 + i] =
+          static_cast<float>(uniform(random_words(seed, Purpose::synthetic, n * 768 + i, 2)[0]) + 0.3 * data.labels[n] * ((i / 48) % 2 ? 1 : -1));
+  }
+  return data;
+}
+
+TrainingOptions with(int threads, std::uint64_t seed = 1) {
+  TrainingOptions options;
+  options.batch = batch;
+  options.threads = threads;
+  options.seed = seed;
+  options.sgd.learning_rate = 0.05;
+  return options;
+}
+
+bool same_bytes(const Trainer<Net, Cpu<>>& a, const Trainer<Net, Cpu<>>& b) {
+  const auto equal = [](const Buffer<float>& x, const Buffer<float>& y) { return std::memcmp(x.data(), y.data(), x.size() * sizeof(float)) == 0; };
+  return equal(a.weights()->parameters(), b.weights()->parameters()) && equal(a.weights()->running(), b.weights()->running());
+}
+
+}  // namespace
+
+TEST_CASE("any number of threads gives the same bytes, and two trainers in turn do not disturb each other") {
+  Trainer<Net, Cpu<>> one(with(1)), two(with(2)), three(with(3)), other(with(2, 2));
+  for (std::uint64_t step = 0; step < 4; ++step) {
+    const Data data = some_data(step);
+    const double loss = one.step(NHWC<float>{data.images}, data.labels).loss;
+    CHECK(other.step(NHWC<float>{data.images}, data.labels).loss != loss);
+    CHECK(two.step(NHWC<float>{data.images}, data.labels).loss == loss);
+    CHECK(three.step(NHWC<float>{data.images}, data.labels).loss == loss);
+  }
+  CHECK(same_bytes(one, two));
+  CHECK(same_bytes(one, three));
+  CHECK_FALSE(same_bytes(one, other));
+}
+
+TEST_CASE("training lowers the loss of the data it is trained on, at test as well") {
+  Trainer<Net, Cpu<>> trainer(with(2));
+  const Data data = some_data(1);
+  const double before = trainer.evaluate(NHWC<float>{data.images}, data.labels).loss;
+  for (int step = 0; step < 60; ++step) trainer.step(NHWC<float>{data.images}, data.labels);
+  const Score after = trainer.evaluate(NHWC<float>{data.images}, data.labels);
+  CHECK(after.loss < 0.5 * before);
+  CHECK(after.error_rate() < 0.5);
+}
+
+TEST_CASE("images may be channels last or first, bytes or floats") {
+  Trainer<Net, Cpu<>> trainer(with(1));
+  std::vector<std::uint8_t> bytes(768 * 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 % 256);
+  std::vector<float> floats(bytes.size()), planes(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); ++i) floats[i] = static_cast<float>(bytes[i]) / 255.0f;
+  for (std::size_t n = 0; n < 2; ++n)
+    for (std::size_t p = 0; p < 256; ++p)
+      for (std::size_t c = 0; c < 3; ++c) planes[n * 768 + c * 256 + p] = floats[n * 768 + p * 3 + c];
+  const auto logits = trainer.predict(NHWC<float>{floats});
+  CHECK(logits.size() == 20);
+  CHECK(trainer.predict(NHWC<std::uint8_t>{bytes}) == logits);
+  CHECK(trainer.predict(NCHW<float>{planes}) == logits);
+}
+
+TEST_CASE("parameters are found by name, and changing them changes the network") {
+  Trainer<Net, Cpu<>> trainer(with(1));
+  const Data data = some_data(3);
+  const auto before = trainer.predict(NHWC<float>{data.images});
+  CHECK(trainer.parameter("conv1.weight").rows() == 27);
+  CHECK(trainer.parameter("conv1.weight").cols() == 16);
+  CHECK(trainer.parameter("fc.bias").cols() == 10);
+  trainer.parameter("fc.bias").array() += 1.0f;
+  const auto after = trainer.predict(NHWC<float>{data.images});
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == doctest::Approx(before[i] + 1));
+  CHECK_THROWS_WITH_AS(trainer.parameter("conv9.weight"), doctest::Contains("conv9.weight"), Error);
+}
+
+TEST_CASE("a survival table replaced at run time is what gates are drawn from") {
+  Trainer<Net, Cpu<>> trainer(with(1));
+  const Data data = some_data(4);
+  std::vector<double> survival(6, 0.0);
+  trainer.set_survival(survival);
+  CHECK(trainer.step(NHWC<float>{data.images}, data.labels).blocks_run == 0);
+  survival.assign(6, 1.0);
+  trainer.set_survival(survival);
+  CHECK(trainer.step(NHWC<float>{data.images}, data.labels).blocks_run == 6);
+}
+
+TEST_CASE("the learning rate falls where the authors' program lets it fall") {
+  const LearningRate rate;
+  CHECK(rate.at(249, 500) == 0.1);
+  CHECK(rate.at(250, 500) == doctest::Approx(0.01));
+  CHECK(rate.at(375, 500) == doctest::Approx(0.001));
+  const LearningRate deep = paper_cifar_1202().learning_rate;
+  CHECK(deep.at(10, 300) == 0.01);
+  CHECK(deep.at(11, 300) == 0.1);
+}
+
+TEST_CASE("bad input is one sentence and changes nothing") {
+  Trainer<Net, Cpu<>> trainer(with(1)), untouched(with(1));
+  Data data = some_data(5);
+  const std::span<const float> images = data.images;
+  const std::span<const int> labels = data.labels;
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(700)}, labels.first(1)), doctest::Contains("multiple of 768"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels.first(3)), doctest::Contains("expected one for each of 20"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(0)}, labels.first(0)), doctest::Contains("between 1 and 20"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels, std::vector<std::uint8_t>(5, 1)), doctest::Contains("gates: expected 6"), Error);
+  const std::vector<int> wrong(batch, 10);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, wrong), doctest::Contains("label 10, expected a number from 0 to 9"), Error);
+  data.images[17] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{data.images}, data.labels), doctest::Contains("loss is"), Error);
+  CHECK(same_bytes(trainer, untouched));
+  CHECK(trainer.steps() == 0);
+}
