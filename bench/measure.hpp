@@ -29,7 +29,7 @@ template <class F>
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Multiply-adds that depend on nothing but themselves: 12 chains keep two units of 4 cycles' latency busy. Returns their floating-point operations.
+/// Multiply-adds in chains of their own: 12 chains keep two units of 4 cycles' latency busy. Returns their floating-point operations.
 template <class Arch = xsimd::default_arch>
 double multiply_adds(int repetitions) {
   constexpr std::size_t chains = 12;
@@ -37,7 +37,7 @@ double multiply_adds(int repetitions) {
   float start = 1e-3F, factor = 0.999F;
   benchmark::DoNotOptimize(start);
   benchmark::DoNotOptimize(factor);
-  for (cpu::Vector<Arch>& s : sum) s = cpu::all<Arch>(start);
+  for (std::size_t c = 0; c < chains; ++c) sum[c] = cpu::all<Arch>(start + static_cast<float>(c));  // equal chains would be merged into one
   const cpu::Vector<Arch> x = cpu::all<Arch>(factor), y = cpu::all<Arch>(start);
   for (int i = 0; i < repetitions; ++i) {
     SDEPTH_UNROLL(12)
@@ -63,7 +63,8 @@ double multiply_adds(int repetitions) {
   return operations / time;
 }
 
-/// Runs `work` for as long as the benchmark asks; counters: GFLOPS of the median, and its ratio to the ceiling.
+/// Runs `work` for as long as the benchmark asks. Counters: GFLOPS and milliseconds of the median; its ratio to the ceiling's median, and that of the best
+/// repetition to the best ceiling, which says more on a machine that others use, too.
 template <class Work>
 void measure(benchmark::State& state, int threads, double operations, const Work& work) {
   std::vector<double> times, ceilings;
@@ -74,6 +75,8 @@ void measure(benchmark::State& state, int threads, double operations, const Work
   const double rate = operations / median(times);
   state.counters["GFLOPS"] = rate / 1e9;
   state.counters["of_ceiling"] = rate / median(ceilings);
+  state.counters["best_of_ceiling"] =
+      operations / *std::min_element(times.begin(), times.end()) / *std::max_element(ceilings.begin(), ceilings.end());
   state.counters["ms"] = median(times) * 1e3;
 }
 

@@ -1,9 +1,6 @@
 // What train and infer let a person choose by name: networks, schedules, data sets and the paper's recipe for each.
 #pragma once
 
-#include <array>
-#include <cstddef>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +34,17 @@ template <class Image, int Classes, class Make>
 /// The shapes that with_network is compiled for; each stands in a .cpp of its own, so that they compile side by side.
 using Gray = sdepth::Input<1, 28, 28>;
 using Colour = sdepth::Input<3, 32, 32>;
+
+/// Of the functions of these three .cpp files the one for such pictures. Throws Error where there is none.
+template <class Function>
+[[nodiscard]] Function* for_pictures(const sdepth::ImageSet& pictures, Function* gray, Function* colour, Function* colour_100) {
+  const sdepth::Shape shape = pictures.shape, gray_shape = Gray::shape, colour_shape = Colour::shape;
+  if (shape == gray_shape && pictures.classes == 10) return gray;
+  if (shape == colour_shape && pictures.classes == 10) return colour;
+  if (shape == colour_shape && pictures.classes == 100) return colour_100;
+  sdepth::fail(pictures.name, " has pictures of ", shape.channels, " x ", shape.height, " x ", shape.width, " in ", pictures.classes,
+               " classes, for which this program has no network; it has them for 1 x 28 x 28 and 3 x 32 x 32 in 10 classes, and 3 x 32 x 32 in 100");
+}
 
 /// p_l for blocks 1 … `blocks`, as schedules.hpp computes them, for a probability known only now. @param survival  p_L, in [0, 1]
 [[nodiscard]] inline std::vector<double> survival_table(std::string_view schedule, double survival, int blocks) {

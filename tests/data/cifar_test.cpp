@@ -13,7 +13,8 @@ namespace {
 
 /// CIFAR-10 of black airplanes: zeros in the official sizes.
 void write_cifar10(const Scratch& scratch, const std::filesystem::path& folder) {
-  for (const char* name : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"})
+  for (const char* name :
+       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"})
     scratch.write_zeros(folder / name, 30'730'000);
 }
 

@@ -35,8 +35,9 @@ std::string read_arrays(const std::filesystem::path& path) {
 
 TEST_CASE("packed and plain arrays are read, others are skipped") {
   const Scratch scratch;
-  const auto path = scratch.write("m.mat", mat_file({packed(mat_array("a", {2, 4}, eight)), mat_array("other", {5, 1}, Bytes(5)),
-                                                     packed(mat_array("skipped", {90, 1}, Bytes(90))), mat_array("b", {5, 1}, {9, 8, 7, 6, 5})}));
+  const auto path =
+      scratch.write("m.mat", mat_file({packed(mat_array("a", {2, 4}, eight)), mat_array("other", {5, 1}, Bytes(5)),
+                                       packed(mat_array("skipped", {90, 1}, Bytes(90))), mat_array("b", {5, 1}, {9, 8, 7, 6, 5})}));
   CHECK(read_arrays(path) == "a 1 2 3 4 5 6 7 8;b 9 8 7 6 5;");
 }
 
@@ -95,7 +96,7 @@ TEST_CASE("other kinds of files and arrays are refused") {
   Bytes newer = mat_file({});
   newer[125] = 2;  // level 7.3
   CHECK(says(error(newer), "not a little-endian MATLAB level-5 file"));
-  CHECK(says(error(mat_file({mat_array("a", {8, 1}, eight, 6)})), "the array a", "class uint8"));   // class double
+  CHECK(says(error(mat_file({mat_array("a", {8, 1}, eight, 6)})), "the array a", "class uint8"));     // class double
   CHECK(says(error(mat_file({mat_array("a", {8, 1}, eight, 9, 7)})), "the array a", "class uint8"));  // stored as single
   Bytes long_name = mat_array(std::string(300, 'n'), {8, 1}, eight);
   CHECK(says(error(mat_file({long_name})), "damaged array header"));

@@ -75,7 +75,9 @@ TEST_CASE("a normalisation survives the way through plain values") {
 }
 
 TEST_CASE("values of other pictures or damaged ones are refused") {
-  const auto error = [](const std::vector<float>& values) { return error_of([&] { (void)Normalization::from_values(values, {1, 1, 2}); }); };
+  const auto error = [](const std::vector<float>& values) {
+    return error_of([&] { (void)Normalization::from_values(values, {1, 1, 2}); });
+  };
   CHECK(error({255}) == "no error");
   CHECK(error({60, 1, 2}) == "no error");
   CHECK(says(error({60, 1}), "2 values, expected 1", "or 3"));

@@ -33,7 +33,8 @@ class Scratch {
 
   std::filesystem::path write(const std::filesystem::path& name, const Bytes& bytes) const {
     std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_ / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     return path_ / name;
   }
   std::filesystem::path write_gz(const std::filesystem::path& name, const Bytes& bytes) const {

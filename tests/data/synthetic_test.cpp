@@ -84,16 +84,17 @@ TEST_CASE("the bytes are the same on every compiler and machine") {
   const DataSet data = synthetic({3, 32, 32}, 10, 100, 0, 1);
   std::uint32_t hash = 2166136261;  // FNV-1a
   for (const std::uint8_t byte : data.train.pixels) hash = (hash ^ byte) * 16777619;
-  CHECK(hash == 0);
+  CHECK(hash == 1872225910);
 }
 
 TEST_CASE("the class is in the texture, not in the pixels") {
   const DataSet data = synthetic({3, 32, 32}, 10, 2000, 500, 1);
   const double pixels = nearest_mean_error(data, raw_pixels);
   const double texture = nearest_mean_error(data, autocorrelation);
-  MESSAGE("nearest mean of pixels: error ", pixels, ", of pooled repetition: ", texture);
+  CAPTURE(pixels);
+  CAPTURE(texture);
   CHECK(pixels > 0.75);
-  CHECK(texture < 0.5);
+  CHECK(texture < 0.3);
 }
 
 TEST_CASE("any shape and number of classes can be drawn, and impossible ones are refused") {

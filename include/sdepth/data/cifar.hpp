@@ -45,10 +45,12 @@ inline void append_cifar_file(ImageSet& set, const std::filesystem::path& path, 
       fail(layout.name, ": reading ", path.string(), " failed at record ", i, " of ", grouped(static_cast<std::uintmax_t>(records)),
            "; check the disk and try again");
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(record.data());
-    for (std::size_t l = 0; l < layout.labels.size(); ++l)
-      if (bytes[l] >= layout.labels[l])
-        fail(layout.name, ": record ", i, " of ", path.string(), " has the ", layout.labels.size() == 1 ? "" : l == 0 ? "coarse " : "fine ",
-             "label ", static_cast<int>(bytes[l]), ", expected 0 to ", layout.labels[l] - 1, "; ", download_again);
+    for (std::size_t l = 0; l < layout.labels.size(); ++l) {
+      if (bytes[l] < layout.labels[l]) continue;
+      const char* which = layout.labels.size() == 1 ? "label " : l == 0 ? "coarse label " : "fine label ";
+      fail(layout.name, ": record ", i, " of ", path.string(), " has the ", which, static_cast<int>(bytes[l]), ", expected 0 to ",
+           layout.labels[l] - 1, "; ", download_again);
+    }
     set.labels.push_back(bytes[layout.used]);
     planes_to_pixels(bytes + layout.labels.size(), CifarLayout::shape, set.pixels.data() + to);
   }

@@ -83,8 +83,8 @@ struct IdxArray {
          grouped(labels.sizes[0]), " labels; fetch both again");
   for (std::size_t i = 0; i < labels.values.size(); ++i)
     if (labels.values[i] >= classes)
-      fail(what, ": record ", i, " of ", label_path.string(), " has the label ", static_cast<int>(labels.values[i]),
-           ", expected 0 to ", classes - 1, "; ", download_again);
+      fail(what, ": record ", i, " of ", label_path.string(), " has the label ", static_cast<int>(labels.values[i]), ", expected 0 to ",
+           classes - 1, "; ", download_again);
   return {.shape = {1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])},
           .classes = classes,
           .pixels = std::move(images.values),

@@ -15,11 +15,11 @@ namespace sdepth {
 
 /// Labelled pictures of one shape, in the order of their files.
 struct ImageSet {
-  Shape shape;                        ///< of one picture
-  int classes = 0;                    ///< labels lie in [0, classes)
-  std::vector<std::uint8_t> pixels;   ///< [N, H, W, C]
-  std::vector<std::uint8_t> labels;   ///< [N]
-  std::string name;                   ///< for messages: "cifar10 training set"
+  Shape shape;                       ///< of one picture
+  int classes = 0;                   ///< labels lie in [0, classes)
+  std::vector<std::uint8_t> pixels;  ///< [N, H, W, C]
+  std::vector<std::uint8_t> labels;  ///< [N]
+  std::string name;                  ///< for messages: "cifar10 training set"
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(labels.size()); }
 

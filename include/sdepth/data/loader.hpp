@@ -29,10 +29,10 @@ struct Batch {
 /// How an epoch is made into batches.
 struct LoaderOptions {
   int batch = 128;
-  bool shuffle = true;   ///< else the records come in the set's order
-  bool augment = true;   ///< shift and flip as in the paper
+  bool shuffle = true;  ///< else the records come in the set's order
+  bool augment = true;  ///< shift and flip as in the paper
   std::uint64_t seed = 0;
-  int prefetch = 3;      ///< batches made ahead; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
+  int prefetch = 3;  ///< batches made ahead; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
 };
 
 /// Makes batches ahead of their use. A batch is a pure function of (set, normalization, options, epoch, step), so an epoch can
@@ -140,8 +140,7 @@ class Loader {
     for (int i = 0; i < batch.size; ++i) {
       const int record = options_.shuffle ? order_[static_cast<std::size_t>(first + i)] : first + i;
       const int label = set_.labels[static_cast<std::size_t>(record)];
-      if (label >= set_.classes)
-        fail(set_.name, ": record ", record, " has the label ", label, ", expected 0 to ", set_.classes - 1);
+      if (label >= set_.classes) fail(set_.name, ": record ", record, " has the label ", label, ", expected 0 to ", set_.classes - 1);
       batch.labels[static_cast<std::size_t>(i)] = label;
       float* to = batch.images.data() + static_cast<std::size_t>(i) * set_.shape.size();
       normalization_.apply(set_.image(record), options_.augment ? picture_.data() : to);
@@ -152,11 +151,11 @@ class Loader {
   const ImageSet& set_;
   Normalization normalization_;
   LoaderOptions options_;
-  std::vector<Batch> batches_;   // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
-  std::vector<int> order_;       // the thread's
-  std::vector<float> picture_;   // the thread's: a normalised picture before it is shifted
+  std::vector<Batch> batches_;  // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
+  std::vector<int> order_;      // the thread's
+  std::vector<float> picture_;  // the thread's: a normalised picture before it is shifted
   std::thread thread_;
-  std::mutex mutex_;             // guards what follows
+  std::mutex mutex_;  // guards what follows
   std::condition_variable ready_;
   std::condition_variable room_;
   std::exception_ptr error_;

@@ -66,7 +66,8 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
         std::uint8_t label = 0;
         file.read(&label, 1);
         if (label < 1 || label > 10)
-          fail(what, ": record ", i, " of ", path.string(), " has the label ", static_cast<int>(label), ", expected 1 to 10; ", download_again);
+          fail(what, ": record ", i, " of ", path.string(), " has the label ", static_cast<int>(label), ", expected 1 to 10; ",
+               download_again);
         labels.push_back(label == 10 ? std::uint8_t{0} : label);
       }
     }
@@ -83,7 +84,9 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
 /// With the extra pictures the training set has 604,388 records and takes 1.9 GB.
 /// Throws Error naming the file that is missing or damaged.
 [[nodiscard]] inline DataSet read_svhn(const std::filesystem::path& directory, SvhnExtra extra = SvhnExtra::if_present) {
-  const auto empty = [](const char* name) { return ImageSet{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = name}; };
+  const auto empty = [](const char* name) {
+    return ImageSet{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = name};
+  };
   DataSet data{empty("svhn training set"), empty("svhn test set")};
   append_svhn_file(data.train, directory / "train_32x32.mat");
   if (const auto path = directory / "extra_32x32.mat"; extra == SvhnExtra::if_present && std::filesystem::exists(path))

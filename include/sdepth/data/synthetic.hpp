@@ -64,17 +64,17 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
 
   for (int c = 0; c < shape.channels; ++c) {
     const int ground = between(88, 168);
-    const int contrast = between(28, 72) * sign();
+    const int contrast = between(24, 64) * sign();
     for (int y = 0; y < shape.height; ++y) {
       for (int x = 0; x < shape.width; ++x) {
         const int dx = x - centre_x;
         const int dy = y - centre_y;
-        const int fade = std::max(0, 256 - 256 * (dx * dx + dy * dy) / (radius * radius));                  // 256 at the centre, 0 outside
+        const int fade = std::max(0, 256 - 256 * (dx * dx + dy * dy) / (radius * radius));  // 256 at the centre, 0 outside
         const auto turn = static_cast<std::uint32_t>(phase + phase_x * x + phase_y * y) & 0xFFFFU;
-        const int wave = std::abs(static_cast<int>(turn) - 32768) / 64 - 256;                               // a triangle, −256 … 256
+        const int wave = std::abs(static_cast<int>(turn) - 32768) / 64 - 256;  // a triangle, −256 … 256
         const int slope = (slope_x * (2 * x - shape.width) / shape.width + slope_y * (2 * y - shape.height) / shape.height) / 2;
         const std::uint32_t bits = random.word();
-        const int noise = (static_cast<int>(bits & 0xFFU) + static_cast<int>(bits >> 8 & 0xFFU) - 255) / 6;  // −42 … 42, mostly small
+        const int noise = (static_cast<int>(bits & 0xFFU) + static_cast<int>(bits >> 8 & 0xFFU) - 255) / 5;  // −51 … 51, mostly small
         const int value = ground + slope + contrast * wave / 256 * fade / 256 + noise;
         const auto pixel = static_cast<std::size_t>(y) * static_cast<std::size_t>(shape.width) + static_cast<std::size_t>(x);
         to[pixel * static_cast<std::size_t>(shape.channels) + static_cast<std::size_t>(c)] =

@@ -1,0 +1,43 @@
+// Inference with the CIFAR ResNets: a batch of 128 on two threads, and one image on one thread.
+#include <memory>
+#include <string>
+
+#include <sdepth/net.hpp>
+
+#include "measure.hpp"
+#include "pictures.hpp"
+
+namespace sdepth::bench {
+namespace {
+
+template <int Layers>
+void infer(benchmark::State& state, int batch) {
+  using Net = CifarResNet<Layers>;
+  const int threads = batch == 1 ? 1 : 2;
+  auto weights = std::make_shared<Weights<Net, Cpu<>>>();
+  initialise(*weights, 1, GammaInit::one);
+  Inference<Net, Cpu<>> inference(weights, {}, Scaling::test, batch, threads);
+  const Pictures pictures(4 * batch);
+  std::size_t n = 0;
+  const auto count = static_cast<std::size_t>(batch);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(inference.predict(NHWC<float>{pictures.images(n, count)}));
+    n = (n + count) % (4 * count);
+  }
+  state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOPS"] = benchmark::Counter(1e-9 * Net::operations_per_image * batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
+}
+
+template <int Layers>
+bool add() {
+  for (const int batch : {1, 128})
+    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + "/batch:" + std::to_string(batch)).c_str(), infer<Layers>, batch)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+  return true;
+}
+[[maybe_unused]] const bool added = add<20>() && add<56>() && add<110>();
+
+}  // namespace
+}  // namespace sdepth::bench

@@ -1,0 +1,44 @@
+// The same with the network's type, over the library's Inference.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <sdepth/io/weights.hpp>
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/run/inference.hpp>
+
+#include "../shared/choices.hpp"
+#include "classify.hpp"
+
+namespace programs {
+
+template <class Net, class Backend>
+[[nodiscard]] std::vector<float> classify_with(const Task& task) {
+  using T = typename Backend::Scalar;
+  constexpr int batch = 128;
+  const auto weights = std::make_shared<sdepth::Weights<Net, Backend>>();
+  sdepth::take_weights<T>(task.weights, weights->tensors(), weights->parameters().data(), weights->running().data(), "", task.where);
+  sdepth::Inference<Net, Backend> network(weights, task.survival, task.scaling, batch, task.threads);
+
+  std::vector<float> logits, images;
+  const std::size_t numbers = task.pictures.shape.size();
+  for (int first = 0; first < task.pictures.size(); first += batch) {
+    const int count = std::min(batch, task.pictures.size() - first);
+    images.resize(static_cast<std::size_t>(count) * numbers);
+    for (int i = 0; i < count; ++i) task.normalization.apply(task.pictures.image(first + i), images.data() + static_cast<std::size_t>(i) * numbers);
+    const std::vector<float> part = network.predict(sdepth::NHWC<float>{images});
+    logits.insert(logits.end(), part.begin(), part.end());
+  }
+  return logits;
+}
+
+/// The same by the network's name, for the pictures and classes of a .cpp.
+template <class Image, int Classes>
+[[nodiscard]] std::vector<float> classify_by_name(const Task& task) {
+  return with_network<Image, Classes>(task.model, [&]<class Net>() { return classify_with<Net, sdepth::Cpu<>>(task); });
+}
+
+}  // namespace programs

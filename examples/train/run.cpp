@@ -1,0 +1,249 @@
+// The training run; see run.hpp.
+#include "run.hpp"
+
+#include <csignal>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/io/csv.hpp>
+#include <sdepth/io/text.hpp>
+
+#include "../shared/choices.hpp"
+
+namespace programs {
+
+using sdepth::fail;
+
+namespace {
+
+volatile std::sig_atomic_t stop_asked = 0;
+
+/// Lets Ctrl-C and a polite kill finish the step; a second one ends the program at once.
+void listen_to_signals() {
+  const auto note = [](int signal) {
+    stop_asked = 1;
+    std::signal(signal, SIG_DFL);
+  };
+  std::signal(SIGINT, note);
+  std::signal(SIGTERM, note);
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::string percent(double error) { return std::isnan(error) ? "–" : sdepth::fixed_point(error, 2) + " %"; }
+
+double percent_wrong(const sdepth::Score& score) {
+  return score.images > 0 ? 100.0 * score.error_rate() : std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace
+
+Run::Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint)
+    : options_(options),
+      data_(load_run_data(options)),
+      learner_(for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model,
+                                                                                                        training_options(options, line.threads))),
+      facts_(learner_->facts()),
+      survival_(survival_table(options.schedule, options.survival, facts_.residual_blocks)),
+      learning_rate_(options),
+      loader_(data_.train, data_.normalization,
+              {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
+  learner_->set_survival(survival_);
+  if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
+  if (checkpoint)
+    go_on(*checkpoint, line.resume);
+  else
+    begin(line);
+}
+
+void Run::begin(const CommandLine& line) {
+  if (!options_.init.empty()) learner_->load_weights(sdepth::read_safetensors(options_.init), options_.init);
+  if (line.out.empty()) return;
+  folder_ = RunFolder::create(line.out);
+  save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+}
+
+void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
+  learner_->restore(checkpoint);
+  epoch_ = checkpoint.epoch;
+  try {
+    const nlohmann::json sums = nlohmann::json::parse(checkpoint.program).at("epoch_in_progress");
+    sums_ = {sums.at("steps"), sums.at("images"), sums.at("errors"), sums.at("blocks_run"), sums.at("loss"), 0.0};
+  } catch (const nlohmann::json::exception&) {
+    fail(checkpoint.where, ": the state of the epoch in progress is missing or unreadable; it was written by another program or version");
+  }
+  const auto steps = static_cast<std::uint64_t>(loader_.steps());
+  if (sums_.steps < 0 || epoch_ < 0 || checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
+    fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
+         " steps of an epoch on these data; use the data set of that run");
+  folder_ = RunFolder::resume(folder, checkpoint.step, epoch_, rows_);
+}
+
+int Run::go() {
+  listen_to_signals();
+  while (true) {
+    if (learner_->steps() < total_steps() && !train_epoch()) {
+      save_checkpoint();
+      progress_.clear();
+      say_stopped();
+      return 130;
+    }
+    if (sums_.steps > 0) end_epoch();
+    if (learner_->steps() >= total_steps()) break;
+  }
+  say_summary();
+  return 0;
+}
+
+bool Run::train_epoch() {
+  using Clock = std::chrono::steady_clock;
+  constexpr double checkpoint_seconds = 300;  // how much work a kill in the middle of a long epoch may cost
+  Clock::time_point saved = Clock::now(), before = saved;
+  loader_.start(epoch_ + 1, sums_.steps);
+  while (const sdepth::Batch* batch = loader_.next()) {
+    const std::uint64_t step = learner_->steps();
+    rate_ = learning_rate_.at(step, epoch_ + 1);
+    learner_->set_learning_rate(rate_);
+    const sdepth::Score score = learner_->step(batch->images, batch->labels, forced_gates());
+    folder_.add_step(step, score.loss, learner_->gates());
+
+    const Clock::time_point now = Clock::now();
+    sums_.seconds += std::chrono::duration<double>(now - std::exchange(before, now)).count();
+    ++sums_.steps;
+    sums_.images += score.images;
+    sums_.errors += score.errors;
+    sums_.blocks_run += score.blocks_run;
+    sums_.loss += score.loss * static_cast<double>(score.images);
+    const double rate = static_cast<double>(sums_.images) / sums_.seconds;
+    const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
+    progress_.show("epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
+                   score.loss, rate, images_left / rate);
+
+    if (stop_asked) return false;
+    if (learner_->steps() >= total_steps()) break;
+    if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
+      save_checkpoint();
+      saved = before = Clock::now();
+    }
+  }
+  return true;
+}
+
+void Run::end_epoch() {
+  const double images = static_cast<double>(sums_.images);
+  const sdepth::Score validation = evaluate_set(*learner_, data_.validation, data_.normalization, options_.batch);
+  const sdepth::Score test = evaluate_set(*learner_, data_.test, data_.normalization, options_.batch);
+  const sdepth::EpochRow row{epoch_ + 1,           sums_.loss / images, 100.0 * static_cast<double>(sums_.errors) / images,
+                             percent_wrong(validation), percent_wrong(test), sums_.seconds,
+                             static_cast<double>(sums_.blocks_run) / sums_.steps, rate_};
+  rows_.push_back(row);
+  folder_.add_epoch(row);
+  progress_.clear();
+  std::cout << "epoch " << row.epoch << "   loss " << sdepth::fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
+            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error) << "   blocks "
+            << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << sdepth::decimal(row.learning_rate, 3) << "   "
+            << sdepth::duration_text(row.seconds) << std::endl;
+
+  if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
+    ++epoch_;
+    sums_ = {};
+  }
+  if (!folder_.writes()) return;
+  write_report();
+  const ModelCard card{options_.model, options_.data, options_.scaling, survival_, data_.normalization.values()};
+  learner_->save_model(folder_.model(), to_metadata(card));
+  save_checkpoint();
+}
+
+void Run::save_checkpoint() {
+  if (!folder_.writes()) return;
+  folder_.flush();
+  const nlohmann::json program = {{"options", to_json(options_)},
+                                  {"epoch_in_progress",
+                                   {{"steps", sums_.steps},
+                                    {"images", sums_.images},
+                                    {"errors", sums_.errors},
+                                    {"blocks_run", sums_.blocks_run},
+                                    {"loss", sums_.loss}}}};
+  learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
+}
+
+std::uint64_t Run::total_steps() const {
+  if (options_.steps > 0) return static_cast<std::uint64_t>(options_.steps);
+  return static_cast<std::uint64_t>(options_.epochs) * static_cast<std::uint64_t>(loader_.steps());
+}
+
+std::vector<std::uint8_t> Run::forced_gates() const {
+  if (gates_.empty()) return {};
+  const std::uint64_t step = learner_->steps();
+  if (step >= gates_.size())
+    fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", step, " (counted from 0) needs a line too; add lines, or choose --steps ",
+         gates_.size());
+  return gates_[step];
+}
+
+std::string Run::title() const {
+  std::string text = options_.model + " on " + options_.data;
+  if (options_.schedule == "linear") text += ", stochastic depth from 1 to " + sdepth::decimal(options_.survival, 4);
+  if (options_.schedule == "uniform") text += ", stochastic depth at " + sdepth::decimal(options_.survival, 4);
+  return text;
+}
+
+void Run::write_report() const {
+  sdepth::RunReport report;
+  report.title = title();
+  report.rows = rows_;
+  report.residual_blocks = facts_.residual_blocks;
+  report.expected_blocks = std::accumulate(survival_.begin(), survival_.end(), 0.0);
+  report.facts = {{"parameters", sdepth::with_commas(facts_.parameters)},
+                  {"operations per image", sdepth::decimal(facts_.operations / 1e6, 4) + " million, forward, all blocks"},
+                  {"training images", sdepth::with_commas(static_cast<std::uint64_t>(data_.train.size()))},
+                  {"validation images", sdepth::with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
+                  {"test images", sdepth::with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
+  const nlohmann::json options = to_json(options_);
+  for (const auto& [name, value] : options.items())
+    if (value != "") report.facts.emplace_back("--" + name, value.is_string() ? value.get<std::string>() : value.dump());
+  sdepth::write_report(folder_.path() / "report.html", report);
+}
+
+void Run::say_stopped() const {
+  std::cerr << "train: stopped after step " << learner_->steps() << " of " << total_steps() << "; "
+            << (folder_.writes() ? "go on with `train --resume " + folder_.path().string() + "`" : "nothing was kept, as --out was not given") << '\n';
+}
+
+void Run::say_summary() const {
+  double seconds = 0, blocks = 0;
+  for (const sdepth::EpochRow& row : rows_) seconds += row.seconds, blocks += row.blocks_run / static_cast<double>(rows_.size());
+  // The paper's rule: the test error at the epoch of the lowest validation error. Without validation, the last epoch's.
+  auto best = rows_.end() - 1;
+  const bool validated = data_.validation.size() > 0;
+  if (validated)
+    best = std::min_element(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.validation_error < b.validation_error; });
+
+  std::cout << title() << ": " << learner_->steps() << " steps in " << sdepth::duration_text(seconds) << "\n";
+  if (data_.test.size() > 0)
+    std::cout << "Test error " << percent(best->test_error) << " after epoch " << best->epoch
+              << (validated ? ", the one with the lowest validation error, " + percent(best->validation_error) : ", the last") << "\n";
+  if (blocks < facts_.residual_blocks) {
+    double saved = 0;
+    for (std::size_t block = 0; block < survival_.size(); ++block) saved += (1.0 - survival_[block]) * facts_.branch_operations[block];
+    std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << sdepth::fixed_point(blocks, 1) << " on average";
+    if (gates_.empty()) std::cout << "; skipping saves " << sdepth::fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";
+    std::cout << "\n";
+  } else {
+    std::cout << "All " << facts_.residual_blocks << " residual blocks ran in every step\n";
+  }
+  if (folder_.writes()) std::cout << "Curves, tables and weights are in " << folder_.path().string() << ": see report.html\n";
+}
+
+}  // namespace programs

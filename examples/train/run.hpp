@@ -1,0 +1,75 @@
+// A training run: the loop over epochs and steps, and all that is written meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <sdepth/data/loader.hpp>
+#include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/report.hpp>
+
+#include "../shared/card.hpp"
+#include "data.hpp"
+#include "folder.hpp"
+#include "learner.hpp"
+#include "options.hpp"
+#include "progress.hpp"
+
+namespace programs {
+
+/// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ between equal runs.
+struct EpochSums {
+  int steps = 0;
+  std::int64_t images = 0;
+  std::int64_t errors = 0;
+  std::int64_t blocks_run = 0;
+  double loss = 0;  // sum over images
+  double seconds = 0;
+};
+
+class Run {
+ public:
+  /// A new run, or with a checkpoint one that goes on. Throws Error where data, weights, gates or folder are not as they must be.
+  Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint);
+
+  /// Trains to the end. Returns the program's exit status: 0, or 130 where a signal (Ctrl-C) stopped it.
+  [[nodiscard]] int go();
+
+ private:
+  void begin(const CommandLine& line);
+  void go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder);
+
+  /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
+  [[nodiscard]] bool train_epoch();
+  void end_epoch();
+  void save_checkpoint();
+  void write_report() const;
+  void say_stopped() const;
+  void say_summary() const;
+
+  [[nodiscard]] std::uint64_t total_steps() const;
+  [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
+  [[nodiscard]] std::string title() const;
+
+  Options options_;
+  RunData data_;
+  std::unique_ptr<Learner> learner_;
+  NetworkFacts facts_;
+  std::vector<double> survival_;
+  std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
+  LearningRatePlan learning_rate_;
+  sdepth::Loader loader_;
+  RunFolder folder_;
+  Progress progress_;
+  std::vector<sdepth::EpochRow> rows_;
+  int epoch_ = 0;  // whole epochs trained
+  EpochSums sums_;
+  double rate_ = 0;  // of the last step
+};
+
+}  // namespace programs
