@@ -48,7 +48,8 @@ void conv3x3(benchmark::State& state, Direction direction) {
   randomise(weights);
   randomise(numbers);
   const auto channel_numbers = [&](std::size_t i) { return numbers.data() + i * Channels; };
-  const Norm<float> norm{channel_numbers(0), channel_numbers(1), channel_numbers(2), channel_numbers(3), channel_numbers(4), channel_numbers(5), channel_numbers(6)};
+  const Norm<float> norm{channel_numbers(0), channel_numbers(1), channel_numbers(2), channel_numbers(3),
+                         channel_numbers(4), channel_numbers(5), channel_numbers(6)};
   Backend::Space space;
   std::size_t next = 0;
   const double operations = 2.0 * 9 * Channels * static_cast<double>(tensor) * (direction == Direction::backward ? 2 : 1);
@@ -57,15 +58,17 @@ void conv3x3(benchmark::State& state, Direction direction) {
     const Source<float> source{.x = t.x.data(), .norm = &norm, .relu = true};
     switch (direction) {
       case Direction::forward:
-        return Backend::conv_forward<shape>(space, batch, source, weights.data(), nullptr, t.y.data(), {channel_numbers(8), channel_numbers(9)});
+        return Backend::conv_forward<shape>(space, batch, source, weights.data(), nullptr, t.y.data(),
+                                            {channel_numbers(8), channel_numbers(9)});
       case Direction::input_gradient:
-        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()}, weights.data(), nullptr, nullptr, nullptr, t.dx.data(), {});
+        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()}, weights.data(), nullptr, nullptr,
+                                             nullptr, t.dx.data(), {});
       case Direction::weight_gradient:
-        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()}, weights.data(), weight_gradient.data(), nullptr, nullptr,
-                                             nullptr, {});
+        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()}, weights.data(), weight_gradient.data(),
+                                             nullptr, nullptr, nullptr, {});
       case Direction::backward:
-        return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, source, weights.data(), weight_gradient.data(), nullptr, nullptr,
-                                             t.dx.data(), {channel_numbers(8), channel_numbers(9), nullptr});
+        return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, source, weights.data(), weight_gradient.data(),
+                                             nullptr, nullptr, t.dx.data(), {channel_numbers(8), channel_numbers(9), nullptr});
     }
   });
 }
@@ -75,7 +78,8 @@ const bool registered = [] {
                                                           {"input_gradient", Direction::input_gradient},
                                                           {"weight_gradient", Direction::weight_gradient},
                                                           {"backward", Direction::backward}};
-  const std::pair<const char*, void (*)(benchmark::State&, Direction)> shapes[] = {{"16x32", conv3x3<16, 32>}, {"32x16", conv3x3<32, 16>}, {"64x8", conv3x3<64, 8>}};
+  const std::pair<const char*, void (*)(benchmark::State&, Direction)> shapes[] = {
+      {"16x32", conv3x3<16, 32>}, {"32x16", conv3x3<32, 16>}, {"64x8", conv3x3<64, 8>}};
   for (const auto& [direction_name, direction] : directions)
     for (const auto& [shape_name, run] : shapes)
       benchmark::RegisterBenchmark((std::string("conv3x3/") + direction_name + "/" + shape_name).c_str(), run, direction);

@@ -32,7 +32,8 @@ void infer(benchmark::State& state, int batch) {
 template <int Layers>
 bool add() {
   for (const int batch : {1, 128})
-    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + "/batch:" + std::to_string(batch)).c_str(), infer<Layers>, batch)
+    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + "/batch:" + std::to_string(batch)).c_str(), infer<Layers>,
+                                 batch)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   return true;

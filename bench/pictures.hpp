@@ -23,7 +23,9 @@ class Pictures {
       }
     }
   }
-  [[nodiscard]] std::span<const float> images(std::size_t first, std::size_t count) const { return std::span(images_).subspan(first * size, count * size); }
+  [[nodiscard]] std::span<const float> images(std::size_t first, std::size_t count) const {
+    return std::span(images_).subspan(first * size, count * size);
+  }
   [[nodiscard]] std::span<const int> labels(std::size_t first, std::size_t count) const { return std::span(labels_).subspan(first, count); }
 
  private:

@@ -38,7 +38,8 @@ void train_step(benchmark::State& state, double last_survival) {
   // 3 passes of the network's forward operations, those of the skipped blocks left out on average over the gates drawn.
   const double share = blocks / (static_cast<double>(state.iterations()) * Net::residual_blocks);
   state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["GFLOPS"] = benchmark::Counter(3e-9 * Net::operations_per_image * batch * share, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOPS"] =
+      benchmark::Counter(3e-9 * Net::operations_per_image * batch * share, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(2) / 1e9;
   state.counters["blocks_run"] = blocks / static_cast<double>(state.iterations());
   state.counters["peak_mib"] = peak_memory_mib();
@@ -47,7 +48,8 @@ void train_step(benchmark::State& state, double last_survival) {
 template <int Layers>
 void add(int iterations) {
   for (const char* survival : {"1.0", "0.5"})
-    benchmark::RegisterBenchmark(("train_step/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(), train_step<Layers>, std::stod(survival))
+    benchmark::RegisterBenchmark(("train_step/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(), train_step<Layers>,
+                                 std::stod(survival))
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime()
         ->Iterations(iterations);

@@ -5,7 +5,7 @@
 #   -DMIRROR=URL   takes the files from URL/FILE; the checksums stay the same
 cmake_minimum_required(VERSION 3.25)
 
-# Address, then files and their MD5 sums as their authors publish them.
+# Address, then files and their MD5 sums: the authors' for Fashion-MNIST and CIFAR, PyTorch's (torchvision) for MNIST and SVHN.
 set(archive "")  # of these the archive's one folder is kept
 if(DATA STREQUAL "fashion-mnist")  # https://github.com/zalandoresearch/fashion-mnist
   set(address http://fashion-mnist.s3-website.eu-central-1.amazonaws.com)

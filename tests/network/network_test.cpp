@@ -30,7 +30,8 @@ TEST_CASE("l counts StochasticDepth blocks alone, and a schedule of one's own ta
     static constexpr double survival(int l, int L) { return l <= L / 2 ? 1.0 : 0.25; }
   };
   using Plain = Residual<Conv<8>, BN>;
-  using Net = Network<Input<1, 8, 8>, Conv<8>, ReLU, Plain, StochasticDepth<Plain, Steps>, Repeat<2, Plain>, Repeat<3, StochasticDepth<Plain, Steps>>>;
+  using Net = Network<Input<1, 8, 8>, Conv<8>, ReLU, Plain, StochasticDepth<Plain, Steps>, Repeat<2, Plain>,
+                      Repeat<3, StochasticDepth<Plain, Steps>>>;
   CHECK(Net::residual_blocks == 7);
   CHECK(Net::stochastic_blocks == 4);
   CHECK(Net::survival == std::array{1.0, 1.0, 1.0, 1.0, 1.0, 0.25, 0.25});
@@ -38,7 +39,8 @@ TEST_CASE("l counts StochasticDepth blocks alone, and a schedule of one's own ta
 }
 
 TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without gaps, and know their block") {
-  using Net = Network<Input<3, 16, 16>, Conv<8, 5, 1, Bias::learned>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>,
+  using Net = Network<Input<3, 16, 16>, Conv<8, 5, 1, Bias::learned>, BN, ReLU,
+                      StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>,
                       ResidualWith<ProjectionShortcut, Conv<12, 3, 2>, BN>, GlobalAvgPool, Linear<10>>;
   const auto tensors = Net::parameters(16);
   std::set<std::string> names;
@@ -58,8 +60,9 @@ TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without g
   CHECK(trainable == Net::storage(16).trainable);
   CHECK(running == Net::storage(16).running);
   CHECK(real == Net::parameter_count);
-  for (const char* name : {"conv1.weight", "conv1.bias", "bn1.running_var", "blocks.0.conv2.weight", "blocks.0.bn2.bias", "blocks.1.conv1.weight",
-                           "blocks.1.shortcut.conv.weight", "blocks.1.shortcut.bn.running_mean", "fc.weight", "fc.bias"})
+  for (const char* name :
+       {"conv1.weight", "conv1.bias", "bn1.running_var", "blocks.0.conv2.weight", "blocks.0.bn2.bias", "blocks.1.conv1.weight",
+        "blocks.1.shortcut.conv.weight", "blocks.1.shortcut.bn.running_mean", "fc.weight", "fc.bias"})
     CHECK(names.count(name) == 1);
   CHECK(tensors.front().shape == std::vector<std::int64_t>{8, 3, 5, 5});
 }

@@ -27,7 +27,8 @@ struct Data {
 };
 Data some_data(int count) {
   Data data{std::vector<float>(static_cast<std::size_t>(count) * 3 * 64), std::vector<int>(static_cast<std::size_t>(count))};
-  for (std::size_t i = 0; i < data.images.size(); ++i) data.images[i] = static_cast<float>(uniform(random_words(7, Purpose::synthetic, i, 0)[0])) - 0.5f;
+  for (std::size_t i = 0; i < data.images.size(); ++i)
+    data.images[i] = static_cast<float>(uniform(random_words(7, Purpose::synthetic, i, 0)[0])) - 0.5f;
   for (std::size_t n = 0; n < data.labels.size(); ++n) data.labels[n] = static_cast<int>(n % 4);
   return data;
 }
@@ -46,7 +47,8 @@ std::vector<typename Backend::Scalar> numbers_of_block(const Trainer<Net, Backen
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend, Reference,
+                   Cpu<>) {
   using T = typename Backend::Scalar;
   using BlockStage = Stage<Backend, StochasticDepth<Block, Uniform<0.5>>, Shape{8, 8, 8}, Place{}>;
   typename Backend::Space space(1);
@@ -100,20 +102,25 @@ TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen
         std::fill_n(gradients.data() + tensor.offset, tensor.size, 12345.0f);
     std::vector<std::vector<float>> before;
     for (int block = 0; block < 4; ++block) before.push_back(numbers_of_block(trainer, block));
-    const std::vector<float> running(trainer.weights()->running().data(), trainer.weights()->running().data() + trainer.weights()->running().size());
+    const std::vector<float> running(trainer.weights()->running().data(),
+                                     trainer.weights()->running().data() + trainer.weights()->running().size());
 
     trainer.step(NHWC<float>{data.images}, data.labels, gates);
     for (const ParameterInfo& tensor : trainer.weights()->tensors()) {
       CAPTURE(tensor.name);
       const bool skipped = tensor.block >= 0 && !gates[static_cast<std::size_t>(tensor.block)];
       if (tensor.trainable() && skipped)
-        CHECK(std::all_of(gradients.data() + tensor.offset, gradients.data() + tensor.offset + tensor.size, [](float g) { return g == 12345.0f; }));
+        CHECK(std::all_of(gradients.data() + tensor.offset, gradients.data() + tensor.offset + tensor.size,
+                          [](float g) { return g == 12345.0f; }));
       if (!tensor.trainable())
-        CHECK(std::equal(running.data() + tensor.offset, running.data() + tensor.offset + tensor.size, trainer.weights()->running().data() + tensor.offset) == skipped);
+        CHECK(std::equal(running.data() + tensor.offset, running.data() + tensor.offset + tensor.size,
+                         trainer.weights()->running().data() + tensor.offset) == skipped);
     }
     for (int block = 0; block < 4; ++block)
-      if (policy == SkipUpdate::frozen) CHECK((numbers_of_block(trainer, block) == before[static_cast<std::size_t>(block)]) == !gates[static_cast<std::size_t>(block)]);
-      else CHECK(numbers_of_block(trainer, block) != before[static_cast<std::size_t>(block)]);
+      if (policy == SkipUpdate::frozen)
+        CHECK((numbers_of_block(trainer, block) == before[static_cast<std::size_t>(block)]) == !gates[static_cast<std::size_t>(block)]);
+      else
+        CHECK(numbers_of_block(trainer, block) != before[static_cast<std::size_t>(block)]);
   }
 }
 
@@ -123,7 +130,8 @@ TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient
   options.batch = 4;
   Trainer<Net, Backend> trainer(options);
   std::vector<std::size_t> bytes;
-  for (const std::vector<std::uint8_t>& gates : {std::vector<std::uint8_t>{1, 1, 1, 1}, {1, 0, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, 0}, {1, 1, 1, 0}}) {
+  for (const std::vector<std::uint8_t>& gates :
+       {std::vector<std::uint8_t>{1, 1, 1, 1}, {1, 0, 1, 1}, {0, 0, 0, 1}, {0, 0, 0, 0}, {1, 1, 1, 0}}) {
     trainer.step(NHWC<float>{data.images}, data.labels, gates);
     bytes.push_back(trainer.walk().activation_bytes());
     CHECK(trainer.walk().slots_all_free());

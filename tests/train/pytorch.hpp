@@ -44,7 +44,8 @@ struct Oracle {
       if (!tensor) fail("the oracle has no tensor ", prefix, info.name);
       part.tensors.push_back(*tensor);
     }
-    take_weights(part, std::span<const ParameterInfo>(weights.tensors()), weights.parameters().data(), weights.running().data(), prefix, "the oracle");
+    take_weights(part, std::span<const ParameterInfo>(weights.tensors()), weights.parameters().data(), weights.running().data(), prefix,
+                 "the oracle");
   }
 
   SafeTensors file;
@@ -74,16 +75,17 @@ using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
 
 /// The net of models.py's Zoo: every kind of layer, shortcut and block.
 using PreActivationBlock = PreActivation<BN, ReLU, Conv<24>, BN, ReLU, Conv<24>>;
-using Zoo = Network<Input<3, 24, 24>, Conv<8, 5, 1, Bias::learned>, ReLU, MaxPool<2>, BN, Conv<12>, BN, ReLU,
-                    Drop<Residual<Conv<12>, BN, ReLU, Conv<12>, BN>>,
-                    Drop<ResidualWith<SubsampleShortcut, Conv<20, 3, 2>, BN, ReLU, Conv<20>, BN>>,
-                    Drop<ResidualWith<ProjectionShortcut, Conv<24, 3, 2>, BN, ReLU, Conv<24>, BN>>,
-                    Drop<Residual<Conv<8, 1>, BN, ReLU, Conv<8>, BN, ReLU, Conv<24, 1>, BN>>,
-                    Repeat<2, Drop<PreActivationBlock>>, BN, ReLU, AvgPool<2, 1>, Linear<16>, ReLU, Linear<10>>;
+using Zoo =
+    Network<Input<3, 24, 24>, Conv<8, 5, 1, Bias::learned>, ReLU, MaxPool<2>, BN, Conv<12>, BN, ReLU,
+            Drop<Residual<Conv<12>, BN, ReLU, Conv<12>, BN>>, Drop<ResidualWith<SubsampleShortcut, Conv<20, 3, 2>, BN, ReLU, Conv<20>, BN>>,
+            Drop<ResidualWith<ProjectionShortcut, Conv<24, 3, 2>, BN, ReLU, Conv<24>, BN>>,
+            Drop<Residual<Conv<8, 1>, BN, ReLU, Conv<8>, BN, ReLU, Conv<24, 1>, BN>>, Repeat<2, Drop<PreActivationBlock>>, BN, ReLU,
+            AvgPool<2, 1>, Linear<16>, ReLU, Linear<10>>;
 
 /// The ResNet-14 of the sgd files.
 template <int C, int Stride = 1>
 using Basic = Drop<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>>;
-using Small = Network<Input<3, 16, 16>, Conv<8>, BN, ReLU, Repeat<2, Basic<8>>, Basic<16, 2>, Basic<16>, Basic<32, 2>, Basic<32>, GlobalAvgPool, Linear<10>>;
+using Small = Network<Input<3, 16, 16>, Conv<8>, BN, ReLU, Repeat<2, Basic<8>>, Basic<16, 2>, Basic<16>, Basic<32, 2>, Basic<32>,
+                      GlobalAvgPool, Linear<10>>;
 
 }  // namespace pytorch

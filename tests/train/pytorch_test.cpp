@@ -42,7 +42,8 @@ void check_training_step(const Oracle& oracle, const std::string& prefix) {
   std::vector<std::uint8_t> gates(static_cast<std::size_t>(Net::residual_blocks), 1);
   if (oracle.has(prefix + "gates")) gates = oracle.gates(prefix + "gates");
   const Score score = trainer.step(NHWC<float>{oracle.values("images")}, oracle.integers("labels"), gates);
-  CHECK(std::abs(score.loss / static_cast<double>(oracle.values(prefix + "loss")[0]) - 1) < (tolerance<Backend> < 1e-6 ? 1e-7 : 1e-5));  // the oracle is float32
+  CHECK(std::abs(score.loss / static_cast<double>(oracle.values(prefix + "loss")[0]) - 1) <
+        (tolerance<Backend> < 1e-6 ? 1e-7 : 1e-5));  // the oracle is float32
 
   const auto& weights = *trainer.weights();
   int compared = 0;
@@ -93,7 +94,8 @@ void check_test_logits(const Oracle& oracle) {
 template <class Backend>
 void check_sgd(SkipUpdate skip_update, Scaling scaling) {
   const Oracle inputs("sgd_inputs");
-  const Oracle oracle(std::string("sgd_") + (skip_update == SkipUpdate::as_code ? "as_code" : "frozen") + (scaling == Scaling::test ? "_test" : "_train"));
+  const Oracle oracle(std::string("sgd_") + (skip_update == SkipUpdate::as_code ? "as_code" : "frozen") +
+                      (scaling == Scaling::test ? "_test" : "_train"));
   TrainingOptions options;
   options.batch = 8;
   options.skip_update = skip_update;
@@ -106,7 +108,10 @@ void check_sgd(SkipUpdate skip_update, Scaling scaling) {
   double drift = 0, theirs = 0;
   for (std::size_t step = 0; step < steps; ++step) {
     trainer.set_learning_rate(inputs.values("lr")[step]);
-    const double loss = trainer.step(NHWC<float>{images.subspan(step * batch, batch)}, std::span(labels).subspan(step * 8, 8), std::span(gates).subspan(step * 6, 6)).loss;
+    const double loss = trainer
+                            .step(NHWC<float>{images.subspan(step * batch, batch)}, std::span(labels).subspan(step * 8, 8),
+                                  std::span(gates).subspan(step * 6, 6))
+                            .loss;
     const double expected = static_cast<double>(oracle.values("losses_hi")[step]) + static_cast<double>(oracle.values("losses_lo")[step]);
     if (step == 0) CHECK(std::abs(loss / expected - 1) < 1e-5);
     drift = std::max(drift, std::abs(loss - expected));
@@ -120,7 +125,8 @@ void check_sgd(SkipUpdate skip_update, Scaling scaling) {
     const auto& weights = *trainer.weights();
     for (const ParameterInfo& tensor : weights.tensors()) {
       const auto expected_values = oracle.values((step == 3 ? "step4." : "step20.") + tensor.name);
-      (tensor.trainable() ? parameters : statistics).add(to_pytorch(tensor, (tensor.trainable() ? weights.parameters() : weights.running()).data()), expected_values);
+      (tensor.trainable() ? parameters : statistics)
+          .add(to_pytorch(tensor, (tensor.trainable() ? weights.parameters() : weights.running()).data()), expected_values);
     }
     CHECK(parameters.relative() <= 20 * static_cast<double>(oracle.values("float32.parameters")[snapshot]) + 1e-7);
     CHECK(statistics.relative() <= 20 * static_cast<double>(oracle.values("float32.statistics")[snapshot]) + 1e-7);
@@ -131,19 +137,22 @@ void check_sgd(SkipUpdate skip_update, Scaling scaling) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("ResNet-20: loss, gradients, running statistics and test logits are PyTorch's", Backend, ReferenceDouble, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("ResNet-20: loss, gradients, running statistics and test logits are PyTorch's", Backend, ReferenceDouble, Reference,
+                   Cpu<>) {
   const Oracle oracle("resnet20");
   check_training_step<CifarResNet<20>, Backend>(oracle, "");
   check_test_logits<CifarResNet<20>, Backend>(oracle);
 }
 
-TEST_CASE_TEMPLATE("a net with every kind of layer: the same, with all blocks open and with some skipped", Backend, ReferenceDouble, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("a net with every kind of layer: the same, with all blocks open and with some skipped", Backend, ReferenceDouble,
+                   Reference, Cpu<>) {
   const Oracle oracle("zoo");
   for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<Zoo, Backend>(oracle, prefix);
   check_test_logits<Zoo, Backend>(oracle);
 }
 
-TEST_CASE_TEMPLATE("SGD with given gates follows PyTorch, for both skip-update policies and both scalings", Backend, ReferenceDouble, Cpu<>) {
+TEST_CASE_TEMPLATE("SGD with given gates follows PyTorch, for both skip-update policies and both scalings", Backend, ReferenceDouble,
+                   Cpu<>) {
   for (const SkipUpdate skip_update : {SkipUpdate::as_code, SkipUpdate::frozen})
     for (const Scaling scaling : {Scaling::test, Scaling::train}) {
       CAPTURE(static_cast<int>(skip_update));

@@ -29,9 +29,9 @@ enum class Purpose : std::uint32_t { gate, shuffle, augment, initialise, synthet
 /// Four independent 32-bit words for (seed, purpose, major, minor): step and block of a gate, epoch and record of a shift, ….
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> random_words(std::uint64_t seed, Purpose purpose, std::uint64_t major,
                                                                   std::uint32_t minor) noexcept {
-  return philox4x32({static_cast<std::uint32_t>(major), static_cast<std::uint32_t>(major >> 32), minor,
-                     static_cast<std::uint32_t>(purpose)},
-                    {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  return philox4x32(
+      {static_cast<std::uint32_t>(major), static_cast<std::uint32_t>(major >> 32), minor, static_cast<std::uint32_t>(purpose)},
+      {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
 }
 
 /// A number in [0, 1) with 32 random bits.

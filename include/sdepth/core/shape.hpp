@@ -11,9 +11,7 @@ struct Shape {
   int height = 0;
   int width = 0;
 
-  [[nodiscard]] constexpr std::size_t pixels() const noexcept {
-    return static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
-  }
+  [[nodiscard]] constexpr std::size_t pixels() const noexcept { return static_cast<std::size_t>(height) * static_cast<std::size_t>(width); }
   [[nodiscard]] constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(channels) * pixels(); }
   friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };

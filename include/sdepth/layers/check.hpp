@@ -26,10 +26,12 @@ struct Accepts {
                 "the stride must divide the input's height and width; choose an input whose extents are multiples of all strides");
   static_assert(error != ShapeError::window_larger_than_input,
                 "a pooling window must fit into the padded input, and its padding must be at most half the window");
-  static_assert(error != ShapeError::shortcut_loses_channels,
-                "Residual: a parameter-free shortcut can add channels but not remove them; use ProjectionShortcut for a branch with fewer channels");
-  static_assert(error != ShapeError::shortcut_extents_do_not_match,
-                "Residual: the branch must divide height and width by one whole number, so that the shortcut can follow it; check padding and strides");
+  static_assert(
+      error != ShapeError::shortcut_loses_channels,
+      "Residual: a parameter-free shortcut can add channels but not remove them; use ProjectionShortcut for a branch with fewer channels");
+  static_assert(
+      error != ShapeError::shortcut_extents_do_not_match,
+      "Residual: the branch must divide height and width by one whole number, so that the shortcut can follow it; check padding and strides");
   static_assert(error != ShapeError::block_changes_shape_in_repeat,
                 "Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block before Repeat");
 };

@@ -20,9 +20,9 @@ struct CifarResNetOf {
   static_assert(BlocksPerGroup >= 2, "CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers");
   template <int Channels, int Stride = 1>
   using Block = StochasticDepth<BasicBlock<Channels, Stride>, Schedule>;
-  using type = Network<Image, Conv<16>, BN, ReLU,                                         //
-                       Repeat<BlocksPerGroup, Block<16>>,                                 //
-                       Block<32, 2>, Repeat<BlocksPerGroup - 1, Block<32>>,               //
+  using type = Network<Image, Conv<16>, BN, ReLU,                            //
+                       Repeat<BlocksPerGroup, Block<16>>,                    //
+                       Block<32, 2>, Repeat<BlocksPerGroup - 1, Block<32>>,  //
                        Block<64, 2>, Repeat<BlocksPerGroup - 1, Block<64>>, GlobalAvgPool, Linear<Classes>>;
 };
 

@@ -20,7 +20,8 @@ namespace sdepth {
 template <class Input_, class... Words>
 struct Network {
   static_assert(sizeof...(Words) > 0, "Network<Input, layers...>: a network needs at least one layer");
-  static_assert((Layer<Words> && ...), "Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>");
+  static_assert((Layer<Words> && ...),
+                "Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>");
   using Layers = Chain<Words...>;
 
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
@@ -43,11 +44,13 @@ struct Network {
   /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
       survival_table<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>();
-  static_assert(are_probabilities(survival),
-                "StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L) for every l from 1 to L");
-  static_assert(skips_are_exact<Words...>(),
-                "StochasticDepth: the input of a block with a ReLU after its sum must come from a ReLU, or skipping the block would not be the "
-                "identity; put a ReLU before it, or use PreActivation");
+  static_assert(
+      are_probabilities(survival),
+      "StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L) for every l from 1 to L");
+  static_assert(
+      skips_are_exact<Words...>(),
+      "StochasticDepth: the input of a block with a ReLU after its sum must come from a ReLU, or skipping the block would not be the "
+      "identity; put a ReLU before it, or use PreActivation");
 
   /// Which residual blocks may be skipped.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =

@@ -27,9 +27,7 @@ struct ParameterInfo {
   std::size_t size = 0;  // numbers of storage, padding included
 
   /// False for running statistics, which live in a buffer of their own.
-  [[nodiscard]] bool trainable() const noexcept {
-    return kind != ParameterKind::running_mean && kind != ParameterKind::running_var;
-  }
+  [[nodiscard]] bool trainable() const noexcept { return kind != ParameterKind::running_mean && kind != ParameterKind::running_var; }
 };
 
 /// Numbers of storage: trainable ones and running statistics.

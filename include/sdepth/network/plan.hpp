@@ -29,7 +29,7 @@ inline constexpr bool has_projection = Block::projects && !Block::identity_short
 /// Names in PyTorch's manner: conv1, bn1, conv2, … counted within a prefix; a network's only linear layer is fc.
 struct Naming {
   std::string prefix;
-  int block = -1;  // the tensors' ParameterInfo::block
+  int block = -1;        // the tensors' ParameterInfo::block
   bool numbered = true;  // false: `conv`, `bn` without a number, as in a shortcut
   bool only_linear = false;
   int convolutions = 0;
@@ -49,7 +49,8 @@ struct Planner {
   ParameterSizes used;
   std::vector<ParameterInfo> tensors;
 
-  void add(std::string name, ParameterKind kind, std::vector<std::int64_t> shape, const Naming& naming, int channels, std::size_t rows, Shape in = {}) {
+  void add(std::string name, ParameterKind kind, std::vector<std::int64_t> shape, const Naming& naming, int channels, std::size_t rows,
+           Shape in = {}) {
     ParameterInfo info{std::move(name), kind, std::move(shape), 0, naming.block, in, round_up(channels, lanes), 0};
     info.size = rows * static_cast<std::size_t>(info.out_stride);
     std::size_t& offset = info.trainable() ? used.trainable : used.running;
@@ -92,9 +93,7 @@ struct WordPlan<BN, In> {
   }
   static void describe(Planner& planner, Naming& naming) {
     const std::string name = naming.next("bn", naming.norms);
-    const auto add = [&](const char* what, ParameterKind kind) {
-      planner.add(name + what, kind, {In.channels}, naming, In.channels, 1);
-    };
+    const auto add = [&](const char* what, ParameterKind kind) { planner.add(name + what, kind, {In.channels}, naming, In.channels, 1); };
     add(".weight", ParameterKind::bn_weight);
     add(".bias", ParameterKind::bn_bias);
     add(".running_mean", ParameterKind::running_mean);
@@ -112,7 +111,8 @@ struct WordPlan<Linear<Features, HasBias>, In> {
   static void describe(Planner& planner, Naming& naming) {
     std::string name = naming.next("fc", naming.linears);
     if (naming.only_linear) name = naming.prefix + "fc";
-    planner.add(name + ".weight", ParameterKind::linear_weight, {Features, static_cast<std::int64_t>(In.size())}, naming, Features, In.size(), In);
+    planner.add(name + ".weight", ParameterKind::linear_weight, {Features, static_cast<std::int64_t>(In.size())}, naming, Features,
+                In.size(), In);
     if (Word::bias) planner.add(name + ".bias", ParameterKind::bias, {Features}, naming, Features, 1);
   }
 };

@@ -176,7 +176,8 @@ struct Stage<Backend, Repeat<Count, Word>, In, Here> {
 
   [[nodiscard]] static constexpr Offsets offset(Offsets at, int i) noexcept {
     constexpr ParameterSizes one = WordPlan<Word, In>::sizes(Backend::lanes);
-    return {at.trainable + static_cast<std::size_t>(i) * one.trainable, at.running + static_cast<std::size_t>(i) * one.running, at.block + i};
+    return {at.trainable + static_cast<std::size_t>(i) * one.trainable, at.running + static_cast<std::size_t>(i) * one.running,
+            at.block + i};
   }
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     for (int i = 0; i < Count; ++i) One::forward(pass, offset(at, i), record[static_cast<std::size_t>(i)], value);

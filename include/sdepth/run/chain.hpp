@@ -23,7 +23,7 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   static constexpr std::array<int, count> blocks{BlockTraits<Words>::count...};
 
   template <std::size_t I>
-  static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch && I + 1 == count};
+  static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch&& I + 1 == count};
   template <std::size_t I>
   using At = Stage<Backend, Word<I>, Plan::shapes[I], place<I>>;
 

@@ -29,8 +29,8 @@ struct NCHW {
 template <template <class> class Layout, class T>
 [[nodiscard]] int image_count(Shape shape, const Layout<T>& images) {
   if (images.values.size() % shape.size() != 0)
-    fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ", shape.height, " x ", shape.width, "), found ",
-         images.values.size());
+    fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ", shape.height, " x ", shape.width,
+         "), found ", images.values.size());
   return static_cast<int>(images.values.size() / shape.size());
 }
 
@@ -40,8 +40,10 @@ void copy_images(Shape shape, const Layout<T>& images, int first, int count, std
   const auto channels = static_cast<std::size_t>(shape.channels);
   const T* in = images.values.data() + static_cast<std::size_t>(first) * shape.size();
   const auto number = [](T value) {
-    if constexpr (std::is_same_v<T, std::uint8_t>) return static_cast<Number>(static_cast<float>(value) / 255.0f);
-    else return static_cast<Number>(value);
+    if constexpr (std::is_same_v<T, std::uint8_t>)
+      return static_cast<Number>(static_cast<float>(value) / 255.0f);
+    else
+      return static_cast<Number>(value);
   };
   for (int n = 0; n < count; ++n, in += shape.size(), out += shape.pixels() * stride)
     for (std::size_t p = 0; p < shape.pixels(); ++p)

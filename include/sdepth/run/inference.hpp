@@ -69,8 +69,8 @@ class Inference {
   /// @param weights   shared, read only, must not be null
   /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
   /// @param batch     images that run at once   @param threads  at least 1
-  explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test,
-                     int batch = 128, int threads = 1)
+  explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
+                     Scaling scaling = Scaling::test, int batch = 128, int threads = 1)
       : weights_(std::move(weights)), walk_(batch, threads, false) {
     if (survival.empty()) survival = Net::survival;
     check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
@@ -84,7 +84,8 @@ class Inference {
   }
 
  private:
-  static_assert(Net::output.pixels() == 1, "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static_assert(Net::output.pixels() == 1,
+                "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
 
   std::shared_ptr<const Weights<Net, Backend>> weights_;
   Walk<Net, Backend> walk_;

@@ -79,7 +79,8 @@ struct NormState : Norm<T> {
 
 /// Running statistics after one more batch: weight `momentum` for the new value, unbiased variance. Source: PyTorch's BatchNorm2d.
 template <class T>
-void update_running(std::size_t channels, double momentum, double count, const T* mean, const T* variance, T* running_mean, T* running_variance) {
+void update_running(std::size_t channels, double momentum, double count, const T* mean, const T* variance, T* running_mean,
+                    T* running_variance) {
   for (std::size_t c = 0; c < channels; ++c) {
     running_mean[c] = static_cast<T>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * static_cast<double>(mean[c]));
     running_variance[c] = static_cast<T>((1 - momentum) * static_cast<double>(running_variance[c]) +

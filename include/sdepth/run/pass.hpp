@@ -82,9 +82,9 @@ struct Value {
 /// The gradient on its way back: of the raw output of the stage that comes next in this direction.
 template <class T>
 struct Flow {
-  T* dy = nullptr;       // a slot
-  Gradient<T> gradient;  // dy, and the norm whose backward is still to be applied
-  T* add = nullptr;      // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  T* dy = nullptr;          // a slot
+  Gradient<T> gradient;     // dy, and the norm whose backward is still to be applied
+  T* add = nullptr;         // a slot with a gradient that joins at the input of the stage that comes next; null: none
   const T* keep = nullptr;  // a slot that is read again later, so no stage may give it back
 };
 
@@ -100,10 +100,10 @@ struct Pass {
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
-  T* gradients = nullptr;             // training only
-  const T* running = nullptr;         // running statistics, read at test
-  T* running_update = nullptr;        // the same in training, to be updated
-  const std::uint8_t* gates = nullptr;  // [residual blocks], 1 open
+  T* gradients = nullptr;                 // training only
+  const T* running = nullptr;             // running statistics, read at test
+  T* running_update = nullptr;            // the same in training, to be updated
+  const std::uint8_t* gates = nullptr;    // [residual blocks], 1 open
   const double* branch_scales = nullptr;  // [residual blocks]
   double branch_scale = 1;                // of the block being run
 

@@ -66,8 +66,8 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
     Statistics<T> statistics;
     if (Here.before_norm && pass.training) statistics = pass.take_statistics(Backend::padded(Channels));
     const T* parameters = pass.parameters + at.trainable;
-    Backend::template conv_forward<shape>(pass.space, pass.batch, value.source(), parameters, Word::bias ? parameters + weights : nullptr, raw,
-                                          statistics);
+    Backend::template conv_forward<shape>(pass.space, pass.batch, value.source(), parameters, Word::bias ? parameters + weights : nullptr,
+                                          raw, statistics);
     pass.release_inputs(value);
     value = {};
     value.x = raw;
@@ -78,8 +78,8 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
     T* out = nullptr;
     if constexpr (!Here.network_input) out = flow.add && flow.add != flow.dy ? flow.add : pass.slots.take();
     T* gradients = pass.gradients + at.trainable;
-    Backend::template conv_backward<shape>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable, gradients,
-                                           Word::bias ? gradients + weights : nullptr, flow.add, out, record.input.sums());
+    Backend::template conv_backward<shape>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
+                                           gradients, Word::bias ? gradients + weights : nullptr, flow.add, out, record.input.sums());
     pass.consumed(flow, record.input, out);
   }
 };
@@ -107,7 +107,8 @@ struct Stage<Backend, BN, In, Here> {
     if (pass.training) {
       norm.gamma_gradient = pass.gradients + at.trainable;
       norm.beta_gradient = norm.gamma_gradient + channels;
-      if (norm.count < 2) fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
+      if (norm.count < 2)
+        fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
       norm.prepare(value.statistics.mean, value.statistics.variance, BN::eps);
       record.statistics = value.statistics;
     } else {

@@ -34,7 +34,8 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
   static constexpr bool compact_input = is_convolution<std::tuple_element_t<0, std::tuple<Words...>>>;
   /// Numbers from one pixel of input() to the next.
-  static constexpr std::size_t input_stride = static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
+  static constexpr std::size_t input_stride =
+      static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
 
   /// @param batch  the largest batch, in images   @param threads  at least 1
   /// @param for_training  whether to reserve address space for a training step with every block open
@@ -106,7 +107,8 @@ class Walk<Network<Input_, Words...>, Backend> {
   [[nodiscard]] static std::size_t norm_bytes() {
     const std::size_t channels = Net::storage(Backend::lanes).running / 2;
     const std::size_t widest = static_cast<std::size_t>(widest_channels());
-    return (NormState<T>::storage(1) + 2) * (channels + (static_cast<std::size_t>(Net::residual_blocks) + 1) * widest) * sizeof(T) + 4 * padding_bytes;
+    return (NormState<T>::storage(1) + 2) * (channels + (static_cast<std::size_t>(Net::residual_blocks) + 1) * widest) * sizeof(T) +
+           4 * padding_bytes;
   }
   [[nodiscard]] static constexpr int widest_channels() {
     int widest = 0;

@@ -36,7 +36,8 @@ class Weights {
   /// The tensor of that name. Throws Error naming it where there is none.
   [[nodiscard]] const ParameterInfo& find(std::string_view name) const {
     const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const ParameterInfo& tensor) { return tensor.name == name; });
-    if (found == tensors_.end()) fail("no tensor is called \"", name, "\" in this network; tensors() lists the names, the first is ", tensors_.front().name);
+    if (found == tensors_.end())
+      fail("no tensor is called \"", name, "\" in this network; tensors() lists the names, the first is ", tensors_.front().name);
     return *found;
   }
 

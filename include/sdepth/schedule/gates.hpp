@@ -18,8 +18,7 @@ namespace sdepth {
 
 /// Draws the gates of one step. @param gates  [blocks], 1 open, 0 closed.
 inline void draw_gates(std::uint64_t seed, std::uint64_t step, std::span<const double> survival, std::span<std::uint8_t> gates) {
-  for (std::size_t block = 0; block < gates.size(); ++block)
-    gates[block] = gate_open(seed, step, static_cast<int>(block), survival[block]);
+  for (std::size_t block = 0; block < gates.size(); ++block) gates[block] = gate_open(seed, step, static_cast<int>(block), survival[block]);
 }
 
 /// Throws Error unless `survival` has one probability in [0, 1] for each of the network's blocks.

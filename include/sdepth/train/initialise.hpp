@@ -32,11 +32,16 @@ void initialise(Weights<Net, Backend>& weights, std::uint64_t seed, GammaInit ga
     const auto draw = [&](std::uint64_t position) -> double {
       const auto words = random_words(seed, Purpose::initialise, position, index);
       switch (tensor.kind) {
-        case ParameterKind::conv_weight: return std::sqrt(2.0) * bound * normal(words[0], words[1]);
-        case ParameterKind::linear_weight: return bound * (2.0 * uniform(words[0]) - 1.0);
-        case ParameterKind::bias: return linear ? bound * (2.0 * uniform(words[0]) - 1.0) : 0.0;
-        case ParameterKind::bn_weight: return gamma == GammaInit::one ? 1.0 : uniform(words[0]);
-        default: return 0.0;
+        case ParameterKind::conv_weight:
+          return std::sqrt(2.0) * bound * normal(words[0], words[1]);
+        case ParameterKind::linear_weight:
+          return bound * (2.0 * uniform(words[0]) - 1.0);
+        case ParameterKind::bias:
+          return linear ? bound * (2.0 * uniform(words[0]) - 1.0) : 0.0;
+        case ParameterKind::bn_weight:
+          return gamma == GammaInit::one ? 1.0 : uniform(words[0]);
+        default:
+          return 0.0;
       }
     };
     T* out = weights.parameters().data() + tensor.offset;

@@ -23,10 +23,10 @@ enum class GammaInit {
 };
 
 struct TrainingOptions {
-  int batch = 128;                     // largest batch of a step, in images
-  int threads = hardware_threads();    // results do not depend on it
-  std::uint64_t seed = 0;              // of weights and gates
-  SgdStep sgd = {};                    // learning rate, momentum, weight decay, Nesterov
+  int batch = 128;                   // largest batch of a step, in images
+  int threads = hardware_threads();  // results do not depend on it
+  std::uint64_t seed = 0;            // of weights and gates
+  SgdStep sgd = {};                  // learning rate, momentum, weight decay, Nesterov
   SkipUpdate skip_update = SkipUpdate::as_code;
   Scaling scaling = Scaling::test;
   GammaInit gamma = GammaInit::one;
@@ -37,7 +37,7 @@ struct LearningRate {
   double base = 0.1;
   std::vector<double> drops = {0.5, 0.75};  // fractions of the run, in rising order
   double factor = 0.1;
-  int warm_up_epochs = 0;      // epochs at warm_up instead of base
+  int warm_up_epochs = 0;  // epochs at warm_up instead of base
   double warm_up = 0.01;
 
   /// In epoch `epoch` of `epochs`, 1-based: base · factor^(number of drops d with epoch ≥ d · epochs), as the authors' program counts.

@@ -23,7 +23,7 @@ namespace sdepth {
 
 /// What one step or one evaluation found.
 struct Score {
-  double loss = 0;      // mean softmax cross-entropy, in nats
+  double loss = 0;          // mean softmax cross-entropy, in nats
   std::int64_t errors = 0;  // images whose largest logit is not their label's
   std::int64_t images = 0;
   int blocks_run = 0;  // residual blocks whose gate was open
@@ -73,7 +73,8 @@ class Trainer {
   Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
     if (gates.size() != blocks) fail("gates: expected ", blocks, " of them, one for each residual block, found ", gates.size());
     for (std::size_t block = 0; block < blocks; ++block)
-      if (gates[block] == 0 && !Net::stochastic[block]) fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
+      if (gates[block] == 0 && !Net::stochastic[block])
+        fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
     std::copy(gates.begin(), gates.end(), gates_.begin());
     return step_with_gates(images, labels);
   }
@@ -140,7 +141,8 @@ class Trainer {
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
-  static_assert(Net::output.pixels() == 1, "Trainer: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static_assert(Net::output.pixels() == 1,
+                "Trainer: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   /// Parameters that are updated together: those of one block's branch, or what always runs (block −1).
@@ -159,13 +161,14 @@ class Trainer {
     for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
-    const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(), weights_->running().data()};
+    const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
+                                    weights_->running().data()};
     const T* logits = walk_.forward(count, true, numbers, gates_, scales_);
     T* logits_gradient = walk_.take_gradient();
     const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
     if (!std::isfinite(loss.loss))
-      fail("step ", step_, ": the loss is ", loss.loss, ", expected a finite number; lower the learning rate (now ", options_.sgd.learning_rate,
-           ") or look for bad input images");
+      fail("step ", step_, ": the loss is ", loss.loss, ", expected a finite number; lower the learning rate (now ",
+           options_.sgd.learning_rate, ") or look for bad input images");
     walk_.backward(count, numbers, logits_gradient);
     update();
     ++step_;
@@ -181,15 +184,17 @@ class Trainer {
       std::size_t last = first;
       for (; i < segments_.size() && open(segments_[i]) == ran; ++i) last = segments_[i].offset + segments_[i].size;
       if (!ran && options_.skip_update == SkipUpdate::frozen) continue;
-      Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first, ran ? gradients_.data() + first : nullptr,
-                   velocity_.data() + first);
+      Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first,
+                   ran ? gradients_.data() + first : nullptr, velocity_.data() + first);
     }
   }
 
   static void check_labels(int count, std::span<const int> labels) {
-    if (labels.size() != static_cast<std::size_t>(count)) fail("labels: expected one for each of ", count, " images, found ", labels.size());
+    if (labels.size() != static_cast<std::size_t>(count))
+      fail("labels: expected one for each of ", count, " images, found ", labels.size());
     for (std::size_t n = 0; n < labels.size(); ++n)
-      if (labels[n] < 0 || labels[n] >= classes) fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
+      if (labels[n] < 0 || labels[n] >= classes)
+        fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
   }
 
   TrainingOptions options_;

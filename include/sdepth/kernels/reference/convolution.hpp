@@ -42,8 +42,9 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
     });
     for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = static_cast<T>(y[i]);
   }
-  reference::statistics<T>(static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) -> double { return out[i * co + c]; },
-                           statistics);
+  reference::statistics<T>(
+      static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) -> double { return out[i * co + c]; },
+      statistics);
 }
 
 /// The adjoint: gradients of weights, bias and, unless out is null, of the Source's raw numbers.

@@ -15,7 +15,8 @@ void linear_forward(int batch, const T* in, const T* weights, const T* bias, T* 
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n)
     for (std::size_t f = 0; f < features; ++f) {
       double sum = bias ? static_cast<double>(bias[f]) : 0.0;
-      for (std::size_t i = 0; i < inputs; ++i) sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(weights[i * features + f]);
+      for (std::size_t i = 0; i < inputs; ++i)
+        sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(weights[i * features + f]);
       out[n * features + f] = static_cast<T>(sum);
     }
 }
@@ -38,7 +39,8 @@ void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* w
   for (std::size_t n = 0; n < images; ++n)
     for (std::size_t i = 0; i < inputs; ++i) {
       double sum = 0;
-      for (std::size_t f = 0; f < features; ++f) sum += static_cast<double>(dy[n * features + f]) * static_cast<double>(weights[i * features + f]);
+      for (std::size_t f = 0; f < features; ++f)
+        sum += static_cast<double>(dy[n * features + f]) * static_cast<double>(weights[i * features + f]);
       dx[n * inputs + i] = static_cast<T>(sum);
     }
 }
@@ -59,7 +61,8 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
     result.loss += std::log(sum) + maximum - static_cast<double>(logits[label]);
     result.errors += best != label;
     for (std::size_t c = 0; gradient && c < count; ++c)
-      gradient[n * count + c] = static_cast<T>((std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
+      gradient[n * count + c] =
+          static_cast<T>((std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
   }
   result.loss /= batch;
   return result;

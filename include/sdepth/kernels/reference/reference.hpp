@@ -32,11 +32,13 @@ struct BasicReference {
     const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
     for (std::size_t i = 0; source.finished && i < count * channels; ++i)
       source.finished[i] = static_cast<T>(reference::value(source, i, i % channels));
-    reference::statistics<T>(count, channels, [&](std::size_t i, std::size_t c) { return reference::value(source, i * channels + c, c); }, statistics);
+    reference::statistics<T>(
+        count, channels, [&](std::size_t i, std::size_t c) { return reference::value(source, i * channels + c, c); }, statistics);
   }
   /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
   template <Shape S>
-  static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out, SourceSums<T> sums) {
+  static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out,
+                              SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
     for (std::size_t i = 0; i < count * channels; ++i)

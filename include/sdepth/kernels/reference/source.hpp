@@ -26,7 +26,8 @@ template <class T>
   const double dy = gradient.dy[i];
   if (!gradient.norm) return dy;
   const Norm<T>& norm = *gradient.norm;
-  return norm.gradient_scale[c] * dy + norm.gradient_slope[c] * (static_cast<double>(gradient.x[i]) - norm.mean[c]) + norm.gradient_offset[c];
+  return norm.gradient_scale[c] * dy + norm.gradient_slope[c] * (static_cast<double>(gradient.x[i]) - norm.mean[c]) +
+         norm.gradient_offset[c];
 }
 
 /// Mean and biased variance per channel of [count, channels] numbers given by at(i, c), in two passes.
@@ -55,7 +56,8 @@ void finish_gradient(std::size_t count, std::size_t channels, const Source<T>& s
       dz_sum += dz;
       if (sums.dz_normalised) dz_x += dz * (static_cast<double>(source.x[i]) - source.norm->mean[c]) * source.norm->inverse_deviation[c];
       if (sums.dz_normalised_shortcut)
-        dz_shortcut += dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
+        dz_shortcut +=
+            dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
     }
     if (sums.dz) sums.dz[c] = static_cast<T>(dz_sum);
     if (sums.dz_normalised) sums.dz_normalised[c] = static_cast<T>(dz_x);
