@@ -58,6 +58,7 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
       learning_rate_(options),
       loader_(data_.train, data_.normalization,
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
+  listen_to_signals();
   learner_->set_survival(survival_);
   if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
   if (checkpoint)
@@ -90,7 +91,6 @@ void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder)
 }
 
 int Run::go() {
-  listen_to_signals();
   while (true) {
     if (learner_->steps() < total_steps() && !train_epoch()) {
       save_checkpoint();
@@ -112,8 +112,7 @@ bool Run::train_epoch() {
   loader_.start(epoch_ + 1, sums_.steps);
   while (const sdepth::Batch* batch = loader_.next()) {
     const std::uint64_t step = learner_->steps();
-    rate_ = learning_rate_.at(step, epoch_ + 1);
-    learner_->set_learning_rate(rate_);
+    learner_->set_learning_rate(learning_rate_.at(step, epoch_ + 1));
     const sdepth::Score score = learner_->step(batch->images, batch->labels, forced_gates());
     folder_.add_step(step, score.loss, learner_->gates());
 
@@ -129,8 +128,8 @@ bool Run::train_epoch() {
     progress_.show("epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
                    score.loss, rate, images_left / rate);
 
-    if (stop_asked) return false;
     if (learner_->steps() >= total_steps()) break;
+    if (stop_asked) return false;
     if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
       save_checkpoint();
       saved = before = Clock::now();
@@ -145,7 +144,7 @@ void Run::end_epoch() {
   const sdepth::Score test = evaluate_set(*learner_, data_.test, data_.normalization, options_.batch);
   const sdepth::EpochRow row{epoch_ + 1,           sums_.loss / images, 100.0 * static_cast<double>(sums_.errors) / images,
                              percent_wrong(validation), percent_wrong(test), sums_.seconds,
-                             static_cast<double>(sums_.blocks_run) / sums_.steps, rate_};
+                             static_cast<double>(sums_.blocks_run) / sums_.steps, learning_rate_.at(learner_->steps() - 1, epoch_ + 1)};
   rows_.push_back(row);
   folder_.add_epoch(row);
   progress_.clear();

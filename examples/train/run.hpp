@@ -69,7 +69,6 @@ class Run {
   std::vector<sdepth::EpochRow> rows_;
   int epoch_ = 0;  // whole epochs trained
   EpochSums sums_;
-  double rate_ = 0;  // of the last step
 };
 
 }  // namespace programs

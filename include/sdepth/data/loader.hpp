@@ -88,6 +88,8 @@ class Loader {
     ready_.wait(lock, [this] { return made_ > next_ || error_; });
     if (made_ == next_) {
       end_ = next_;
+      lock.unlock();
+      thread_.join();  // so that the exception is the caller's alone
       std::rethrow_exception(std::exchange(error_, nullptr));
     }
     return &batches_[slot(next_++)];

@@ -72,4 +72,10 @@ struct BlockTraits<Repeat<Count, Word>> : BlockTraits<Word> {
 template <class Word>
 inline constexpr bool is_block = BlockTraits<Word>::count > 0;
 
+/// True for a block whose branch holds another block.
+template <class Block>
+inline constexpr bool is_nested = false;
+template <class Shortcut, class AfterSum, class... Branch>
+inline constexpr bool is_nested<BasicResidual<Shortcut, AfterSum, Branch...>> = (is_block<Branch> || ...);
+
 }  // namespace sdepth

@@ -22,6 +22,8 @@ struct Network {
   static_assert(sizeof...(Words) > 0, "Network<Input, layers...>: a network needs at least one layer");
   static_assert((Layer<Words> && ...),
                 "Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>");
+  static_assert((!is_nested<typename BlockTraits<Words>::Block> && ...),
+                "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
   using Layers = Chain<Words...>;
 
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.

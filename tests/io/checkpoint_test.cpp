@@ -1,0 +1,188 @@
+// A checkpoint as its users rely on it: going on gives the bytes of a run never stopped, and whatever does not fit is a sentence and no change.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sdepth/io/checkpoint.hpp>
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/models/cifar_resnet.hpp>
+
+#include "scratch_folder.hpp"
+
+using namespace sdepth;
+
+namespace {
+
+using Net = CifarResNet<14, Input<3, 8, 8>, 4>;
+using Small = Trainer<Net, Cpu<>>;
+constexpr int batch = 6;
+
+TrainingOptions options() {
+  TrainingOptions o;
+  o.batch = batch;
+  o.threads = 1;
+  o.seed = std::numeric_limits<std::uint64_t>::max() - 5;  // a seed that a double or a float would round
+  o.sgd.learning_rate = 0.05;
+  return o;
+}
+
+/// One step on pictures of its own.
+double step(Small& trainer) {
+  std::vector<float> images(batch * Net::input.size());
+  std::vector<int> labels(batch);
+  for (std::size_t i = 0; i < images.size(); ++i)
+    images[i] = static_cast<float>(uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) - 0.5);
+  for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<int>((n + trainer.steps()) % 4);
+  return trainer.step(NHWC<float>{images}, labels).loss;
+}
+
+template <class Numbers>
+std::string bytes(const Numbers& numbers) {
+  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)};
+}
+std::string state(Small& trainer) {
+  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.velocity()) + std::to_string(trainer.steps());
+}
+
+}  // namespace
+
+TEST_CASE("a trainer restored from a checkpoint goes on to the bytes of one never stopped") {
+  ScratchFolder folder;
+  Small whole(options()), first(options()), second(options());
+  for (int i = 0; i < 5; ++i) step(whole);
+  for (int i = 0; i < 2; ++i) step(first);
+  save_checkpoint(folder / "checkpoint", first, 7, "what the program said");
+
+  const Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
+  CHECK(checkpoint.step == 2);
+  CHECK(checkpoint.epoch == 7);
+  CHECK(checkpoint.program == "what the program said");
+  step(second);  // whatever it did before is gone
+  restore(checkpoint, second);
+  CHECK(state(second) == state(first));
+  for (int i = 0; i < 3; ++i) step(second);
+  CHECK(state(second) == state(whole));
+
+  SUBCASE("and writes the same file") {
+    save_checkpoint(folder / "a", whole, 1);
+    save_checkpoint(folder / "b", second, 1);
+    CHECK(bytes_of(folder / "a") == bytes_of(folder / "b"));
+  }
+}
+
+TEST_CASE("the learning rate in force is restored, and threads may differ") {
+  ScratchFolder folder;
+  Small first(options());
+  first.set_learning_rate(0.0625);
+  save_checkpoint(folder / "checkpoint", first, 0);
+  TrainingOptions more = options();
+  more.threads = 3;
+  Small second(more);
+  restore(read_checkpoint(folder / "checkpoint"), second);
+  CHECK(second.options().sgd.learning_rate == 0.0625);
+}
+
+TEST_CASE("a checkpoint of other options is refused by name, and the trainer stays as it was") {
+  ScratchFolder folder;
+  Small saved(options());
+  step(saved);
+  save_checkpoint(folder / "checkpoint", saved, 0);
+  const Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
+
+  const auto refusal = [&](auto change) {
+    TrainingOptions other = options();
+    change(other);
+    Small trainer(other);
+    const std::string before = state(trainer);
+    const std::string sentence = sentence_of([&] { restore(checkpoint, trainer); });
+    CHECK(state(trainer) == before);
+    return sentence;
+  };
+  CHECK(contains(refusal([](auto& o) { o.batch = 7; }), "was saved with batch 6, the trainer has 7"));
+  CHECK(contains(refusal([](auto& o) { --o.seed; }), "seed 18446744073709551610, the trainer has 18446744073709551609"));
+  CHECK(contains(refusal([](auto& o) { o.sgd.momentum = 0.8; }), "momentum 0.9"));
+  CHECK(contains(refusal([](auto& o) { o.sgd.weight_decay = 0; }), "weight_decay 0.0001"));
+  CHECK(contains(refusal([](auto& o) { o.sgd.nesterov = false; }), "nesterov true"));
+  CHECK(contains(refusal([](auto& o) { o.skip_update = SkipUpdate::frozen; }), "skip_update \"as-code\""));
+  CHECK(contains(refusal([](auto& o) { o.scaling = Scaling::train; }), "scaling \"test\""));
+
+  Small trainer(options());
+  trainer.set_survival(std::vector<double>(6, 0.5));
+  CHECK(contains(sentence_of([&] { restore(checkpoint, trainer); }), "another survival table"));
+}
+
+TEST_CASE("a checkpoint of another network, or without all of its momentum, changes nothing") {
+  ScratchFolder folder;
+  Small saved(options());
+  save_checkpoint(folder / "checkpoint", saved, 0);
+  Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
+
+  Trainer<CifarResNet<14, Input<3, 8, 8>, 5>, Cpu<>> wider(options());
+  CHECK(contains(sentence_of([&] { restore(checkpoint, wider); }), "fc.weight has the shape [4, 64], the network's is [5, 64]"));
+
+  Small trainer(options());
+  step(trainer);
+  const std::string before = state(trainer);
+  checkpoint.momentum.tensors.pop_back();
+  CHECK(contains(sentence_of([&] { restore(checkpoint, trainer); }), "lacks momentum."));
+  CHECK(state(trainer) == before);
+}
+
+TEST_CASE("files that are no checkpoint are refused with a sentence") {
+  ScratchFolder folder;
+  const auto sentence = [&](const SafeTensors& file) {
+    write_safetensors(folder / "file", file);
+    return sentence_of([&] { static_cast<void>(read_checkpoint(folder / "file")); });
+  };
+  CHECK(contains(sentence({}), "is not a checkpoint"));
+  CHECK(contains(sentence({{{"format", "pt"}}, {}}), "is not a checkpoint"));
+  std::map<std::string, std::string> metadata = {{"format", std::string(checkpoint_format)}, {"step", "3"}, {"epoch", "1"}, {"training", "{}"}, {"program", ""}};
+  CHECK(sentence({metadata, {}}).empty());
+  for (const char* bad : {"", "-1", "3.5", "99999999999999999999", "three"}) {
+    auto changed = metadata;
+    changed["step"] = bad;
+    CHECK(contains(sentence({changed, {}}), "its step is"));
+    changed = metadata;
+    changed["epoch"] = bad;
+    CHECK(contains(sentence({changed, {}}), "its epoch is"));
+  }
+  metadata["training"] = "[1, 2";
+  CHECK(contains(sentence({metadata, {}}), "not a JSON object"));
+
+  Small trainer(options());
+  metadata["training"] = "{}";
+  CHECK(sentence({metadata, {}}).empty());
+  CHECK(contains(sentence_of([&] { restore(read_checkpoint(folder / "file"), trainer); }), "does not say its"));
+}
+
+TEST_CASE("cut off anywhere, a checkpoint is refused") {
+  ScratchFolder folder;
+  Small trainer(options());
+  save_checkpoint(folder / "checkpoint", trainer, 0);
+  const std::string whole = bytes_of(folder / "checkpoint");
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{500}, whole.size() / 2, whole.size() - 1}) {
+    put(folder / "cut", whole.substr(0, size));
+    CHECK_THROWS_AS(read_checkpoint(folder / "cut"), Error);
+  }
+}
+
+TEST_CASE("weights that diverged, and a full disk, leave the checkpoint before them as it was") {
+  ScratchFolder folder;
+  Small trainer(options());
+  save_checkpoint(folder / "checkpoint", trainer, 0);
+  const std::string good = bytes_of(folder / "checkpoint");
+  step(trainer);
+  {
+    FileSizeLimit limit(10000);
+    CHECK_THROWS_AS(save_checkpoint(folder / "checkpoint", trainer, 1), Error);
+  }
+  trainer.velocity()[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, 1); }), "momentum.conv1.weight holds a number that is not finite"));
+  CHECK(bytes_of(folder / "checkpoint") == good);
+  CHECK(folder.entries() == 1);
+}

@@ -1,0 +1,126 @@
+// infer from outside: its logits are those of the weights, its error is train's, and files from elsewhere are read by options.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <sdepth/data/catalog.hpp>
+#include <sdepth/io/csv.hpp>
+#include <sdepth/io/safetensors.hpp>
+
+#include "process.hpp"
+
+using namespace sdepth;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One trained network for all tests of this file.
+const fs::path& trained() {
+  static const ScratchFolder folder;
+  static const fs::path run = [] {
+    const Outcome outcome = run_program("train", small_run + Words{"--out", (folder / "run").string()});
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    return folder / "run";
+  }();
+  return run;
+}
+Words weights(const fs::path& file) { return {"--weights", file.string()}; }
+Words own_weights() { return weights(trained() / "model.safetensors"); }
+
+/// The numbers of a float32 .npy of [rows, 10].
+std::vector<float> read_logits(const fs::path& file, int rows) {
+  const std::string bytes = bytes_of(file);
+  const std::string shape = "'shape': (" + std::to_string(rows) + ", 10)";
+  REQUIRE(contains(bytes.substr(0, 128), shape));
+  std::vector<float> logits(static_cast<std::size_t>(rows) * 10);
+  REQUIRE(bytes.size() == 128 + logits.size() * sizeof(float));
+  std::memcpy(logits.data(), bytes.data() + 128, logits.size() * sizeof(float));
+  return logits;
+}
+
+}  // namespace
+
+TEST_CASE("train's own weights need no options, and the logits agree with the errors that both programs print") {
+  ScratchFolder folder;
+  const fs::path file = folder / "logits.npy";
+  const Outcome outcome = run_program("infer", own_weights() + Words{"--limit", "100", "--logits", file.string()});
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(outcome.errors.empty());
+
+  const std::vector<float> logits = read_logits(file, 100);
+  const ImageSet test = load_synthetic().test;
+  int errors = 0;
+  for (std::size_t n = 0; n < 100; ++n) {
+    const auto row = logits.begin() + static_cast<std::ptrdiff_t>(10 * n);
+    errors += std::max_element(row, row + 10) - row != test.labels[n];
+  }
+  const std::string header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+  CHECK(read_csv(trained() / "metrics.csv", header).back()[4] == errors);
+  CHECK(contains(outcome.output, "(" + std::to_string(errors) + " of 100 images)"));
+
+  const Outcome again = run_program("infer", own_weights() + Words{"--limit", "100", "--threads", "2", "--logits", (folder / "two.npy").string()});
+  CHECK(again.output == outcome.output);
+  CHECK(bytes_of(folder / "two.npy") == bytes_of(file));
+
+  run_program("infer", own_weights() + Words{"--limit", "7", "--logits", (folder / "few.npy").string()});
+  const std::vector<float> few = read_logits(folder / "few.npy", 7);
+  CHECK(std::equal(few.begin(), few.end(), logits.begin()));
+}
+
+TEST_CASE("weights from elsewhere are read by options, and what is assumed is said") {
+  ScratchFolder folder;
+  SafeTensors file = read_safetensors(trained() / "model.safetensors");
+  file.metadata.clear();
+  write_safetensors(folder / "plain", file);
+  const Words few = {"--limit", "50"};
+  CHECK(contains(refusal("infer", weights(folder / "plain")), "--model is needed"));
+  CHECK(contains(refusal("infer", weights(folder / "plain") + Words{"--model", "resnet20"}), "--data is needed"));
+
+  const Words named = weights(folder / "plain") + Words{"--model", "resnet20", "--data", "synthetic"} + few;
+  const Outcome assumed = run_program("infer", named);
+  CHECK(assumed.status == 0);
+  for (const char* option : {"--scaling", "--normalize", "--schedule and --survival"}) CHECK(contains(assumed.errors, option));
+
+  const Words all = {"--schedule", "linear", "--survival", "0.5", "--scaling", "test", "--normalize", "none"};
+  const Outcome plain = run_program("infer", named + all);
+  CHECK(plain.errors.empty());
+  const Outcome own = run_program("infer", own_weights() + few + Words{"--normalize", "none"});
+  CHECK(contains(own.errors, "--normalize none replaces paper"));
+  CHECK(own.output == plain.output + own.errors);
+
+  // The scale of the branches matters: the network without it is another.
+  const Outcome unscaled = run_program("infer", own_weights() + few + Words{"--schedule", "none"});
+  CHECK(contains(unscaled.errors, "replace the survival probabilities"));
+  CHECK_FALSE(contains(unscaled.output, run_program("infer", own_weights() + few).output));
+}
+
+TEST_CASE("whatever is wrong with the files is a sentence") {
+  ScratchFolder folder;
+  CHECK(contains(refusal("infer", {}), "--weights"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--verbose"}), "--verbose"));
+  CHECK(contains(refusal("infer", weights(folder / "nowhere")), "cannot be read"));
+  CHECK(contains(refusal("infer", weights(trained() / "checkpoint.safetensors")), "is a checkpoint"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}), "is not a directory"));
+  const Words logits = {"--limit", "5", "--logits", (folder / "nowhere" / "logits.npy").string()};
+  CHECK(contains(refusal("infer", own_weights() + logits), "cannot be written"));
+
+  const std::string whole = bytes_of(trained() / "model.safetensors");
+  put(folder / "cut", whole.substr(0, whole.size() / 3));
+  CHECK(contains(refusal("infer", weights(folder / "cut")), "cut"));
+  SafeTensors file = read_safetensors(trained() / "model.safetensors");
+  const auto damaged = [&](const char* key, const char* value) {
+    SafeTensors changed = file;
+    changed.metadata[key] = value;
+    write_safetensors(folder / "damaged", changed);
+    return refusal("infer", weights(folder / "damaged"));
+  };
+  CHECK(contains(damaged("survival", "[1, 0.5]"), "survival table: expected 9 probabilities"));
+  CHECK(contains(damaged("survival", "[1, \"half\"]"), "expected a list of numbers"));
+  CHECK(contains(damaged("normalization", "[1, 2, 3]"), "normalization"));
+  CHECK(contains(damaged("model", "resnet21"), "there is no model named resnet21"));
+  CHECK(contains(damaged("data", "pictures"), "there is no data set named pictures"));
+}

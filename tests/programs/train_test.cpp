@@ -1,0 +1,247 @@
+// train from outside: the same bytes for any number of threads and after any kill, and a sentence for whatever a person gets wrong.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <sdepth/io/csv.hpp>
+#include <sdepth/io/safetensors.hpp>
+
+#include "process.hpp"
+
+using namespace sdepth;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* metrics_header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+
+Words out(const fs::path& folder) { return {"--out", folder.string()}; }
+Words resume(const fs::path& folder) { return {"--resume", folder.string()}; }
+
+/// All that must be equal after equal runs.
+void check_equal_runs(const fs::path& a, const fs::path& b) {
+  for (const char* name : {"model.safetensors", "checkpoint.safetensors", "losses.csv", "gates.csv"}) {
+    CAPTURE(name);
+    CHECK(fs::exists(a / name));
+    CHECK(bytes_of(a / name) == bytes_of(b / name));
+  }
+}
+
+std::size_t lines_of(const fs::path& file) {
+  const std::string text = bytes_of(file);
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("a run writes what it promises, and threads do not change a byte of it") {
+  ScratchFolder folder;
+  const Outcome one = run_program("train", small_run + out(folder / "one") + Words{"--threads", "1"});
+  const Outcome two = run_program("train", small_run + out(folder / "two") + Words{"--threads", "2"});
+  REQUIRE_MESSAGE(one.status == 0, one.output);
+  REQUIRE_MESSAGE(two.status == 0, two.output);
+  CHECK(one.errors.empty());  // no progress line where nobody looks
+  CHECK(contains(one.output, "the one with the lowest validation error"));
+  CHECK(contains(one.output, "skipping saves"));
+  check_equal_runs(folder / "one", folder / "two");
+
+  // 300 records in batches of 32: 10 steps, the last of 12 images.
+  const fs::path one_folder = folder / "one";
+  const auto losses = read_csv(one_folder / "losses.csv", "step,loss");
+  REQUIRE(losses.size() == 20);
+  for (std::size_t step = 0; step < losses.size(); ++step) CHECK(losses[step][0] == static_cast<double>(step));
+  const auto gates = read_gates(one_folder / "gates.csv", 9);
+  REQUIRE(gates.size() == 20);
+  const auto metrics = read_csv(one_folder / "metrics.csv", metrics_header);
+  REQUIRE(metrics.size() == 2);
+  for (std::size_t epoch = 0; epoch < 2; ++epoch) {
+    double loss = 0, blocks = 0;
+    for (std::size_t step = 10 * epoch; step < 10 * (epoch + 1); ++step) {
+      loss += losses[step][1] * (step % 10 == 9 ? 12 : 32) / 300;
+      blocks += std::count(gates[step].begin(), gates[step].end(), 1) / 10.0;
+    }
+    CHECK(metrics[epoch][0] == static_cast<double>(epoch + 1));
+    CHECK(metrics[epoch][1] == doctest::Approx(loss).epsilon(1e-7));
+    CHECK(metrics[epoch][6] == doctest::Approx(blocks));
+  }
+  CHECK(contains(bytes_of(one_folder / "report.html"), "</html>"));
+  CHECK(std::distance(fs::directory_iterator(one_folder), fs::directory_iterator()) == 6);  // no partial files
+  const SafeTensors model = read_safetensors(one_folder / "model.safetensors");
+  CHECK(model.metadata.at("model") == "resnet20");
+  CHECK(model.find("blocks.8.conv2.weight") != nullptr);
+}
+
+TEST_CASE("killed at random moments and resumed, a run ends with the bytes of one never stopped") {
+  ScratchFolder folder;
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(run_program("train", small_run + out(folder / "whole")).status == 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
+
+  const fs::path killed = folder / "killed";
+  std::mt19937 random(std::random_device{}());
+  for (int kills = 0; kills < 3; ++kills) {
+    const auto moment = whole * std::uniform_real_distribution(0.05, 0.6)(random);
+    CAPTURE(moment.count());
+    Process train("train", fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
+    std::this_thread::sleep_for(moment);
+    const int status = train.finish(SIGKILL).status;
+    CHECK((status == -SIGKILL || status == 0));  // 0: the machine was faster now than before
+  }
+  const Outcome last = run_program("train", fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
+  REQUIRE_MESSAGE(last.status == 0, last.output);
+  check_equal_runs(folder / "whole", killed);
+  CHECK(read_csv(killed / "metrics.csv", metrics_header).size() == 2);
+}
+
+TEST_CASE("Ctrl-C finishes the step, says how to go on, and loses nothing") {
+  ScratchFolder folder;
+  REQUIRE(run_program("train", small_run + out(folder / "whole")).status == 0);
+  const fs::path stopped = folder / "stopped";
+  Process train("train", small_run + out(stopped));
+  REQUIRE(train.wait_for(stopped / "checkpoint.safetensors"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const Outcome outcome = train.finish(SIGINT);
+  CHECK(outcome.status == 130);
+  CHECK(contains(outcome.errors, "go on with `train --resume " + stopped.string() + "`"));
+  CHECK(lines_of(stopped / "losses.csv") == lines_of(stopped / "gates.csv") + 1);
+  REQUIRE(run_program("train", resume(stopped)).status == 0);
+  check_equal_runs(folder / "whole", stopped);
+}
+
+TEST_CASE("a run by steps may end within an epoch, and goes on there when it is made longer") {
+  ScratchFolder folder;
+  const Words run = {"--data", "synthetic", "--limit-train", "160", "--limit-test", "20", "--batch", "32", "--lr-drop", "1"};
+  REQUIRE(run_program("train", run + Words{"--steps", "12"} + out(folder / "long")).status == 0);
+  REQUIRE(run_program("train", run + Words{"--steps", "8"} + out(folder / "short")).status == 0);
+  CHECK(read_csv(folder / "short" / "metrics.csv", metrics_header).size() == 2);
+  REQUIRE(run_program("train", resume(folder / "short") + Words{"--steps", "12"}).status == 0);
+  check_equal_runs(folder / "long", folder / "short");
+  const auto rows = read_csv(folder / "short" / "metrics.csv", metrics_header);
+  const auto expected = read_csv(folder / "long" / "metrics.csv", metrics_header);
+  REQUIRE(rows.size() == 3);
+  for (std::size_t row = 0; row < rows.size(); ++row) CHECK(rows[row][1] == expected[row][1]);
+}
+
+TEST_CASE("the learning rate drops where it should") {
+  ScratchFolder folder;
+  const auto rates = [&](const std::string& name, const Words& more) {
+    const Words run = {"--data", "synthetic", "--limit-train", "20", "--limit-test", "0", "--batch", "10", "--no-augment"};
+    const Outcome outcome = run_program("train", run + more + out(folder / name));
+    CHECK_MESSAGE(outcome.status == 0, outcome.output);
+    std::vector<double> found;
+    for (const auto& row : read_csv(folder / name / "metrics.csv", metrics_header)) found.push_back(row[7]);
+    return found;
+  };
+  const auto near = [](const std::vector<double>& a, const std::vector<double>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) { return x == doctest::Approx(y); });
+  };
+  CHECK(near(rates("one epoch", {"--epochs", "1"}), {0.1}));                                          // never in epoch 1
+  CHECK(near(rates("epochs", {"--epochs", "4", "--lr", "0.2"}), {0.2, 0.02, 0.002, 0.002}));          // from epochs 2 and 3 on
+  CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));                             // from steps 4 and 6 on
+  CHECK(near(rates("never", {"--steps", "4", "--lr-drop", "1"}), {0.1, 0.1}));
+  CHECK(near(rates("warm-up", {"--epochs", "3", "--warm-up", "2", "--lr-drop", "0.9"}), {0.01, 0.01, 0.01}));
+}
+
+TEST_CASE("forced gates are used, line by line, and a missing line stops the run so that it can go on") {
+  ScratchFolder folder;
+  const std::string lines = "1,1,1,1,1,1,1,1,1\n0,0,0,0,0,0,0,0,0\n1,0,1,0,1,0,1,0,1\n";
+  put(folder / "forced.csv", lines);
+  const Words run = {"--data", "synthetic", "--limit-train", "40", "--limit-test", "10", "--batch", "10", "--gates", (folder / "forced.csv").string()};
+  const std::string sentence = refusal("train", run + Words{"--steps", "4"} + out(folder / "run"));
+  CHECK(contains(sentence, "has gates for 3 steps, and step 3 (counted from 0) needs a line too"));
+  CHECK(bytes_of(folder / "run" / "gates.csv") == lines);
+  CHECK(lines_of(folder / "run" / "losses.csv") == 4);
+
+  put(folder / "forced.csv", lines + "0,1,0,1,0,1,0,1,0\n");
+  REQUIRE(run_program("train", resume(folder / "run")).status == 0);
+  CHECK(bytes_of(folder / "run" / "gates.csv") == bytes_of(folder / "forced.csv"));
+
+  put(folder / "forced.csv", "1,1\n");
+  CHECK(contains(refusal("train", run + Words{"--steps", "4"}), "line 1 has 2 gates, expected 9"));
+}
+
+TEST_CASE("--init starts from given weights") {
+  ScratchFolder folder;
+  const Words run = {"--data", "synthetic", "--limit-train", "10", "--limit-test", "0", "--batch", "10", "--steps", "1", "--normalize", "none"};
+  REQUIRE(run_program("train", run + Words{"--seed", "5"} + out(folder / "first")).status == 0);
+  const std::string weights = (folder / "first" / "model.safetensors").string();
+  const Words still = {"--lr", "0", "--seed", "6", "--init", weights};
+  REQUIRE(run_program("train", run + still + out(folder / "second")).status == 0);
+  const SafeTensors first = read_safetensors(weights), second = read_safetensors(folder / "second" / "model.safetensors");
+  for (const char* name : {"conv1.weight", "blocks.8.bn2.weight", "fc.bias"}) CHECK(first.find(name)->values == second.find(name)->values);
+
+  CHECK(contains(refusal("train", run + Words{"--model", "resnet56", "--init", weights}), "lacks blocks."));
+  put(folder / "noise", "these are no weights");
+  CHECK(contains(refusal("train", run + Words{"--init", (folder / "noise").string()}), "noise"));
+}
+
+TEST_CASE("a mistake on the command line is one sentence, and nothing is written") {
+  ScratchFolder folder;
+  const auto sentence = [&](const Words& words) { return refusal("train", words + out(folder / "run")); };
+  CHECK(contains(sentence({"--learning-rate", "0.1"}), "--learning-rate"));
+  CHECK(contains(sentence({"resnet20"}), "resnet20"));
+  CHECK(contains(sentence({"--epochs", "2", "--steps", "3"}), "--steps"));
+  CHECK(contains(sentence({"--epochs", "0"}), "--epochs"));
+  CHECK(contains(sentence({"--batch", "many"}), "--batch"));
+  CHECK(contains(sentence({"--model", "resnet21"}), "resnet1202"));
+  CHECK(contains(sentence({"--survival", "1.5"}), "--survival"));
+  CHECK(contains(sentence({"--seed", "-1"}), "--seed"));
+  CHECK(contains(sentence({"--lr-drop", "0.75,0.5"}), "expected fractions of the run, rising"));
+  CHECK(contains(sentence({"--lr-drop", "half"}), "expected fractions of the run, rising"));
+  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}), "is not a directory"));
+  CHECK(contains(sentence({"--data", "synthetic", "--validation", "10000"}), "hold out"));
+  fs::create_directory(folder / "empty");
+  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "empty").string()}), "data_batch_1.bin is missing"));
+  CHECK_FALSE(fs::exists(folder / "run"));
+  CHECK(run_program("train", {"--help"}).status == 0);
+}
+
+TEST_CASE("an earlier run is not overwritten, and a contradiction to it is refused") {
+  ScratchFolder folder;
+  const Words run = {"--data", "synthetic", "--limit-train", "10", "--limit-test", "10", "--batch", "10", "--steps", "1"};
+  const fs::path first = folder / "run";
+  REQUIRE(run_program("train", run + out(first)).status == 0);
+  const std::string checkpoint = bytes_of(first / "checkpoint.safetensors"), losses = bytes_of(first / "losses.csv");
+  CHECK(contains(refusal("train", run + out(first)), "holds a run already"));
+  CHECK(contains(refusal("train", resume(first) + Words{"--lr", "0.2"}), "--lr is 0.2, but the run in"));
+  CHECK(contains(refusal("train", resume(first) + Words{"--no-nesterov"}), "--nesterov is false"));
+  CHECK(contains(refusal("train", resume(first) + Words{"--epochs", "3"}), "--epochs is 3"));
+  CHECK(contains(refusal("train", resume(first) + out(folder / "other")), "goes on in its own folder"));
+  CHECK(contains(refusal("train", resume(folder / "other")), "there is no checkpoint.safetensors"));
+  CHECK(bytes_of(first / "checkpoint.safetensors") == checkpoint);
+  CHECK(bytes_of(first / "losses.csv") == losses);
+
+  SUBCASE("the same options again agree") {
+    CHECK(run_program("train", run + resume(first) + out(first) + Words{"--threads", "2"}).status == 0);
+    CHECK(bytes_of(first / "checkpoint.safetensors") == checkpoint);
+  }
+  SUBCASE("a damaged checkpoint is refused") {
+    for (const std::string& damaged : {checkpoint.substr(0, checkpoint.size() / 2), std::string("noise"), std::string()}) {
+      put(first / "checkpoint.safetensors", damaged);
+      CHECK(contains(refusal("train", resume(first)), "checkpoint.safetensors"));
+    }
+    put(first / "checkpoint.safetensors", bytes_of(first / "model.safetensors"));
+    CHECK(contains(refusal("train", resume(first)), "is not a checkpoint"));
+  }
+}
+
+TEST_CASE("a full disk, a folder that cannot be made, and a loss that is not finite end a run with a sentence") {
+  ScratchFolder folder;
+  const Words run = {"--data", "synthetic", "--limit-train", "30", "--limit-test", "10", "--batch", "10", "--epochs", "1"};
+  constexpr rlim_t one_megabyte = 1 << 20;  // the tables fit, weights do not
+  CHECK(contains(refusal("train", run + out(folder / "full"), one_megabyte), "checkpoint.safetensors cannot be written: File too large; free some space"));
+  put(folder / "file", "");
+  CHECK(contains(refusal("train", run + out(folder / "file" / "run")), "the folder cannot be made"));
+  CHECK(contains(refusal("train", run + out(folder / "file")), "the folder cannot be made"));
+
+  CHECK(contains(refusal("train", run + Words{"--lr", "1e30"} + out(folder / "diverged")), "expected a finite number"));
+  const SafeTensors checkpoint = read_safetensors(folder / "diverged" / "checkpoint.safetensors");
+  CHECK(checkpoint.metadata.at("step") == "0");
+}
