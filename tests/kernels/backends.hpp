@@ -27,8 +27,8 @@ template <class... Archs>
 std::tuple<Cpu<Archs>...> backends_of(std::tuple<Archs...>);
 
 /// Vectors of 16, 8 and 4 lanes, with and without fused multiply-add, as far as the compiler is told to use them.
-using Backends = decltype(backends_of(std::tuple_cat(Available<xsimd::avx512bw>(), Available<xsimd::fma3<xsimd::avx2>>(), Available<xsimd::sse4_2>(),
-                                                     Available<xsimd::sse2>(), Available<xsimd::neon64>())));
+using Backends = decltype(backends_of(std::tuple_cat(Available<xsimd::avx512bw>(), Available<xsimd::fma3<xsimd::avx2>>(),
+                                                     Available<xsimd::sse4_2>(), Available<xsimd::sse2>(), Available<xsimd::neon64>())));
 
 [[nodiscard]] inline std::vector<float> random_numbers(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);
@@ -46,8 +46,10 @@ class Packed {
       : channels_(static_cast<std::size_t>(channels)),
         pitch_(padded ? static_cast<std::size_t>(B::padded(channels)) : channels_),
         numbers_(pixels * pitch_, std::numeric_limits<float>::quiet_NaN()) {}
-  Packed(const std::vector<float>& dense, int channels, bool padded = true) : Packed(dense.size() / static_cast<std::size_t>(channels), channels, padded) {
-    for (std::size_t i = 0; i < numbers_.size(); ++i) numbers_[i] = i % pitch_ < channels_ ? dense[i / pitch_ * channels_ + i % pitch_] : 0.0F;
+  Packed(const std::vector<float>& dense, int channels, bool padded = true)
+      : Packed(dense.size() / static_cast<std::size_t>(channels), channels, padded) {
+    for (std::size_t i = 0; i < numbers_.size(); ++i)
+      numbers_[i] = i % pitch_ < channels_ ? dense[i / pitch_ * channels_ + i % pitch_] : 0.0F;
   }
   [[nodiscard]] float* data() noexcept { return numbers_.data(); }
 

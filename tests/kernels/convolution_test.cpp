@@ -16,12 +16,14 @@ TEST_CASE_TEMPLATE_APPLY(residual_network_convolutions, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("extents and channels that fill no block or vector agree with the reference", B, remainders) {
   check_convolution<B, ConvShape{{5, 9, 7}, 19, 3, 1, 1, true}>(2);
-  check_convolution<B, ConvShape{{20, 28, 28}, 12, 3, 1, 1}>(1);
+  check_convolution<B, ConvShape{{20, 28, 28}, 17, 3, 1, 1}>(1);
   check_convolution<B, ConvShape{{16, 14, 14}, 48, 3, 1, 1}>(2);
   check_convolution<B, ConvShape{{33, 7, 7}, 17, 3, 1, 1, true}>(10);
   check_convolution<B, ConvShape{{64, 2, 2}, 40, 3, 1, 1}>(3);
   check_convolution<B, ConvShape{{6, 1, 1}, 70, 3, 1, 1}>(3);
   check_convolution<B, ConvShape{{7, 3, 40}, 3, 3, 1, 1}>(2);
+  check_convolution<B, ConvShape{{16, 9, 6}, 24, 3, 1, 0, true}>(2);
+  check_convolution<B, ConvShape{{18, 5, 6}, 16, 3, 1, 2}>(9);
 }
 TEST_CASE_TEMPLATE_APPLY(remainders, Backends);
 
@@ -38,6 +40,16 @@ TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with
   check_convolution<B, ConvShape{{3, 21, 19}, 10, 7, 2, 3, true, true}>(2);
 }
 TEST_CASE_TEMPLATE_APPLY(geometries, Backends);
+
+TEST_CASE("direct kernels can be asked for where Winograd would be taken") {
+  using OnlyDirect = Cpu<xsimd::default_arch, cpu::Direct>;
+  constexpr ConvShape shape{{32, 16, 16}, 32, 3, 1, 1};
+  static_assert(cpu::winograd_pays(shape));
+  check_convolution<OnlyDirect, shape>(3);
+  const Results direct = run_conv_forward<OnlyDirect, shape>(3, 1, {}), fastest = run_conv_forward<Cpu<>, shape>(3, 1, {});
+  CHECK(relative_error(direct.at("out"), run_conv_forward<Reference, shape>(3, 1, {}).at("out")) < 5e-7);
+  CHECK(direct.at("out") != fastest.at("out"));
+}
 
 }  // namespace
 }  // namespace sdepth::test

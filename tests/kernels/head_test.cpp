@@ -11,11 +11,12 @@ template <class B, LinearShape S>
   Packed<B> in(random_numbers(pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels);
   Packed<B> weights(random_numbers(S.in.size() * features, 2), S.features), bias(random_numbers(features, 3), S.features);
   Packed<B> dy(random_numbers(static_cast<std::size_t>(batch) * features, 4), S.features);
-  Packed<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels), weight_gradient(S.in.size(), S.features), bias_gradient(1, S.features);
+  Packed<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels), weight_gradient(S.in.size(), S.features),
+      bias_gradient(1, S.features);
   typename B::Space space(threads);
   B::template linear_forward<S>(space, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr, out.data());
-  B::template linear_backward<S>(space, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr,
-                                 dx.data());
+  B::template linear_backward<S>(space, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
+                                 S.bias ? bias_gradient.data() : nullptr, dx.data());
   Results results{{"out", out.dense()}, {"dx", dx.dense()}, {"weight gradient", weight_gradient.dense()}};
   if (S.bias) results["bias gradient"] = bias_gradient.dense();
   return results;
@@ -50,7 +51,8 @@ TEST_CASE_TEMPLATE_DEFINE("softmax cross-entropy agrees with the reference, and 
       Reference::Space reference_space(1);
       const LossResult result = B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient.data());
       std::vector<float> expected_gradient(numbers.size());
-      const LossResult expected = Reference::softmax_cross_entropy(reference_space, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
+      const LossResult expected =
+          Reference::softmax_cross_entropy(reference_space, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
       CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-9));
       CHECK(result.errors == expected.errors);
       check_close({{"gradient", gradient.dense()}}, {{"gradient", expected_gradient}}, 1e-6);
@@ -69,7 +71,8 @@ TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with a
         typename B::Space space(2);
         Reference::Space reference_space(1);
         B::sgd(space, count, step, weights.data(), has_gradient ? gradient.data() : nullptr, velocity.data());
-        Reference::sgd(reference_space, count, step, expected_weights.data(), has_gradient ? gradient.data() : nullptr, expected_velocity.data());
+        Reference::sgd(reference_space, count, step, expected_weights.data(), has_gradient ? gradient.data() : nullptr,
+                       expected_velocity.data());
         check_close({{"weights", weights}, {"velocity", velocity}}, {{"weights", expected_weights}, {"velocity", expected_velocity}}, 1e-6);
       }
 }

@@ -36,7 +36,8 @@ TEST_CASE_TEMPLATE_APPLY(pools, Backends);
 
 template <class B, ShortcutShape S>
 [[nodiscard]] Results run_shortcut(int batch) {
-  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(), out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
+  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
+                    out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   Packed<B> in(random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels), out(out_pixels, S.channels_out);
   Packed<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
   typename B::Space space(2);
@@ -46,9 +47,12 @@ template <class B, ShortcutShape S>
 }
 
 TEST_CASE_TEMPLATE_DEFINE("shortcuts pool, add zero channels, and agree with the reference", B, shortcuts) {
-  check_close(run_shortcut<B, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), run_shortcut<Reference, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), 1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10), run_shortcut<Reference, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10), 1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), run_shortcut<Reference, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), run_shortcut<Reference, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2),
+              1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10), run_shortcut<Reference, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10),
+              1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), run_shortcut<Reference, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1),
+              1e-6);
 }
 TEST_CASE_TEMPLATE_APPLY(shortcuts, Backends);
 

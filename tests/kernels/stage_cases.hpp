@@ -7,14 +7,16 @@ namespace sdepth::test {
 
 template <class B, ConvShape S>
 [[nodiscard]] Results run_conv_forward(int batch, int threads, const Pending& pending) {
-  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(), out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
+  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
+                    out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   const RandomSource<B> source(in_pixels, S.in.channels, pending, 1, !S.network_input);
   constexpr std::size_t taps = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels);
   Packed<B> weights(random_numbers(taps * static_cast<std::size_t>(S.channels_out), 2), S.channels_out);
   Packed<B> bias(random_numbers(static_cast<std::size_t>(S.channels_out), 3), S.channels_out);
   Packed<B> out(out_pixels, S.channels_out), mean(1, S.channels_out), variance(1, S.channels_out);
   typename B::Space space(threads);
-  B::template conv_forward<S>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr, out.data(), {mean.data(), variance.data()});
+  B::template conv_forward<S>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr, out.data(),
+                              {mean.data(), variance.data()});
   Results results{{"out", out.dense()}, {"mean", mean.dense()}, {"variance", variance.dense()}};
   if (pending.finished) results["finished"] = source.finished().dense();
   return results;
@@ -30,13 +32,15 @@ struct Backward {
 
 template <class B, ConvShape S>
 [[nodiscard]] Results run_conv_backward(int batch, int threads, const Pending& pending, const Backward& backward) {
-  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(), out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
+  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
+                    out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   const auto channels_in = static_cast<std::size_t>(S.in.channels), channels_out = static_cast<std::size_t>(S.channels_out);
   RandomSource<B> source(in_pixels, S.in.channels, pending, 1, !S.network_input);
   if (pending.finished) source.set_finished(random_numbers(in_pixels * channels_in, 50), S.in.channels);
   constexpr std::size_t taps = static_cast<std::size_t>(S.kernel * S.kernel);
   Packed<B> weights(random_numbers(taps * channels_in * channels_out, 2), S.channels_out);
-  Packed<B> dy(random_numbers(out_pixels * channels_out, 5), S.channels_out), y(random_numbers(out_pixels * channels_out, 6), S.channels_out);
+  Packed<B> dy(random_numbers(out_pixels * channels_out, 5), S.channels_out),
+      y(random_numbers(out_pixels * channels_out, 6), S.channels_out);
   const RandomNorm<B> norm(S.channels_out, 30);
   Packed<B> add(random_numbers(in_pixels * channels_in, 7), S.in.channels), other(in_pixels, S.in.channels);
   Packed<B>& out = backward.in_place ? add : other;
@@ -46,8 +50,8 @@ template <class B, ConvShape S>
   if (backward.sums && !S.network_input)
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
   typename B::Space space(threads);
-  B::template conv_backward<S>(space, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(),
-                               weights.data(), weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr, backward.add ? add.data() : nullptr,
+  B::template conv_backward<S>(space, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(), weights.data(),
+                               weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr, backward.add ? add.data() : nullptr,
                                S.network_input ? nullptr : out.data(), sums);
   Results results{{"weight gradient", weight_gradient.dense()}};
   if (S.bias) results["bias gradient"] = bias_gradient.dense();

@@ -30,7 +30,8 @@ TEST_CASE_TEMPLATE_APPLY(network_input_sources, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("a backward stage masks by its Source and sums for its norms", B, backward_sources) {
   for (const Pending& pending : all_pending())
-    check_close(run_conv_backward<B, shape>(3, 2, pending, {.add = true}), run_conv_backward<Reference, shape>(3, 1, pending, {.add = true}), 2e-5);
+    check_close(run_conv_backward<B, shape>(3, 2, pending, {.add = true}),
+                run_conv_backward<Reference, shape>(3, 1, pending, {.add = true}), 2e-5);
 }
 TEST_CASE_TEMPLATE_APPLY(backward_sources, Backends);
 
@@ -45,7 +46,12 @@ TEST_CASE_TEMPLATE_APPLY(backward_gradients, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("convolution stages give the same bits for any number of threads", B, threads_agree) {
   const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true, .finished = true};
+  constexpr ConvShape winograd{{16, 8, 8}, 20, 3, 1, 1};
+  static_assert(cpu::winograd_pays(winograd));
   for (const int batch : {1, 5, 10, 19}) {
+    CHECK(run_conv_forward<B, winograd>(batch, 1, pending) == run_conv_forward<B, winograd>(batch, 2, pending));
+    CHECK(run_conv_backward<B, winograd>(batch, 1, pending, {.add = true}) ==
+          run_conv_backward<B, winograd>(batch, 3, pending, {.add = true}));
     CHECK(run_conv_forward<B, shape>(batch, 1, pending) == run_conv_forward<B, shape>(batch, 2, pending));
     CHECK(run_conv_backward<B, shape>(batch, 1, pending, {.add = true}) == run_conv_backward<B, shape>(batch, 3, pending, {.add = true}));
   }
@@ -95,11 +101,13 @@ template <class B>
   const std::size_t pixels = static_cast<std::size_t>(batch) * image.pixels();
   RandomSource<B> source(pixels, image.channels, pending, 1);
   if (pending.finished) source.set_finished(random_numbers(pixels * 21, 50), image.channels);
-  Packed<B> dy(random_numbers(pixels * 21, 5), 21), y(random_numbers(pixels * 21, 6), 21), add(random_numbers(pixels * 21, 7), 21), other(pixels, 21);
+  Packed<B> dy(random_numbers(pixels * 21, 5), 21), y(random_numbers(pixels * 21, 6), 21), add(random_numbers(pixels * 21, 7), 21),
+      other(pixels, 21);
   Packed<B>& out = alias == 0 ? other : alias == 1 ? dy : add;
   const RandomNorm<B> gradient_norm(image.channels, 30);
   Packed<B> dz(1, 21), dz_normalised(1, 21), dz_shortcut(1, 21);
-  const SourceSums<float> sums{dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
+  const SourceSums<float> sums{dz.data(), pending.norm ? dz_normalised.data() : nullptr,
+                               pending.shortcut_norm ? dz_shortcut.data() : nullptr};
   typename B::Space space(threads);
   B::template finish_backward<image>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(),
                                      alias == 1 ? nullptr : add.data(), out.data(), sums);

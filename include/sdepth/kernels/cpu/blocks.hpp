@@ -34,7 +34,7 @@ template <class Arch>
 ///
 /// The last block of a row, or of the channels, overlaps the one before it, and counts in full. Blocks of several rows serve images narrower than a
 /// block; they take whole rows, and divide the height. Where the weights of a block do not fit half of L1 they come from L2 at 32 bytes per cycle.
-/// Among equals the one with most pixels wins, because it reads the weights least often.
+/// Among equals the one with most accumulators wins, because it has latency to spare, and then that with most pixels, which reads the weights least often.
 template <class Arch>
 [[nodiscard]] constexpr Block choose_block(int height, int width, int vectors, int steps) noexcept {
   Block best;
@@ -47,7 +47,8 @@ template <class Arch>
         const double stream = bytes * steps > 16384 ? bytes / 32 : 0;
         const double blocks = static_cast<double>(height / rows) * ((width + columns - 1) / columns) * ((vectors + v - 1) / v);
         const double cycles = std::max(step_cycles(rows * columns, v), stream) * blocks;
-        const bool larger = rows * columns > best.rows * best.columns;
+        const auto rank = [](const Block& b) { return b.rows * b.columns * (64 * b.vectors + 1); };
+        const bool larger = rank({rows, columns, v}) > rank(best);
         if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && larger)) {
           best = {rows, columns, v};
           best_cycles = cycles;
@@ -107,7 +108,8 @@ void convolve_block(const float* in, const float* weights, const float* bias, fl
   SDEPTH_UNROLL(32)
   for (int p = 0; p < pixels; ++p) {
     SDEPTH_UNROLL(4)
-    for (int v = 0; v < B.vectors; ++v) store<Arch>(out + p / B.columns * G.out_row + p % B.columns * G.out_column + v * lanes<Arch>, sum[p][v]);
+    for (int v = 0; v < B.vectors; ++v)
+      store<Arch>(out + p / B.columns * G.out_row + p % B.columns * G.out_column + v * lanes<Arch>, sum[p][v]);
   }
 }
 
@@ -117,7 +119,8 @@ struct OuterBlock {
   int vectors = 1;
 };
 
-/// The fastest block for `count` consecutive input channels and so many vectors; what is left over runs in a smaller block.
+/// The fastest block for `count` consecutive input channels and so many vectors; what is left over runs in a smaller block. Among equals the largest
+/// wins: it goes through the pixels least often.
 template <class Arch>
 [[nodiscard]] constexpr OuterBlock choose_outer_block(int count, int vectors) noexcept {
   OuterBlock best;
@@ -127,7 +130,7 @@ template <class Arch>
       if (!fits_registers<Arch>(s, v)) continue;
       const auto column = [&](int width) { return count / s * step_cycles(s, width) + (count % s ? step_cycles(count % s, width) : 0.0); };
       const double cycles = vectors / v * column(v) + (vectors % v ? column(vectors % v) : 0.0);
-      if (best_cycles == 0 || cycles < best_cycles) {
+      if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && s * v >= best.scalars * best.vectors)) {
         best = {s, v};
         best_cycles = cycles;
       }
@@ -184,7 +187,7 @@ void outer_product(const float* x, const float* d, const Pixels& pixels, float* 
     constexpr int whole = Width - Width % B.vectors;
     outer_product<Arch, Count, whole, B>(x, d, pixels, total, total_row);
     outer_product<Arch, Count, Width % B.vectors, OuterBlock{B.scalars, Width % B.vectors}>(x, d + whole * lanes<Arch>, pixels,
-                                                                                           total + whole * lanes<Arch>, total_row);
+                                                                                            total + whole * lanes<Arch>, total_row);
   } else {
     for (int v = 0; v < Width * lanes<Arch>; v += B.vectors * lanes<Arch>) {
       int i = 0;

@@ -41,7 +41,10 @@ template <class Arch, Scratch Geometry, bool Padded>
 void fill_source(const Source<float>& source, int n, int first, int last, float* scratch) {
   constexpr Shape image = Geometry.image;
   for (int h = first; h < last; ++h)
-    read_source<Arch, Padded>(source, {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) * static_cast<std::size_t>(image.channels), image.width, image.channels},
+    read_source<Arch, Padded>(source,
+                              {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) *
+                                   static_cast<std::size_t>(image.channels),
+                               image.width, image.channels},
                               scratch + Geometry.at(h, 0));
 }
 /// All rows of image n of a Gradient, to scratch; their sums per channel are added to `sum` unless null.
@@ -49,7 +52,10 @@ template <class Arch, Scratch Geometry>
 void fill_gradient(const Gradient<float>& gradient, int n, float* scratch, float* sum) {
   constexpr Shape image = Geometry.image;
   for (int h = 0; h < image.height; ++h)
-    read_gradient<Arch>(gradient, {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) * static_cast<std::size_t>(image.channels), image.width, image.channels},
+    read_gradient<Arch>(gradient,
+                        {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) *
+                             static_cast<std::size_t>(image.channels),
+                         image.width, image.channels},
                         scratch + Geometry.at(h, 0), sum);
 }
 
@@ -62,14 +68,15 @@ template <class Kernel>
 }
 
 template <class Arch, ConvShape S, class Kernel>
-void forward_group(const Source<float>& source, int n, int images, const float* weights, const float* bias, float* scratch, float* work, float* out,
-                   Moments* moments) {
+void forward_group(const Source<float>& source, int n, int images, const float* weights, const float* bias, float* scratch, float* work,
+                   float* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t out_row = static_cast<std::size_t>(shape.width * shape.channels), out_image = shape.size();
   int filled = 0;
   const auto fill = [&](int rows) {
     for (int g = 0; g < images; ++g)
-      fill_source<Arch, Kernel::scratch, !S.network_input>(source, n + g, filled, rows, scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
+      fill_source<Arch, Kernel::scratch, !S.network_input>(source, n + g, filled, rows,
+                                                           scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
@@ -77,7 +84,8 @@ void forward_group(const Source<float>& source, int n, int images, const float* 
     fill(std::max(filled, Kernel::needed(row + count)));
     float* to = out + static_cast<std::size_t>(n) * out_image + static_cast<std::size_t>(row) * out_row;
     Kernel::run(scratch, row, count, weights, bias, work, to);
-    for (int g = 0; moments && g < images; ++g) moments->add<Arch>(to + static_cast<std::size_t>(g) * out_image, count * shape.width, shape.channels);
+    for (int g = 0; moments && g < images; ++g)
+      moments->add<Arch>(to + static_cast<std::size_t>(g) * out_image, count * shape.width, shape.channels);
   }
   fill(S.in.height);  // rows that no tap reads may still be wanted in source.finished
 }
@@ -103,20 +111,23 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
     Moments mine = moments.of(part);
     const Range range = part_of(batch, parts, part);
     for (int n = range.first; n < range.last; n += Kernel::images)
-      forward_group<Arch, S, Kernel>(source, n, std::min(Kernel::images, range.last - n), prepared, bias, scratch, scratch + scratch_size, out,
-                                     statistics.mean ? &mine : nullptr);
+      forward_group<Arch, S, Kernel>(source, n, std::min(Kernel::images, range.last - n), prepared, bias, scratch, scratch + scratch_size,
+                                     out, statistics.mean ? &mine : nullptr);
   });
   if (statistics.mean)
-    moments.merge(parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.out().pixels()); }, statistics);
+    moments.merge(
+        parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.out().pixels()); },
+        statistics);
 }
 
 /// The backward stage for one choice of kernels; its types and the pieces of its memory.
 template <class Arch, int Parts, ConvShape S, class Convolution>
 struct ConvBackward {
-  using InputKernel = typename Convolution::template InputGradient<Arch, S>;
-  static constexpr Scratch v_scratch = input_scratch<Arch, S>;
-  static constexpr Scratch d_scratch = InputKernel::scratch;
-  using WeightKernel = typename Convolution::template WeightGradient<Arch, S, v_scratch, d_scratch>;
+  using Kernels = typename Convolution::template Kernels<Arch, S>;
+  using InputKernel = typename Kernels::InputGradient;
+  using WeightKernel = typename Kernels::WeightGradient;
+  static constexpr Scratch v_scratch = Kernels::v_scratch;
+  static constexpr Scratch d_scratch = Kernels::d_scratch;
   static constexpr Shape in = InputKernel::out;
   static constexpr std::size_t in_row = static_cast<std::size_t>(in.width * in.channels);
   static constexpr int channels_out = d_scratch.image.channels;
@@ -125,7 +136,8 @@ struct ConvBackward {
   static constexpr std::size_t v_size = Pieces::rounded(v_scratch.size());
   static constexpr std::size_t d_size = Pieces::rounded(d_scratch.size());
   static constexpr std::size_t rows_size = Pieces::rounded(InputKernel::rows * in_row);
-  static constexpr std::size_t thread_size = v_size + d_size + rows_size + std::max(InputKernel::work_size, WeightKernel::work_size);
+  static constexpr std::size_t thread_size =
+      v_size + d_size + rows_size + Pieces::rounded(InputKernel::work_size) + WeightKernel::work_size;
   // Shared memory: sums and bias gradients of the parts, prepared weights, weight gradients of the parts.
   static constexpr std::size_t sums_size = SumsOfParts::size(Parts, in.channels);
   static constexpr std::size_t bias_size = static_cast<std::size_t>(Parts * channels_out);
@@ -135,7 +147,8 @@ struct ConvBackward {
                   float* weight_gradient, float* bias_gradient, const float* add, float* out, const SourceSums<float>& sums) {
     const int parts = parts_of(batch, Parts);
     const auto totals_size = static_cast<std::size_t>(parts) * WeightKernel::total_size;
-    space.reserve(thread_size, Pieces::rounded(sums_size) + Pieces::rounded(bias_size) + Pieces::rounded(InputKernel::prepared_size) + totals_size);
+    space.reserve(thread_size,
+                  Pieces::rounded(sums_size) + Pieces::rounded(bias_size) + Pieces::rounded(InputKernel::prepared_size) + totals_size);
     Pieces shared(space.shared());
     float* sums_memory = shared.take(sums_size);
     float* bias_memory = shared.take(bias_size);
@@ -151,7 +164,8 @@ struct ConvBackward {
       float* v = pieces.take(v_size);
       float* d = pieces.take(d_size);
       float* rows = pieces.take(rows_size);
-      float* work = pieces.take(0);
+      float* input_work = pieces.take(InputKernel::work_size);
+      float* weight_work = pieces.take(WeightKernel::work_size);  // apart: it may gather several images
       float* total = totals + static_cast<std::size_t>(part) * WeightKernel::total_size;
       float* bias_sum = bias_gradient ? bias_memory + part * channels_out : nullptr;
       clear_halo(v_scratch, v);
@@ -162,18 +176,21 @@ struct ConvBackward {
         if (weight_gradient || source.relu) fill_source<Arch, v_scratch, !S.network_input>(values, n, 0, S.in.height, v);
         fill_gradient<Arch, d_scratch>(gradient, n, d, bias_sum);
         if constexpr (!S.network_input)
-          if (out) input_gradient(n, d, v, source, prepared, work, rows, add, out, sums_of_parts.of(part));
+          if (out) input_gradient(n, d, v, source, prepared, input_work, rows, add, out, sums_of_parts.of(part));
+        const int slot = (n - range.first) % WeightKernel::images;
         for (int row = 0; weight_gradient && row < S.out().height; row += WeightKernel::rows)
-          WeightKernel::run(v, d, row, std::min(WeightKernel::rows, S.out().height - row), total, work);
+          WeightKernel::run(v, d, row, std::min(WeightKernel::rows, S.out().height - row), slot,
+                            slot + 1 == WeightKernel::images || n + 1 == range.last, total, weight_work);
       }
     });
 
     constexpr std::size_t piece = 4096;
     constexpr int pieces = static_cast<int>((WeightKernel::merged_size + piece - 1) / piece);
-    if (weight_gradient) parallel_for(pieces, space.threads(), [&](int i, int) {
-      const std::size_t first = static_cast<std::size_t>(i) * piece;
-      WeightKernel::merge_parts(totals, parts, first, std::min(first + piece, WeightKernel::merged_size), weight_gradient);
-    });
+    if (weight_gradient)
+      parallel_for(pieces, space.threads(), [&](int i, int) {
+        const std::size_t first = static_cast<std::size_t>(i) * piece;
+        WeightKernel::merge_parts(totals, parts, first, std::min(first + piece, WeightKernel::merged_size), weight_gradient);
+      });
     for (int c = 0; bias_gradient && c < channels_out; ++c) {
       double sum = 0;
       for (int part = 0; part < parts; ++part) sum += static_cast<double>(bias_memory[part * channels_out + c]);
@@ -183,14 +200,15 @@ struct ConvBackward {
   }
 
  private:
-  static void input_gradient(int n, const float* d, const float* v, const Source<float>& source, const float* prepared, float* work, float* rows,
-                             const float* add, float* out, const PartialSums& sums) {
+  static void input_gradient(int n, const float* d, const float* v, const Source<float>& source, const float* prepared, float* work,
+                             float* rows, const float* add, float* out, const PartialSums& sums) {
     for (int row = 0; row < in.height; row += InputKernel::rows) {
       const int count = std::min(InputKernel::rows, in.height - row);
       InputKernel::run(d, row, count, prepared, nullptr, work, rows);
       for (int r = 0; r < count; ++r)
         finish_gradient<Arch>(rows + static_cast<std::size_t>(r) * in_row, v + v_scratch.at(row + r, 0), source, add, out,
-                              {static_cast<std::size_t>(n) * in.size() + static_cast<std::size_t>(row + r) * in_row, in.width, in.channels}, sums);
+                              {static_cast<std::size_t>(n) * in.size() + static_cast<std::size_t>(row + r) * in_row, in.width, in.channels},
+                              sums);
     }
   }
 };

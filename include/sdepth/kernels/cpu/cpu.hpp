@@ -2,7 +2,7 @@
 //
 //   vector.hpp                      the vector operations, over xsimd
 //   source, epilogue, statistics    what happens to numbers on the way in and out of a stage
-//   scratch, blocks, direct         the arithmetic: padded scratch, register blocks, convolution kernels; kernels.hpp chooses among them
+//   scratch, blocks, direct, winograd   the arithmetic: padded scratch, register blocks, convolution kernels; kernels.hpp chooses among them
 //   convolution, finish             the stages; pool, linear, loss, sgd: the rest
 #pragma once
 
@@ -22,12 +22,13 @@ namespace sdepth {
 /// The same operands give the same bits for any number of threads. Nothing is allocated but by Workspace::reserve. batch ≥ 1.
 ///
 /// @tparam Arch   The instruction set, xsimd's name for it; the compiler must be told to allow it.
+/// @tparam Convolution  cpu::Fastest, or cpu::Direct for direct kernels only: Winograd's relative error is up to 5e-6 (weight gradient: 2e-5), direct ones'
+///                      a tenth of it.
 /// @tparam Parts  Into how many parts a batch is cut: the most threads that can work, and part of what the bits depend on.
-template <class Arch = xsimd::default_arch, int Parts = 8>
+template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, int Parts = 8>
 struct Cpu {
   using Scalar = float;
   using Space = Workspace<float>;
-  using Convolution = cpu::Direct;
   static constexpr int lanes = cpu::lanes<Arch>;
   /// Channels as they lie in memory: whole vectors.
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }
@@ -36,7 +37,7 @@ struct Cpu {
   template <ConvShape S>
   static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                            Statistics<float> statistics) {
-    using Kernel = typename Convolution::template Forward<Arch, S>;
+    using Kernel = typename Convolution::template Kernels<Arch, S>::Forward;
     cpu::conv_forward<Arch, Parts, S, Kernel>(space, batch, source, weights, bias, out, statistics);
   }
   /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = mask(add + …). out may be add.
@@ -53,8 +54,8 @@ struct Cpu {
   }
   /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
   template <Shape S>
-  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
-                              SourceSums<float> sums) {
+  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
+                              float* out, SourceSums<float> sums) {
     cpu::finish_backward<Arch, Parts, S>(space, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>

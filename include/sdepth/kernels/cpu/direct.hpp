@@ -7,7 +7,9 @@
 //   prepare(...)          makes them; prepare_tasks tasks that may run in parallel
 //   work_size             floats of memory per thread
 //   needed(row)           how many rows of the operand must be in scratch before output rows up to `row` can be made
-//   run(...)              output rows [row, row + count) of each image
+//   run(...)              output rows [row, row + count)
+// A weight gradient's kernel adds up totals instead (total_size floats per part of the batch, merged to the gradient by merge_parts in merged_size pieces).
+// It may gather `images` calls, at slots 0, 1, …, before it multiplies: at the latest in the call that is the last.
 #pragma once
 
 #include <algorithm>
@@ -56,9 +58,9 @@ struct DirectForward {
   static constexpr Shape out = output_image<Arch, S>;
   static constexpr Scratch scratch = input_scratch<Arch, S>;
   static constexpr int vectors = out.channels / lanes<Arch>;
-  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel * S.kernel * S.in.channels);
+  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels);
   static constexpr int images = 1;
-  static constexpr int rows = rows_at_a_time(out.height, out.width * out.channels, block.rows);
+  static constexpr int rows = rows_at_a_time(out.height, out.width* out.channels, block.rows);
   static constexpr std::size_t prepared_size = 0;
   static constexpr std::size_t work_size = 0;
   static constexpr int prepare_tasks = 0;
@@ -97,8 +99,8 @@ struct Phase {
 };
 [[nodiscard]] constexpr Phase phase_of(const ConvShape& s, int extent, int phase) noexcept {
   const int first = ((phase - s.padding) % s.stride + s.stride) % s.stride;
-  return {first, first < extent ? (extent - first + s.stride - 1) / s.stride : 0, phase < s.kernel ? (s.kernel - phase + s.stride - 1) / s.stride : 0,
-          (first + s.padding - phase) / s.stride};
+  return {first, first < extent ? (extent - first + s.stride - 1) / s.stride : 0,
+          phase < s.kernel ? (s.kernel - phase + s.stride - 1) / s.stride : 0, (first + s.padding - phase) / s.stride};
 }
 /// Rows that a scratch of output gradients needs above (or left of) the gradient itself, and in all.
 [[nodiscard]] constexpr std::pair<int, int> gradient_halo(const ConvShape& s, int extent, int out_extent) noexcept {
@@ -132,15 +134,16 @@ struct DirectInputGradient {
   [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
     return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out);
   }
-  static constexpr int rows = rows_at_a_time(out.height, out.width * out.channels,
-                                             S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);
+  static constexpr int rows =
+      rows_at_a_time(out.height, out.width* out.channels, S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);
 
   /// Transposes one tap.
   static void prepare(int tap, const float* weights, float* prepared) {
     const float* from = weights + tap * S.in.channels * padded<Arch>(S.channels_out);
     float* to = prepared + tap * S.channels_out * out.channels;
     for (int o = 0; o < S.channels_out; ++o)
-      for (int i = 0; i < out.channels; ++i) to[o * out.channels + i] = i < S.in.channels ? from[i * padded<Arch>(S.channels_out) + o] : 0.0F;
+      for (int i = 0; i < out.channels; ++i)
+        to[o * out.channels + i] = i < S.in.channels ? from[i * padded<Arch>(S.channels_out) + o] : 0.0F;
   }
   static void run(const float* in, int row, int count, const float* prepared, const float*, float*, float* to) {
     if constexpr (S.stride == 1) {
@@ -177,8 +180,9 @@ struct DirectInputGradient {
                             .weights_column = S.stride * tap,
                             .weights_channel = out.channels};
         // A phase without taps reads neither its input nor its weights: its gradient is zero.
-        convolve_rows<Arch, block_of(vertical, q), grid, taps, q.count, vectors>(count, in + static_cast<std::ptrdiff_t>(scratch.at(0, 0)) + origin * scratch.row() + q.origin * channels,
-                                                                                 prepared + (P * S.kernel + Q) * tap, nullptr, to + q.first * out.channels);
+        convolve_rows<Arch, block_of(vertical, q), grid, taps, q.count, vectors>(
+            count, in + static_cast<std::ptrdiff_t>(scratch.at(0, 0)) + origin * scratch.row() + q.origin * channels,
+            prepared + (P * S.kernel + Q) * tap, nullptr, to + q.first * out.channels);
       }
     });
   }
@@ -195,7 +199,7 @@ struct DirectWeightGradient {
   static constexpr std::size_t merged_size = total_size;
   static constexpr std::size_t work_size = 0;
 
-  static void run(const float* v, const float* d, int row, int count, float* total, float*) {
+  static void run(const float* v, const float* d, int row, int count, int, bool, float* total, float*) {
     constexpr int channels = V.image.channels;
     constexpr bool merge = channels == S.in.channels;  // neighbouring taps are then one run of channels
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);

@@ -64,9 +64,8 @@ void finish_gradient(const float* gradient, const float* v, const Source<float>&
     when(source.relu, [&](auto masks) {
       when(sums.dz, [&](auto dz) {
         when(sums.dz_x, [&](auto dz_x) {
-          when(sums.dz_shortcut, [&](auto dz_shortcut) {
-            write_masked<Arch, adds, masks, dz, dz_x, dz_shortcut>(gradient, v, source, add, out, run, sums);
-          });
+          when(sums.dz_shortcut,
+               [&](auto dz_shortcut) { write_masked<Arch, adds, masks, dz, dz_x, dz_shortcut>(gradient, v, source, add, out, run, sums); });
         });
       });
     });
@@ -92,7 +91,9 @@ class SumsOfParts {
   }
 
  private:
-  [[nodiscard]] float* at(int part, int which) const { return memory_ + static_cast<std::size_t>(part * 3 + which) * static_cast<std::size_t>(channels_); }
+  [[nodiscard]] float* at(int part, int which) const {
+    return memory_ + static_cast<std::size_t>(part * 3 + which) * static_cast<std::size_t>(channels_);
+  }
   void merge_one(int parts, int which, const Norm<float>* norm, float* result) const {
     for (int c = 0; result && c < channels_; ++c) {
       double sum = 0;

@@ -43,13 +43,15 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
     });
   });
   if (statistics.mean)
-    moments.merge(parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.pixels()); }, statistics);
+    moments.merge(
+        parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.pixels()); },
+        statistics);
 }
 
 /// out = mask(gradient + add), with the sums. out may be gradient.dy or add.
 template <class Arch, int Parts, Shape S>
-void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
-                     const SourceSums<float>& sums) {
+void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
+                     float* out, const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels);
   constexpr auto run_size = static_cast<std::size_t>(run_pixels(image.channels) * image.channels);

@@ -61,12 +61,13 @@ void linear_backward(Workspace<float>& space, int batch, const float* dy, const 
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     std::fill_n(gradient, S.in.channels * Layout::features, 0.0F);
-    outer_product<Arch, S.in.channels, vectors>(in + pixel * Layout::channels, dy, {1, batch, 0, Layout::inputs, 0, Layout::features}, gradient,
-                                                Layout::features);
+    outer_product<Arch, S.in.channels, vectors>(in + pixel * Layout::channels, dy, {1, batch, 0, Layout::inputs, 0, Layout::features},
+                                                gradient, Layout::features);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     for (int f = 0; f < S.features; ++f)
       for (int c = 0; c < Layout::channels; ++c)
-        transposed[static_cast<std::ptrdiff_t>(f) * Layout::inputs + pixel * Layout::channels + c] = c < S.in.channels ? from[c * Layout::features + f] : 0.0F;
+        transposed[static_cast<std::ptrdiff_t>(f) * Layout::inputs + pixel * Layout::channels + c] =
+            c < S.in.channels ? from[c * Layout::features + f] : 0.0F;
   });
   for (int f = 0; bias_gradient && f < Layout::features; f += lanes<Arch>) {
     Vector<Arch> sum = all<Arch>(0.0F);

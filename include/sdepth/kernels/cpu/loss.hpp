@@ -31,7 +31,8 @@ inline double cross_entropy(int classes, const float* logits, int label, double 
 
 /// Mean loss over the batch; logits and gradient are [N, padded(classes)], the gradient's further lanes zero. Parts are added up in their order.
 template <int Parts, int Lanes>
-[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels, float* gradient) {
+[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels,
+                                               float* gradient) {
   std::array<LossResult, static_cast<std::size_t>(Parts)> parts{};
   const int row = round_up(classes, Lanes);
   parallel_for(Parts, space.threads(), [&](int part, int) {

@@ -36,7 +36,8 @@ void for_each_window(Workspace<float>& space, int batch, const Before& before, c
     for (int n = range.first; n < range.last; ++n) {
       before(static_cast<std::size_t>(n));
       for (int h = 0; h < out.height; ++h)
-        for (int w = 0; w < out.width; ++w) body(static_cast<std::size_t>(n), window_at<S>(h, w), static_cast<std::size_t>(h * out.width + w));
+        for (int w = 0; w < out.width; ++w)
+          body(static_cast<std::size_t>(n), window_at<S>(h, w), static_cast<std::size_t>(h * out.width + w));
     }
   });
 }

@@ -18,9 +18,7 @@ struct Scratch {
 
   [[nodiscard]] constexpr int row() const noexcept { return width * image.channels; }
   /// Floats, with a cache line to spare: images of a power of two in size would meet in the same sets of L1.
-  [[nodiscard]] constexpr std::size_t size() const noexcept {
-    return static_cast<std::size_t>(round_up(height * row(), 16)) + 16;
-  }
+  [[nodiscard]] constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(round_up(height * row(), 16)) + 16; }
   /// Index of the operand's pixel (h, w).
   [[nodiscard]] constexpr std::size_t at(int h, int w) const noexcept {
     return static_cast<std::size_t>(((h + top) * width + w + left) * image.channels);
@@ -30,7 +28,8 @@ struct Scratch {
 /// Zeroes all but the operand's own pixels.
 inline void clear_halo(const Scratch& scratch, float* image) noexcept {
   const auto zero = [&](int row, int first, int last) {
-    std::fill(image + row * scratch.row() + first * scratch.image.channels, image + row * scratch.row() + last * scratch.image.channels, 0.0F);
+    std::fill(image + row * scratch.row() + first * scratch.image.channels, image + row * scratch.row() + last * scratch.image.channels,
+              0.0F);
   };
   for (int h = 0; h < scratch.height; ++h) {
     if (h < scratch.top || h >= scratch.top + scratch.image.height) {

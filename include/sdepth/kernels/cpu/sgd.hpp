@@ -16,7 +16,8 @@ namespace sdepth::cpu {
 /// SgdStep's formula on numbers [first, last).
 template <class Arch, bool HasGradient>
 void sgd_range(std::size_t first, std::size_t last, const SgdStep& step, float* weights, const float* gradient, float* velocity) {
-  const auto decay = static_cast<float>(step.weight_decay), momentum = static_cast<float>(step.momentum), rate = static_cast<float>(step.learning_rate);
+  const auto decay = static_cast<float>(step.weight_decay), momentum = static_cast<float>(step.momentum),
+             rate = static_cast<float>(step.learning_rate);
   // Both rules are w −= rate·(keep·g + push·v): keep 1, push momentum for Nesterov, else keep 0, push 1.
   const float keep = step.nesterov ? 1.0F : 0.0F, push = step.nesterov ? momentum : 1.0F;
   const auto apply = [&](auto w, auto g, auto v, auto constant, auto multiply_add) {
@@ -34,7 +35,8 @@ void sgd_range(std::size_t first, std::size_t last, const SgdStep& step, float* 
   }
   for (; i < last; ++i) {
     const float g = HasGradient ? gradient[i] : 0.0F;
-    const auto [w, v] = apply(weights[i], g, velocity[i], [](float x) { return x; }, [](float a, float b, float c) { return std::fma(a, b, c); });
+    const auto [w, v] =
+        apply(weights[i], g, velocity[i], [](float x) { return x; }, [](float a, float b, float c) { return std::fma(a, b, c); });
     weights[i] = w;
     velocity[i] = v;
   }

@@ -84,7 +84,9 @@ class MomentsOfParts {
   }
 
  private:
-  [[nodiscard]] float* at(int part, int which) const { return memory_ + static_cast<std::size_t>(part * 2 + which) * static_cast<std::size_t>(channels_); }
+  [[nodiscard]] float* at(int part, int which) const {
+    return memory_ + static_cast<std::size_t>(part * 2 + which) * static_cast<std::size_t>(channels_);
+  }
   float* memory_;
   int channels_;
 };
