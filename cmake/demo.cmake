@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
 
-set(epochs 6)
+set(epochs 5)
 set(survival 0.5)
 set(out build/demo)
 set(options --model resnet20 --schedule linear --survival ${survival} --epochs ${epochs} --batch 128 --lr 0.1 --lr-drop 0.5,0.75 --validation 0
@@ -29,6 +29,7 @@ step("Building the training program")
 run("Configuring" ${CMAKE_COMMAND} --preset release --log-level=NOTICE)
 run("Building" ${CMAKE_COMMAND} --build --preset release --target train --parallel ${jobs})
 
+file(REMOVE_RECURSE ${repository}/${out})  # an earlier demonstration; train does not write over a run
 step("Training ResNet-20 with stochastic depth for ${epochs} epochs on ${data_name}")
 run("Training" build/release/examples/train ${data} ${options} --out ${out})
 

@@ -26,6 +26,9 @@ const CLI::Range at_least_one(1, std::numeric_limits<int>::max());
 const CLI::Range at_least_zero(0, std::numeric_limits<int>::max());
 const CLI::Range probability(0.0, 1.0);
 const CLI::Range not_negative(0.0, std::numeric_limits<double>::max());
+/// CLI11 2.1 would read −1 as the largest number there is.
+const CLI::Validator digits([](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos ? "" : text + " is not a whole number from 0 up"; },
+                            "UINT");
 
 /// Calls visit(name, member, help, checks…) for each option.
 template <class AnyOptions, class Visit>
@@ -49,7 +52,7 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("limit-train", o.limit_train, "train on the first N records of what is not held out (0: all)", at_least_zero);
   visit("limit-test", o.limit_test, "test on the first N records (0: no test)", at_least_zero);
   visit("validation", o.validation, "hold the last N training records out (cifar: 5000, svhn: 6000, others: 0)", at_least_zero);
-  visit("seed", o.seed, "of weights, gates, order and augmentation");
+  visit("seed", o.seed, "of weights, gates, order and augmentation", digits);
   visit("normalize", o.normalize, "subtract the training part's mean image and divide by one deviation, or divide by 255",
         CLI::IsMember(normalize_names));
   visit("skip-update", o.skip_update, "skipped blocks get weight decay and momentum (as-code), or nothing (frozen)",

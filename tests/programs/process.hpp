@@ -55,6 +55,7 @@ class Process {
       const rlimit limit{file_limit, file_limit};
       setrlimit(RLIMIT_FSIZE, &limit);
     }
+    alarm(120);  // a program that should have refused and trains instead ends here
     execv(path.c_str(), arguments.data());
     _exit(127);
   }

@@ -65,7 +65,7 @@ TEST_CASE("a run writes what it promises, and threads do not change a byte of it
     double loss = 0, blocks = 0;
     for (std::size_t step = 10 * epoch; step < 10 * (epoch + 1); ++step) {
       loss += losses[step][1] * (step % 10 == 9 ? 12 : 32) / 300;
-      blocks += std::count(gates[step].begin(), gates[step].end(), 1) / 10.0;
+      blocks += static_cast<double>(std::count(gates[step].begin(), gates[step].end(), 1)) / 10.0;
     }
     CHECK(metrics[epoch][0] == static_cast<double>(epoch + 1));
     CHECK(metrics[epoch][1] == doctest::Approx(loss).epsilon(1e-7));

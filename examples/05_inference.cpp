@@ -1,0 +1,78 @@
+// 05: from training to use. Weights go into a file and come back, and several threads run them at once, from one copy in memory.
+#include <sdepth/net.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <sdepth/data/synthetic.hpp>
+#include <sdepth/io/safetensors.hpp>
+#include <sdepth/io/weights.hpp>
+
+using namespace sdepth;
+
+using Net = CifarResNet<14, Input<3, 16, 16>, 4>;
+using Backend = Cpu<>;
+
+/// Saves weights by PyTorch's names and in its layouts; metadata are texts of your own.
+void save(const std::filesystem::path& path, const Weights<Net, Backend>& weights) {
+  SafeTensors file;
+  file.metadata["about"] = "14 layers, stripes in four classes";
+  append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
+  write_safetensors(path, file);
+}
+
+/// Loads them. Throws Error where the file is damaged, or of another network; nothing is half loaded.
+std::shared_ptr<const Weights<Net, Backend>> load(const std::filesystem::path& path) {
+  const auto weights = std::make_shared<Weights<Net, Backend>>();
+  take_weights<float>(read_safetensors(path), weights->tensors(), weights->parameters().data(), weights->running().data(), "", path.string());
+  return weights;
+}
+
+int main() {
+  // Bytes are good enough as input: NHWC<std::uint8_t> is read as byte / 255. (Example 02 normalises by the mean picture instead.)
+  const DataSet data = synthetic(Net::input, 4, 640, 512, 1);
+  const std::vector<int> labels(data.train.labels.begin(), data.train.labels.end());
+  TrainingOptions options;
+  options.batch = 64;
+  options.sgd.learning_rate = 0.05;
+  Trainer<Net, Backend> trainer(options);
+  for (int step = 0; step < 120; ++step) {
+    const auto first = static_cast<std::size_t>(step % 10) * 64;
+    const auto pixels = std::span(data.train.pixels).subspan(first * Net::input.size(), 64 * Net::input.size());
+    trainer.step(NHWC<std::uint8_t>{pixels}, std::span(labels).subspan(first, 64));
+  }
+
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / "sdepth_example_05.safetensors";
+  save(file, *trainer.weights());
+  const auto weights = load(file);
+  std::printf("%s: %ju bytes\n\n", file.filename().c_str(), static_cast<std::uintmax_t>(std::filesystem::file_size(file)));
+  std::filesystem::remove(file);
+
+  // An Inference belongs to one thread, its weights to all. At test every block runs, its branch scaled by its survival probability: the
+  // network's own table where none is given.
+  constexpr std::size_t workers = 4, share = 512 / workers;
+  std::vector<std::vector<float>> logits(workers);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < workers; ++i)
+    threads.emplace_back([&, i] {
+      Inference<Net, Backend> network(weights);
+      const auto pixels = std::span(data.test.pixels).subspan(i * share * Net::input.size(), share * Net::input.size());
+      logits[i] = network.predict(NHWC<std::uint8_t>{pixels});
+    });
+  for (std::thread& thread : threads) thread.join();
+
+  // [N, classes]: the largest logit is the answer. It is the trainer's answer too, to the last bit.
+  const bool same = trainer.predict(NHWC<std::uint8_t>{std::span(data.test.pixels).first(share * Net::input.size())}) == logits[0];
+  std::size_t errors = 0;
+  for (std::size_t n = 0; n < 512; ++n) {
+    const float* row = logits[n / share].data() + n % share * 4;
+    errors += static_cast<std::size_t>(std::max_element(row, row + 4) - row) != data.test.labels[n];
+  }
+  std::printf("%zu threads with one set of weights: %zu of 512 pictures wrong\n", workers, errors);
+  std::printf("the trainer's own logits are %s\n", same ? "the same, bit for bit" : "different");
+}
