@@ -1,0 +1,66 @@
+// The numbered examples run, in seconds, and show what they say they show.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "process.hpp"
+
+namespace {
+
+/// What an example printed. It may take 10 seconds on a machine of its own; a busy one gets three times as long.
+std::string output_of(const std::string& example) {
+  const auto start = std::chrono::steady_clock::now();
+  const Outcome outcome = run_program(example, {});
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(seconds.count() < 30);
+  return outcome.output;
+}
+
+/// The number behind the last `words` of a text.
+double number_after(const std::string& text, const std::string& words) {
+  const auto at = text.rfind(words);
+  REQUIRE_MESSAGE(at != std::string::npos, text);
+  return std::stod(text.substr(at + words.size()));
+}
+
+}  // namespace
+
+TEST_CASE("01: the 110-layer network has the paper's numbers") {
+  const std::string output = output_of("01_shapes");
+  CHECK(contains(output, "p_1 = 0.9907"));
+  CHECK(contains(output, "40.25 of 54"));
+  CHECK(contains(output, "after linear layer"));
+}
+
+TEST_CASE("02: the loop learns") {
+  const std::string output = output_of("02_first_training");
+  CHECK(number_after(output, "training loss") < 0.6);
+  CHECK(number_after(output, "test error") < 25);  // of four classes
+}
+
+TEST_CASE("03: steps that skip run fewer blocks") {
+  const std::string output = output_of("03_stochastic_depth");
+  CHECK(contains(output, "20.0 of 27 blocks on average"));
+  CHECK(contains(output, "■■·"));
+  CHECK(contains(output, "ran 26 of 27 blocks"));
+  CHECK(number_after(output, "Expected from operations:") == doctest::Approx(26).epsilon(0.05));
+}
+
+TEST_CASE("04: every design learns its batch") {
+  const std::string output = output_of("04_own_block");
+  for (const char* design : {"bottlenecks, projection", "pre-activation", "mixed"}) {
+    const auto line = output.find(design);
+    REQUIRE(line != std::string::npos);
+    const std::string rest = output.substr(line, output.find('\n', line) - line);
+    CHECK_MESSAGE(number_after(rest, "->") < number_after(rest, "loss") - 0.2, rest);
+  }
+}
+
+TEST_CASE("05: weights come back from the file, and threads share them") {
+  const std::string output = output_of("05_inference");
+  CHECK(number_after(output, "one set of weights:") < 200);  // of 512 in four classes
+  CHECK(contains(output, "the same, bit for bit"));
+}
