@@ -15,11 +15,11 @@ template <int Channels, int Stride = 1>
 using Drop = StochasticDepth<Block<Channels, Stride>, LinearDecay<0.5>>;
 
 // The 110-layer network of the paper: 54 blocks in three groups. Repeat is a loop, not 18 types, so depth costs no compile time.
-using ResNet110 = Network<Input<3, 32, 32>,                       //
-                          Conv<16>, BN, ReLU,                     //
-                          Repeat<18, Drop<16>>,                   //
-                          Drop<32, 2>, Repeat<17, Drop<32>>,      //
-                          Drop<64, 2>, Repeat<17, Drop<64>>,      //
+using ResNet110 = Network<Input<3, 32, 32>,                   //
+                          Conv<16>, BN, ReLU,                 //
+                          Repeat<18, Drop<16>>,               //
+                          Drop<32, 2>, Repeat<17, Drop<32>>,  //
+                          Drop<64, 2>, Repeat<17, Drop<64>>,  //
                           GlobalAvgPool, Linear<10>>;
 
 // A network answers questions at compile time, so they can be assertions.
@@ -36,8 +36,9 @@ static_assert(std::is_empty_v<ResNet110>);
 
 int main() {
   std::printf("The 110-layer CIFAR ResNet, layer by layer:\n\n  shape (channels x height x width)\n");
-  const char* layers[] = {"input",         "3x3 convolution", "batch normalisation",   "ReLU",         "18 blocks", "block, stride 2", "17 blocks",
-                          "block, stride 2", "17 blocks",       "global average pooling", "linear layer"};
+  const char* layers[] = {"input",     "3x3 convolution",        "batch normalisation", "ReLU",
+                          "18 blocks", "block, stride 2",        "17 blocks",           "block, stride 2",
+                          "17 blocks", "global average pooling", "linear layer"};
   for (std::size_t i = 0; i < ResNet110::shapes.size(); ++i) {
     const Shape shape = ResNet110::shapes[i];
     std::printf("  %4d x %2d x %2d   after %s\n", shape.channels, shape.height, shape.width, layers[i]);
@@ -49,8 +50,8 @@ int main() {
   const double all = ResNet110::operations_per_image, expected = ResNet110::expected_operations_per_image;
   std::printf("\n\nparameters           %zu\n", ResNet110::parameter_count);
   std::printf("blocks run per step  %.2f of %d on average\n", ResNet110::expected_depth, ResNet110::residual_blocks);
-  std::printf("operations per image %.0f million with all blocks, %.0f million on average: skipping saves %.1f %%\n", all / 1e6, expected / 1e6,
-              100 * (1 - expected / all));
+  std::printf("operations per image %.0f million with all blocks, %.0f million on average: skipping saves %.1f %%\n", all / 1e6,
+              expected / 1e6, 100 * (1 - expected / all));
 
   // What PyTorch would call the first tensors; examples/06_weights_in_pytorch.py loads them.
   std::printf("\nIts first tensors, by PyTorch's names:\n\n");

@@ -65,7 +65,8 @@ int main() {
   const double all = time_steps(trainer, 12);
   std::printf("\nTime per step, 64 pictures:   %.1f ms with every block, %.1f ms with LinearDecay<0.5>: %.0f %% less\n", all, skipping,
               100 * (1 - skipping / all));
-  std::printf("Expected from operations:     %.0f %% less\n", 100 * (1 - Paper::expected_operations_per_image / Paper::operations_per_image));
+  std::printf("Expected from operations:     %.0f %% less\n",
+              100 * (1 - Paper::expected_operations_per_image / Paper::operations_per_image));
 
   // At test every block runs, its branch multiplied by p_l. Gates can also be given, for a study of single blocks, say.
   std::vector<std::uint8_t> gates(27, 1);

@@ -10,9 +10,9 @@ using namespace sdepth;
 // A bottleneck: 1×1 down to a quarter of the channels, 3×3, 1×1 up again. ProjectionShortcut puts a 1×1 convolution and a BN on the shortcut
 // where the shape changes, and nothing where it does not.
 template <int Channels, int Stride = 1>
-using Bottleneck = ResidualWith<ProjectionShortcut,                          //
-                                Conv<Channels / 4, 1>, BN, ReLU,             //
-                                Conv<Channels / 4, 3, Stride>, BN, ReLU,     //
+using Bottleneck = ResidualWith<ProjectionShortcut,                       //
+                                Conv<Channels / 4, 1>, BN, ReLU,          //
+                                Conv<Channels / 4, 3, Stride>, BN, ReLU,  //
                                 Conv<Channels, 1>, BN>;
 
 // A pre-activation block: BN and ReLU come first, and nothing after the sum, so the shortcut runs through the network untouched.
@@ -23,17 +23,17 @@ using Before = PreActivation<BN, ReLU, Conv<Channels, 3, Stride>, BN, ReLU, Conv
 template <class Block>
 using Drop = StochasticDepth<Block, LinearDecay<0.8>>;
 
-using Bottlenecks = Network<Input<3, 32, 32>, Conv<32>, BN, ReLU,                                                //
-                            Drop<Bottleneck<64>>, Repeat<2, Drop<Bottleneck<64>>>,                               //
+using Bottlenecks = Network<Input<3, 32, 32>, Conv<32>, BN, ReLU,                   //
+                            Drop<Bottleneck<64>>, Repeat<2, Drop<Bottleneck<64>>>,  //
                             Drop<Bottleneck<128, 2>>, Repeat<2, Drop<Bottleneck<128>>>, GlobalAvgPool, Linear<10>>;
 
 // A network of pre-activation blocks ends in the BN and ReLU that its last block left out.
-using PreActivated = Network<Input<3, 32, 32>, Conv<16>, Repeat<3, Drop<Before<16>>>, Drop<Before<32, 2>>, Repeat<2, Drop<Before<32>>>, BN, ReLU,
-                             GlobalAvgPool, Linear<10>>;
+using PreActivated = Network<Input<3, 32, 32>, Conv<16>, Repeat<3, Drop<Before<16>>>, Drop<Before<32, 2>>, Repeat<2, Drop<Before<32>>>, BN,
+                             ReLU, GlobalAvgPool, Linear<10>>;
 
 // Blocks outside StochasticDepth always run; MaxPool, 5×5 kernels and biases are words like the others.
-using Mixed = Network<Input<1, 28, 28>, Conv<16, 5, 1, Bias::learned>, ReLU, MaxPool<2>,                                     //
-                      Residual<Conv<16>, BN, ReLU, Conv<16>, BN>,                                                            //
+using Mixed = Network<Input<1, 28, 28>, Conv<16, 5, 1, Bias::learned>, ReLU, MaxPool<2>,  //
+                      Residual<Conv<16>, BN, ReLU, Conv<16>, BN>,                         //
                       Drop<ResidualWith<SubsampleShortcut, Conv<32, 3, 2>, BN, ReLU, Conv<32>, BN>>, GlobalAvgPool, Linear<10>>;
 static_assert(Mixed::residual_blocks == 2 && Mixed::stochastic_blocks == 1);
 static_assert(Mixed::survival[0] == 1.0 && Mixed::survival[1] == 0.8);

@@ -29,7 +29,8 @@ void save(const std::filesystem::path& path, const Weights<Net, Backend>& weight
 /// Loads them. Throws Error where the file is damaged, or of another network; nothing is half loaded.
 std::shared_ptr<const Weights<Net, Backend>> load(const std::filesystem::path& path) {
   const auto weights = std::make_shared<Weights<Net, Backend>>();
-  take_weights<float>(read_safetensors(path), weights->tensors(), weights->parameters().data(), weights->running().data(), "", path.string());
+  take_weights<float>(read_safetensors(path), weights->tensors(), weights->parameters().data(), weights->running().data(), "",
+                      path.string());
   return weights;
 }
 

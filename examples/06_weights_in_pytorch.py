@@ -24,7 +24,7 @@ from torch.nn import functional as F
 class Block(nn.Module):
     def __init__(self, inputs, channels, p):
         super().__init__()
-        self.stride, self.extra, self.p = channels // inputs if inputs > 3 else 1, channels - inputs, p
+        self.stride, self.extra, self.p = channels // inputs, channels - inputs, p
         self.conv1, self.bn1 = nn.Conv2d(inputs, channels, 3, self.stride, 1, bias=False), nn.BatchNorm2d(channels)
         self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
 
@@ -74,9 +74,12 @@ def main():
     if len(sys.argv) == 4:  # compares with the logits of infer, for test images as bytes [N, H, W, C]
         logits, images = np.load(sys.argv[2]), np.load(sys.argv[3])
         scale, *mean = json.loads(metadata["normalization"])
-        x = (images.astype(np.float32) - np.float32(mean).reshape(images.shape[1:] if mean else ())) / np.float32(scale) if mean else images / np.float32(scale)
+        x = images.astype(np.float32)
+        if mean:
+            x -= np.float32(mean).reshape(images.shape[1:])
+        x /= np.float32(scale)
         with torch.no_grad():
-            found = net(torch.from_numpy(x.astype(np.float32)).permute(0, 3, 1, 2)).numpy()
+            found = net(torch.from_numpy(x).permute(0, 3, 1, 2)).numpy()
         print(f"largest difference from infer's logits: {np.abs(found - logits).max():.2e}")
 
 

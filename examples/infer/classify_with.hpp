@@ -28,7 +28,8 @@ template <class Net, class Backend>
   for (int first = 0; first < task.pictures.size(); first += batch) {
     const int count = std::min(batch, task.pictures.size() - first);
     images.resize(static_cast<std::size_t>(count) * numbers);
-    for (int i = 0; i < count; ++i) task.normalization.apply(task.pictures.image(first + i), images.data() + static_cast<std::size_t>(i) * numbers);
+    for (int i = 0; i < count; ++i)
+      task.normalization.apply(task.pictures.image(first + i), images.data() + static_cast<std::size_t>(i) * numbers);
     const std::vector<float> part = network.predict(sdepth::NHWC<float>{images});
     logits.insert(logits.end(), part.begin(), part.end());
   }

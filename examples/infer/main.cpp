@@ -53,8 +53,10 @@ struct Options {
   app.add_option("--model", o.model, "the network")->check(CLI::IsMember(model_names));
   app.add_option("--data", o.data, "the data set")->check(CLI::IsMember(data_names));
   app.add_option("--data-dir", o.data_dir, "where the data set lies; else it is looked for")->type_name("DIR");
-  app.add_option("--limit", o.limit, "only the first N records of the test set (0: all)")->check(CLI::Range(0, std::numeric_limits<int>::max()));
-  app.add_option("--normalize", o.normalize, "mean image and deviation of the training part, or bytes / 255")->check(CLI::IsMember(normalize_names));
+  app.add_option("--limit", o.limit, "only the first N records of the test set (0: all)")
+      ->check(CLI::Range(0, std::numeric_limits<int>::max()));
+  app.add_option("--normalize", o.normalize, "mean image and deviation of the training part, or bytes / 255")
+      ->check(CLI::IsMember(normalize_names));
   app.add_option("--schedule", o.schedule, "survival probabilities in training")->check(CLI::IsMember(schedule_names));
   app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")->check(CLI::Range(0.0, 1.0));
   app.add_option("--scaling", o.scaling, "test: branches are multiplied by p now; train: they were divided by p in training")
@@ -83,7 +85,8 @@ void note(const std::string& sentence) { std::cerr << "infer: note: " << sentenc
 
 /// A file's own word, or the option that replaces it, or `otherwise` where there is neither.
 [[nodiscard]] std::string choose(const char* option, const std::string& given, const std::string* stored, const std::string& otherwise) {
-  if (stored && !given.empty() && given != *stored) note(std::string("--") + option + " " + given + " replaces " + *stored + ", which the weights' file says");
+  if (stored && !given.empty() && given != *stored)
+    note(std::string("--") + option + " " + given + " replaces " + *stored + ", which the weights' file says");
   if (!given.empty()) return given;
   if (stored) return *stored;
   if (otherwise.empty()) fail("--", option, " is needed: the weights' file does not say it, as those of train do");
@@ -115,14 +118,15 @@ void print_error(const sdepth::ImageSet& pictures, const std::vector<float>& log
     errors += largest - row.begin() != pictures.labels[n];
   }
   const auto count = static_cast<double>(pictures.size());
-  std::cout << "test error " << sdepth::fixed_point(100.0 * static_cast<double>(errors) / count, 2) << " % (" << sdepth::with_commas(errors) << " of "
-            << sdepth::with_commas(pictures.labels.size()) << " images), loss " << sdepth::decimal(loss / count, 6) << '\n';
+  std::cout << "test error " << sdepth::fixed_point(100.0 * static_cast<double>(errors) / count, 2) << " % (" << sdepth::with_commas(errors)
+            << " of " << sdepth::with_commas(pictures.labels.size()) << " images), loss " << sdepth::decimal(loss / count, 6) << '\n';
 }
 
 int infer(int count, char** words) {
   const Options o = read_command_line(count, words);
   const sdepth::SafeTensors weights = sdepth::read_safetensors(o.weights);
-  if (const auto format = weights.metadata.find("format"); format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
+  if (const auto format = weights.metadata.find("format");
+      format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
     fail(o.weights, " is a checkpoint, to go on training with; use the model.safetensors beside it");
   std::optional<ModelCard> card;
   if (has_card(weights.metadata)) card = from_metadata(weights.metadata, o.weights);

@@ -49,7 +49,8 @@ inline constexpr const char* card_format = "sdepth model 1";
     const nlohmann::json list = nlohmann::json::parse(text(key), nullptr, false);
     const auto is_number = [](const nlohmann::json& value) { return value.is_number(); };
     if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_number))
-      sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected a list of numbers; the file is damaged");
+      sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)),
+                   ", expected a list of numbers; the file is damaged");
     values = list.get<std::vector<Number>>();
   };
   ModelCard card{text("model"), text("data"), text("scaling"), {}, {}};

@@ -42,19 +42,24 @@ template <class Function>
   if (shape == gray_shape && pictures.classes == 10) return gray;
   if (shape == colour_shape && pictures.classes == 10) return colour;
   if (shape == colour_shape && pictures.classes == 100) return colour_100;
-  sdepth::fail(pictures.name, " has pictures of ", shape.channels, " x ", shape.height, " x ", shape.width, " in ", pictures.classes,
-               " classes, for which this program has no network; it has them for 1 x 28 x 28 and 3 x 32 x 32 in 10 classes, and 3 x 32 x 32 in 100");
+  sdepth::fail(
+      pictures.name, " has pictures of ", shape.channels, " x ", shape.height, " x ", shape.width, " in ", pictures.classes,
+      " classes, for which this program has no network; it has them for 1 x 28 x 28 and 3 x 32 x 32 in 10 classes, and 3 x 32 x 32 in 100");
 }
 
 /// p_l for blocks 1 … `blocks`, as schedules.hpp computes them, for a probability known only now. @param survival  p_L, in [0, 1]
 [[nodiscard]] inline std::vector<double> survival_table(std::string_view schedule, double survival, int blocks) {
   std::vector<double> table;
   for (int l = 1; l <= blocks; ++l)
-    table.push_back(schedule == "linear" ? 1.0 - (static_cast<double>(l) / blocks) * (1.0 - survival) : schedule == "uniform" ? survival : 1.0);
+    table.push_back(schedule == "linear"    ? 1.0 - (static_cast<double>(l) / blocks) * (1.0 - survival)
+                    : schedule == "uniform" ? survival
+                                            : 1.0);
   return table;
 }
 
-[[nodiscard]] inline sdepth::Scaling scaling_of(std::string_view name) { return name == "train" ? sdepth::Scaling::train : sdepth::Scaling::test; }
+[[nodiscard]] inline sdepth::Scaling scaling_of(std::string_view name) {
+  return name == "train" ? sdepth::Scaling::train : sdepth::Scaling::test;
+}
 
 /// The paper's recipe for a data set and a network. Fashion-MNIST and the synthetic set are not in the paper: its steps for CIFAR, for as
 /// many epochs as these easier sets need, and nothing held out.

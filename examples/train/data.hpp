@@ -35,7 +35,8 @@ struct RunData {
 }
 
 /// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0.
-[[nodiscard]] inline sdepth::Score evaluate_set(Learner& learner, const sdepth::ImageSet& set, const sdepth::Normalization& normalization, int batch) {
+[[nodiscard]] inline sdepth::Score evaluate_set(Learner& learner, const sdepth::ImageSet& set, const sdepth::Normalization& normalization,
+                                                int batch) {
   sdepth::Score total;
   std::vector<float> images;
   std::vector<int> labels;

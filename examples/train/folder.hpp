@@ -27,10 +27,12 @@ class RunFolder {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (!std::filesystem::is_directory(path))
-      sdepth::fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name", "); choose another");
+      sdepth::fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name",
+                   "); choose another");
     for (const char* name : {"checkpoint.safetensors", "model.safetensors"})
       if (std::filesystem::exists(path / name))
-        sdepth::fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(), ", or choose another folder by --out");
+        sdepth::fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(),
+                     ", or choose another folder by --out");
     RunFolder folder(path);
     folder.losses_ = sdepth::CsvLog::create(path / "losses.csv", losses_header);
     folder.gates_ = sdepth::CsvLog::create(path / "gates.csv", "");
@@ -39,7 +41,8 @@ class RunFolder {
   }
 
   /// The folder of a run that goes on after `steps` steps and `epochs` whole epochs; `rows` receives the rows of these epochs.
-  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, std::uint64_t steps, int epochs, std::vector<sdepth::EpochRow>& rows) {
+  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, std::uint64_t steps, int epochs,
+                                        std::vector<sdepth::EpochRow>& rows) {
     RunFolder folder(path);
     folder.losses_ = sdepth::CsvLog::resume(path / "losses.csv", losses_header, steps);
     folder.gates_ = sdepth::CsvLog::resume(path / "gates.csv", "", steps);
@@ -61,7 +64,8 @@ class RunFolder {
   }
   void add_epoch(const sdepth::EpochRow& row) {
     if (!writes()) return;
-    metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run, row.learning_rate);
+    metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
+                 row.learning_rate);
   }
   /// Returns once all rows are on the disk.
   void flush() {

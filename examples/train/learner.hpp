@@ -52,8 +52,8 @@ class Learner {
 
 /// A learner for a network by name, made for pictures of one shape and number of classes.
 using MakeLearner = std::unique_ptr<Learner>(const std::string& model, const sdepth::TrainingOptions& options);
-MakeLearner make_gray_learner;         // 1 x 28 x 28, 10 classes
-MakeLearner make_colour_learner;       // 3 x 32 x 32, 10 classes
-MakeLearner make_colour_100_learner;   // 3 x 32 x 32, 100 classes
+MakeLearner make_gray_learner;        // 1 x 28 x 28, 10 classes
+MakeLearner make_colour_learner;      // 3 x 32 x 32, 10 classes
+MakeLearner make_colour_100_learner;  // 3 x 32 x 32, 100 classes
 
 }  // namespace programs

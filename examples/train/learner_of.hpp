@@ -83,9 +83,8 @@ class LearnerOf final : public Learner {
 /// The learner of the network of that name, for the pictures and classes of this .cpp.
 template <class Image, int Classes>
 [[nodiscard]] std::unique_ptr<Learner> make_learner(const std::string& model, const sdepth::TrainingOptions& options) {
-  return with_network<Image, Classes>(model, [&]<class Net>() -> std::unique_ptr<Learner> {
-    return std::make_unique<LearnerOf<Net, sdepth::Cpu<>>>(options);
-  });
+  return with_network<Image, Classes>(
+      model, [&]<class Net>() -> std::unique_ptr<Learner> { return std::make_unique<LearnerOf<Net, sdepth::Cpu<>>>(options); });
 }
 
 }  // namespace programs

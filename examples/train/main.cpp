@@ -24,10 +24,12 @@ int train(int count, char** words) {
 
   namespace fs = std::filesystem;
   if (!line.out.empty() && fs::weakly_canonical(line.out) != fs::weakly_canonical(line.resume))
-    sdepth::fail("--out ", line.out, " is another folder than --resume ", line.resume, "; a run goes on in its own folder, so leave --out out");
+    sdepth::fail("--out ", line.out, " is another folder than --resume ", line.resume,
+                 "; a run goes on in its own folder, so leave --out out");
   const fs::path file = fs::path(line.resume) / "checkpoint.safetensors";
   if (!fs::exists(file))
-    sdepth::fail("--resume ", line.resume, ": there is no checkpoint.safetensors in it, so there is nothing to go on with; start the run by --out");
+    sdepth::fail("--resume ", line.resume,
+                 ": there is no checkpoint.safetensors in it, so there is nothing to go on with; start the run by --out");
   const sdepth::Checkpoint checkpoint = sdepth::read_checkpoint(file);
   const nlohmann::json program = nlohmann::json::parse(checkpoint.program, nullptr, false);
   if (!program.is_object() || !program.contains("options"))

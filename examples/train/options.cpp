@@ -27,8 +27,11 @@ const CLI::Range at_least_zero(0, std::numeric_limits<int>::max());
 const CLI::Range probability(0.0, 1.0);
 const CLI::Range not_negative(0.0, std::numeric_limits<double>::max());
 /// CLI11 2.1 would read −1 as the largest number there is.
-const CLI::Validator digits([](const std::string& text) { return text.find_first_not_of("0123456789") == std::string::npos ? "" : text + " is not a whole number from 0 up"; },
-                            "UINT");
+const CLI::Validator digits(
+    [](const std::string& text) {
+      return text.find_first_not_of("0123456789") == std::string::npos ? "" : text + " is not a whole number from 0 up";
+    },
+    "UINT");
 
 /// Calls visit(name, member, help, checks…) for each option.
 template <class AnyOptions, class Visit>
@@ -94,16 +97,17 @@ CommandLine read_command_line(int count, char** words) {
   CLI::App app("Trains a residual network with stochastic depth. Defaults are the recipe of Huang et al., ECCV 2016.", "train");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   app.get_formatter()->column_width(36);
-  for_each_option(line.options, [&]<class Value, class... Check>(const std::string& name, Value& value, const std::string& help, Check... check) {
-    if constexpr (std::is_same_v<Value, bool>) {
-      app.add_flag("--" + name + ",!--no-" + name, value, help);
-    } else {
-      const bool obvious = name != "epochs" && name != "steps" && !name.starts_with("limit") && name != "validation";
-      CLI::Option* option = app.add_option("--" + name, value, help);
-      if (obvious) option->capture_default_str();
-      (option->check(check), ...);
-    }
-  });
+  for_each_option(line.options,
+                  [&]<class Value, class... Check>(const std::string& name, Value& value, const std::string& help, Check... check) {
+                    if constexpr (std::is_same_v<Value, bool>) {
+                      app.add_flag("--" + name + ",!--no-" + name, value, help);
+                    } else {
+                      const bool obvious = name != "epochs" && name != "steps" && !name.starts_with("limit") && name != "validation";
+                      CLI::Option* option = app.add_option("--" + name, value, help);
+                      if (obvious) option->capture_default_str();
+                      (option->check(check), ...);
+                    }
+                  });
   app.get_option("--epochs")->excludes(app.get_option("--steps"));
   app.add_option("--threads", line.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
   auto* out = app.add_option("--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");

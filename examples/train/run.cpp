@@ -51,8 +51,8 @@ double percent_wrong(const sdepth::Score& score) {
 Run::Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint)
     : options_(options),
       data_(load_run_data(options)),
-      learner_(for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model,
-                                                                                                        training_options(options, line.threads))),
+      learner_(for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(
+          options.model, training_options(options, line.threads))),
       facts_(learner_->facts()),
       survival_(survival_table(options.schedule, options.survival, facts_.residual_blocks)),
       learning_rate_(options),
@@ -84,7 +84,8 @@ void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder)
     fail(checkpoint.where, ": the state of the epoch in progress is missing or unreadable; it was written by another program or version");
   }
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
-  if (sums_.steps < 0 || epoch_ < 0 || checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
+  if (sums_.steps < 0 || epoch_ < 0 ||
+      checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
     fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
   folder_ = RunFolder::resume(folder, checkpoint.step, epoch_, rows_);
@@ -125,8 +126,9 @@ bool Run::train_epoch() {
     sums_.loss += score.loss * static_cast<double>(score.images);
     const double rate = static_cast<double>(sums_.images) / sums_.seconds;
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
-    progress_.show("epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
-                   score.loss, rate, images_left / rate);
+    progress_.show(
+        "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
+        score.loss, rate, images_left / rate);
 
     if (learner_->steps() >= total_steps()) break;
     if (stop_asked) return false;
@@ -142,16 +144,21 @@ void Run::end_epoch() {
   const double images = static_cast<double>(sums_.images);
   const sdepth::Score validation = evaluate_set(*learner_, data_.validation, data_.normalization, options_.batch);
   const sdepth::Score test = evaluate_set(*learner_, data_.test, data_.normalization, options_.batch);
-  const sdepth::EpochRow row{epoch_ + 1,           sums_.loss / images, 100.0 * static_cast<double>(sums_.errors) / images,
-                             percent_wrong(validation), percent_wrong(test), sums_.seconds,
-                             static_cast<double>(sums_.blocks_run) / sums_.steps, learning_rate_.at(learner_->steps() - 1, epoch_ + 1)};
+  const sdepth::EpochRow row{epoch_ + 1,
+                             sums_.loss / images,
+                             100.0 * static_cast<double>(sums_.errors) / images,
+                             percent_wrong(validation),
+                             percent_wrong(test),
+                             sums_.seconds,
+                             static_cast<double>(sums_.blocks_run) / sums_.steps,
+                             learning_rate_.at(learner_->steps() - 1, epoch_ + 1)};
   rows_.push_back(row);
   folder_.add_epoch(row);
   progress_.clear();
-  std::cout << "epoch " << row.epoch << "   loss " << sdepth::fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
-            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error) << "   blocks "
-            << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << sdepth::decimal(row.learning_rate, 3) << "   "
-            << sdepth::duration_text(row.seconds) << std::endl;
+  std::cout << "epoch " << row.epoch << "   loss " << sdepth::fixed_point(row.train_loss, 4) << "   error: train "
+            << percent(row.train_error) << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error)
+            << "   blocks " << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr "
+            << sdepth::decimal(row.learning_rate, 3) << "   " << sdepth::duration_text(row.seconds) << std::endl;
 
   if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
     ++epoch_;
@@ -186,8 +193,8 @@ std::vector<std::uint8_t> Run::forced_gates() const {
   if (gates_.empty()) return {};
   const std::uint64_t step = learner_->steps();
   if (step >= gates_.size())
-    fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", step, " (counted from 0) needs a line too; add lines, or choose --steps ",
-         gates_.size());
+    fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", step,
+         " (counted from 0) needs a line too; add lines, or choose --steps ", gates_.size());
   return gates_[step];
 }
 
@@ -217,7 +224,9 @@ void Run::write_report() const {
 
 void Run::say_stopped() const {
   std::cerr << "train: stopped after step " << learner_->steps() << " of " << total_steps() << "; "
-            << (folder_.writes() ? "go on with `train --resume " + folder_.path().string() + "`" : "nothing was kept, as --out was not given") << '\n';
+            << (folder_.writes() ? "go on with `train --resume " + folder_.path().string() + "`"
+                                 : "nothing was kept, as --out was not given")
+            << '\n';
 }
 
 void Run::say_summary() const {
@@ -227,7 +236,8 @@ void Run::say_summary() const {
   auto best = rows_.end() - 1;
   const bool validated = data_.validation.size() > 0;
   if (validated)
-    best = std::min_element(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.validation_error < b.validation_error; });
+    best =
+        std::min_element(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.validation_error < b.validation_error; });
 
   std::cout << title() << ": " << learner_->steps() << " steps in " << sdepth::duration_text(seconds) << "\n";
   if (data_.test.size() > 0)
@@ -237,7 +247,8 @@ void Run::say_summary() const {
     double saved = 0;
     for (std::size_t block = 0; block < survival_.size(); ++block) saved += (1.0 - survival_[block]) * facts_.branch_operations[block];
     std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << sdepth::fixed_point(blocks, 1) << " on average";
-    if (gates_.empty()) std::cout << "; skipping saves " << sdepth::fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";
+    if (gates_.empty())
+      std::cout << "; skipping saves " << sdepth::fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";
     std::cout << "\n";
   } else {
     std::cout << "All " << facts_.residual_blocks << " residual blocks ran in every step\n";

@@ -46,7 +46,8 @@ std::string bytes(const Numbers& numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)};
 }
 std::string state(Small& trainer) {
-  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.velocity()) + std::to_string(trainer.steps());
+  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.velocity()) +
+         std::to_string(trainer.steps());
 }
 
 }  // namespace
@@ -141,7 +142,8 @@ TEST_CASE("files that are no checkpoint are refused with a sentence") {
   };
   CHECK(contains(sentence({}), "is not a checkpoint"));
   CHECK(contains(sentence({{{"format", "pt"}}, {}}), "is not a checkpoint"));
-  std::map<std::string, std::string> metadata = {{"format", std::string(checkpoint_format)}, {"step", "3"}, {"epoch", "1"}, {"training", "{}"}, {"program", ""}};
+  std::map<std::string, std::string> metadata = {
+      {"format", std::string(checkpoint_format)}, {"step", "3"}, {"epoch", "1"}, {"training", "{}"}, {"program", ""}};
   CHECK(sentence({metadata, {}}).empty());
   for (const char* bad : {"", "-1", "3.5", "99999999999999999999", "three"}) {
     auto changed = metadata;
@@ -182,7 +184,8 @@ TEST_CASE("weights that diverged, and a full disk, leave the checkpoint before t
     CHECK_THROWS_AS(save_checkpoint(folder / "checkpoint", trainer, 1), Error);
   }
   trainer.velocity()[0] = std::numeric_limits<float>::quiet_NaN();
-  CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, 1); }), "momentum.conv1.weight holds a number that is not finite"));
+  CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, 1); }),
+                 "momentum.conv1.weight holds a number that is not finite"));
   CHECK(bytes_of(folder / "checkpoint") == good);
   CHECK(folder.entries() == 1);
 }

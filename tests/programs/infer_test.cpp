@@ -62,7 +62,8 @@ TEST_CASE("train's own weights need no options, and the logits agree with the er
   CHECK(read_csv(trained() / "metrics.csv", header).back()[4] == errors);
   CHECK(contains(outcome.output, "(" + std::to_string(errors) + " of 100 images)"));
 
-  const Outcome again = run_program("infer", own_weights() + Words{"--limit", "100", "--threads", "2", "--logits", (folder / "two.npy").string()});
+  const Outcome again =
+      run_program("infer", own_weights() + Words{"--limit", "100", "--threads", "2", "--logits", (folder / "two.npy").string()});
   CHECK(again.output == outcome.output);
   CHECK(bytes_of(folder / "two.npy") == bytes_of(file));
 
@@ -104,7 +105,8 @@ TEST_CASE("whatever is wrong with the files is a sentence") {
   CHECK(contains(refusal("infer", own_weights() + Words{"--verbose"}), "--verbose"));
   CHECK(contains(refusal("infer", weights(folder / "nowhere")), "cannot be read"));
   CHECK(contains(refusal("infer", weights(trained() / "checkpoint.safetensors")), "is a checkpoint"));
-  CHECK(contains(refusal("infer", own_weights() + Words{"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}), "is not a directory"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}),
+                 "is not a directory"));
   const Words logits = {"--limit", "5", "--logits", (folder / "nowhere" / "logits.npy").string()};
   CHECK(contains(refusal("infer", own_weights() + logits), "cannot be written"));
 

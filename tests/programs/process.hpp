@@ -100,11 +100,12 @@ class Process {
 [[maybe_unused]] std::string refusal(const std::string& program, const Words& words, rlim_t file_limit = 0) {
   const Outcome outcome = run_program(program, words, file_limit);
   const bool one_line = outcome.errors.starts_with(program + ": ") && outcome.errors.find('\n') + 1 == outcome.errors.size();
-  return outcome.status == 1 && one_line ? outcome.errors : "exit status " + std::to_string(outcome.status) + ", not one sentence: " + outcome.output;
+  return outcome.status == 1 && one_line ? outcome.errors
+                                         : "exit status " + std::to_string(outcome.status) + ", not one sentence: " + outcome.output;
 }
 
 /// A short run on pictures that need no files.
-inline const Words small_run = {"--data",  "synthetic", "--limit-train", "300", "--limit-test", "100", "--validation", "50", "--epochs", "2",
-                                "--batch", "32",        "--seed",        "11"};
+inline const Words small_run = {"--data",   "synthetic", "--limit-train", "300", "--limit-test", "100", "--validation", "50",
+                                "--epochs", "2",         "--batch",       "32",  "--seed",       "11"};
 
 }  // namespace

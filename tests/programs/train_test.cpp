@@ -142,9 +142,9 @@ TEST_CASE("the learning rate drops where it should") {
   const auto near = [](const std::vector<double>& a, const std::vector<double>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) { return x == doctest::Approx(y); });
   };
-  CHECK(near(rates("one epoch", {"--epochs", "1"}), {0.1}));                                          // never in epoch 1
-  CHECK(near(rates("epochs", {"--epochs", "4", "--lr", "0.2"}), {0.2, 0.02, 0.002, 0.002}));          // from epochs 2 and 3 on
-  CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));                             // from steps 4 and 6 on
+  CHECK(near(rates("one epoch", {"--epochs", "1"}), {0.1}));                                  // never in epoch 1
+  CHECK(near(rates("epochs", {"--epochs", "4", "--lr", "0.2"}), {0.2, 0.02, 0.002, 0.002}));  // from epochs 2 and 3 on
+  CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));                     // from steps 4 and 6 on
   CHECK(near(rates("never", {"--steps", "4", "--lr-drop", "1"}), {0.1, 0.1}));
   CHECK(near(rates("warm-up", {"--epochs", "3", "--warm-up", "2", "--lr-drop", "0.9"}), {0.01, 0.01, 0.01}));
 }
@@ -153,7 +153,8 @@ TEST_CASE("forced gates are used, line by line, and a missing line stops the run
   ScratchFolder folder;
   const std::string lines = "1,1,1,1,1,1,1,1,1\n0,0,0,0,0,0,0,0,0\n1,0,1,0,1,0,1,0,1\n";
   put(folder / "forced.csv", lines);
-  const Words run = {"--data", "synthetic", "--limit-train", "40", "--limit-test", "10", "--batch", "10", "--gates", (folder / "forced.csv").string()};
+  const Words run = {
+      "--data", "synthetic", "--limit-train", "40", "--limit-test", "10", "--batch", "10", "--gates", (folder / "forced.csv").string()};
   const std::string sentence = refusal("train", run + Words{"--steps", "4"} + out(folder / "run"));
   CHECK(contains(sentence, "has gates for 3 steps, and step 3 (counted from 0) needs a line too"));
   CHECK(bytes_of(folder / "run" / "gates.csv") == lines);
@@ -169,7 +170,8 @@ TEST_CASE("forced gates are used, line by line, and a missing line stops the run
 
 TEST_CASE("--init starts from given weights") {
   ScratchFolder folder;
-  const Words run = {"--data", "synthetic", "--limit-train", "10", "--limit-test", "0", "--batch", "10", "--steps", "1", "--normalize", "none"};
+  const Words run = {"--data",  "synthetic", "--limit-train", "10", "--limit-test", "0",
+                     "--batch", "10",        "--steps",       "1",  "--normalize",  "none"};
   REQUIRE(run_program("train", run + Words{"--seed", "5"} + out(folder / "first")).status == 0);
   const std::string weights = (folder / "first" / "model.safetensors").string();
   const Words still = {"--lr", "0", "--seed", "6", "--init", weights};
@@ -236,7 +238,8 @@ TEST_CASE("a full disk, a folder that cannot be made, and a loss that is not fin
   ScratchFolder folder;
   const Words run = {"--data", "synthetic", "--limit-train", "30", "--limit-test", "10", "--batch", "10", "--epochs", "1"};
   constexpr rlim_t one_megabyte = 1 << 20;  // the tables fit, weights do not
-  CHECK(contains(refusal("train", run + out(folder / "full"), one_megabyte), "checkpoint.safetensors cannot be written: File too large; free some space"));
+  CHECK(contains(refusal("train", run + out(folder / "full"), one_megabyte),
+                 "checkpoint.safetensors cannot be written: File too large; free some space"));
   put(folder / "file", "");
   CHECK(contains(refusal("train", run + out(folder / "file" / "run")), "the folder cannot be made"));
   CHECK(contains(refusal("train", run + out(folder / "file")), "the folder cannot be made"));

@@ -121,7 +121,8 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
     } else if (*saved != value) {
       if (key == "survival")
         fail(checkpoint.where, " was saved with another survival table than the trainer has; use the network and schedule of that run");
-      fail(checkpoint.where, " was saved with ", key, " ", saved->dump(), ", the trainer has ", value.dump(), "; use the options of that run");
+      fail(checkpoint.where, " was saved with ", key, " ", saved->dump(), ", the trainer has ", value.dump(),
+           "; use the options of that run");
     }
   }
   using T = typename Backend::Scalar;
