@@ -3,10 +3,10 @@
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
 
-set(epochs 5)
-set(survival 0.5)
+set(epochs 8)
+set(survival 0.8)
 set(out build/demo)
-set(options --model resnet20 --schedule linear --survival ${survival} --epochs ${epochs} --batch 128 --lr 0.1 --lr-drop 0.5,0.75 --validation 0
+set(options --model resnet20 --schedule linear --survival ${survival} --epochs ${epochs} --batch 128 --lr 0.1 --lr-drop 0.6,0.85 --no-augment --validation 0
             --seed 1)
 
 setup(FOR_DEMO)

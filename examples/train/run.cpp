@@ -110,6 +110,7 @@ bool Run::train_epoch() {
   using Clock = std::chrono::steady_clock;
   constexpr double checkpoint_seconds = 300;  // how much work a kill in the middle of a long epoch may cost
   Clock::time_point saved = Clock::now(), before = saved;
+  const std::int64_t images_before = sums_.images;  // of an epoch that goes on here, by a process that is gone
   loader_.start(epoch_ + 1, sums_.steps);
   while (const sdepth::Batch* batch = loader_.next()) {
     const std::uint64_t step = learner_->steps();
@@ -124,7 +125,7 @@ bool Run::train_epoch() {
     sums_.errors += score.errors;
     sums_.blocks_run += score.blocks_run;
     sums_.loss += score.loss * static_cast<double>(score.images);
-    const double rate = static_cast<double>(sums_.images) / sums_.seconds;
+    const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
     progress_.show(
         "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),

@@ -94,7 +94,7 @@ class OpenFile {
   }
   /// Bytes of a regular file; 0 for anything else.
   [[nodiscard]] std::size_t size() const {
-    struct stat status {};
+    struct stat status{};
     if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
     return static_cast<std::size_t>(status.st_size);
   }

@@ -103,7 +103,7 @@ th { font-weight: 400; width: 25%; }
 
 /// The charts of a run: loss, error, blocks run, learning rate.
 [[nodiscard]] inline std::string charts_of(const RunReport& report) {
-  const auto column = [&](double EpochRow::*field) {
+  const auto column = [&](double EpochRow::* field) {
     std::vector<double> values;
     for (const EpochRow& row : report.rows) values.push_back(row.*field);
     return values;
