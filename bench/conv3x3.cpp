@@ -39,7 +39,7 @@ struct Tensors {
 
 template <int Channels, int Extent>
 void conv3x3(benchmark::State& state, Direction direction) {
-  using Backend = Cpu<xsimd::default_arch, cpu::Fastest>;
+  using Backend = Cpu<>;
   constexpr ConvShape shape{{Channels, Extent, Extent}, Channels, 3, 1, 1};
   constexpr std::size_t tensor = batch * shape.in.size();
   std::vector<Tensors> sets;

@@ -24,7 +24,7 @@ namespace sdepth::test {
 template <class Arch>
 using Available = std::conditional_t<Arch::supported(), std::tuple<Arch>, std::tuple<>>;
 template <class... Archs>
-std::tuple<Cpu<Archs, cpu::Fastest>...> backends_of(std::tuple<Archs...>);
+std::tuple<Cpu<Archs>...> backends_of(std::tuple<Archs...>);
 
 /// Vectors of 16, 8 and 4 lanes, with and without fused multiply-add, as far as the compiler is told to use them.
 using Backends = decltype(backends_of(std::tuple_cat(Available<xsimd::avx512bw>(), Available<xsimd::fma3<xsimd::avx2>>(),

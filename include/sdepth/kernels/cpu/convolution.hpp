@@ -3,7 +3,8 @@
 //   forward   read Source → scratch → image kernel → write raw output, statistics while its rows are in L1
 //   backward  read Source and Gradient → two scratches → input gradient (+ add, mask, sums → memory) and weight gradient (→ totals of the part)
 //
-// Parallel over fixed parts of the batch. A part goes through its images in groups of as many as a kernel's scratch holds.
+// Parallel over fixed parts of the batch. A part goes through its images in groups of as many as its kernels take at once; while a group is worked on, the
+// next one's operands are on their way to L2.
 #pragma once
 
 #include <algorithm>
@@ -67,11 +68,33 @@ template <class Kernel>
   return prepared;
 }
 
+/// Clears the halos of a group's scratch.
+template <Scratch Geometry>
+void clear_halos(int images, float* scratch) {
+  for (int g = 0; g < images; ++g) clear_halo(Geometry, scratch + static_cast<std::size_t>(g) * Geometry.size());
+}
+/// The tensors of a Source for `images` images from n on, unless n is `end`, where the part ends: what a stage will read next.
+inline void want_source(Ahead& ahead, const Source<float>& source, std::size_t image_size, int n, int images, int end) {
+  const std::size_t at = static_cast<std::size_t>(n) * image_size, size = static_cast<std::size_t>(std::min(images, end - n)) * image_size;
+  if (n >= end) return;
+  ahead.want(source.x + at, size);
+  if (source.shortcut) ahead.want(source.shortcut + at, size);
+}
+[[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
+
 template <class Arch, ConvShape S, class Kernel>
-void forward_group(const Source<float>& source, int n, int images, const float* weights, const float* bias, float* scratch, float* work,
-                   float* out, Moments* moments) {
+void forward_group(const Source<float>& source, int n, int images, int end, const float* weights, const float* bias, float* scratch,
+                   float* work, float* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
-  constexpr std::size_t out_row = static_cast<std::size_t>(shape.width * shape.channels), out_image = shape.size();
+  constexpr std::size_t in_image = Kernel::scratch.image.size();
+  Ahead ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
+  const int next = n + images;
+  want_source(ahead, source, in_image, next, Kernel::images, end);
+  if (next < end) {
+    const auto size = static_cast<std::size_t>(std::min(Kernel::images, end - next));
+    ahead.want(out + static_cast<std::size_t>(next) * shape.size(), size * shape.size());
+    if (source.finished) ahead.want(source.finished + static_cast<std::size_t>(next) * in_image, size * in_image);
+  }
   int filled = 0;
   const auto fill = [&](int rows) {
     for (int g = 0; g < images; ++g)
@@ -79,13 +102,11 @@ void forward_group(const Source<float>& source, int n, int images, const float* 
                                                            scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
+  const auto sinks = [&](int g) { return ForwardSink<Arch, shape>(out + static_cast<std::size_t>(n + g) * shape.size(), bias, moments); };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
     const int count = std::min(Kernel::rows, shape.height - row);
     fill(std::max(filled, Kernel::needed(row + count)));
-    float* to = out + static_cast<std::size_t>(n) * out_image + static_cast<std::size_t>(row) * out_row;
-    Kernel::run(scratch, row, count, weights, bias, work, to);
-    for (int g = 0; moments && g < images; ++g)
-      moments->add<Arch>(to + static_cast<std::size_t>(g) * out_image, count * shape.width, shape.channels);
+    Kernel::run(scratch, images, row, count, weights, work, ahead, sinks);
   }
   fill(S.in.height);  // rows that no tap reads may still be wanted in source.finished
 }
@@ -107,12 +128,12 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
   const int parts = parts_of(batch, Parts);
   parallel_for(parts, space.threads(), [&](int part, int thread) {
     float* scratch = space.of_thread(thread);
-    for (int g = 0; g < Kernel::images; ++g) clear_halo(Kernel::scratch, scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
+    clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
     const Range range = part_of(batch, parts, part);
     for (int n = range.first; n < range.last; n += Kernel::images)
-      forward_group<Arch, S, Kernel>(source, n, std::min(Kernel::images, range.last - n), prepared, bias, scratch, scratch + scratch_size,
-                                     out, statistics.mean ? &mine : nullptr);
+      forward_group<Arch, S, Kernel>(source, n, std::min(Kernel::images, range.last - n), range.last, prepared, bias, scratch,
+                                     scratch + scratch_size, out, statistics.mean ? &mine : nullptr);
   });
   if (statistics.mean)
     moments.merge(
@@ -128,19 +149,28 @@ struct ConvBackward {
   using WeightKernel = typename Kernels::WeightGradient;
   static constexpr Scratch v_scratch = Kernels::v_scratch;
   static constexpr Scratch d_scratch = Kernels::d_scratch;
-  static constexpr Shape in = InputKernel::out;
-  static constexpr std::size_t in_row = static_cast<std::size_t>(in.width * in.channels);
-  static constexpr int channels_out = d_scratch.image.channels;
+  static constexpr Shape in = InputKernel::out, out_image = d_scratch.image;
+  static constexpr int group = std::min(InputKernel::images, WeightKernel::images);
 
-  // Memory per thread: v, d, rows of the raw input gradient, the kernels' own.
-  static constexpr std::size_t v_size = Pieces::rounded(v_scratch.size());
-  static constexpr std::size_t d_size = Pieces::rounded(d_scratch.size());
-  static constexpr std::size_t rows_size = Pieces::rounded(InputKernel::rows * in_row);
-  static constexpr std::size_t thread_size =
-      v_size + d_size + rows_size + Pieces::rounded(InputKernel::work_size) + WeightKernel::work_size;
+  // Memory per thread: v, d, the weight gradient's sums, and the kernels' work, which run one after the other.
+  static constexpr std::size_t v_size = Pieces::rounded(group * v_scratch.size());
+  static constexpr std::size_t d_size = Pieces::rounded(group * d_scratch.size());
+  static constexpr std::size_t own_sums_size = Pieces::rounded(WeightKernel::own_sums_size);
+  static constexpr std::size_t thread_size = v_size + d_size + own_sums_size + std::max(InputKernel::work_size, WeightKernel::work_size);
   // Shared memory: sums and bias gradients of the parts, prepared weights, weight gradients of the parts.
   static constexpr std::size_t sums_size = SumsOfParts::size(Parts, in.channels);
-  static constexpr std::size_t bias_size = static_cast<std::size_t>(Parts * channels_out);
+  static constexpr std::size_t bias_size = static_cast<std::size_t>(Parts * out_image.channels);
+
+  /// What a stage is asked for; as in run().
+  struct Operands {
+    const Gradient<float>& gradient;
+    const Source<float>& source;
+    Source<float> values;   // where v is read from
+    const float* prepared;  // the weights in the kernel's form
+    float* weight_gradient;
+    const float* add;
+    float* out;
+  };
 
   /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's gradient. out may be add.
   static void run(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
@@ -155,61 +185,83 @@ struct ConvBackward {
     std::fill(sums_memory, bias_memory + bias_size, 0.0F);
     const SumsOfParts sums_of_parts(sums_memory, in.channels, sums);
     float* prepared = shared.take(InputKernel::prepared_size);
-    if (out) static_cast<void>(prepare_weights<InputKernel>(space.threads(), weights, prepared));
+    const float* kernel_weights = out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
-    const Source<float> values = values_of(source);
+    const Operands operands{gradient, source, values_of(source), kernel_weights, weight_gradient, add, out};
 
     parallel_for(parts, space.threads(), [&](int part, int thread) {
-      Pieces pieces(space.of_thread(thread));
-      float* v = pieces.take(v_size);
-      float* d = pieces.take(d_size);
-      float* rows = pieces.take(rows_size);
-      float* input_work = pieces.take(InputKernel::work_size);
-      float* weight_work = pieces.take(WeightKernel::work_size);  // apart: it may gather several images
+      float* memory = space.of_thread(thread);
       float* total = totals + static_cast<std::size_t>(part) * WeightKernel::total_size;
-      float* bias_sum = bias_gradient ? bias_memory + part * channels_out : nullptr;
-      clear_halo(v_scratch, v);
-      clear_halo(d_scratch, d);
-      if (weight_gradient) std::fill_n(total, WeightKernel::total_size, 0.0F);
+      float* own_sums = WeightKernel::own_sums_size ? memory + v_size + d_size : total;
+      clear_halos<v_scratch>(group, memory);
+      clear_halos<d_scratch>(group, memory + v_size);
+      if (weight_gradient)
+        std::fill_n(own_sums, WeightKernel::own_sums_size ? WeightKernel::own_sums_size : WeightKernel::total_size, 0.0F);
       const Range range = part_of(batch, parts, part);
-      for (int n = range.first; n < range.last; ++n) {
-        if (weight_gradient || source.relu) fill_source<Arch, v_scratch, !S.network_input>(values, n, 0, S.in.height, v);
-        fill_gradient<Arch, d_scratch>(gradient, n, d, bias_sum);
-        if constexpr (!S.network_input)
-          if (out) input_gradient(n, d, v, source, prepared, input_work, rows, add, out, sums_of_parts.of(part));
-        const int slot = (n - range.first) % WeightKernel::images;
-        for (int row = 0; weight_gradient && row < S.out().height; row += WeightKernel::rows)
-          WeightKernel::run(v, d, row, std::min(WeightKernel::rows, S.out().height - row), slot,
-                            slot + 1 == WeightKernel::images || n + 1 == range.last, total, weight_work);
-      }
+      for (int n = range.first; n < range.last; n += group)
+        run_group(operands, n, range.last, memory, own_sums, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
+                  sums_of_parts.of(part));
+      if (weight_gradient) WeightKernel::finish_part(own_sums, total);
     });
-
-    constexpr std::size_t piece = 4096;
-    constexpr int pieces = static_cast<int>((WeightKernel::merged_size + piece - 1) / piece);
-    if (weight_gradient)
-      parallel_for(pieces, space.threads(), [&](int i, int) {
-        const std::size_t first = static_cast<std::size_t>(i) * piece;
-        WeightKernel::merge_parts(totals, parts, first, std::min(first + piece, WeightKernel::merged_size), weight_gradient);
-      });
-    for (int c = 0; bias_gradient && c < channels_out; ++c) {
+    if (weight_gradient) merge_totals(space.threads(), totals, parts, weight_gradient);
+    for (int c = 0; bias_gradient && c < out_image.channels; ++c) {
       double sum = 0;
-      for (int part = 0; part < parts; ++part) sum += static_cast<double>(bias_memory[part * channels_out + c]);
+      for (int part = 0; part < parts; ++part) sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
       bias_gradient[c] = static_cast<float>(sum);
     }
     if (out) sums_of_parts.merge(parts, source);
   }
 
  private:
-  static void input_gradient(int n, const float* d, const float* v, const Source<float>& source, const float* prepared, float* work,
-                             float* rows, const float* add, float* out, const PartialSums& sums) {
-    for (int row = 0; row < in.height; row += InputKernel::rows) {
-      const int count = std::min(InputKernel::rows, in.height - row);
-      InputKernel::run(d, row, count, prepared, nullptr, work, rows);
-      for (int r = 0; r < count; ++r)
-        finish_gradient<Arch>(rows + static_cast<std::size_t>(r) * in_row, v + v_scratch.at(row + r, 0), source, add, out,
-                              {static_cast<std::size_t>(n) * in.size() + static_cast<std::size_t>(row + r) * in_row, in.width, in.channels},
-                              sums);
+  /// Images from n on, of a part that ends at `end`.
+  static void run_group(const Operands& o, int n, int end, float* memory, float* own_sums, float* bias_sum, const PartialSums& sums) {
+    float* v = memory;
+    float* d = memory + v_size;
+    float* work = memory + v_size + d_size + own_sums_size;
+    const int images = std::min(group, end - n);
+    const bool needs_v = o.weight_gradient || o.source.relu;
+    for (int g = 0; g < images; ++g) {
+      if (needs_v)
+        fill_source<Arch, v_scratch, !S.network_input>(o.values, n + g, 0, S.in.height, v + static_cast<std::size_t>(g) * v_scratch.size());
+      fill_gradient<Arch, d_scratch>(o.gradient, n + g, d + static_cast<std::size_t>(g) * d_scratch.size(), bias_sum);
     }
+    Ahead ahead = next_group(o, n + images, end, needs_v);
+    if constexpr (!S.network_input) {
+      const auto sinks = [&](int g) {
+        return GradientSink<Arch, in, v_scratch>(o.source, static_cast<std::size_t>(n + g) * in.size(),
+                                                 v + static_cast<std::size_t>(g) * v_scratch.size(), o.add, o.out, sums);
+      };
+      for (int row = 0; o.out && row < in.height; row += InputKernel::rows)
+        InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work, ahead, sinks);
+    }
+    for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
+      WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, work, ahead);
+  }
+  [[nodiscard]] static Ahead next_group(const Operands& o, int next, int end, bool needs_v) {
+    Ahead ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
+                (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
+    if (next >= end) return ahead;
+    const auto images = static_cast<std::size_t>(std::min(group, end - next)), first = static_cast<std::size_t>(next);
+    ahead.want(o.gradient.dy + first * out_image.size(), images * out_image.size());
+    if (o.gradient.norm) ahead.want(o.gradient.x + first * out_image.size(), images * out_image.size());
+    if (needs_v) want_source(ahead, o.values, v_scratch.image.size(), next, group, end);
+    if (o.out) ahead.want(o.out + first * in.size(), images * in.size());
+    if (o.add && o.add != o.out) ahead.want(o.add + first * in.size(), images * in.size());
+    return ahead;
+  }
+  /// weight_gradient = the sum of the parts' totals, in their order.
+  static void merge_totals(int threads, const float* totals, int parts, float* weight_gradient) {
+    constexpr std::size_t piece = 4096;  // floats: enough work for a thread, and more pieces than threads
+    constexpr int pieces = static_cast<int>((WeightKernel::total_size + piece - 1) / piece);
+    parallel_for(pieces, threads, [&](int index, int) {
+      const std::size_t first = static_cast<std::size_t>(index) * piece, last = std::min(first + piece, WeightKernel::total_size);
+      for (std::size_t i = first; i < last; i += lanes<Arch>) {
+        Vector<Arch> sum = load<Arch>(totals + i);
+        for (int part = 1; part < parts; ++part)
+          sum = sum + load<Arch>(totals + static_cast<std::size_t>(part) * WeightKernel::total_size + i);
+        store<Arch>(weight_gradient + i, sum);
+      }
+    });
   }
 };
 

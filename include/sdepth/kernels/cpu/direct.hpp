@@ -1,21 +1,23 @@
 // Direct convolution on padded scratch: the image kernels for any kernel extent, stride and number of channels.
 //
-// An image kernel turns the scratch of `images` images into rows of output. Its interface, which convolution.hpp's stages use:
-//   images, rows          how many images a scratch holds, and how many output rows a call makes (the last call of an image may make fewer)
-//   scratch               geometry of one image's scratch
+// An image kernel turns the scratch of a group of images into rows of output. Its interface, which convolution.hpp's stages use:
+//   images, rows          how many images a call takes at most, and how many output rows of each it makes (the last call of an image may make fewer)
+//   scratch               geometry of one image's scratch; a group's images follow one another
 //   prepared_size         floats of shared memory for the weights in the kernel's own form; 0: it reads the weights as they are
 //   prepare(...)          makes them; prepare_tasks tasks that may run in parallel
 //   work_size             floats of memory per thread
+//   steps                 how often a call asks Ahead for its next portion
 //   needed(row)           how many rows of the operand must be in scratch before output rows up to `row` can be made
-//   run(...)              output rows [row, row + count)
-// A weight gradient's kernel adds up totals instead (total_size floats per part of the batch, merged to the gradient by merge_parts in merged_size pieces).
-// It may gather `images` calls, at slots 0, 1, …, before it multiplies: at the latest in the call that is the last.
+//   run(...)              output rows [row, row + count) of each image g, to sinks(g)
+// A weight gradient's kernel adds up sums instead: in memory of the part (total_size floats), or, where own_sums_size is not 0, in the thread's, which
+// finish_part turns into the part's total.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <utility>
 
+#include <sdepth/kernels/cpu/ahead.hpp>
 #include <sdepth/kernels/cpu/blocks.hpp>
 #include <sdepth/kernels/cpu/scratch.hpp>
 #include <sdepth/kernels/operands.hpp>
@@ -52,7 +54,14 @@ void convolve_rows(int count, const float* in, const float* weights, const float
   }
 }
 
-/// Forward: out[h, w, co] = bias[co] + Σ scratch[h·stride + kh, w·stride + kw, ci] · weights[kh, kw, ci, co].
+/// Gives rows of pixels [count, width, channels] to a sink. Not straight from the registers: blocks overlap at a row's end, and a sink counts each pixel once.
+template <class Arch, int Width, int Channels, class Sink>
+void give_rows(const float* rows, int row, int count, const Sink& sink) {
+  sink.begin(count * Width);
+  for (int c = 0; c < Channels; c += lanes<Arch>) sink.block(row, 0, c, rows + c, count, Width, Width * Channels, Channels);
+}
+
+/// Forward: out[h, w, co] = Σ scratch[h·stride + kh, w·stride + kw, ci] · weights[kh, kw, ci, co].
 template <class Arch, ConvShape S>
 struct DirectForward {
   static constexpr Shape out = output_image<Arch, S>;
@@ -62,16 +71,19 @@ struct DirectForward {
   static constexpr int images = 1;
   static constexpr int rows = rows_at_a_time(out.height, out.width* out.channels, block.rows);
   static constexpr std::size_t prepared_size = 0;
-  static constexpr std::size_t work_size = 0;
-  static constexpr int prepare_tasks = 0;
+  static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
+  static constexpr int prepare_tasks = 0, steps = 1;
   static void prepare(int, const float*, float*) {}
 
   [[nodiscard]] static constexpr int needed(int row) noexcept {
     return std::clamp((row - 1) * S.stride + S.kernel - S.padding, 0, S.in.height);
   }
-  static void run(const float* in, int row, int count, const float* weights, const float* bias, float*, float* to) {
+  template <class Sinks>
+  static void run(const float* in, int, int row, int count, const float* weights, float* work, Ahead& ahead, const Sinks& sinks) {
+    ahead.step();
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
-    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, bias, to);
+    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, nullptr, work);
+    give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
 
  private:
@@ -127,8 +139,7 @@ struct DirectInputGradient {
   static constexpr int vectors = out.channels / lanes<Arch>;
   static constexpr int images = 1;
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(S.kernel * S.kernel * S.channels_out * out.channels);
-  static constexpr std::size_t work_size = 0;
-  static constexpr int prepare_tasks = S.kernel * S.kernel;
+  static constexpr int prepare_tasks = S.kernel * S.kernel, steps = 1;
 
   /// Several rows are blocked together at stride 1 only: otherwise neighbouring rows have different taps.
   [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
@@ -136,6 +147,7 @@ struct DirectInputGradient {
   }
   static constexpr int rows =
       rows_at_a_time(out.height, out.width* out.channels, S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);
+  static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
 
   /// Transposes one tap.
   static void prepare(int tap, const float* weights, float* prepared) {
@@ -145,15 +157,18 @@ struct DirectInputGradient {
       for (int i = 0; i < out.channels; ++i)
         to[o * out.channels + i] = i < S.in.channels ? from[i * padded<Arch>(S.channels_out) + o] : 0.0F;
   }
-  static void run(const float* in, int row, int count, const float* prepared, const float*, float*, float* to) {
+  template <class Sinks>
+  static void run(const float* in, int, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
+    ahead.step();
     if constexpr (S.stride == 1) {
-      phase_rows<0>(in, row, count, prepared, to);
+      phase_rows<0>(in, row, count, prepared, work);
     } else {
-      for (int r = row; r < row + count; ++r, to += out.width * out.channels)
+      for (int r = row; r < row + count; ++r)
         each_phase([&]<int P>() {
-          if ((r + S.padding) % S.stride == P) phase_rows<P>(in, r, 1, prepared, to);
+          if ((r + S.padding) % S.stride == P) phase_rows<P>(in, r, 1, prepared, work + (r - row) * out.width * out.channels);
         });
     }
+    give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
 
  private:
@@ -196,28 +211,23 @@ struct DirectWeightGradient {
   /// Rows of both factors fill L1; each call also reads and writes all sums once.
   static constexpr int rows = rows_at_a_time(out.height, (S.stride * V.row() + D.row()) / 4, 1);
   static constexpr std::size_t total_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * out.channels);
-  static constexpr std::size_t merged_size = total_size;
-  static constexpr std::size_t work_size = 0;
+  static constexpr std::size_t own_sums_size = 0, work_size = 0;
+  static constexpr int steps = 1;
 
-  static void run(const float* v, const float* d, int row, int count, int, bool, float* total, float*) {
+  static void run(const float* v, const float* d, int, int row, int count, float* total, float*, Ahead& ahead) {
+    ahead.step();
     constexpr int channels = V.image.channels;
     constexpr bool merge = channels == S.in.channels;  // neighbouring taps are then one run of channels
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);
-    const Pixels pixels{count, out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
+    constexpr Pixels pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
     const float* gradient = d + D.at(row, 0);
     for (int kh = 0; kh < S.kernel; ++kh)
       for (int kw = 0; kw < (merge ? 1 : S.kernel); ++kw)
-        outer_product<Arch, length, out.channels / lanes<Arch>>(v + (row * S.stride + kh) * V.row() + kw * channels, gradient, pixels,
-                                                                total + (kh * S.kernel + kw) * S.in.channels * out.channels, out.channels);
+        outer_product<Arch, length, out.channels / lanes<Arch>, pixels, out.channels>(
+            v + (row * S.stride + kh) * V.row() + kw * channels, gradient, count,
+            total + (kh * S.kernel + kw) * S.in.channels * out.channels);
   }
-  /// weight_gradient = the sum of the parts' totals, in their order: floats [first, last) of it.
-  static void merge_parts(const float* totals, int parts, std::size_t first, std::size_t last, float* weight_gradient) {
-    for (std::size_t i = first; i < last; i += lanes<Arch>) {
-      Vector<Arch> sum = load<Arch>(totals + i);
-      for (int part = 1; part < parts; ++part) sum = sum + load<Arch>(totals + static_cast<std::size_t>(part) * total_size + i);
-      store<Arch>(weight_gradient + i, sum);
-    }
-  }
+  static void finish_part(const float*, float*) {}
 };
 
 }  // namespace sdepth::cpu

@@ -1,11 +1,57 @@
-// The way out of a backward stage: raw gradient rows from scratch, plus `add`, masked by the Source's ReLU, to memory; with the sums its norms need.
+// The way out of a stage: sinks, to which kernels give the pixels they have computed, a block at a time.
+//
+// A sink's interface: begin(pixels), then for each vector of channels of the block either
+//   tile(row, column, channel, values)                        the whole block in registers, [rows][columns]
+//   block(row, column, channel, values, rows, columns, …)     in memory, of any size
+// where (row, column) is the block's first pixel in its image. What there is to do is asked once per block, not per pixel.
 #pragma once
 
 #include <cstddef>
 
+#include <sdepth/kernels/cpu/scratch.hpp>
 #include <sdepth/kernels/cpu/source.hpp>
+#include <sdepth/kernels/cpu/statistics.hpp>
 
 namespace sdepth::cpu {
+
+/// Forward: + bias, to memory, with the statistics. For one image of shape Out, channels padded.
+template <class Arch, Shape Out>
+class ForwardSink {
+ public:
+  /// @param bias, moments  null: none
+  ForwardSink(float* out, const float* bias, Moments* moments) : out_(out), bias_(bias), moments_(moments) {}
+
+  void begin(int pixels) const {
+    if (moments_) moments_->begin(pixels);
+  }
+  template <std::size_t Rows, std::size_t Columns>
+  SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&values)[Rows][Columns]) const {
+    const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
+    float* to = out_ + (row * Out.width + column) * Out.channels + channel;
+    SDEPTH_UNROLL(4)
+    for (std::size_t i = 0; i < Rows; ++i) {
+      SDEPTH_UNROLL(4)
+      for (std::size_t j = 0; j < Columns; ++j) {
+        values[i][j] = values[i][j] + bias;
+        store<Arch>(to + (static_cast<int>(i) * Out.width + static_cast<int>(j)) * Out.channels, values[i][j]);
+      }
+    }
+    if (moments_) moments_->tile<Arch>(channel, values);
+  }
+  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+    const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
+    float* to = out_ + (row * Out.width + column) * Out.channels + channel;
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j)
+        store<Arch>(to + (i * Out.width + j) * Out.channels, load<Arch>(values + i * row_step + j * step) + bias);
+    if (moments_) moments_->block<Arch>(channel, to, rows, columns, Out.width * Out.channels, Out.channels);
+  }
+
+ private:
+  float* out_;
+  const float* bias_;
+  Moments* moments_;
+};
 
 /// Sums of one part of the batch, per channel [padded(C)]; null: not wanted. The x̂ sums lack the factor inverse_deviation until the parts are merged.
 struct PartialSums {
@@ -14,63 +60,85 @@ struct PartialSums {
   float* dz_shortcut = nullptr;  // Σ dz·(shortcut − its mean)
 };
 
-/// Σ dz·(x − mean) of one vector of channels.
-template <class Arch, bool Wanted>
-struct CentredSum {
-  Vector<Arch> mean, sum;
-  CentredSum(const Norm<float>* norm, std::size_t c) {
-    if constexpr (Wanted) {
-      mean = load<Arch>(norm->mean + c);
-      sum = all<Arch>(0.0F);
+/// Backward: out = mask(gradient + add), masked by the Source's ReLU, with the sums that its norms need. For one image of shape In, channels padded.
+///
+/// All tensors are given at the image's first number. v is the Source's value in scratch of geometry V, read where the Source has a ReLU. out may be `add`.
+template <class Arch, Shape In, Scratch V>
+class GradientSink {
+ public:
+  GradientSink(const Source<float>& source, std::size_t image, const float* v, const float* add, float* out, const PartialSums& sums)
+      : mean_(source.norm ? source.norm->mean : nullptr),
+        shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
+        x_(sums.dz_x ? source.x + image : nullptr),
+        shortcut_(sums.dz_shortcut ? source.shortcut + image : nullptr),
+        v_(source.relu ? v : nullptr),
+        add_(add ? add + image : nullptr),
+        out_(out + image),
+        sums_(sums) {}
+
+  void begin(int) const {}
+  template <std::size_t Rows, std::size_t Columns>
+  SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&dz)[Rows][Columns]) const {
+    const int at = (row * In.width + column) * In.channels + channel;
+    const auto each = [&](const auto& body) {
+      SDEPTH_UNROLL(4)
+      for (std::size_t i = 0; i < Rows; ++i) {
+        SDEPTH_UNROLL(4)
+        for (std::size_t j = 0; j < Columns; ++j)
+          body(dz[i][j], at + (static_cast<int>(i) * In.width + static_cast<int>(j)) * In.channels, static_cast<int>(i),
+               static_cast<int>(j));
+      }
+    };
+    if (add_) each([&](Vector<Arch>& d, int p, int, int) { d = d + load<Arch>(add_ + p); });
+    if (v_) {
+      const float* v = v_ + V.at(row, column) + channel;
+      each([&](Vector<Arch>& d, int, int i, int j) { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
+    }
+    each([&](const Vector<Arch>& d, int p, int, int) { store<Arch>(out_ + p, d); });
+    const auto add_up = [&](float* total, const auto& term) {
+      Vector<Arch> sum = load<Arch>(total + channel);
+      each([&](const Vector<Arch>& d, int p, int, int) { sum = term(sum, d, p); });
+      store<Arch>(total + channel, sum);
+    };
+    if (sums_.dz) add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, int) { return sum + d; });
+    if (x_) {
+      const Vector<Arch> mean = load<Arch>(mean_ + channel);
+      add_up(sums_.dz_x,
+             [&](const Vector<Arch>& sum, const Vector<Arch>& d, int p) { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
+    }
+    if (shortcut_) {
+      const Vector<Arch> mean = load<Arch>(shortcut_mean_ + channel);
+      add_up(sums_.dz_shortcut,
+             [&](const Vector<Arch>& sum, const Vector<Arch>& d, int p) { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
     }
   }
-  SDEPTH_INLINE void add(const Vector<Arch>& dz, const float* x) {
-    if constexpr (Wanted) sum = fma<Arch>(dz, load<Arch>(x) - mean, sum);
+  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+    for (int i = 0; i < rows; ++i) {
+      const float* from = values + i * row_step;
+      int j = 0;
+      for (; j + 4 <= columns; j += 4) {
+        Vector<Arch> dz[1][4];
+        SDEPTH_UNROLL(4)
+        for (int k = 0; k < 4; ++k) dz[0][k] = load<Arch>(from + (j + k) * step);
+        tile(row + i, column + j, channel, dz);
+      }
+      for (; j < columns; ++j) {
+        Vector<Arch> dz[1][1] = {{load<Arch>(from + j * step)}};
+        tile(row + i, column + j, channel, dz);
+      }
+    }
   }
-  void add_to(float* total) const {
-    if constexpr (Wanted) store<Arch>(total, load<Arch>(total) + sum);
-  }
+
+ private:
+  const float* mean_;
+  const float* shortcut_mean_;
+  const float* x_;
+  const float* shortcut_;
+  const float* v_;
+  const float* add_;
+  float* out_;
+  PartialSums sums_;
 };
-
-template <class Arch, bool Add, bool Mask, bool Dz, bool DzX, bool DzShortcut>
-void write_masked(const float* gradient, const float* v, const Source<float>& source, const float* add, float* out, const Run& run,
-                  const PartialSums& sums) {
-  const auto channels = static_cast<std::size_t>(run.channels);
-  for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
-    Vector<Arch> dz_sum = all<Arch>(0.0F);
-    CentredSum<Arch, DzX> x_sum(source.norm, c);
-    CentredSum<Arch, DzShortcut> shortcut_sum(source.shortcut_norm, c);
-    for (std::size_t i = c; i < run.size(); i += channels) {
-      Vector<Arch> dz = load<Arch>(gradient + i);
-      if constexpr (Add) dz = dz + load<Arch>(add + run.at + i);
-      if constexpr (Mask) dz = where_positive<Arch>(load<Arch>(v + i), dz);
-      store<Arch>(out + run.at + i, dz);
-      if constexpr (Dz) dz_sum = dz_sum + dz;
-      x_sum.add(dz, source.x + run.at + i);
-      if constexpr (DzShortcut) shortcut_sum.add(dz, source.shortcut + run.at + i);
-    }
-    if constexpr (Dz) store<Arch>(sums.dz + c, load<Arch>(sums.dz + c) + dz_sum);
-    x_sum.add_to(sums.dz_x + c);
-    shortcut_sum.add_to(sums.dz_shortcut + c);
-  }
-}
-
-/// out = mask(gradient + add) over the run, in this order per number, so that out may be `add`. gradient and v (read where the Source has a ReLU)
-/// point at the run's first number; add and out, and the Source's tensors, are indexed by run.at.
-template <class Arch>
-void finish_gradient(const float* gradient, const float* v, const Source<float>& source, const float* add, float* out, const Run& run,
-                     const PartialSums& sums) {
-  when(add, [&](auto adds) {
-    when(source.relu, [&](auto masks) {
-      when(sums.dz, [&](auto dz) {
-        when(sums.dz_x, [&](auto dz_x) {
-          when(sums.dz_shortcut,
-               [&](auto dz_shortcut) { write_masked<Arch, adds, masks, dz, dz_x, dz_shortcut>(gradient, v, source, add, out, run, sums); });
-        });
-      });
-    });
-  });
-}
 
 /// Where parts keep their sums: [parts][3][channels] in shared memory, zero before use.
 class SumsOfParts {

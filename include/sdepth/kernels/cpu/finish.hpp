@@ -12,34 +12,35 @@
 
 namespace sdepth::cpu {
 
-/// Pixels that are worked on at a time: 8 KiB, so that what a first pass wrote is in L1 for the second.
-[[nodiscard]] constexpr int run_pixels(int channels) noexcept { return std::max(2048 / channels, 1); }
-
-/// Calls body(run) for runs of pixels that make up a range of images; runs end where images do.
-template <class Body>
-void for_each_run(const Range& images, const Shape& image, const Body& body) {
-  const int step = run_pixels(image.channels), pixels = static_cast<int>(image.pixels());
+/// Calls body(n, first row, rows) for bands of rows of a range of images: about 8 KiB, so that what a first pass wrote is in L1 for the second.
+template <Shape Image, class Body>
+void for_each_band(const Range& images, const Body& body) {
+  constexpr int rows = rows_at_a_time(Image.height, Image.width * Image.channels, 1);
   for (int n = images.first; n < images.last; ++n)
-    for (int p = 0; p < pixels; p += step)
-      body(Run{static_cast<std::size_t>(n) * image.size() + static_cast<std::size_t>(p) * static_cast<std::size_t>(image.channels),
-               std::min(step, pixels - p), image.channels});
+    for (int row = 0; row < Image.height; row += rows) body(n, row, std::min(rows, Image.height - row));
 }
+template <Shape Image>
+inline constexpr std::size_t band_size =
+    static_cast<std::size_t>(rows_at_a_time(Image.height, Image.width* Image.channels, 1) * Image.width * Image.channels);
 
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
 template <class Arch, int Parts, Shape S>
 void finish(Workspace<float>& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
-  constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels);
+  constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
   const int parts = std::min(batch, Parts);
-  space.reserve(static_cast<std::size_t>(run_pixels(image.channels) * image.channels), moments_size);
+  space.reserve(band_size<image>, moments_size);
   std::fill_n(space.shared(), moments_size, 0.0F);
   const MomentsOfParts moments(space.shared(), image.channels);
   parallel_for(parts, space.threads(), [&](int part, int thread) {
     Moments mine = moments.of(part);
     float* v = space.of_thread(thread);
-    for_each_run(part_of(batch, parts, part), image, [&](const Run& run) {
-      read_source<Arch>(source, run, v);
-      if (statistics.mean) mine.add<Arch>(v, run.pixels, run.channels);
+    for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
+      const std::size_t at = static_cast<std::size_t>(n) * image.size() + static_cast<std::size_t>(row) * row_size;
+      read_source<Arch>(source, {at, rows * image.width, image.channels}, v);
+      if (!statistics.mean) return;
+      mine.begin(rows * image.width);
+      for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
     });
   });
   if (statistics.mean)
@@ -53,20 +54,23 @@ template <class Arch, int Parts, Shape S>
 void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
                      float* out, const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
-  constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels);
-  constexpr auto run_size = static_cast<std::size_t>(run_pixels(image.channels) * image.channels);
+  constexpr Scratch band{image, 0, 0, image.height, image.width};  // as if it were whole: bands lie one after the other
+  constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
   const int parts = std::min(batch, Parts);
-  space.reserve(2 * run_size, sums_size);
+  space.reserve(2 * band_size<image>, sums_size);
   std::fill_n(space.shared(), sums_size, 0.0F);
   const SumsOfParts sums_of_parts(space.shared(), image.channels, sums);
   const Source<float> values = values_of(source);
   parallel_for(parts, space.threads(), [&](int part, int thread) {
     float* d = space.of_thread(thread);
-    float* v = d + run_size;
-    for_each_run(part_of(batch, parts, part), image, [&](const Run& run) {
+    float* v = d + band_size<image>;
+    for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
+      const std::size_t at = static_cast<std::size_t>(n) * image.size() + static_cast<std::size_t>(row) * row_size;
+      const Run run{at, rows * image.width, image.channels};
       read_gradient<Arch>(gradient, run, d, nullptr);
       if (source.relu) read_source<Arch>(values, run, v);
-      finish_gradient<Arch>(d, v, source, add, out, run, sums_of_parts.of(part));
+      give_rows<Arch, image.width, image.channels>(d, 0, rows,
+                                                   GradientSink<Arch, image, band>(source, at, v, add, out, sums_of_parts.of(part)));
     });
   });
   sums_of_parts.merge(parts, source);

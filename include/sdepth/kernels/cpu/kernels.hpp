@@ -43,14 +43,4 @@ struct Fastest {
   using Kernels = typename std::conditional_t<winograd_pays(S), Winograd, Direct>::template Kernels<Arch, S>;
 };
 
-/// Direct kernels forward, the faster ones backward. A unit whose input lies nearer to ReLU's kink than the forward pass's rounding gets another gradient,
-/// a change some thousand times a rounding error; Winograd's rounding, three to ten times that of direct kernels, meets such units in nearly every step of a
-/// deep network, direct kernels in few. Backward there is no such amplification.
-struct DirectForwardOnly {
-  template <class Arch, ConvShape S>
-  struct Kernels : Fastest::Kernels<Arch, S> {
-    using Forward = DirectForward<Arch, S>;
-  };
-};
-
 }  // namespace sdepth::cpu

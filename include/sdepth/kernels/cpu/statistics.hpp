@@ -1,13 +1,14 @@
-// Batch normalisation's mean and variance, from rows that are still in L1 when they are written.
+// Batch normalisation's mean and variance, from values on their way to memory.
 //
-// Each run of rows gives its own mean and squared deviations; runs, and then parts of the batch, are merged by Chan's formula. No E[x²] − E[x]², whose
+// Each block of pixels gives its own mean and squared deviations; blocks, and then parts of the batch, are merged by Chan's formula. No E[x²] − E[x]², whose
 // digits cancel where the mean is large against the deviation.
 // Source: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979.
 #pragma once
 
 #include <cstddef>
 
-#include <sdepth/kernels/cpu/source.hpp>
+#include <sdepth/kernels/cpu/vector.hpp>
+#include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::cpu {
 
@@ -16,44 +17,61 @@ class Moments {
  public:
   Moments(float* mean, float* squares) : mean_(mean), squares_(squares) {}
 
-  /// Merges a run of pixels; values points at its first number.
-  template <class Arch>
-  void add(const float* values, int pixels, int channels) {
-    const auto step = static_cast<std::size_t>(channels);
-    const auto size = static_cast<std::size_t>(pixels) * step;
-    const float share = static_cast<float>(pixels) / static_cast<float>(count_ + pixels);
-    const float between = static_cast<float>(count_) * share;
-    for (std::size_t c = 0; c < step; c += lanes<Arch>) {
-      // Two chains of additions hide half of their latency; more would not pay for runs this short.
-      Vector<Arch> even = all<Arch>(0.0F), odd = even;
-      std::size_t i = c;
-      for (; i + step < size; i += 2 * step) {
-        even = even + load<Arch>(values + i);
-        odd = odd + load<Arch>(values + i + step);
-      }
-      if (i < size) even = even + load<Arch>(values + i);
-      const Vector<Arch> mean = (even + odd) * all<Arch>(1.0F / static_cast<float>(pixels));
-      even = odd = all<Arch>(0.0F);
-      for (i = c; i + step < size; i += 2 * step) {
-        const Vector<Arch> a = load<Arch>(values + i) - mean, b = load<Arch>(values + i + step) - mean;
-        even = fma<Arch>(a, a, even);
-        odd = fma<Arch>(b, b, odd);
-      }
-      if (i < size) {
-        const Vector<Arch> a = load<Arch>(values + i) - mean;
-        even = fma<Arch>(a, a, even);
-      }
-      const Vector<Arch> delta = mean - load<Arch>(mean_ + c);
-      store<Arch>(mean_ + c, fma<Arch>(delta, all<Arch>(share), load<Arch>(mean_ + c)));
-      store<Arch>(squares_ + c, load<Arch>(squares_ + c) + even + odd + delta * delta * all<Arch>(between));
-    }
+  /// The next block has so many pixels: tile() or block() follows for each vector of channels.
+  void begin(int pixels) {
+    const float m = static_cast<float>(pixels), n = static_cast<float>(count_);
+    per_pixel_ = 1.0F / m;
+    share_ = m / (n + m);
+    between_ = n * share_;
     count_ += pixels;
+  }
+  /// A block in registers.
+  template <class Arch, std::size_t Rows, std::size_t Columns>
+  SDEPTH_INLINE void tile(int channel, const Vector<Arch> (&values)[Rows][Columns]) {
+    Vector<Arch> sum = values[0][0];
+    SDEPTH_UNROLL(16)
+    for (std::size_t i = 1; i < Rows * Columns; ++i) sum = sum + values[i / Columns][i % Columns];
+    const Vector<Arch> mean = sum * all<Arch>(per_pixel_);
+    Vector<Arch> squares = all<Arch>(0.0F);
+    SDEPTH_UNROLL(16)
+    for (std::size_t i = 0; i < Rows * Columns; ++i) {
+      const Vector<Arch> deviation = values[i / Columns][i % Columns] - mean;
+      squares = fma<Arch>(deviation, deviation, squares);
+    }
+    merge<Arch>(channel, mean, squares);
+  }
+  /// A block in memory: pixels `step` floats apart, rows of `columns` pixels `row_step` floats apart.
+  template <class Arch>
+  void block(int channel, const float* values, int rows, int columns, int row_step, int step) {
+    const auto sum_up = [&](const auto& term) {
+      // Two chains of additions hide half of their latency; more would not pay for blocks this small.
+      Vector<Arch> even = all<Arch>(0.0F), odd = even;
+      for (int r = 0; r < rows; ++r) {
+        const float* p = values + r * row_step;
+        int i = 0;
+        for (; i + 1 < columns; i += 2, p += 2 * step) {
+          even = term(even, load<Arch>(p));
+          odd = term(odd, load<Arch>(p + step));
+        }
+        if (i < columns) even = term(even, load<Arch>(p));
+      }
+      return even + odd;
+    };
+    const Vector<Arch> mean = sum_up([](const Vector<Arch>& sum, const Vector<Arch>& v) { return sum + v; }) * all<Arch>(per_pixel_);
+    merge<Arch>(channel, mean, sum_up([&](const Vector<Arch>& sum, const Vector<Arch>& v) { return fma<Arch>(v - mean, v - mean, sum); }));
   }
 
  private:
+  template <class Arch>
+  SDEPTH_INLINE void merge(int channel, const Vector<Arch>& mean, const Vector<Arch>& squares) {
+    const Vector<Arch> old = load<Arch>(mean_ + channel), delta = mean - old;
+    store<Arch>(mean_ + channel, fma<Arch>(delta, all<Arch>(share_), old));
+    store<Arch>(squares_ + channel, fma<Arch>(delta * delta, all<Arch>(between_), load<Arch>(squares_ + channel) + squares));
+  }
   float* mean_;
   float* squares_;
   long count_ = 0;
+  float per_pixel_ = 0, share_ = 0, between_ = 0;
 };
 
 /// Where parts keep their moments: [parts][2][channels] in shared memory, zero before use.

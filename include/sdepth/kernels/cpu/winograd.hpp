@@ -25,19 +25,37 @@ namespace sdepth::cpu {
     if (rows % r == 0 && r * row_floats <= limit) best = r;
   return best;
 }
+/// How many images are worked on at a time: small ones together, since U, or dU, which is too large for L1, is then read once for all their tiles. 16 tiles
+/// suffice to hide that (measured: 64 channels at 8×8, products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16); no more than 1,024
+/// floats per position, 147 KiB for each of V and M, so that both stay in L2.
+[[nodiscard]] constexpr int images_at_a_time(int tiles, int channels) noexcept {
+  return std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
+}
 [[nodiscard]] constexpr int plane_size(int tiles, int channels) noexcept { return tiles * channels + 16; }
 
-/// Transforms `rows` rows of `columns` tiles of T::inputs² pixels to planes; pixels are `channels` floats apart and rows of them `row` floats.
-template <class Arch, class T>
-void transform_to_planes(const float* in, int row, int channels, int rows, int columns, int plane, float* planes) {
-  for (int r = 0; r < rows; ++r)
-    for (int t = 0; t < columns; ++t) {
-      const float* tile = in + r * winograd_tile * row + t * winograd_tile * channels;
-      float* to = planes + (r * columns + t) * channels;
-      for (int c = 0; c < channels; c += lanes<Arch>)
-        transform_tile<Arch, T>([&](int i, int j) { return load<Arch>(tile + i * row + j * channels + c); },
-                                [&](int i, int j, const Vector<Arch>& v) { store<Arch>(to + (i * 6 + j) * plane + c, v); });
-    }
+/// Where tiles are read: pixels `channels` floats apart, rows of them `row`; and the planes that they are transformed to.
+struct Tiling {
+  int row = 0;
+  int channels = 0;
+  int rows = 0;     // of tiles
+  int columns = 0;  // of tiles
+  int plane = 0;
+};
+/// Transforms tiles of pixels to planes [36][tiles][channels]. Geometry is part of the type: with distances in variables, address arithmetic took as long as all else.
+template <class Arch, Tiling G, bool OfGradient>
+void transform_to_planes(const float* in, float* planes) {
+  for (int r = 0; r < G.rows; ++r)
+    for (int t = 0; t < G.columns; ++t)
+      for (int c = 0; c < G.channels; c += lanes<Arch>) {
+        const float* tile = in + r * winograd_tile * G.row + t * winograd_tile * G.channels + c;
+        float* to = planes + (r * G.columns + t) * G.channels + c;
+        const auto from = [&](int i, int j) { return load<Arch>(tile + i * G.row + j * G.channels); };
+        const auto put = [&](int i, int j, const Vector<Arch>& v) { store<Arch>(to + (i * 6 + j) * G.plane, v); };
+        if constexpr (OfGradient)
+          transform_tile<Arch, GradientTransform<Arch>>(from, put);
+        else
+          transform_input_tile<Arch>(from, put);
+      }
 }
 
 /// Forward, and input gradient as the forward of the rotated, transposed weights. From: the scratch read. Out: what is written. Channels: the inputs that
@@ -50,115 +68,151 @@ struct WinogradKernel {
   /// 256 floats per position: 36 KiB for each of V and M, about L1 and far within L2.
   static constexpr int tile_rows =
       tile_rows_at_a_time(tiles_of(Out.height), tile_columns* std::max(From.image.channels, Out.channels), 256);
-  static constexpr int tiles = tile_rows * tile_columns;
-  static constexpr int images = 1;
-  static constexpr int rows = tile_rows * winograd_tile;
+  static constexpr int images = images_at_a_time(tiles_of(Out.height) * tile_columns, std::max(From.image.channels, Out.channels));
+  static constexpr int rows = images > 1 ? tiles_of(Out.height) * winograd_tile : tile_rows* winograd_tile;
+  static constexpr int tiles = rows / winograd_tile * tile_columns;  // of one image in a call
   static constexpr int vectors = Out.channels / lanes<Arch>;
-  static constexpr int v_plane = plane_size(tiles, From.image.channels), m_plane = plane_size(tiles, Out.channels);
+  static constexpr int v_plane = plane_size(images * tiles, From.image.channels), m_plane = plane_size(images * tiles, Out.channels);
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * Channels * Out.channels);
-  static constexpr int prepare_tasks = Channels;
+  static constexpr int prepare_block = 16;  // channels: a cache line
+  static constexpr int prepare_tasks = (Channels + prepare_block - 1) / prepare_block, steps = winograd_positions;
 
   /// The rows of operand that the tiles of output rows up to `row` are made from.
   [[nodiscard]] static constexpr int needed(int row) noexcept { return std::clamp(tiled_extent(row) - From.top, 0, From.image.height); }
 
-  /// U = G w Gᵀ of one input channel, in double.
-  static void prepare(int channel, const float* weights, float* prepared) {
+  /// U = G w Gᵀ of 16 input channels, in double.
+  static void prepare(int task, const float* weights, float* prepared) {
     constexpr int pitch = padded<Arch>(Transposed ? Channels : OutChannels), inputs = Transposed ? OutChannels : Channels;
-    for (int o = 0; o < Out.channels; ++o) {
-      double half[6][3] = {};
-      for (int a = 0; o < OutChannels && a < 3; ++a)
-        for (int b = 0; b < 3; ++b) {
-          const int tap = Transposed ? 8 - (a * 3 + b) : a * 3 + b;
-          const double w = static_cast<double>(weights[(tap * inputs + (Transposed ? o : channel)) * pitch + (Transposed ? channel : o)]);
-          for (int i = 0; i < 6; ++i) half[i][b] += winograd_g[i][a] * w;
-        }
-      for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j) {
-          double u = 0;
-          for (int b = 0; b < 3; ++b) u += half[i][b] * winograd_g[j][b];
-          prepared[((i * 6 + j) * Channels + channel) * Out.channels + o] = static_cast<float>(u);
-        }
+    const int first = task * prepare_block;
+    for (int o = 0; o < Out.channels; o += prepare_block) {
+      float block[9][prepare_block][prepare_block] = {};  // [tap][input][output]: transposed here, so that all else runs along the outputs
+      for (int tap = 0; tap < 9; ++tap)
+        for (int i = 0; i < prepare_block && first + i < Channels; ++i)
+          for (int j = 0; j < prepare_block && o + j < OutChannels; ++j)
+            block[tap][i][j] = Transposed ? weights[((8 - tap) * inputs + o + j) * pitch + first + i]
+                                          : weights[(tap * inputs + first + i) * pitch + o + j];
+      for (int i = 0; i < prepare_block && first + i < Channels; ++i)
+        transform_weights(block, i, std::min(prepare_block, Out.channels - o), prepared + (first + i) * Out.channels + o);
     }
   }
 
-  static void run(const float* in, int row, int count, const float* prepared, const float* bias, float* work, float* to) {
+  template <class Sinks>
+  static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
     float* v = work;
     float* m = work + winograd_positions * v_plane;
-    transform_to_planes<Arch, InputTransform<Arch>>(in + row * From.row(), From.row(), From.image.channels, tile_rows, tile_columns,
-                                                    v_plane, v);
-    constexpr Grid grid{.in_column = From.image.channels, .out_column = Out.channels};
-    constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels};
-    constexpr Block block = choose_block<Arch>(1, tiles, vectors, Channels);
-    for (int k = 0; k < winograd_positions; ++k)
-      convolve_rows<Arch, block, grid, taps, tiles, vectors>(1, v + k * v_plane, prepared + k * Channels * Out.channels, nullptr,
-                                                             m + k * m_plane);
-    for (int t = 0; t < tiles; ++t)
-      write_tile(m + t * Out.channels, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count, bias, to);
+    constexpr Tiling tiling{From.row(), From.image.channels, rows / winograd_tile, tile_columns, v_plane};
+    for (int g = 0; g < group; ++g)
+      transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
+                                               v + g * tiles * From.image.channels);
+    for (int k = 0; k < winograd_positions; ++k) {
+      ahead.step();
+      const float* u = prepared + k * Channels * Out.channels;
+      if (group == images)
+        product<images * tiles>(v + k * v_plane, u, m + k * m_plane);
+      else
+        for (int g = 0; g < group; ++g)
+          product<tiles>(v + k * v_plane + g * tiles * From.image.channels, u, m + k * m_plane + g * tiles * Out.channels);
+    }
+    for (int g = 0; g < group; ++g) {
+      const auto sink = sinks(g);
+      for (int t = 0; t < tiles; ++t)
+        give_tile(m + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count, sink);
+    }
   }
 
  private:
-  /// Aᵀ M A of one tile to its pixels; those beyond the image are dropped.
-  static void write_tile(const float* m, int row, int column, int count, const float* bias, float* to) {
+  /// U of input i of a block, for `outputs` neighbouring outputs.
+  static void transform_weights(const float (&block)[9][prepare_block][prepare_block], int i, int outputs, float* to) {
+    double half[6][3][prepare_block];
+    for (int r = 0; r < 6; ++r)
+      for (int b = 0; b < 3; ++b)
+        for (int o = 0; o < prepare_block; ++o)
+          half[r][b][o] = winograd_g[r][0] * static_cast<double>(block[b][i][o]) +
+                          winograd_g[r][1] * static_cast<double>(block[3 + b][i][o]) +
+                          winograd_g[r][2] * static_cast<double>(block[6 + b][i][o]);
+    for (int r = 0; r < 6; ++r)
+      for (int c = 0; c < 6; ++c) {
+        float u[prepare_block];
+        for (int o = 0; o < prepare_block; ++o)
+          u[o] = static_cast<float>(winograd_g[c][0] * half[r][0][o] + winograd_g[c][1] * half[r][1][o] + winograd_g[c][2] * half[r][2][o]);
+        std::copy_n(u, outputs, to + (r * 6 + c) * Channels * Out.channels);
+      }
+  }
+  /// One position: [tiles, C_in] · [C_in, C_out].
+  template <int Tiles>
+  static void product(const float* v, const float* u, float* m) {
+    constexpr Grid grid{.in_column = From.image.channels, .out_column = Out.channels};
+    constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels};
+    convolve_rows<Arch, choose_block<Arch>(1, Tiles, vectors, Channels), grid, taps, Tiles, vectors>(1, v, u, nullptr, m);
+  }
+  /// Aᵀ M A of one tile to the sink; pixels beyond the image are dropped.
+  template <class Sink>
+  static void give_tile(const float* m, int first_row, int row, int column, int count, const Sink& sink) {
     const int rows_here = std::min(winograd_tile, count - row), columns_here = std::min(winograd_tile, Out.width - column);
-    float* pixel = to + (row * Out.width + column) * Out.channels;
+    if (rows_here <= 0) return;
+    sink.begin(rows_here * columns_here);
     const bool whole = rows_here == winograd_tile && columns_here == winograd_tile;
     for (int c = 0; c < Out.channels; c += lanes<Arch>) {
-      const Vector<Arch> start = bias ? load<Arch>(bias + c) : all<Arch>(0.0F);
       const auto from = [&](int i, int j) { return load<Arch>(m + (i * 6 + j) * m_plane + c); };
-      const auto put = [&](int i, int j, const Vector<Arch>& v) { store<Arch>(pixel + (i * Out.width + j) * Out.channels + c, v + start); };
-      if (whole)
-        transform_tile<Arch, OutputTransform<Arch>>(from, put);
-      else
-        transform_tile<Arch, OutputTransform<Arch>>(from, [&](int i, int j, const Vector<Arch>& v) {
-          if (i < rows_here && j < columns_here) put(i, j, v);
-        });
+      if (whole) {
+        Vector<Arch> values[4][4];
+        transform_tile<Arch, OutputTransform<Arch>>(from, [&](int i, int j, const Vector<Arch>& v) { values[i][j] = v; });
+        sink.tile(first_row + row, column, c, values);
+      } else {
+        float values[16 * lanes<Arch>];
+        transform_tile<Arch, OutputTransform<Arch>>(
+            from, [&](int i, int j, const Vector<Arch>& v) { store<Arch>(values + (i * 4 + j) * lanes<Arch>, v); });
+        sink.block(first_row + row, column, c, values, rows_here, columns_here, 4 * lanes<Arch>, lanes<Arch>);
+      }
     }
   }
 };
 
-/// Weight gradient: the adjoint. Totals are dU [36][C_in][padded(C_out)]; Gᵀ dU G is taken when the parts are merged.
+/// Weight gradient: the adjoint. A thread's sums are dU [36][C_in][padded(C_out)]; a part's total is Gᵀ dU G.
 template <class Arch, ConvShape S, Scratch V, Scratch D>
 struct WinogradWeightGradient {
   static constexpr Shape out = output_image<Arch, S>;
   static constexpr int tile_columns = tiles_of(out.width), all_tile_rows = tiles_of(out.height);
   static constexpr int channels = std::max(V.image.channels, D.image.channels);
-  /// Each product reads and writes all totals, so it runs over as many tiles as L2 holds well (1,024 floats per position, at most 32 tiles): over several
-  /// images where one has fewer.
-  static constexpr int tile_rows = tile_rows_at_a_time(all_tile_rows, tile_columns* channels, std::min(1024, 32 * channels));
-  static constexpr int images = tile_rows == all_tile_rows ? std::max(1, std::min(1024 / channels, 32) / (tile_rows * tile_columns)) : 1;
+  static constexpr int images = images_at_a_time(all_tile_rows * tile_columns, channels);
+  /// Each product reads and writes all sums once, so it runs over twice as many tiles as the forward kernel's.
+  static constexpr int tile_rows = images > 1 ? all_tile_rows : tile_rows_at_a_time(all_tile_rows, tile_columns* channels, 512);
   static constexpr int rows = tile_rows * winograd_tile;
-  static constexpr int tiles = tile_rows * tile_columns;  // of one call
+  static constexpr int tiles = tile_rows * tile_columns;  // of one image in a call
   static constexpr int v_plane = plane_size(images * tiles, V.image.channels), m_plane = plane_size(images * tiles, D.image.channels);
   static constexpr int matrix = S.in.channels * out.channels;
-  static constexpr std::size_t total_size = static_cast<std::size_t>(winograd_positions * matrix);
-  static constexpr std::size_t merged_size = static_cast<std::size_t>(matrix);
+  static constexpr std::size_t own_sums_size = static_cast<std::size_t>(winograd_positions * matrix);
+  static constexpr std::size_t total_size = static_cast<std::size_t>(9 * matrix);
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
+  static constexpr int steps = winograd_positions;
 
-  static void run(const float* v, const float* d, int row, int, int slot, bool last, float* total, float* work) {
+  static void run(const float* v, const float* d, int group, int row, int, float* sums, float* work, Ahead& ahead) {
     float* m = work + winograd_positions * v_plane;
-    transform_to_planes<Arch, InputTransform<Arch>>(v + row * V.row(), V.row(), V.image.channels, tile_rows, tile_columns, v_plane,
-                                                    work + slot * tiles * V.image.channels);
-    transform_to_planes<Arch, GradientTransform<Arch>>(d + D.at(row, 0), D.row(), D.image.channels, tile_rows, tile_columns, m_plane,
-                                                       m + slot * tiles * D.image.channels);
-    if (!last) return;
-    const Pixels pixels{1, (slot + 1) * tiles, 0, V.image.channels, 0, D.image.channels};
-    for (int k = 0; k < winograd_positions; ++k)
-      outer_product<Arch, S.in.channels, out.channels / lanes<Arch>>(work + k * v_plane, m + k * m_plane, pixels, total + k * matrix,
-                                                                     out.channels);
+    constexpr Tiling v_tiling{V.row(), V.image.channels, tile_rows, tile_columns, v_plane};
+    constexpr Tiling d_tiling{D.row(), D.image.channels, tile_rows, tile_columns, m_plane};
+    for (int g = 0; g < group; ++g) {
+      const auto image = static_cast<std::size_t>(g);
+      transform_to_planes<Arch, v_tiling, false>(v + image * V.size() + row * V.row(), work + g * tiles * V.image.channels);
+      transform_to_planes<Arch, d_tiling, true>(d + image * D.size() + D.at(row, 0), m + g * tiles * D.image.channels);
+    }
+    constexpr Pixels all{images * tiles, 0, V.image.channels, 0, D.image.channels};
+    constexpr Pixels image{tiles, tiles * V.image.channels, V.image.channels, tiles * D.image.channels, D.image.channels};
+    constexpr int vectors = out.channels / lanes<Arch>;
+    for (int k = 0; k < winograd_positions; ++k) {
+      ahead.step();
+      if (group == images)
+        outer_product<Arch, S.in.channels, vectors, all, out.channels>(work + k * v_plane, m + k * m_plane, 1, sums + k * matrix);
+      else
+        outer_product<Arch, S.in.channels, vectors, image, out.channels>(work + k * v_plane, m + k * m_plane, group, sums + k * matrix);
+    }
   }
-  /// weight_gradient[tap][first … last) = Gᵀ dU G, dU the sum of the parts' totals in their order.
-  static void merge_parts(const float* totals, int parts, std::size_t first, std::size_t last, float* weight_gradient) {
-    constexpr auto step = static_cast<std::size_t>(matrix);
-    for (std::size_t i = first; i < last; i += lanes<Arch>)
+  /// total[tap] = Gᵀ dU G.
+  static void finish_part(const float* sums, float* total) {
+    for (int i = 0; i < matrix; i += lanes<Arch>)
       transform_tile<Arch, WeightTransform<Arch>>(
-          [&](int a, int b) {
-            const float* position = totals + static_cast<std::size_t>(a * 6 + b) * step + i;
-            Vector<Arch> sum = load<Arch>(position);
-            for (int part = 1; part < parts; ++part) sum = sum + load<Arch>(position + static_cast<std::size_t>(part) * total_size);
-            return sum;
-          },
-          [&](int a, int b, const Vector<Arch>& w) { store<Arch>(weight_gradient + static_cast<std::size_t>(a * 3 + b) * step + i, w); });
+          [&](int a, int b) { return load<Arch>(sums + (a * 6 + b) * matrix + i); },
+          [&](int a, int b, const Vector<Arch>& w) { store<Arch>(total + (a * 3 + b) * matrix + i, w); });
   }
 };
 

@@ -1,0 +1,49 @@
+// Prefetching what a thread will need next, in small portions while it computes: a stage's passes over memory then overlap with its arithmetic.
+//
+// Hardware prefetchers follow a stream once it is read; here reading and computing alternate, so each burst of reads would wait for memory first
+// (measured, 16 channels at 32×32: a forward stage ran at 1.4 times the multiply-add ceiling without this).
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <sdepth/core/memory.hpp>
+
+namespace sdepth::cpu {
+
+/// Up to five tensors' next images on their way to L2, a portion of each per step().
+class Ahead {
+ public:
+  /// @param steps  how often step() will be called while the present images are worked on
+  explicit Ahead(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
+
+  /// `size` floats from `first` on will be read or written next; null: nothing.
+  void want(const float* first, std::size_t size) {
+    if (!first || count_ == most) return;
+    const std::size_t lines = (size * sizeof(float) + alignment - 1) / alignment;
+    streams_[count_++] = {reinterpret_cast<const std::byte*>(first), lines, (lines + steps_ - 1) / steps_};
+  }
+  /// The next portion. To L2, not L1: what the kernels work on shall stay there. Writes profit, too: a store needs its line.
+  void step() {
+    for (int s = 0; s < count_; ++s) {
+      Stream& stream = streams_[s];
+      const std::size_t lines = std::min(stream.portion, stream.lines);
+      for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(stream.next + i * alignment, 0, 2);
+      stream.next += lines * alignment;
+      stream.lines -= lines;
+    }
+  }
+
+ private:
+  struct Stream {
+    const std::byte* next;
+    std::size_t lines;    // left
+    std::size_t portion;  // lines per step
+  };
+  static constexpr int most = 5;  // x, shortcut or y, add, dy, and one that is written
+  Stream streams_[most];
+  int count_ = 0;
+  std::size_t steps_;
+};
+
+}  // namespace sdepth::cpu
