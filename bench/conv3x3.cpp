@@ -5,6 +5,8 @@
 //   input_gradient    plain gradient → gradient of the input
 //   weight_gradient   plain gradient and a plain input → gradient of the weights
 //   backward          all that a training step does: both gradients through the norms, mask and sums; counted as two convolutions
+//   block_forward, block_backward   the first convolution of a residual block: it also reads the shortcut and writes the block's input; backward it adds
+//                     the shortcut's gradient
 #include <random>
 #include <string>
 
@@ -19,7 +21,7 @@ namespace {
 constexpr int batch = 128;
 constexpr std::size_t rotation_bytes = std::size_t{160} << 20;  // five times an L3 of 32 MiB
 
-enum class Direction { forward, input_gradient, weight_gradient, backward };
+enum class Direction { forward, input_gradient, weight_gradient, backward, block_forward, block_backward };
 
 void randomise(Buffer<float>& buffer) {
   std::minstd_rand random(1);
@@ -29,12 +31,14 @@ void randomise(Buffer<float>& buffer) {
 
 /// The tensors of one call: x and y are raw, dy and dx their gradients.
 struct Tensors {
-  explicit Tensors(std::size_t size) : x(size), y(size), dx(size), dy(size) {
+  explicit Tensors(std::size_t size) : x(size), y(size), dx(size), dy(size), shortcut(size), finished(size) {
     randomise(x);
+    randomise(shortcut);
+    randomise(finished);
     randomise(y);
     randomise(dy);
   }
-  Buffer<float> x, y, dx, dy;
+  Buffer<float> x, y, dx, dy, shortcut, finished;
 };
 
 template <int Channels, int Extent>
@@ -52,10 +56,12 @@ void conv3x3(benchmark::State& state, Direction direction) {
                          channel_numbers(4), channel_numbers(5), channel_numbers(6)};
   Backend::Space space;
   std::size_t next = 0;
-  const double operations = 2.0 * 9 * Channels * static_cast<double>(tensor) * (direction == Direction::backward ? 2 : 1);
+  const double operations = 2.0 * 9 * Channels * static_cast<double>(tensor) *
+                            (direction == Direction::backward || direction == Direction::block_backward ? 2 : 1);
   measure(state, space.threads(), operations, [&] {
     Tensors& t = sets[next++ % sets.size()];
     const Source<float> source{.x = t.x.data(), .norm = &norm, .relu = true};
+    const Source<float> block{.x = t.x.data(), .norm = &norm, .shortcut = t.shortcut.data(), .relu = true, .finished = t.finished.data()};
     switch (direction) {
       case Direction::forward:
         return Backend::conv_forward<shape>(space, batch, source, weights.data(), nullptr, t.y.data(),
@@ -69,6 +75,12 @@ void conv3x3(benchmark::State& state, Direction direction) {
       case Direction::backward:
         return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, source, weights.data(), weight_gradient.data(),
                                              nullptr, nullptr, t.dx.data(), {channel_numbers(8), channel_numbers(9), nullptr});
+      case Direction::block_forward:
+        return Backend::conv_forward<shape>(space, batch, block, weights.data(), nullptr, t.y.data(),
+                                            {channel_numbers(8), channel_numbers(9)});
+      case Direction::block_backward:
+        return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, block, weights.data(), weight_gradient.data(),
+                                             nullptr, t.dx.data(), t.dx.data(), {channel_numbers(8), channel_numbers(9), nullptr});
     }
   });
 }
@@ -77,7 +89,9 @@ const bool registered = [] {
   const std::pair<const char*, Direction> directions[] = {{"forward", Direction::forward},
                                                           {"input_gradient", Direction::input_gradient},
                                                           {"weight_gradient", Direction::weight_gradient},
-                                                          {"backward", Direction::backward}};
+                                                          {"backward", Direction::backward},
+                                                          {"block_forward", Direction::block_forward},
+                                                          {"block_backward", Direction::block_backward}};
   const std::pair<const char*, void (*)(benchmark::State&, Direction)> shapes[] = {
       {"16x32", conv3x3<16, 32>}, {"32x16", conv3x3<32, 16>}, {"64x8", conv3x3<64, 8>}};
   for (const auto& [direction_name, direction] : directions)

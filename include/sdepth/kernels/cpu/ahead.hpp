@@ -11,7 +11,7 @@
 
 namespace sdepth::cpu {
 
-/// Up to five tensors' next images on their way to L2, a portion of each per step().
+/// Some tensors' next images on their way to L2, a portion of each per step().
 class Ahead {
  public:
   /// @param steps  how often step() will be called while the present images are worked on
@@ -40,7 +40,7 @@ class Ahead {
     std::size_t lines;    // left
     std::size_t portion;  // lines per step
   };
-  static constexpr int most = 5;  // x, shortcut or y, add, dy, and one that is written
+  static constexpr int most = 7;  // a backward stage's dy, y, finished value, x, shortcut, add and out
   Stream streams_[most];
   int count_ = 0;
   std::size_t steps_;

@@ -170,6 +170,7 @@ struct ConvBackward {
     float* weight_gradient;
     const float* add;
     float* out;
+    const SourceSums<float>& sums;
   };
 
   /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's gradient. out may be add.
@@ -187,7 +188,7 @@ struct ConvBackward {
     float* prepared = shared.take(InputKernel::prepared_size);
     const float* kernel_weights = out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
-    const Operands operands{gradient, source, values_of(source), kernel_weights, weight_gradient, add, out};
+    const Operands operands{gradient, source, values_of(source), kernel_weights, weight_gradient, add, out, sums};
 
     parallel_for(parts, space.threads(), [&](int part, int thread) {
       float* memory = space.of_thread(thread);
@@ -247,6 +248,8 @@ struct ConvBackward {
     if (needs_v) want_source(ahead, o.values, v_scratch.image.size(), next, group, end);
     if (o.out) ahead.want(o.out + first * in.size(), images * in.size());
     if (o.add && o.add != o.out) ahead.want(o.add + first * in.size(), images * in.size());
+    if (o.sums.dz_normalised && o.source.finished) ahead.want(o.source.x + first * in.size(), images * in.size());
+    if (o.sums.dz_normalised_shortcut) ahead.want(o.source.shortcut + first * in.size(), images * in.size());
     return ahead;
   }
   /// weight_gradient = the sum of the parts' totals, in their order.

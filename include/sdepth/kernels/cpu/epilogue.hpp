@@ -79,7 +79,7 @@ class GradientSink {
   void begin(int) const {}
   template <std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&dz)[Rows][Columns]) const {
-    const int at = (row * In.width + column) * In.channels + channel;
+    const std::ptrdiff_t at = (std::ptrdiff_t{row} * In.width + column) * In.channels + channel;
     const auto each = [&](const auto& body) {
       SDEPTH_UNROLL(4)
       for (std::size_t i = 0; i < Rows; ++i) {
@@ -89,41 +89,41 @@ class GradientSink {
                static_cast<int>(j));
       }
     };
-    if (add_) each([&](Vector<Arch>& d, int p, int, int) { d = d + load<Arch>(add_ + p); });
+    if (add_) each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) { d = d + load<Arch>(add_ + p); });
     if (v_) {
       const float* v = v_ + V.at(row, column) + channel;
-      each([&](Vector<Arch>& d, int, int i, int j) { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
+      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j) { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
     }
-    each([&](const Vector<Arch>& d, int p, int, int) { store<Arch>(out_ + p, d); });
+    each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) { store<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) {
       Vector<Arch> sum = load<Arch>(total + channel);
-      each([&](const Vector<Arch>& d, int p, int, int) { sum = term(sum, d, p); });
+      each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) { sum = term(sum, d, p); });
       store<Arch>(total + channel, sum);
     };
-    if (sums_.dz) add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, int) { return sum + d; });
+    if (sums_.dz) add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t) { return sum + d; });
     if (x_) {
       const Vector<Arch> mean = load<Arch>(mean_ + channel);
       add_up(sums_.dz_x,
-             [&](const Vector<Arch>& sum, const Vector<Arch>& d, int p) { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
+             [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
     }
     if (shortcut_) {
       const Vector<Arch> mean = load<Arch>(shortcut_mean_ + channel);
       add_up(sums_.dz_shortcut,
-             [&](const Vector<Arch>& sum, const Vector<Arch>& d, int p) { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
+             [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
     for (int i = 0; i < rows; ++i) {
       const float* from = values + i * row_step;
       int j = 0;
-      for (; j + 4 <= columns; j += 4) {
+      for (; j + 4 <= columns; j += 4, from += 4 * step) {
         Vector<Arch> dz[1][4];
         SDEPTH_UNROLL(4)
-        for (int k = 0; k < 4; ++k) dz[0][k] = load<Arch>(from + (j + k) * step);
+        for (int k = 0; k < 4; ++k) dz[0][k] = load<Arch>(from + k * step);
         tile(row + i, column + j, channel, dz);
       }
-      for (; j < columns; ++j) {
-        Vector<Arch> dz[1][1] = {{load<Arch>(from + j * step)}};
+      for (; j < columns; ++j, from += step) {
+        Vector<Arch> dz[1][1] = {{load<Arch>(from)}};
         tile(row + i, column + j, channel, dz);
       }
     }
