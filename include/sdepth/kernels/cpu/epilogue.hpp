@@ -113,17 +113,17 @@ class GradientSink {
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+    const int whole = columns - columns % 4;
     for (int i = 0; i < rows; ++i) {
       const float* from = values + i * row_step;
-      int j = 0;
-      for (; j + 4 <= columns; j += 4, from += 4 * step) {
+      for (int j = 0; j < whole; j += 4) {
         Vector<Arch> dz[1][4];
         SDEPTH_UNROLL(4)
-        for (int k = 0; k < 4; ++k) dz[0][k] = load<Arch>(from + k * step);
+        for (int k = 0; k < 4; ++k) dz[0][k] = load<Arch>(from + (j + k) * step);
         tile(row + i, column + j, channel, dz);
       }
-      for (; j < columns; ++j, from += step) {
-        Vector<Arch> dz[1][1] = {{load<Arch>(from)}};
+      for (int j = whole; j < columns; ++j) {
+        Vector<Arch> dz[1][1] = {{load<Arch>(from + j * step)}};
         tile(row + i, column + j, channel, dz);
       }
     }
