@@ -40,18 +40,28 @@ inline constexpr Scratch input_scratch{input_image<Arch, S>, S.padding, S.paddin
                                        std::max(S.padding + S.in.height, (S.out().height - 1) * S.stride + S.kernel),
                                        std::max(S.padding + S.in.width, (S.out().width - 1) * S.stride + S.kernel)};
 
-/// Calls convolve_block for all channels of `count` rows of pixels. G's in_row and out_row lead from row to row.
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
-void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {
+/// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's in_row and out_row lead from row to row.
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, class Before>
+void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out, const Before& before) {
   for (int v = 0; v < Vectors; v += B.vectors) {
     const int channel = std::min(v, Vectors - B.vectors) * lanes<Arch>;
     for (int row = 0; row < count; row += B.rows)
       for (int w = 0; w < Width; w += B.columns) {
+        before();
         const int column = std::min(w, Width - B.columns);
         convolve_block<Arch, B, G, T>(in + row * G.in_row + column * G.in_column, weights + channel, bias ? bias + channel : nullptr,
                                       out + row * G.out_row + column * G.out_column + channel);
       }
   }
+}
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
+void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {
+  convolve_rows<Arch, B, G, T, Width, Vectors>(count, in, weights, bias, out, [] {});
+}
+/// How many blocks those are.
+[[nodiscard]] constexpr int blocks_of(const Block& block, int rows, int width, int vectors) noexcept {
+  return (rows + block.rows - 1) / block.rows * ((width + block.columns - 1) / block.columns) *
+         ((vectors + block.vectors - 1) / block.vectors);
 }
 
 /// Gives rows of pixels [count, width, channels] to a sink. Not straight from the registers: blocks overlap at a row's end, and a sink counts each pixel once.
@@ -72,7 +82,7 @@ struct DirectForward {
   static constexpr int rows = rows_at_a_time(out.height, out.width* out.channels, block.rows);
   static constexpr std::size_t prepared_size = 0;
   static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
-  static constexpr int prepare_tasks = 0, steps = 1;
+  static constexpr int prepare_tasks = 0, steps = blocks_of(block, rows, out.width, vectors);
   static void prepare(int, const float*, float*) {}
 
   [[nodiscard]] static constexpr int needed(int row) noexcept {
@@ -80,9 +90,9 @@ struct DirectForward {
   }
   template <class Sinks>
   static void run(const float* in, int, int row, int count, const float* weights, float* work, Ahead& ahead, const Sinks& sinks) {
-    ahead.step();
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
-    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, nullptr, work);
+    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, nullptr, work,
+                                                                 [&] { ahead.step(); });
     give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
 
@@ -139,7 +149,7 @@ struct DirectInputGradient {
   static constexpr int vectors = out.channels / lanes<Arch>;
   static constexpr int images = 1;
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(S.kernel * S.kernel * S.channels_out * out.channels);
-  static constexpr int prepare_tasks = S.kernel * S.kernel, steps = 1;
+  static constexpr int prepare_tasks = S.kernel * S.kernel;
 
   /// Several rows are blocked together at stride 1 only: otherwise neighbouring rows have different taps.
   [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
@@ -147,6 +157,7 @@ struct DirectInputGradient {
   }
   static constexpr int rows =
       rows_at_a_time(out.height, out.width* out.channels, S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);
+  static constexpr int steps = S.stride == 1 ? 1 : rows;
   static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
 
   /// Transposes one tap.
@@ -159,14 +170,16 @@ struct DirectInputGradient {
   }
   template <class Sinks>
   static void run(const float* in, int, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
-    ahead.step();
     if constexpr (S.stride == 1) {
+      ahead.step();
       phase_rows<0>(in, row, count, prepared, work);
     } else {
-      for (int r = row; r < row + count; ++r)
+      for (int r = row; r < row + count; ++r) {
+        ahead.step();
         each_phase([&]<int P>() {
           if ((r + S.padding) % S.stride == P) phase_rows<P>(in, r, 1, prepared, work + (r - row) * out.width * out.channels);
         });
+      }
     }
     give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
@@ -212,20 +225,21 @@ struct DirectWeightGradient {
   static constexpr int rows = rows_at_a_time(out.height, (S.stride * V.row() + D.row()) / 4, 1);
   static constexpr std::size_t total_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * out.channels);
   static constexpr std::size_t own_sums_size = 0, work_size = 0;
-  static constexpr int steps = 1;
+  static constexpr bool merge = V.image.channels == S.in.channels;  // neighbouring taps are then one run of channels
+  static constexpr int steps = S.kernel * (merge ? 1 : S.kernel);
 
   static void run(const float* v, const float* d, int, int row, int count, float* total, float*, Ahead& ahead) {
-    ahead.step();
     constexpr int channels = V.image.channels;
-    constexpr bool merge = channels == S.in.channels;  // neighbouring taps are then one run of channels
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);
     constexpr Pixels pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
     const float* gradient = d + D.at(row, 0);
     for (int kh = 0; kh < S.kernel; ++kh)
-      for (int kw = 0; kw < (merge ? 1 : S.kernel); ++kw)
+      for (int kw = 0; kw < (merge ? 1 : S.kernel); ++kw) {
+        ahead.step();
         outer_product<Arch, length, out.channels / lanes<Arch>, pixels, out.channels>(
             v + (row * S.stride + kh) * V.row() + kw * channels, gradient, count,
             total + (kh * S.kernel + kw) * S.in.channels * out.channels);
+      }
   }
   static void finish_part(const float*, float*) {}
 };
