@@ -73,7 +73,8 @@ struct WinogradKernel {
   static constexpr int vectors = Out.channels / lanes<Arch>;
   static constexpr int v_plane = plane_size(images * tiles, From.image.channels), m_plane = plane_size(images * tiles, Out.channels);
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
-  static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * Channels * Out.channels);
+  static constexpr int u_plane = plane_size(Channels, Out.channels);
+  static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * u_plane);
   static constexpr int prepare_block = 16;  // channels: a cache line
   static constexpr int prepare_tasks = (Channels + prepare_block - 1) / prepare_block, steps = winograd_positions;
 
@@ -106,7 +107,7 @@ struct WinogradKernel {
                                                v + g * tiles * From.image.channels);
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
-      const float* u = prepared + k * Channels * Out.channels;
+      const float* u = prepared + k * u_plane;
       if (group == images)
         product<images * tiles>(v + k * v_plane, u, m + k * m_plane);
       else
@@ -121,22 +122,33 @@ struct WinogradKernel {
   }
 
  private:
+  using Line = double[prepare_block];  // one number of each of 16 outputs
+  /// G in one dimension: six results from three. Those of a point and its opposite are the sum and the difference of the same two terms.
+  SDEPTH_INLINE static void apply_g(const Line& w0, const Line& w1, const Line& w2, Line (&u)[6]) {
+    for (int o = 0; o < prepare_block; ++o) {
+      u[0][o] = winograd_g[0][0] * w0[o];
+      u[5][o] = w2[o];
+      for (int point = 1; point < 5; point += 2) {
+        const double even = winograd_g[point][0] * w0[o] + winograd_g[point][2] * w2[o], odd = winograd_g[point][1] * w1[o];
+        u[point][o] = even + odd;
+        u[point + 1][o] = even - odd;
+      }
+    }
+  }
   /// U of input i of a block, for `outputs` neighbouring outputs.
   static void transform_weights(const float (&block)[9][prepare_block][prepare_block], int i, int outputs, float* to) {
-    double half[6][3][prepare_block];
-    for (int r = 0; r < 6; ++r)
-      for (int b = 0; b < 3; ++b)
-        for (int o = 0; o < prepare_block; ++o)
-          half[r][b][o] = winograd_g[r][0] * static_cast<double>(block[b][i][o]) +
-                          winograd_g[r][1] * static_cast<double>(block[3 + b][i][o]) +
-                          winograd_g[r][2] * static_cast<double>(block[6 + b][i][o]);
-    for (int r = 0; r < 6; ++r)
-      for (int c = 0; c < 6; ++c) {
-        float u[prepare_block];
-        for (int o = 0; o < prepare_block; ++o)
-          u[o] = static_cast<float>(winograd_g[c][0] * half[r][0][o] + winograd_g[c][1] * half[r][1][o] + winograd_g[c][2] * half[r][2][o]);
-        std::copy_n(u, outputs, to + (r * 6 + c) * Channels * Out.channels);
-      }
+    Line half[3][6], u[6];
+    for (int b = 0; b < 3; ++b) {
+      Line w[3];
+      for (int a = 0; a < 3; ++a)
+        for (int o = 0; o < prepare_block; ++o) w[a][o] = static_cast<double>(block[3 * a + b][i][o]);
+      apply_g(w[0], w[1], w[2], half[b]);
+    }
+    for (int r = 0; r < 6; ++r) {
+      apply_g(half[0][r], half[1][r], half[2][r], u);
+      for (int c = 0; c < 6; ++c)
+        for (int o = 0; o < outputs; ++o) to[(r * 6 + c) * u_plane + o] = static_cast<float>(u[c][o]);
+    }
   }
   /// One position: [tiles, C_in] · [C_in, C_out].
   template <int Tiles>
@@ -181,7 +193,8 @@ struct WinogradWeightGradient {
   static constexpr int tiles = tile_rows * tile_columns;  // of one image in a call
   static constexpr int v_plane = plane_size(images * tiles, V.image.channels), m_plane = plane_size(images * tiles, D.image.channels);
   static constexpr int matrix = S.in.channels * out.channels;
-  static constexpr std::size_t own_sums_size = static_cast<std::size_t>(winograd_positions * matrix);
+  static constexpr int u_plane = plane_size(S.in.channels, out.channels);
+  static constexpr std::size_t own_sums_size = static_cast<std::size_t>(winograd_positions * u_plane);
   static constexpr std::size_t total_size = static_cast<std::size_t>(9 * matrix);
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
   static constexpr int steps = winograd_positions;
@@ -201,16 +214,16 @@ struct WinogradWeightGradient {
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
       if (group == images)
-        outer_product<Arch, S.in.channels, vectors, all, out.channels>(work + k * v_plane, m + k * m_plane, 1, sums + k * matrix);
+        outer_product<Arch, S.in.channels, vectors, all, out.channels>(work + k * v_plane, m + k * m_plane, 1, sums + k * u_plane);
       else
-        outer_product<Arch, S.in.channels, vectors, image, out.channels>(work + k * v_plane, m + k * m_plane, group, sums + k * matrix);
+        outer_product<Arch, S.in.channels, vectors, image, out.channels>(work + k * v_plane, m + k * m_plane, group, sums + k * u_plane);
     }
   }
   /// total[tap] = Gᵀ dU G.
   static void finish_part(const float* sums, float* total) {
     for (int i = 0; i < matrix; i += lanes<Arch>)
       transform_tile<Arch, WeightTransform<Arch>>(
-          [&](int a, int b) { return load<Arch>(sums + (a * 6 + b) * matrix + i); },
+          [&](int a, int b) { return load<Arch>(sums + (a * 6 + b) * u_plane + i); },
           [&](int a, int b, const Vector<Arch>& w) { store<Arch>(total + (a * 3 + b) * matrix + i, w); });
   }
 };
