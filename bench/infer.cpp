@@ -4,6 +4,7 @@
 
 #include <sdepth/net.hpp>
 
+#include "environment.hpp"
 #include "measure.hpp"
 #include "pictures.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 template <int Layers>
 void infer(benchmark::State& state, int batch) {
   using Net = CifarResNet<Layers>;
-  const int threads = batch == 1 ? 1 : 2;
+  const int threads = batch == 1 ? 1 : chosen_threads();
   auto weights = std::make_shared<Weights<Net, Cpu<>>>();
   initialise(*weights, 1, GammaInit::one);
   Inference<Net, Cpu<>> inference(weights, {}, Scaling::test, batch, threads);
@@ -26,6 +27,8 @@ void infer(benchmark::State& state, int batch) {
   }
   state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["GFLOPS"] = benchmark::Counter(1e-9 * Net::operations_per_image * batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["parameters"] = static_cast<double>(Net::parameter_count);
+  state.counters["multiply_adds"] = Net::operations_per_image / 2;
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
 }
 
