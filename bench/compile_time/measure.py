@@ -28,7 +28,10 @@ FLAGS = ["-std=c++20", "-DNDEBUG", "-march=native", "-mprefer-vector-width=512",
 
 
 def compile_once(compiler, flags, layers, folder):
-    """{seconds: wall time, cpu_seconds, mib: the compiler's most resident memory, code_kib: all code in the object}; SystemExit if it does not compile."""
+    """{seconds: wall time, cpu_seconds, mib: the compiler's most resident memory, code_kib: all code in the object}.
+
+    SystemExit with the compiler's words if it does not compile.
+    """
     target = os.path.join(folder, "train.o")
     command = [compiler, *flags, f"-DSDEPTH_LAYERS={layers}", "-c", str(HERE / "train.cpp"), "-o", target]
     with tempfile.TemporaryFile() as errors:
@@ -93,11 +96,11 @@ def main():
         median = {key: statistics.median(figure[key] for figure in rounds) for key in rounds[0]}
         of_20 = median["seconds"] / statistics.median(figure["seconds"] for figure in figures[compiler, 20])
         reached = reached and (layers != 1202 or of_20 <= GOAL)
-        report.append({"compiler": compiler, "version": version_of(compiler), "layers": layers, "level": int(options.level), **median, "times_20_layers": of_20,
-                       "rounds": rounds})
+        report.append({"compiler": compiler, "version": version_of(compiler), "layers": layers, "level": int(options.level), **median,
+                       "times_20_layers": of_20, "rounds": rounds})
         name = compiler if compiler.startswith("clang++-") else f"{compiler} {version_of(compiler)}"
-        print(f"| {name:11} | {layers:6} | {median['seconds']:7.1f} | {median['cpu_seconds']:11.1f} | {median['mib']:4.0f} | {median['code_kib']:8.0f} | "
-              f"{of_20:28.2f} |")
+        print(f"| {name:11} | {layers:6} | {median['seconds']:7.1f} | {median['cpu_seconds']:11.1f} | {median['mib']:4.0f} | "
+              f"{median['code_kib']:8.0f} | {of_20:28.2f} |")
     print("\n".join(["", *missing]))
     if compilers:
         print(f"Goal, 1202 layers in at most {GOAL} times the seconds of 20: {'reached' if reached else 'not reached'}")

@@ -147,7 +147,7 @@ def peers(options, left_out):
 
     onnxruntime = Peer("ONNX Runtime", "float32", lambda b: [python, HERE / "onnxruntime_contender.py", b.layers, b.batch, b.threads]
                        if b.work == "infer" else None, ("onnxruntime", "onnx", "numpy"))
-    dlib = Peer("dlib", "float32", lambda b: [BUILD / "dlib_contender"] if b.work == "train" and b.layers == 20 else None)
+    dlib = Peer("dlib", "float32", lambda b: [dlib_program(options)] if b.work == "train" and b.layers == 20 else None)
     candidates = [torch("eager", "float32"), torch("compiled", "float32"), onnxruntime, dlib]
     if options.avx2:
         candidates.remove(onnxruntime)
@@ -168,23 +168,29 @@ def peers(options, left_out):
     return [peer for peer in candidates if not set(peer.needs) & set(missing)]
 
 
+def march(options):
+    return "x86-64-v3" if options.avx2 else "native"
+
+
+def dlib_program(options):
+    return BUILD / f"dlib_contender-{march(options)}"
+
+
 def build_dlib(options):
     """Compiles dlib's contender where it is older than its source. Raises LeftOut."""
-    source, march = HERE / "dlib_contender.cpp", "x86-64-v3" if options.avx2 else "native"
-    program, flags = BUILD / "dlib_contender", BUILD / "dlib_contender.flags"
+    source, program = HERE / "dlib_contender.cpp", dlib_program(options)
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return
     compiler = shutil.which("g++") or shutil.which("c++")
     if not compiler:
         raise LeftOut("no C++ compiler was found")
-    command = [compiler, "-std=c++17", "-O3", f"-march={march}", "-w", str(source), "-o", str(program), "-ldlib", "-lopenblas"]
-    if program.exists() and program.stat().st_mtime > source.stat().st_mtime and flags.exists() and flags.read_text() == " ".join(command):
-        return
+    command = [compiler, "-std=c++17", "-O3", f"-march={march(options)}", "-w", str(source), "-o", str(program), "-ldlib", "-lopenblas"]
     say("compiling dlib's contender (about 25 s)")
     BUILD.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:
         reasons = [line for line in result.stdout.splitlines() if "error" in line or "cannot find" in line]
         raise LeftOut("it does not compile (Debian: libdlib-dev and libopenblas-dev): " + (reasons or ["no message"])[0])
-    flags.write_text(" ".join(command))
 
 
 def environment(options, benchmark):
@@ -277,8 +283,8 @@ def milliseconds(value):
 
 
 def print_times(report, precision):
-    names = list(dict.fromkeys(c["name"] for b in report["benchmarks"] for c in b["contenders"]
-                               if c["precision"] == precision and c["name"] != "sdepth"))
+    present = {c["name"] for b in report["benchmarks"] for c in b["contenders"] if c["precision"] == precision}
+    names = [name for name in ("PyTorch eager", "PyTorch compiled", "ONNX Runtime", "dlib") if name in present]
     if not names:
         return
     rows = []
@@ -332,7 +338,8 @@ def processor():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--bench", default=str(ROOT / "build/release/bench/bench"), help="our benchmark program")
+    release = ROOT / "build/release/bench/bench"
+    parser.add_argument("--bench", default=str(release), help="our benchmark program")
     parser.add_argument("--python", default=sys.executable, help="interpreter that has torch and onnxruntime")
     parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="threads of training and of inference in batches")
     parser.add_argument("--avx2", action="store_true", help="limit the peers to AVX2, one thread; --bench must be built for x86-64-v3")
@@ -345,6 +352,9 @@ def parse():
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.seconds = 0.25 if options.quick else 0.8  # each contender's share of a round
     options.threads = 1 if options.avx2 else options.threads
+    if options.avx2 and pathlib.Path(options.bench).resolve() == release:
+        parser.error("--avx2 compares with a build for the same instructions: cmake --preset release -B build/avx2 -D SDEPTH_MARCH=x86-64-v3, then "
+                     "build its target bench and name it by --bench build/avx2/bench/bench")
     if not os.access(options.bench, os.X_OK):
         parser.error(f"{options.bench} is no program; build it (cmake --preset release, then its target bench) or name it by --bench")
     return options
