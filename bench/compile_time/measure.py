@@ -22,7 +22,7 @@ ROOT = HERE.parent.parent
 LAYERS = (20, 110, 1202)
 GOAL = 1.25  # 1202 layers to 20, seconds
 CLANGS = [f"clang++-{version}" for version in range(22, 17, -1)] + ["clang++"]  # as cmake/clang.cmake: earlier ones lack what is needed
-EIGEN = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3", "/opt/homebrew/include/eigen3") if os.path.isdir(path)), None)
+EIGEN = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3") if os.path.isdir(path)), None)
 # The flags of the release preset and of cmake/own_targets.cmake; -O comes from the command line.
 FLAGS = ["-std=c++20", "-DNDEBUG", "-march=native", "-mprefer-vector-width=512", "-fopenmp"]
 
@@ -42,7 +42,8 @@ def compile_once(compiler, flags, layers, folder):
         process.returncode = os.waitstatus_to_exitcode(status)
         if status:
             errors.seek(0)
-            raise SystemExit(f"{' '.join(command)}: ended with status {process.returncode}:\n{errors.read().decode(errors='replace')[:3000]}")
+            words = errors.read().decode(errors="replace")[:3000]
+            raise SystemExit(f"{' '.join(command)}: ended with status {process.returncode}:\n{words}")
     sections = subprocess.run(["size", "-A", target], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
     code = sum(int(line.split()[1]) for line in sections if line.startswith(".text"))
     return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "mib": usage.ru_maxrss / 1024, "code_kib": code / 1024}
@@ -74,7 +75,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-O", dest="level", choices="23", default="3", help="optimisation level; 3 is the release preset's")
     parser.add_argument("--compiler", action="append", help="instead of g++ and the newest clang; may be repeated")
-    parser.add_argument("--include", action="append", default=[], metavar="DIR", help="where xsimd or Eigen lie, if not in the usual places")
+    parser.add_argument("--include", action="append", default=[], metavar="DIR", help="where xsimd or Eigen lie, if in no usual place")
     parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
     options = parser.parse_args()
     compilers, missing = find_compilers(options.compiler)

@@ -1,5 +1,5 @@
-// The program that measure.py compiles: the door included, one network instantiated and trained. What it trains with comes from the command line,
-// so that the compiler can leave nothing out: train BATCH STEPS SEED
+// The program that measure.py compiles: the door included, one network instantiated and trained. What it trains with comes from the command
+// line, so that the compiler can leave nothing out: train BATCH STEPS SEED
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

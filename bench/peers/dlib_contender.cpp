@@ -1,4 +1,4 @@
-// dlib's training step of ResNet-20, for compare.py, which compiles it; no part of the CMake build. Answers as contender.py describes.
+// dlib's training step of ResNet-20, for compare.py, which compiles it; no part of the CMake build. Answers as serve.py describes.
 // BLAS does the convolutions' arithmetic: link with OpenBLAS, and set OPENBLAS_NUM_THREADS. dlib's SGD has momentum, but not Nesterov's.
 #include <dlib/dnn.h>
 #include <dlib/revision.h>

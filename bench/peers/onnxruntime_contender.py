@@ -5,7 +5,7 @@ normalisation and chooses its blocked layout itself (all optimisations on).
 """
 import sys
 
-from contender import resident_mib, serve, take_answers_apart
+from serve import resident_mib, serve, take_answers_apart
 
 answers = take_answers_apart()
 

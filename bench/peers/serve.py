@@ -1,6 +1,7 @@
 """The side of a contender's process in bench/peers/compare.py: it makes its network, says what it is, and runs steps when told to.
 
-The driver writes commands, one per line; the contender answers each by one line of JSON, and once without being asked, when it has its network.
+The driver writes commands, one per line; the contender answers each by one line of JSON, and once without being asked, when it has its
+network.
 
     (start)        {"version": "PyTorch 2.15.0", "parameters": 269722, "multiply_adds": 40551040, "resident_mib": 310.5}
     run SECONDS    {"steps": 10, "seconds": 1.01, "peak_mib": 812.0}     steps for about SECONDS, at least one; peak since the last "reset"
