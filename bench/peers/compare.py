@@ -17,6 +17,8 @@ import re
 import statistics
 import sys
 
+sys.dont_write_bytecode = True  # no __pycache__ among the sources
+
 from contenders import ROOT, Benchmark, LeftOut, Ours, attempt, build_dlib, peers, start_all
 from report import print_memory, print_times, say, table
 
@@ -151,7 +153,7 @@ def main():
             pathlib.Path(options.json).write_text(json.dumps(report, indent=1))
 
     versions = sorted({c["version"] for b in report["benchmarks"] for c in b["contenders"] if c["version"]})
-    print(f"{report['processor']}, {report['cores']} cores, {report['date']}; {', '.join(versions)}"
+    print(f"{report['processor']}, {report['cores']} cores, {report['date']}; {', '.join(versions) or 'no peers'}"
           + "; peers limited to AVX2" * options.avx2)
     print(f"fp32 multiply-add ceiling in this run: {report['ceiling_gflops'][1]:.0f} GFLOP/s with 1 thread, "
           f"{report['ceiling_gflops'][2]:.0f} with 2; medians of {options.rounds} rounds")

@@ -182,7 +182,7 @@ def build_dlib(options):
 
 def environment(options, benchmark):
     """What the contenders' libraries read: threads, caches and, with --avx2, the instructions that they may use."""
-    result = dict(os.environ, OMP_NUM_THREADS=str(benchmark.threads), MKL_NUM_THREADS=str(benchmark.threads),
+    result = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS=str(benchmark.threads), MKL_NUM_THREADS=str(benchmark.threads),
                   OPENBLAS_NUM_THREADS=str(benchmark.threads), TORCHINDUCTOR_CACHE_DIR=str(BUILD / "inductor"))
     if options.avx2:
         result.update(ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2", MKL_ENABLE_INSTRUCTIONS="AVX2", OPENBLAS_CORETYPE="Haswell")

@@ -24,7 +24,7 @@ def milliseconds(value):
 def print_times(report, precision):
     present = {c["name"] for b in report["benchmarks"] for c in b["contenders"] if c["precision"] == precision}
     names = [name for name in ("PyTorch eager", "PyTorch compiled", "ONNX Runtime", "dlib") if name in present]
-    if not names:
+    if not names and precision != "float32":
         return
     rows = []
     for b in report["benchmarks"]:
