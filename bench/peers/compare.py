@@ -157,6 +157,10 @@ def main():
           + "; peers limited to AVX2" * options.avx2)
     print(f"fp32 multiply-add ceiling in this run: {report['ceiling_gflops'][1]:.0f} GFLOP/s with 1 thread, "
           f"{report['ceiling_gflops'][2]:.0f} with 2; medians of {options.rounds} rounds")
+    one, two = report["ceiling_gflops"][1], report["ceiling_gflops"][2]
+    if options.threads == 2 and two < 1.6 * one:
+        print(f"The machine was busy: two threads reached {two / one:.1f} times the ceiling of one, expected about 2. "
+              "Figures of 2 threads are worth little; run again when nothing else runs.")
     print_times(report, "float32")
     print_times(report, "bf16")
     print_memory(report)
