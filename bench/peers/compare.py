@@ -16,6 +16,7 @@ import pathlib
 import re
 import statistics
 import sys
+import time
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 
@@ -25,13 +26,27 @@ from report import print_memory, print_times, say, table
 LAYERS = (20, 56, 110)
 
 
+def cores_in_use(seconds):
+    """Cores that are busy now, on average over `seconds`; 0 where the system does not tell."""
+    def busy_and_all():
+        numbers = [int(word) for word in open("/proc/stat").readline().split()[1:9]]  # user nice system idle iowait irq softirq steal
+        return sum(numbers) - numbers[3] - numbers[4], sum(numbers)
+    try:
+        before = busy_and_all()
+        time.sleep(seconds)
+        after = busy_and_all()
+        return os.cpu_count() * (after[0] - before[0]) / max(1, after[1] - before[1])
+    except OSError:
+        return 0.0
+
+
 def seconds_per_round(benchmark, options):
     """Each contender's share of a round; one step at least is made. Steps of training are longer than those of inference."""
     return 0.25 if options.quick else 0.8 if benchmark.work == "train" else 0.4
 
 
-def measure(benchmark, ours, candidates, options, ceilings, left_out):
-    """One benchmark's rounds. Returns its entry of the report."""
+def measure(benchmark, ours, candidates, options, ceilings, others, left_out):
+    """One benchmark's rounds. Returns its entry of the report; appends to `ceilings` and `others` what the machine could do and did meanwhile."""
     seconds = seconds_per_round(benchmark, options)
     contenders = start_all(benchmark, candidates, options, left_out)
     try:
@@ -44,6 +59,7 @@ def measure(benchmark, ours, candidates, options, ceilings, left_out):
         expected_ms, _ = ours.run(benchmark, 0.001, 1)
         times, peaks = {"sdepth": []}, {}
         for r in range(options.rounds):
+            others.append(cores_in_use(0.1))
             for threads, rate in ours.ceilings().items():
                 ceilings[threads].append(rate)
             order = ["sdepth", *contenders]
@@ -107,7 +123,7 @@ def parse():
     parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="threads of training and of inference in batches")
     parser.add_argument("--avx2", action="store_true", help="limit the peers to AVX2, one thread; --bench must be built for x86-64-v3")
     parser.add_argument("--only", default="", metavar="REGEX", help="benchmarks whose name matches")
-    parser.add_argument("--rounds", type=int, help="interleaved rounds of each benchmark (default: 7, with --quick 3)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds of each benchmark; 7, with --quick 3, if not given")
     parser.add_argument("--quick", action="store_true", help="few short rounds, no compiled training; without --only: ResNet-110, training ResNet-20")
     parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
     parser.add_argument("--check", action="store_true", help="compare parameters and multiply-adds of all contenders instead of times")
@@ -142,12 +158,13 @@ def main():
     if options.check:
         return check(benchmarks, ours, candidates, options, left_out)
 
-    ceilings = {1: [], 2: []}
+    ceilings, others = {1: [], 2: []}, []
     report = {"processor": processor(), "cores": os.cpu_count(), "date": datetime.date.today().isoformat(), "avx2": options.avx2,
               "rounds": options.rounds, "benchmarks": []}
     for benchmark in benchmarks:
         say(benchmark.name)
-        report["benchmarks"].append(measure(benchmark, ours, candidates, options, ceilings, left_out))
+        report["benchmarks"].append(measure(benchmark, ours, candidates, options, ceilings, others, left_out))
+        report["others_cores"] = statistics.mean(others)
         report["ceiling_gflops"] = {threads: statistics.median(rates) for threads, rates in ceilings.items()}
         report["left_out"] = list(dict.fromkeys(left_out))
         if options.json:  # after each, so that an interrupted run leaves what it has
@@ -158,10 +175,9 @@ def main():
           + "; peers limited to AVX2" * options.avx2)
     print(f"fp32 multiply-add ceiling in this run: {report['ceiling_gflops'][1]:.0f} GFLOP/s with 1 thread, "
           f"{report['ceiling_gflops'][2]:.0f} with 2; medians of {options.rounds} rounds")
-    one, two = report["ceiling_gflops"][1], report["ceiling_gflops"][2]
-    if options.threads == 2 and two < 1.6 * one:
-        print(f"The machine was busy: two threads reached {two / one:.1f} times the ceiling of one, expected about 2. "
-              "Figures of 2 threads are worth little; run again when nothing else runs.")
+    if report["others_cores"] > 0.1:
+        print(f"The machine was busy: between the rounds other programs used {report['others_cores']:.1f} cores on average. "
+              "These figures are worth little; run again when nothing else runs.")
     print_times(report, "float32")
     print_times(report, "bf16")
     print_memory(report)
