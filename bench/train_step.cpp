@@ -3,6 +3,7 @@
 
 #include <sdepth/net.hpp>
 
+#include "environment.hpp"
 #include "measure.hpp"
 #include "peak_memory.hpp"
 #include "pictures.hpp"
@@ -17,7 +18,7 @@ void train_step(benchmark::State& state, double last_survival) {
   reset_peak_memory();
   TrainingOptions options;
   options.batch = batch;
-  options.threads = 2;
+  options.threads = chosen_threads();
   options.sgd.learning_rate = 0.01;
   Trainer<Net, Cpu<>> trainer(options);
   std::vector<double> survival;
@@ -40,7 +41,7 @@ void train_step(benchmark::State& state, double last_survival) {
   state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["GFLOPS"] =
       benchmark::Counter(3e-9 * Net::operations_per_image * batch * share, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["ceiling_GFLOPS"] = multiply_add_rate(2) / 1e9;
+  state.counters["ceiling_GFLOPS"] = multiply_add_rate(options.threads) / 1e9;
   state.counters["blocks_run"] = blocks / static_cast<double>(state.iterations());
   state.counters["peak_mib"] = peak_memory_mib();
 }
@@ -52,7 +53,7 @@ void add(int iterations) {
                                  std::stod(survival))
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime()
-        ->Iterations(iterations);
+        ->Iterations(chosen_steps(iterations));
 }
 
 // Fixed numbers of steps, so that with survival 0.5 the same gates are drawn whatever the machine's speed.
