@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -50,7 +51,8 @@ class Arena {
  public:
   Arena() = default;
   /// Reserves `bytes`, the worst case. Throws Error where the address space is refused.
-  explicit Arena(std::size_t bytes) : capacity_(bytes) {
+  /// @param gap  bytes between one array and the next, a multiple of `alignment`
+  explicit Arena(std::size_t bytes, std::size_t gap = 0) : capacity_(bytes), gap_(gap) {
     if (bytes == 0) return;
     void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) fail("out of memory: the system refused to reserve ", bytes >> 20, " MiB for activations; use a smaller batch");
@@ -73,14 +75,16 @@ class Arena {
   template <class T>
   [[nodiscard]] T* take(std::size_t count) {
     const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
-    if (bytes > capacity_ - used_)
+    if (bytes > capacity_ - next_)
       fail("the arena of ", capacity_, " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
-    T* p = reinterpret_cast<T*>(base_ + used_);
+    T* p = reinterpret_cast<T*>(base_ + next_);
+    next_ = std::min(next_ + bytes + gap_, capacity_);
     used_ += bytes;
     return p;
   }
   /// Makes all memory available again; what was taken becomes invalid.
-  void reset() noexcept { used_ = 0; }
+  void reset() noexcept { next_ = used_ = 0; }
+  /// Bytes taken, gaps not counted.
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
@@ -88,10 +92,14 @@ class Arena {
   void swap(Arena& other) noexcept {
     std::swap(base_, other.base_);
     std::swap(capacity_, other.capacity_);
+    std::swap(gap_, other.gap_);
+    std::swap(next_, other.next_);
     std::swap(used_, other.used_);
   }
   std::byte* base_ = nullptr;
   std::size_t capacity_ = 0;
+  std::size_t gap_ = 0;
+  std::size_t next_ = 0;  // where the next array begins
   std::size_t used_ = 0;
 };
 
