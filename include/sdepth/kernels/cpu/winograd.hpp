@@ -1,8 +1,8 @@
 // Winograd F(4×4, 3×3) on padded scratch: image kernels for 3×3 convolutions of stride 1, with a quarter of direct convolution's multiplications.
 // The interface of an image kernel is described in direct.hpp.
 //
-// Some rows of tiles are transformed at a time, so that V [36][tiles][C_in] and M [36][tiles][C_out] stay near L1; each of the 36 products runs in the
-// direct kernels' register blocks. A cache line lies between planes: planes a power of two apart would send all 36 write streams to a few sets of L1.
+// Few tiles are transformed at a time, so that V [36][tiles][C_in] and M [36][tiles][C_out] stay near L1; each of the 36 products runs in the direct
+// kernels' register blocks. A cache line lies between planes: planes a power of two apart would send all 36 write streams to a few sets of L1.
 #pragma once
 
 #include <algorithm>
@@ -25,8 +25,8 @@ namespace sdepth::cpu {
   return rows;
 }
 /// How many images are worked on at a time: small ones together, since U, or dU, which is too large for L1, is then read once for all their tiles. 16 tiles
-/// suffice to hide that (measured: 64 channels at 8×8, products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16); no more than 1,024
-/// floats per position, 147 KiB for each of V and M, so that both stay in L2.
+/// suffice to hide that (measured: 64 channels at 8×8, products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16; whole stages are slower
+/// with 32); no more than 1,024 floats per position, 147 KiB for each of V and M, so that both stay in L2 with U.
 [[nodiscard]] constexpr int images_at_a_time(int tiles, int channels) noexcept {
   return std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
 }
@@ -64,15 +64,15 @@ struct WinogradKernel {
   static constexpr Shape out = Out;
   static constexpr Scratch scratch = From;
   static constexpr int tile_columns = tiles_of(Out.width);
-  /// 8 tiles hide the loads of U behind the multiply-adds; V and M are 20 KiB each at 16 channels then. With 16 tiles those no longer stay in L1 (measured:
-  /// 1.75 against 2.05 times the ceiling, input gradient of 16 channels at 32×32); with 4 tiles U is the limit (32 channels: 2.0 against 2.5).
+  /// 8 tiles hide the loads of U behind the multiply-adds; at 16 channels V and M take 21 KiB of L1 then. Measured against the multiply-add ceiling: 16 tiles
+  /// 1.75, 8 tiles 2.05 (input gradient of 16 channels at 32×32); 4 tiles 2.0, 8 tiles 2.5 (32 channels at 16×16).
   static constexpr int tile_rows = tile_rows_at_a_time(tiles_of(Out.height), tile_columns, 8);
   static constexpr int images = images_at_a_time(tiles_of(Out.height) * tile_columns, std::max(From.image.channels, Out.channels));
   static constexpr int rows = images > 1 ? tiles_of(Out.height) * winograd_tile : tile_rows* winograd_tile;
   static constexpr int tiles = rows / winograd_tile * tile_columns;  // of one image in a call
   static constexpr int vectors = Out.channels / lanes<Arch>;
-  static constexpr int v_plane = plane_size(images * tiles, From.image.channels), m_plane = plane_size(images * tiles, Out.channels);
-  static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
+  static constexpr int plane = plane_size(images * tiles, std::max(From.image.channels, Out.channels));
+  static constexpr std::size_t work_size = static_cast<std::size_t>((winograd_positions + 1) * plane);
   static constexpr int u_plane = plane_size(Channels, Out.channels);
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * u_plane);
   static constexpr int prepare_block = 16;  // channels: a cache line
@@ -99,9 +99,10 @@ struct WinogradKernel {
 
   template <class Sinks>
   static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
-    float* v = work;
-    float* m = work + winograd_positions * v_plane;
-    constexpr Tiling tiling{From.row(), From.image.channels, rows / winograd_tile, tile_columns, v_plane};
+    // M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16 channels fit L1.
+    float* v = work + plane;
+    float* m = work;
+    constexpr Tiling tiling{From.row(), From.image.channels, rows / winograd_tile, tile_columns, plane};
     for (int g = 0; g < group; ++g)
       transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
                                                v + g * tiles * From.image.channels);
@@ -109,10 +110,10 @@ struct WinogradKernel {
       ahead.step();
       const float* u = prepared + k * u_plane;
       if (group == images)
-        product<images * tiles>(v + k * v_plane, u, m + k * m_plane);
+        product<images * tiles>(v + k * plane, u, m + k * plane);
       else
         for (int g = 0; g < group; ++g)
-          product<tiles>(v + k * v_plane + g * tiles * From.image.channels, u, m + k * m_plane + g * tiles * Out.channels);
+          product<tiles>(v + k * plane + g * tiles * From.image.channels, u, m + k * plane + g * tiles * Out.channels);
     }
     for (int g = 0; g < group; ++g) {
       const auto sink = sinks(g);
@@ -165,7 +166,7 @@ struct WinogradKernel {
     sink.begin(rows_here * columns_here);
     const bool whole = rows_here == winograd_tile && columns_here == winograd_tile;
     for (int c = 0; c < Out.channels; c += lanes<Arch>) {
-      const auto from = [&](int i, int j) { return load<Arch>(m + (i * 6 + j) * m_plane + c); };
+      const auto from = [&](int i, int j) { return load<Arch>(m + (i * 6 + j) * plane + c); };
       if (whole) {
         Vector<Arch> values[4][4];
         transform_tile<Arch, OutputTransform<Arch>>(from, [&](int i, int j, const Vector<Arch>& v) { values[i][j] = v; });
