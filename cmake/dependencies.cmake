@@ -58,6 +58,8 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   endif()
 endif()
 
+find_package(Threads REQUIRED)  # the loader prepares batches on a thread of its own
+
 if(NOT TARGET ZLIB::ZLIB)
   find_package(ZLIB QUIET)
   if(NOT TARGET ZLIB::ZLIB)

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <csignal>
 #include <exception>
 #include <iostream>
 #include <limits>
@@ -161,6 +162,7 @@ int infer(int count, char** words) {
 }  // namespace programs
 
 int main(int count, char** words) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error of the write, with its sentence, and not the program's end
   try {
     return programs::infer(count, words);
   } catch (const sdepth::Error& error) {

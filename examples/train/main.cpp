@@ -3,6 +3,7 @@
 //   options   the command line, and the same options in the checkpoint
 //   data      the pictures;  run   the loop;  folder, progress   what it writes and shows
 //   learner   a network behind an interface;  networks_*   the networks themselves, a .cpp for each shape of pictures
+#include <csignal>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -40,6 +41,7 @@ int train(int count, char** words) {
 }  // namespace programs
 
 int main(int count, char** words) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error of the write, with its sentence, and not the program's end
   try {
     return programs::train(count, words);
   } catch (const sdepth::Error& error) {
