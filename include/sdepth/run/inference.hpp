@@ -34,7 +34,7 @@ class FoldedWeights {
 
   /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
   explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test)
-      : numbers_(Plan::size + Backend::ForInference::lead) {
+      : numbers_(Plan::size) {
     if (survival.empty()) survival = Net::survival;
     check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
     const std::vector<double> scales = test_scales(scaling, survival);

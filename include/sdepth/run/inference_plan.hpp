@@ -74,7 +74,7 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
       T* x = memory_.data();
       const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
         T* y = At<I>::in_place ? x : memory_.data() + place[1 + 2 * I];
-        At<I>::template run<false, false>(count, x, numbers + numbers_before[I], y, {memory_.data() + place[2 + 2 * I], work});
+        At<I>::template run<false, false>(count, x, numbers + numbers_before[I], y, {memory_.data() + place[2 + 2 * I], work, images_});
         x = y;
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) { (step(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
@@ -90,7 +90,7 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
         begin[1 + 2 * I] = next;
         if (!At<I>::in_place) next += whole_lines(Kernels::template layout<At<I>::out>.size * static_cast<std::size_t>(images));
         begin[2 + 2 * I] = next;
-        next += whole_lines(At<I>::own_size);
+        next += whole_lines(At<I>::own_size(images));
         work = std::max(work, At<I>::work_size);
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) { (place(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});

@@ -1,7 +1,7 @@
 // The operations that a trained network consists of: what words become when nothing has to be kept for the way back.
 //
-// An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content that it needs; own_size, memory that it needs for
-// itself alone and that was zero at first; in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run runs it
+// An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content that it needs; own_size(images), memory that it
+// needs for itself alone and that was zero at first; in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run runs it
 // on some images.
 #pragma once
 
@@ -13,11 +13,12 @@
 
 namespace sdepth {
 
-/// Memory of one thread, besides the tensors.
+/// Memory of one thread, besides an operation's input and output.
 template <class T>
 struct OperationMemory {
   T* own = nullptr;
   T* work = nullptr;
+  int images = 0;  // the most that this thread takes through the network at once; own is made for them
 };
 
 /// Conv, BN?, ReLU? in one.
@@ -26,9 +27,10 @@ struct ConvOperation {
   using T = typename Backend::Scalar;
   using Kernel = typename Backend::ForInference::template Conv<S>;
   static constexpr Shape in = S.in, out = S.out();
-  static constexpr std::size_t size = Kernel::size, work_size = Kernel::work_size, own_size = 0;
+  static constexpr std::size_t size = Kernel::size, work_size = Kernel::work_size;
   static constexpr bool in_place = false, adds = true;
   static constexpr int images = Kernel::images;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
   static constexpr ImageLayout input_layout = Backend::ForInference::template input_layout<S>;
 
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
@@ -48,9 +50,10 @@ struct LinearOperation {
   using T = typename Backend::Scalar;
   static constexpr Shape in = S.in, out = S.out();
   static constexpr auto features = static_cast<std::size_t>(Backend::padded(S.features));
-  static constexpr std::size_t size = (S.in.size() + 1) * features, work_size = 0, own_size = 0;
+  static constexpr std::size_t size = (S.in.size() + 1) * features, work_size = 0;
   static constexpr bool in_place = false, adds = false;
   static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
 
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     const Dense<T> folded = fold_dense(from, S.in.size(), features, S.bias, Norm, factor);
@@ -69,9 +72,10 @@ struct PointOperation {
   using T = typename Backend::Scalar;
   static constexpr Shape in = S, out = S;
   static constexpr auto channels = static_cast<std::size_t>(Backend::padded(S.channels));
-  static constexpr std::size_t size = 2 * channels, work_size = 0, own_size = 0;
+  static constexpr std::size_t size = 2 * channels, work_size = 0;
   static constexpr bool in_place = true, adds = true;
   static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
 
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     const Affine affine = Norm ? Affine::of_norm(from, channels, factor) : Affine(channels, factor);
@@ -88,9 +92,10 @@ template <class Backend, PoolShape S>
 struct PoolOperation {
   using T = typename Backend::Scalar;
   static constexpr Shape in = S.in, out = S.out();
-  static constexpr std::size_t size = 0, work_size = 0, own_size = 0;
+  static constexpr std::size_t size = 0, work_size = 0;
   static constexpr bool in_place = false, adds = false;
   static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
 
   static void fold(Unfolded<T>&, double, T*) {}
   template <bool, bool>

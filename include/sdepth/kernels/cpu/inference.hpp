@@ -63,9 +63,6 @@ class InferenceSink {
   const float* bias_;
 };
 
-/// How far ahead of their use, in floats, weights are asked for: 192 KiB, more than the prepared weights of 32 × 32 channels, and a fifth of a usual L2.
-inline constexpr std::size_t weights_lead = 49152;
-
 /// One convolution: the kernel that Convolution chooses, on a tensor where its geometry allows, else on a copy.
 ///
 /// Its numbers are the bias [padded(C_out)], then the weights in the kernel's form.
@@ -109,14 +106,12 @@ struct ConvForInference {
         copy(group, images_in, work);
         images_in = work;
       }
-      // The numbers of all layers lie in the order of their use: while the first images read these, those behind them are on their way.
-      Ahead ahead(Kernel::steps);
-      if (n == 0) ahead.want(numbers + channels + weights_lead, weights_size);
+      Ahead nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
       const auto sinks = [&](int g) {
         return InferenceSink<Arch, to, E>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
       };
       for (int row = 0; row < shape.height; row += Kernel::rows)
-        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, ahead, sinks);
+        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, nothing, sinks);
     }
   }
 
@@ -140,10 +135,8 @@ struct InferenceKernels {
   static constexpr ImageLayout input_layout = layout_of(ConvForInference<Arch, Convolution, S>::from);
   template <ConvShape S>
   using Conv = ConvForInference<Arch, Convolution, S>;
-  /// Numbers that may be asked for ahead, behind the last one's.
-  static constexpr std::size_t lead = weights_lead;
-  /// What a group's tensors may take, in floats: half of an L2 of 1 MiB. The rest is for weights and the kernels' own memory.
-  static constexpr std::size_t group_size = 131072;
+  /// What the tensors of a group of images may take, in floats: a quarter of an L2 of 1 MiB. The rest is for weights and the kernels' own memory.
+  static constexpr std::size_t group_size = 65536;
 
   template <PoolShape S>
   static void pool(int count, const float* in, float* out) {

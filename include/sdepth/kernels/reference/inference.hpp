@@ -26,8 +26,7 @@ struct InferenceKernels {
   static constexpr ImageLayout layout{0, static_cast<std::size_t>(S.width* S.channels), static_cast<std::size_t>(S.channels), S.size()};
   template <ConvShape S>
   static constexpr ImageLayout input_layout = layout<S.in>;
-  static constexpr std::size_t lead = 0;
-  static constexpr std::size_t group_size = 131072;
+  static constexpr std::size_t group_size = 65536;
 
   template <ConvShape S>
   struct Conv {
