@@ -39,7 +39,8 @@ struct BlockOperation {
   static constexpr bool projects = has_projection<Block, In>;
   static constexpr int stride = Block::shortcut_stride(In);
   using Projection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, false>;
-  static constexpr ShortcutShape shortcut_shape{In, out.channels, stride, std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
+  static constexpr ShortcutShape shortcut_shape{In, out.channels, stride,
+                                                std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
   static_assert(in_place || Count == 1);
 
   /// Numbers of the first I operations of a branch; numbers per image of the tensors that they write.
@@ -57,9 +58,8 @@ struct BlockOperation {
   }
   template <class F>
   [[nodiscard]] static constexpr std::size_t largest(const F& f) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return std::max({std::size_t{0}, f(std::type_identity<At<I>>{})...});
-    }(Steps{});
+    return
+        [&]<std::size_t... I>(std::index_sequence<I...>) { return std::max({std::size_t{0}, f(std::type_identity<At<I>>{})...}); }(Steps{});
   }
 
   static constexpr std::size_t block_size = numbers_before(length) + (projects ? Projection::size : 0);
@@ -72,7 +72,8 @@ struct BlockOperation {
   /// Images that go through the blocks together: as many as fit, a multiple of what the kernels take at once where that many fit. Where even a block's numbers
   /// do not fit, they are what is worth keeping in L2, so all of a thread's images go through one convolution after the other (measured, 64 channels at 8×8,
   /// 17 blocks, 64 images: 36 ms in groups of 8, 27 ms all at once).
-  static constexpr int images = static_cast<int>(largest([]<class O>(std::type_identity<O>) { return static_cast<std::size_t>(O::images); }));
+  static constexpr int images =
+      static_cast<int>(largest([]<class O>(std::type_identity<O>) { return static_cast<std::size_t>(O::images); }));
   [[nodiscard]] static constexpr int group(int all) noexcept {
     if (block_size > 2 * Kernels::group_size) return all;
     const std::size_t per_image = in_size + (in_place ? 0 : out_size) + tensors_before(length - 1);

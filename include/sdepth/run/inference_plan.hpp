@@ -101,7 +101,6 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
     int images_;
     Buffer<T> memory_;
   };
-
 };
 
 }  // namespace sdepth

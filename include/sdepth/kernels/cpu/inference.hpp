@@ -16,9 +16,9 @@ namespace sdepth::cpu {
 
 /// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single pixels have no halo: only linear layers read them.
 template <class Arch, Shape S>
-inline constexpr Scratch tensor_of = S.pixels() == 1 ? Scratch{{padded<Arch>(S.channels), 1, 1}, 0, 0, 1, 1}
-                                                     : Scratch{{padded<Arch>(S.channels), S.height, S.width}, 1, 1, tiled_extent(S.height),
-                                                               tiled_extent(S.width)};
+inline constexpr Scratch tensor_of =
+    S.pixels() == 1 ? Scratch{{padded<Arch>(S.channels), 1, 1}, 0, 0, 1, 1}
+                    : Scratch{{padded<Arch>(S.channels), S.height, S.width}, 1, 1, tiled_extent(S.height), tiled_extent(S.width)};
 [[nodiscard]] constexpr ImageLayout layout_of(const Scratch& s) noexcept {
   return {s.at(0, 0), static_cast<std::size_t>(s.row()), static_cast<std::size_t>(s.image.channels), s.size()};
 }
@@ -72,8 +72,8 @@ struct ConvForInference {
   static constexpr Scratch wanted = Kernels::Forward::scratch;
   static constexpr Scratch tensor = tensor_of<Arch, S.in>;
   /// The network's input is laid out for its reader. A tensor's halo serves a smaller padding, too, but Winograd's tiles begin at its edge.
-  static constexpr bool fits = std::is_same_v<typename Kernels::Forward, DirectForward<Arch, S>> ? S.padding <= tensor.top
-                                                                                               : S.padding == tensor.top;
+  static constexpr bool fits =
+      std::is_same_v<typename Kernels::Forward, DirectForward<Arch, S>> ? S.padding <= tensor.top : S.padding == tensor.top;
   static constexpr bool copies = !S.network_input && !(fits && wanted.height - wanted.top <= tensor.height - tensor.top &&
                                                        wanted.width - wanted.left <= tensor.width - tensor.left);
   static constexpr Scratch from = S.network_input ? wanted : tensor;
@@ -107,11 +107,10 @@ struct ConvForInference {
         images_in = work;
       }
       Ahead nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
-      const auto sinks = [&](int g) {
-        return InferenceSink<Arch, to, E>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
-      };
+      const auto sinks = [&](int g) { return InferenceSink<Arch, to, E>(out + static_cast<std::size_t>(n + g) * to.size(), numbers); };
       for (int row = 0; row < shape.height; row += Kernel::rows)
-        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, nothing, sinks);
+        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, nothing,
+                    sinks);
     }
   }
 
@@ -120,7 +119,8 @@ struct ConvForInference {
     for (int g = 0; g < count; ++g, in += from.size(), scratch += wanted.size()) {
       clear_halo(wanted, scratch);
       for (int h = 0; h < S.in.height; ++h)
-        std::memcpy(scratch + wanted.at(h, 0), in + from.at(h, 0), static_cast<std::size_t>(S.in.width * from.image.channels) * sizeof(float));
+        std::memcpy(scratch + wanted.at(h, 0), in + from.at(h, 0),
+                    static_cast<std::size_t>(S.in.width * from.image.channels) * sizeof(float));
     }
   }
 };

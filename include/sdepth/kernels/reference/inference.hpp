@@ -67,7 +67,8 @@ struct InferenceKernels {
   static void pointwise(int count, const T* in, const T* scale, const T* shift, T* out) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (std::size_t i = 0; i < static_cast<std::size_t>(count) * S.size(); ++i)
-      finish_to<E>(out[i], static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
+      finish_to<E>(out[i],
+                   static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
   }
 };
 
