@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <sdepth/layers/pointwise.hpp>
+#include <sdepth/network/plan.hpp>
 
 namespace sdepth {
 

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include <sdepth/core/memory.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/block_operation.hpp>
 
