@@ -48,8 +48,8 @@ void transform_to_planes(const float* in, float* planes) {
       for (int c = 0; c < G.channels; c += lanes<Arch>) {
         const float* tile = in + r * winograd_tile * G.row + t * winograd_tile * G.channels + c;
         float* to = planes + (r * G.columns + t) * G.channels + c;
-        const auto from = [&](int i, int j) { return load<Arch>(tile + i * G.row + j * G.channels); };
-        const auto put = [&](int i, int j, const Vector<Arch>& v) { store<Arch>(to + (i * 6 + j) * G.plane, v); };
+        const auto from = [&](int i, int j) SDEPTH_INLINE_LAMBDA { return load<Arch>(tile + i * G.row + j * G.channels); };
+        const auto put = [&](int i, int j, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA { store<Arch>(to + (i * 6 + j) * G.plane, v); };
         if constexpr (OfGradient)
           transform_tile<Arch, GradientTransform<Arch>>(from, put);
         else
@@ -167,15 +167,16 @@ struct WinogradKernel {
     sink.begin(rows_here * columns_here);
     const bool whole = rows_here == winograd_tile && columns_here == winograd_tile;
     for (int c = 0; c < Out.channels; c += lanes<Arch>) {
-      const auto from = [&](int i, int j) { return load<Arch>(m + (i * 6 + j) * m_plane + c); };
+      const auto from = [&](int i, int j) SDEPTH_INLINE_LAMBDA { return load<Arch>(m + (i * 6 + j) * m_plane + c); };
       if (whole) {
         Vector<Arch> values[4][4];
-        transform_tile<Arch, OutputTransform<Arch>>(from, [&](int i, int j, const Vector<Arch>& v) { values[i][j] = v; });
+        transform_tile<Arch, OutputTransform<Arch>>(from,
+                                                    [&](int i, int j, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA { values[i][j] = v; });
         sink.tile(first_row + row, column, c, values);
       } else {
         float values[16 * lanes<Arch>];
         transform_tile<Arch, OutputTransform<Arch>>(
-            from, [&](int i, int j, const Vector<Arch>& v) { store<Arch>(values + (i * 4 + j) * lanes<Arch>, v); });
+            from, [&](int i, int j, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA { store<Arch>(values + (i * 4 + j) * lanes<Arch>, v); });
         sink.block(first_row + row, column, c, values, rows_here, columns_here, 4 * lanes<Arch>, lanes<Arch>);
       }
     }
