@@ -81,7 +81,7 @@ class Inference {
     predict(images, logits);
     return logits;
   }
-  /// The same to memory of the caller's; allocates nothing.
+  /// The same to memory of the caller's. Allocates nothing (but what the OpenMP library does: g++'s nothing, clang's a little where threads > 1).
   template <template <class> class Layout, class Number>
   void predict(const Layout<Number>& images, std::span<float> logits) {
     const int count = image_count(Net::input, images);
