@@ -7,9 +7,19 @@
 // Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is float, or double in the double reference.
 #pragma once
 
+#include <cstddef>
+
 #include <sdepth/core/shape.hpp>
 
 namespace sdepth {
+
+/// Where an image lies in memory, in numbers: its first pixel, and the distances between rows, pixels, and from image to image.
+struct ImageLayout {
+  std::size_t first = 0;
+  std::size_t row = 0;
+  std::size_t pixel = 0;
+  std::size_t size = 0;
+};
 
 /// A 2-D convolution (cross-correlation, as in PyTorch), zero padding. Weights are [kernel, kernel, C_in, padded(C_out)].
 struct ConvShape {
@@ -120,6 +130,13 @@ struct SourceSums {
   T* dz = nullptr;
   T* dz_normalised = nullptr;           // Σ dz·x̂ with the Source's x and norm
   T* dz_normalised_shortcut = nullptr;  // Σ dz·x̂ with the Source's shortcut and shortcut_norm
+};
+
+/// What happens to a layer's numbers v on their way to memory, at inference: v = relu?(v); v += what is there (a shortcut's value); v = relu?(v).
+struct Ending {
+  bool relu = false;
+  bool add = false;
+  bool relu_after = false;
 };
 
 /// Mean loss of a batch and how many of its images were classified wrongly.

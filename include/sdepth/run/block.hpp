@@ -103,7 +103,7 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
     Inside::forward(pass, at, record.branch, value);
     record.branch_end = {};
     if (value.relu) {
-      value.keep = false;
+      value.keep = value.x == record.finished_input.x;  // where nothing in the branch made new numbers, the shortcut still reads these
       record.branch_end = finish_value<Backend, out_shape>(pass, value);
     }
     if (!std::is_same_v<std::tuple_element_t<sizeof...(Branch) - 1, std::tuple<Branch...>>, BN> && pass.branch_scale != 1.0) {

@@ -8,6 +8,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
+#include <sdepth/kernels/operands.hpp>
 
 namespace sdepth {
 
@@ -34,10 +35,10 @@ template <template <class> class Layout, class T>
   return static_cast<int>(images.values.size() / shape.size());
 }
 
-/// Copies images [first, first + count) to [N, H, W, stride], stride ≥ C; lanes beyond C are left alone.
+/// Copies images [first, first + count) to where `to` says; what lies between their numbers is left alone.
 template <template <class> class Layout, class T, class Number>
-void copy_images(Shape shape, const Layout<T>& images, int first, int count, std::size_t stride, Number* out) {
-  const auto channels = static_cast<std::size_t>(shape.channels);
+void copy_images(Shape shape, const Layout<T>& images, int first, int count, const ImageLayout& to, Number* out) {
+  const auto channels = static_cast<std::size_t>(shape.channels), width = static_cast<std::size_t>(shape.width);
   const T* in = images.values.data() + static_cast<std::size_t>(first) * shape.size();
   const auto number = [](T value) {
     if constexpr (std::is_same_v<T, std::uint8_t>)
@@ -45,10 +46,24 @@ void copy_images(Shape shape, const Layout<T>& images, int first, int count, std
     else
       return static_cast<Number>(value);
   };
-  for (int n = 0; n < count; ++n, in += shape.size(), out += shape.pixels() * stride)
-    for (std::size_t p = 0; p < shape.pixels(); ++p)
-      for (std::size_t c = 0; c < channels; ++c)
-        out[p * stride + c] = number(std::is_same_v<Layout<T>, NHWC<T>> ? in[p * channels + c] : in[c * shape.pixels() + p]);
+  constexpr bool channels_last = std::is_same_v<Layout<T>, NHWC<T>>;
+  for (int n = 0; n < count; ++n, in += shape.size(), out += to.size)
+    for (std::size_t h = 0; h < static_cast<std::size_t>(shape.height); ++h) {
+      Number* row = out + to.first + h * to.row;
+      if (channels_last && to.pixel == channels) {  // a row in one piece
+        for (std::size_t i = 0; i < width * channels; ++i) row[i] = number(in[h * width * channels + i]);
+        continue;
+      }
+      for (std::size_t w = 0; w < width; ++w)
+        for (std::size_t c = 0; c < channels; ++c)
+          row[w * to.pixel + c] = number(channels_last ? in[(h * width + w) * channels + c] : in[c * shape.pixels() + h * width + w]);
+    }
+}
+/// The same to [N, H, W, stride], stride ≥ C.
+template <template <class> class Layout, class T, class Number>
+void copy_images(Shape shape, const Layout<T>& images, int first, int count, std::size_t stride, Number* out) {
+  copy_images(shape, images, first, count, ImageLayout{0, static_cast<std::size_t>(shape.width) * stride, stride, shape.pixels() * stride},
+              out);
 }
 
 }  // namespace sdepth

@@ -1,17 +1,17 @@
-// Running a trained network: every block runs, its branch scaled by what training assumed.
+// Running a trained network: norms and survival probabilities are folded into its weights, and images pass through several layers while they are in L2.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/memory.hpp>
+#include <sdepth/core/parallel.hpp>
 #include <sdepth/run/images.hpp>
-#include <sdepth/run/walk.hpp>
+#include <sdepth/run/inference_plan.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/schedule/gates.hpp>
 #include <sdepth/schedule/scaling.hpp>
@@ -25,71 +25,90 @@ namespace sdepth {
   return scales;
 }
 
-/// Runs images [first, first + count) through all blocks. Returns padded logits, valid until the walk's next pass.
-template <class Net, class Backend, template <class> class Layout, class Number>
-const typename Backend::Scalar* run_all_blocks(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights, const Layout<Number>& images,
-                                               int first, int count, std::span<const double> scales) {
-  static constexpr auto gates = [] {
-    std::array<std::uint8_t, static_cast<std::size_t>(Net::residual_blocks)> open{};
-    open.fill(1);
-    return open;
-  }();
-  copy_images(Net::input, images, first, count, walk.input_stride, walk.input());
-  WalkParameters<typename Backend::Scalar> numbers;
-  numbers.parameters = weights.parameters().data();
-  numbers.running = weights.running().data();
-  return walk.forward(count, false, numbers, gates, scales);
-}
+/// What inference reads: the weights as they are when this is made, with batch normalisations and branch scales folded in, in the kernels' own form.
+/// It does not change, so any number of threads may read it at once, without locks.
+template <class Net, class Backend>
+class FoldedWeights {
+ public:
+  using T = typename Backend::Scalar;
 
-/// Logits [N, classes] of all images, a walk's capacity at a time.
-template <class Net, class Backend, template <class> class Layout, class Number>
-[[nodiscard]] std::vector<float> predict_all(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights, const Layout<Number>& images,
-                                             std::span<const double> scales) {
-  const int count = image_count(Net::input, images);
-  constexpr auto classes = Net::output.size();
-  std::vector<float> logits(static_cast<std::size_t>(count) * classes);
-  for (int first = 0; first < count; first += walk.capacity()) {
-    const int n = std::min(walk.capacity(), count - first);
-    const auto* out = run_all_blocks(walk, weights, images, first, n, scales);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
-      for (std::size_t c = 0; c < classes; ++c)
-        logits[(static_cast<std::size_t>(first) + i) * classes + c] = static_cast<float>(out[i * walk.classes_stride + c]);
+  /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
+  explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test)
+      : numbers_(Plan::size) {
+    if (survival.empty()) survival = Net::survival;
+    check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
+    const std::vector<double> scales = test_scales(scaling, survival);
+    Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), numbers_.data());
   }
-  return logits;
-}
+  [[nodiscard]] const T* data() const noexcept { return numbers_.data(); }
 
-/// Logits for images, from weights that several of these may share.
+ private:
+  using Plan = InferencePlan<Net, Backend>;
+  Buffer<T> numbers_;
+};
+
+/// Logits for images, from folded weights that several of these may share. All memory is taken when it is made.
 ///
-/// Not for use from several threads at once: give each thread its own, with the same weights.
+/// Not for use from several threads at once: give each thread its own, with the same weights. Results depend on the image and the weights alone, to the bit:
+/// not on the batch, nor on the number of threads.
 template <class Net, class Backend>
 class Inference {
  public:
   using T = typename Backend::Scalar;
+  static constexpr std::size_t classes = Net::output.size();
 
-  /// @param weights   shared, read only, must not be null
-  /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
-  /// @param batch     images that run at once   @param threads  at least 1
+  /// @param weights  shared, must not be null
+  /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at least 1
+  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend>> weights, int batch = 128, int threads = 1)
+      : weights_(std::move(weights)), threads_(threads) {
+    if (batch < 1 || threads < 1) fail("inference: batch and threads must be at least 1, found ", batch, " and ", threads);
+    constexpr int largest_part =
+        16;  // enough to read large weights rarely (measured: 32 and 64 are not faster); few enough to share a batch evenly
+    const int part = std::min((batch + threads - 1) / threads, largest_part);
+    memories_.reserve(static_cast<std::size_t>(threads));
+    for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part);
+    parallel_for(threads, threads, [](int, int) {});  // the threads themselves, and what OpenMP allocates for them
+  }
+  /// The same from weights as they are now. @see FoldedWeights
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
                      Scaling scaling = Scaling::test, int batch = 128, int threads = 1)
-      : weights_(std::move(weights)), walk_(batch, threads, false) {
-    if (survival.empty()) survival = Net::survival;
-    check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
-    scales_ = test_scales(scaling, survival);
-  }
+      : Inference(std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling), batch, threads) {}
 
   /// Logits [N, classes] of the images.
   template <template <class> class Layout, class Number>
   [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
-    return predict_all(walk_, *weights_, images, scales_);
+    std::vector<float> logits(static_cast<std::size_t>(image_count(Net::input, images)) * classes);
+    predict(images, logits);
+    return logits;
+  }
+  /// The same to memory of the caller's. Allocates nothing (but what the OpenMP library does: g++'s nothing, clang's a little where threads > 1).
+  template <template <class> class Layout, class Number>
+  void predict(const Layout<Number>& images, std::span<float> logits) {
+    const int count = image_count(Net::input, images);
+    if (logits.size() != static_cast<std::size_t>(count) * classes)
+      fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count, " images, ", classes,
+           " classes), found ", logits.size());
+    const int part = memories_.front().images();
+    const int parts = std::min(count, round_up((count + part - 1) / part, threads_));
+    parallel_for(parts, threads_, [&](int index, int thread) {
+      auto& memory = memories_[static_cast<std::size_t>(thread)];
+      const Range range = part_of(count, parts, index);
+      copy_images(Net::input, images, range.first, range.size(), Plan::input_layout, memory.input());
+      const T* out = memory.run(range.size(), weights_->data());
+      float* to = logits.data() + static_cast<std::size_t>(range.first) * classes;
+      for (int n = 0; n < range.size(); ++n, out += Plan::output_layout.size, to += classes)
+        std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
+    });
   }
 
  private:
   static_assert(Net::output.pixels() == 1,
                 "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  using Plan = InferencePlan<Net, Backend>;
 
-  std::shared_ptr<const Weights<Net, Backend>> weights_;
-  Walk<Net, Backend> walk_;
-  std::vector<double> scales_;
+  std::shared_ptr<const FoldedWeights<Net, Backend>> weights_;
+  int threads_;
+  std::vector<typename Plan::Memory> memories_;
 };
 
 }  // namespace sdepth

@@ -116,7 +116,7 @@ struct Pass {
   }
   void release_inputs(const Value<T>& value) {
     if (!value.keep) release(value.x);
-    release(value.shortcut);
+    if (value.keep || value.shortcut != value.x) release(value.shortcut);  // a branch of BN alone is its own shortcut's numbers
   }
   [[nodiscard]] Statistics<T> take_statistics(int channels) {
     const auto n = static_cast<std::size_t>(channels);

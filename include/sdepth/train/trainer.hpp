@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/inference.hpp>
 #include <sdepth/run/walk.hpp>

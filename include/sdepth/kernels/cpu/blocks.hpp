@@ -75,6 +75,8 @@ struct Taps {
   int weights_row = 0;
   int weights_column = 0;
   int weights_channel = 0;
+  /// Weights so many floats further on are asked for while a row is used; 0: none.
+  int weights_ahead = 0;
 };
 
 /// out[pixel][lanes] = bias + Σ_taps Σ_ci in[pixel + tap][ci] · weights[tap][ci][lanes], for a block of pixels and vectors. bias may be null.
@@ -97,6 +99,10 @@ void convolve_block(const float* in, const float* weights, const float* bias, fl
         Vector<Arch> row[vectors];
         SDEPTH_UNROLL(4)
         for (int v = 0; v < B.vectors; ++v) row[v] = load<Arch>(w + v * lanes<Arch>);
+        if constexpr (T.weights_ahead != 0) {
+          SDEPTH_UNROLL(4)
+          for (int v = 0; v < B.vectors; ++v) __builtin_prefetch(w + v * lanes<Arch> + T.weights_ahead, 0, 2);
+        }
         SDEPTH_UNROLL(32)
         for (int p = 0; p < pixels; ++p) {
           const Vector<Arch> value = all<Arch>(x[p / B.columns * G.in_row + p % B.columns * G.in_column]);

@@ -5,12 +5,14 @@
 //   scratch, blocks, direct, winograd   the arithmetic: padded scratch, register blocks, convolution kernels; kernels.hpp chooses among them
 //   ahead                           prefetching what comes next
 //   convolution, finish             the stages; pool, linear, loss, sgd: the rest
+//   inference                       the same arithmetic without stages: for networks that do not learn any more
 #pragma once
 
 #include <cstddef>
 
 #include <sdepth/kernels/cpu/convolution.hpp>
 #include <sdepth/kernels/cpu/finish.hpp>
+#include <sdepth/kernels/cpu/inference.hpp>
 #include <sdepth/kernels/cpu/linear.hpp>
 #include <sdepth/kernels/cpu/loss.hpp>
 #include <sdepth/kernels/cpu/pool.hpp>
@@ -29,6 +31,7 @@ namespace sdepth {
 template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, int Parts = 8>
 struct Cpu {
   using Scalar = float;
+  using ForInference = cpu::InferenceKernels<Arch, Convolution>;
   using Space = Workspace<float>;
   static constexpr int lanes = cpu::lanes<Arch>;
   /// Channels as they lie in memory: whole vectors.

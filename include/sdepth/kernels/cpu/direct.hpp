@@ -71,11 +71,12 @@ void give_rows(const float* rows, int row, int count, const Sink& sink) {
   for (int c = 0; c < Channels; c += lanes<Arch>) sink.block(row, 0, c, rows + c, count, Width, Width * Channels, Channels);
 }
 
-/// Forward: out[h, w, co] = Σ scratch[h·stride + kh, w·stride + kw, ci] · weights[kh, kw, ci, co].
-template <class Arch, ConvShape S>
+/// Forward: out[h, w, co] = Σ v[h·stride + kh − padding, w·stride + kw − padding, ci] · weights[kh, kw, ci, co]. From: the scratch that v is read from, whose
+/// halo covers the padding.
+template <class Arch, ConvShape S, Scratch From = input_scratch<Arch, S>>
 struct DirectForward {
   static constexpr Shape out = output_image<Arch, S>;
-  static constexpr Scratch scratch = input_scratch<Arch, S>;
+  static constexpr Scratch scratch = From;
   static constexpr int vectors = out.channels / lanes<Arch>;
   static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels);
   static constexpr int images = 1;
@@ -91,8 +92,8 @@ struct DirectForward {
   template <class Sinks>
   static void run(const float* in, int, int row, int count, const float* weights, float* work, Ahead& ahead, const Sinks& sinks) {
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
-    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + row * S.stride * scratch.row(), weights, nullptr, work,
-                                                                 [&] { ahead.step(); });
+    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + scratch.at(row * S.stride - S.padding, -S.padding), weights,
+                                                                 nullptr, work, [&] { ahead.step(); });
     give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
 

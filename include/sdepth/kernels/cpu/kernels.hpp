@@ -14,6 +14,8 @@ struct Direct {
   struct Kernels {
     static constexpr Scratch v_scratch = input_scratch<Arch, S>, d_scratch = gradient_scratch<Arch, S>;
     using Forward = DirectForward<Arch, S>;
+    template <Scratch From>
+    using ForwardFrom = DirectForward<Arch, S, From>;
     using InputGradient = DirectInputGradient<Arch, S>;
     using WeightGradient = DirectWeightGradient<Arch, S, v_scratch, d_scratch>;
   };
@@ -24,6 +26,8 @@ struct Winograd {
   struct Kernels {
     static constexpr Scratch v_scratch = winograd_input_scratch<Arch, S>, d_scratch = winograd_gradient_scratch<Arch, S>;
     using Forward = WinogradForward<Arch, S>;
+    template <Scratch From>
+    using ForwardFrom = WinogradKernel<Arch, From, output_image<Arch, S>, S.in.channels, S.channels_out, false>;
     using InputGradient = WinogradInputGradient<Arch, S>;
     using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
   };

@@ -136,13 +136,13 @@ template <class Arch, class From, class To>
 SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
   using T = InputTransform<Arch>;
   Vector<Arch> first[6], second[6];
-  const auto put = [&](int i, const Vector<Arch>* half) {
+  const auto put = [&](int i, const Vector<Arch>* half) SDEPTH_INLINE_LAMBDA {
     Vector<Arch> out[6];
     T::apply(half, out);
     SDEPTH_UNROLL(6)
     for (int j = 0; j < 6; ++j) to(i, j, out[j]);
   };
-  const auto columns = [&](int low, int high, const auto& make) {
+  const auto columns = [&](int low, int high, const auto& make) SDEPTH_INLINE_LAMBDA {
     SDEPTH_UNROLL(6)
     for (int j = 0; j < 6; ++j) {
       Vector<Arch> in[6];
@@ -151,15 +151,19 @@ SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
       make(in, j);
     }
   };
-  columns(1, 4, [&](const Vector<Arch>* in, int j) { T::pair(winograd_points::a, winograd_points::b, in, first[j], second[j]); });
+  columns(1, 4, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA {
+    T::pair(winograd_points::a, winograd_points::b, in, first[j], second[j]);
+  });
   put(1, first);
   put(2, second);
-  columns(1, 4, [&](const Vector<Arch>* in, int j) { T::pair(winograd_points::b, winograd_points::a, in, first[j], second[j]); });
+  columns(1, 4, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA {
+    T::pair(winograd_points::b, winograd_points::a, in, first[j], second[j]);
+  });
   put(3, first);
   put(4, second);
-  columns(0, 4, [&](const Vector<Arch>* in, int j) { first[j] = T::end(in); });
+  columns(0, 4, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA { first[j] = T::end(in); });
   put(0, first);
-  columns(1, 5, [&](const Vector<Arch>* in, int j) { first[j] = T::end(in + 1); });
+  columns(1, 5, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA { first[j] = T::end(in + 1); });
   put(5, first);
 }
 

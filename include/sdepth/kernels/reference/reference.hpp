@@ -3,6 +3,7 @@
 
 #include <sdepth/kernels/reference/convolution.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
+#include <sdepth/kernels/reference/inference.hpp>
 #include <sdepth/kernels/reference/pool.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
@@ -12,6 +13,7 @@ namespace sdepth {
 template <class T>
 struct BasicReference {
   using Scalar = T;
+  using ForInference = reference::InferenceKernels<T>;
   using Space = Workspace<T>;
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }

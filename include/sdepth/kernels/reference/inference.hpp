@@ -1,0 +1,75 @@
+// The reference's kernels of inference: its stages on dense tensors, and their endings. Its convolutions and pools allocate, as all of the reference does.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <sdepth/kernels/reference/convolution.hpp>
+#include <sdepth/kernels/reference/dense.hpp>
+#include <sdepth/kernels/reference/pool.hpp>
+
+namespace sdepth::reference {
+
+/// to = end(v); see Ending.
+template <Ending E, class T>
+void finish_to(T& to, double v) {
+  if (E.relu && !(v > 0)) v = 0;
+  if (E.add) v += static_cast<double>(to);
+  if (E.relu_after && !(v > 0)) v = 0;
+  to = static_cast<T>(v);
+}
+
+/// What a backend offers to inference; see cpu/inference.hpp.
+template <class T>
+struct InferenceKernels {
+  template <Shape S>
+  static constexpr ImageLayout layout{0, static_cast<std::size_t>(S.width* S.channels), static_cast<std::size_t>(S.channels), S.size()};
+  template <ConvShape S>
+  static constexpr ImageLayout input_layout = layout<S.in>;
+  static constexpr std::size_t group_size = 65536;
+
+  template <ConvShape S>
+  struct Conv {
+    static constexpr std::size_t channels = static_cast<std::size_t>(S.channels_out);
+    static constexpr std::size_t weights_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels) * channels;
+    static constexpr std::size_t size = channels + weights_size;
+    static constexpr std::size_t work_size = S.out().size();
+    static constexpr int images = 1;
+
+    static void prepare(const T* weights, const T* bias, T* numbers) {
+      std::copy_n(bias, channels, numbers);
+      std::copy_n(weights, weights_size, numbers + channels);
+    }
+    template <Ending E>
+    static void run(int count, const T* in, const T* numbers, T* out, T* work) {
+      for (int n = 0; n < count; ++n, in += S.in.size(), out += S.out().size()) {
+        conv_forward<S, T>(1, {.x = in}, numbers + channels, numbers, work, {});
+        for (std::size_t i = 0; i < S.out().size(); ++i) finish_to<E>(out[i], static_cast<double>(work[i]));
+      }
+    }
+  };
+
+  template <PoolShape S>
+  static void pool(int count, const T* in, T* out) {
+    pool_forward<S>(count, in, out);
+  }
+  template <ShortcutShape S>
+  static void shortcut(int count, const T* in, T* out) {
+    shortcut_forward<S>(count, in, out);
+  }
+  template <LinearShape S, bool Relu>
+  static void linear(int count, const T* in, const T* weights, const T* bias, T* out) {
+    linear_forward<S>(count, in, weights, bias, out);
+    const std::size_t numbers = static_cast<std::size_t>(count) * S.out().size();
+    for (std::size_t i = 0; Relu && i < numbers; ++i) finish_to<Ending{.relu = true}>(out[i], static_cast<double>(out[i]));
+  }
+  template <Shape S, Ending E>
+  static void pointwise(int count, const T* in, const T* scale, const T* shift, T* out) {
+    constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(count) * S.size(); ++i)
+      finish_to<E>(out[i],
+                   static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
+  }
+};
+
+}  // namespace sdepth::reference

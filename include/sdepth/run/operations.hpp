@@ -1,0 +1,107 @@
+// The operations that a trained network consists of: what words become when nothing has to be kept for the way back.
+//
+// An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content that it needs; own_size(images), memory that it
+// needs for itself alone and that was zero at first; in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run runs it
+// on some images.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include <sdepth/kernels/operands.hpp>
+#include <sdepth/run/folding.hpp>
+
+namespace sdepth {
+
+/// Memory of one thread, besides an operation's input and output.
+template <class T>
+struct OperationMemory {
+  T* own = nullptr;
+  T* work = nullptr;
+  int images = 0;  // the most that this thread takes through the network at once; own is made for them
+};
+
+/// Conv, BN?, ReLU? in one.
+template <class Backend, ConvShape S, bool Norm, bool Relu>
+struct ConvOperation {
+  using T = typename Backend::Scalar;
+  using Kernel = typename Backend::ForInference::template Conv<S>;
+  static constexpr Shape in = S.in, out = S.out();
+  static constexpr std::size_t size = Kernel::size, work_size = Kernel::work_size;
+  static constexpr bool in_place = false, adds = true;
+  static constexpr int images = Kernel::images;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
+  static constexpr ImageLayout input_layout = Backend::ForInference::template input_layout<S>;
+
+  static void fold(Unfolded<T>& from, double factor, T* numbers) {
+    constexpr auto rows = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels);
+    const Dense<T> folded = fold_dense(from, rows, static_cast<std::size_t>(Backend::padded(S.channels_out)), S.bias, Norm, factor);
+    Kernel::prepare(folded.weights.data(), folded.bias.data(), numbers);
+  }
+  template <bool Add, bool ReluAfter>
+  static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
+    Kernel::template run<Ending{Relu, Add, ReluAfter}>(count, x, numbers, y, memory.work);
+  }
+};
+
+/// Linear, BN?, ReLU? in one.
+template <class Backend, LinearShape S, bool Norm, bool Relu>
+struct LinearOperation {
+  using T = typename Backend::Scalar;
+  static constexpr Shape in = S.in, out = S.out();
+  static constexpr auto features = static_cast<std::size_t>(Backend::padded(S.features));
+  static constexpr std::size_t size = (S.in.size() + 1) * features, work_size = 0;
+  static constexpr bool in_place = false, adds = false;
+  static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
+
+  static void fold(Unfolded<T>& from, double factor, T* numbers) {
+    const Dense<T> folded = fold_dense(from, S.in.size(), features, S.bias, Norm, factor);
+    std::copy(folded.bias.begin(), folded.bias.end(), numbers);
+    std::copy(folded.weights.begin(), folded.weights.end(), numbers + features);
+  }
+  template <bool, bool>
+  static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
+    Backend::ForInference::template linear<S, Relu>(count, x, numbers + features, numbers, y);
+  }
+};
+
+/// Norms and ReLUs that no convolution stands before, and the end of a branch that no convolution can end.
+template <class Backend, Shape S, bool Norm, bool Relu>
+struct PointOperation {
+  using T = typename Backend::Scalar;
+  static constexpr Shape in = S, out = S;
+  static constexpr auto channels = static_cast<std::size_t>(Backend::padded(S.channels));
+  static constexpr std::size_t size = 2 * channels, work_size = 0;
+  static constexpr bool in_place = true, adds = true;
+  static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
+
+  static void fold(Unfolded<T>& from, double factor, T* numbers) {
+    const Affine affine = Norm ? Affine::of_norm(from, channels, factor) : Affine(channels, factor);
+    std::transform(affine.scale.begin(), affine.scale.end(), numbers, [](double v) { return static_cast<T>(v); });
+    std::transform(affine.shift.begin(), affine.shift.end(), numbers + channels, [](double v) { return static_cast<T>(v); });
+  }
+  template <bool Add, bool ReluAfter>
+  static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
+    Backend::ForInference::template pointwise<S, Ending{Relu, Add, ReluAfter}>(count, x, numbers, numbers + channels, y);
+  }
+};
+
+template <class Backend, PoolShape S>
+struct PoolOperation {
+  using T = typename Backend::Scalar;
+  static constexpr Shape in = S.in, out = S.out();
+  static constexpr std::size_t size = 0, work_size = 0;
+  static constexpr bool in_place = false, adds = false;
+  static constexpr int images = 1;
+  [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
+
+  static void fold(Unfolded<T>&, double, T*) {}
+  template <bool, bool>
+  static void run(int count, const T* x, const T*, T* y, const OperationMemory<T>&) {
+    Backend::ForInference::template pool<S>(count, x, y);
+  }
+};
+
+}  // namespace sdepth
