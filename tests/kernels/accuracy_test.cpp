@@ -19,7 +19,8 @@ void check_accuracy(std::tuple<B...>) {
     const Results gradients = run_conv_backward<Backend, S>(batch, 2, {}, plain);
     const double input = relative_error(gradients.at("out"), backward.at("out"));
     const double weight = relative_error(gradients.at("weight gradient"), backward.at("weight gradient"));
-    MESSAGE(S.in.channels, " channels, ", Backend::lanes, " lanes: forward ", out, ", input gradient ", input, ", weight gradient ", weight);
+    MESSAGE(S.in.channels, " channels, ", Backend::lanes, " lanes: forward ", out, ", input gradient ", input, ", weight gradient ",
+            weight);
     CHECK(out < 1.5e-6);
     CHECK(input < 1.5e-6);
     CHECK(weight < 2e-6);

@@ -92,7 +92,9 @@ class GradientSink {
     if (add_) each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) { d = d + load<Arch>(add_ + p); });
     if (v_) {
       const float* v = v_ + V.at(row, column) + channel;
-      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j) { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
+      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j) {
+        d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d);
+      });
     }
     each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) { store<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) {
@@ -103,13 +105,15 @@ class GradientSink {
     if (sums_.dz) add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t) { return sum + d; });
     if (x_) {
       const Vector<Arch> mean = load<Arch>(mean_ + channel);
-      add_up(sums_.dz_x,
-             [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
+      add_up(sums_.dz_x, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) {
+        return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum);
+      });
     }
     if (shortcut_) {
       const Vector<Arch> mean = load<Arch>(shortcut_mean_ + channel);
-      add_up(sums_.dz_shortcut,
-             [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
+      add_up(sums_.dz_shortcut, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) {
+        return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum);
+      });
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
