@@ -41,6 +41,20 @@ TEST_CASE("a buffer is zeroed and starts on a cache line, whatever its size") {
   }
 }
 
+TEST_CASE("a long buffer is zeroed, too, lies on a huge page's boundary, and goes back to the system") {
+  const std::size_t before = resident_bytes();
+  for (int i = 0; i < 3; ++i) {
+    Buffer<float> buffer((std::size_t{12} << 20) + 5);
+    REQUIRE(reinterpret_cast<std::uintptr_t>(buffer.data()) % huge_page == 0);
+    REQUIRE(std::ranges::all_of(buffer.span(), [](float x) { return x == 0; }));
+    CHECK(resident_bytes() >= before + (std::size_t{48} << 20));  // predicting does not take it page by page
+    std::ranges::fill(buffer.span(), 1.0f);
+    const Buffer<float> moved = std::move(buffer);
+    CHECK(moved[moved.size() - 1] == 1.0f);
+  }
+  CHECK(resident_bytes() < before + (std::size_t{8} << 20));
+}
+
 TEST_CASE("a buffer moves and does not copy") {
   static_assert(!std::is_copy_constructible_v<Buffer<int>>);
   Buffer<int> a(4);

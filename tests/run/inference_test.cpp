@@ -150,7 +150,7 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, ReferenceDouble, Reference, Cpu<>, DirectCpu, FourLanes) {
+TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, ReferenceDouble, Cpu<>, DirectCpu, FourLanes) {
   const std::vector<std::pair<int, int>> batches_and_threads = {{1, 1}, {3, 1}, {8, 2}};
   check<BeginsWithNorm, Backend>(5, batches_and_threads);
   check<BeginsWithPool, Backend>(5, batches_and_threads);
@@ -159,7 +159,7 @@ TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, 
   check<OddKernels, Backend>(5, batches_and_threads);
 }
 
-TEST_CASE_TEMPLATE("residual networks do, whatever the groups of images", Backend, Cpu<>, DirectCpu, FourLanes) {
+TEST_CASE_TEMPLATE("residual networks do, whatever the groups of images", Backend, Cpu<>, DirectCpu) {
   check<Tiles, Backend>(23, {{1, 1}, {7, 1}, {23, 1}, {5, 3}, {128, 2}});
 }
 TEST_CASE("so does the reference") { check<Tiles, Reference>(2, {{2, 1}}); }

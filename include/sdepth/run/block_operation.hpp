@@ -41,7 +41,7 @@ struct BlockOperation {
   using Projection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, false>;
   static constexpr ShortcutShape shortcut_shape{In, out.channels, stride,
                                                 std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
-  static_assert(in_place || Count == 1);
+  static_assert(in_place || Count == 1, "Repeat: a block that changes its input's shape cannot be repeated");
 
   /// Numbers of the first I operations of a branch; numbers per image of the tensors that they write.
   template <class F>

@@ -75,7 +75,7 @@ struct Taps {
   int weights_row = 0;
   int weights_column = 0;
   int weights_channel = 0;
-  /// Weights so many floats further on are asked for while a row is used; 0: none.
+  /// Weights so many floats further on are asked for while a row is used, be it beyond their end, where that does nothing; 0: none.
   int weights_ahead = 0;
 };
 

@@ -14,7 +14,7 @@
 
 namespace sdepth::cpu {
 
-/// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single pixels have no halo: only linear layers read them.
+/// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single pixels have none: mostly linear layers read them.
 template <class Arch, Shape S>
 inline constexpr Scratch tensor_of =
     S.pixels() == 1 ? Scratch{{padded<Arch>(S.channels), 1, 1}, 0, 0, 1, 1}
@@ -23,6 +23,7 @@ inline constexpr Scratch tensor_of =
   return {s.at(0, 0), static_cast<std::size_t>(s.row()), static_cast<std::size_t>(s.image.channels), s.size()};
 }
 
+/// One vector on its way to memory; see Ending.
 template <class Arch, Ending E>
 SDEPTH_INLINE void finish_to(float* to, Vector<Arch> v) {
   if constexpr (E.relu) v = relu<Arch>(v);
