@@ -69,6 +69,11 @@ int main() {
     });
   for (std::thread& thread : threads) thread.join();
 
+  // An image's logits depend on the image and the weights alone: not on its batch, nor on who else is running.
+  std::vector<float> together;
+  for (const std::vector<float>& part : logits) together.insert(together.end(), part.begin(), part.end());
+  const bool same = Inference<Net, Backend>(folded, 100, 2).predict(NHWC<std::uint8_t>{data.test.pixels}) == together;
+
   // [N, classes]: the largest logit is the answer. It is the trainer's answer too, which has its norms where they were: but for rounding.
   const std::vector<float> trainers = trainer.predict(NHWC<std::uint8_t>{std::span(data.test.pixels).first(share * Net::input.size())});
   float difference = 0, largest = 0;
@@ -82,6 +87,7 @@ int main() {
     errors += static_cast<std::size_t>(std::max_element(row, row + 4) - row) != data.test.labels[n];
   }
   std::printf("%zu threads with one set of weights: %zu of 512 pictures wrong\n", workers, errors);
+  std::printf("in batches of 100 on two threads: %s\n", same ? "the same, bit for bit" : "other logits");
   std::printf("the trainer's own logits, up to %.1f, differ by at most %.0e\n", static_cast<double>(largest),
               static_cast<double>(difference));
 }

@@ -62,5 +62,6 @@ TEST_CASE("04: every design learns its batch") {
 TEST_CASE("05: weights come back from the file, and threads share them") {
   const std::string output = output_of("05_inference");
   CHECK(number_after(output, "one set of weights:") < 200);  // of 512 in four classes
+  CHECK(contains(output, "the same, bit for bit"));
   CHECK(number_after(output, "differ by at most") < 1e-4 * number_after(output, "logits, up to"));
 }
