@@ -80,7 +80,7 @@ class GradientSink {
   template <std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&dz)[Rows][Columns]) const {
     const std::ptrdiff_t at = (std::ptrdiff_t{row} * In.width + column) * In.channels + channel;
-    const auto each = [&](const auto& body) {
+    const auto each = [&](const auto& body) SDEPTH_INLINE_LAMBDA {
       SDEPTH_UNROLL(4)
       for (std::size_t i = 0; i < Rows; ++i) {
         SDEPTH_UNROLL(4)
@@ -89,31 +89,29 @@ class GradientSink {
                static_cast<int>(j));
       }
     };
-    if (add_) each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) { d = d + load<Arch>(add_ + p); });
+    if (add_) each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { d = d + load<Arch>(add_ + p); });
     if (v_) {
       const float* v = v_ + V.at(row, column) + channel;
-      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j) {
-        d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d);
-      });
+      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j)
+               SDEPTH_INLINE_LAMBDA { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
     }
-    each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) { store<Arch>(out_ + p, d); });
-    const auto add_up = [&](float* total, const auto& term) {
+    each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { store<Arch>(out_ + p, d); });
+    const auto add_up = [&](float* total, const auto& term) SDEPTH_INLINE_LAMBDA {
       Vector<Arch> sum = load<Arch>(total + channel);
-      each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) { sum = term(sum, d, p); });
+      each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { sum = term(sum, d, p); });
       store<Arch>(total + channel, sum);
     };
-    if (sums_.dz) add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t) { return sum + d; });
+    if (sums_.dz)
+      add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t) SDEPTH_INLINE_LAMBDA { return sum + d; });
     if (x_) {
       const Vector<Arch> mean = load<Arch>(mean_ + channel);
-      add_up(sums_.dz_x, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) {
-        return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum);
-      });
+      add_up(sums_.dz_x, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p)
+                             SDEPTH_INLINE_LAMBDA { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
     }
     if (shortcut_) {
       const Vector<Arch> mean = load<Arch>(shortcut_mean_ + channel);
-      add_up(sums_.dz_shortcut, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p) {
-        return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum);
-      });
+      add_up(sums_.dz_shortcut, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p)
+                                    SDEPTH_INLINE_LAMBDA { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {

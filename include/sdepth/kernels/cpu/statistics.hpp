@@ -43,7 +43,7 @@ class Moments {
   /// A block in memory: pixels `step` floats apart, rows of `columns` pixels `row_step` floats apart.
   template <class Arch>
   void block(int channel, const float* values, int rows, int columns, int row_step, int step) {
-    const auto sum_up = [&](const auto& term) {
+    const auto sum_up = [&](const auto& term) SDEPTH_INLINE_LAMBDA {
       // Two chains of additions hide half of their latency; more would not pay for blocks this small.
       Vector<Arch> even = all<Arch>(0.0F), odd = even;
       for (int r = 0; r < rows; ++r) {
@@ -57,8 +57,11 @@ class Moments {
       }
       return even + odd;
     };
-    const Vector<Arch> mean = sum_up([](const Vector<Arch>& sum, const Vector<Arch>& v) { return sum + v; }) * all<Arch>(per_pixel_);
-    merge<Arch>(channel, mean, sum_up([&](const Vector<Arch>& sum, const Vector<Arch>& v) { return fma<Arch>(v - mean, v - mean, sum); }));
+    const Vector<Arch> mean =
+        sum_up([](const Vector<Arch>& sum, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA { return sum + v; }) * all<Arch>(per_pixel_);
+    merge<Arch>(channel, mean, sum_up([&](const Vector<Arch>& sum, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA {
+                  return fma<Arch>(v - mean, v - mean, sum);
+                }));
   }
 
  private:
