@@ -62,8 +62,8 @@ class Inference {
   explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend>> weights, int batch = 128, int threads = 1)
       : weights_(std::move(weights)), threads_(threads) {
     if (batch < 1 || threads < 1) fail("inference: batch and threads must be at least 1, found ", batch, " and ", threads);
-    constexpr int largest_part =
-        16;  // enough to read large weights rarely (measured: 32 and 64 are not faster); few enough to share a batch evenly
+    // Enough to read large weights rarely (measured: 32 and 64 are not faster), few enough to share a batch evenly.
+    constexpr int largest_part = 16;
     const int part = std::min((batch + threads - 1) / threads, largest_part);
     memories_.reserve(static_cast<std::size_t>(threads));
     for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part);

@@ -13,9 +13,6 @@
 
 namespace sdepth {
 
-/// Numbers up to a whole cache line.
-[[nodiscard]] constexpr std::size_t whole_lines(std::size_t numbers) noexcept { return (numbers + 15) / 16 * 16; }
-
 template <class Net, class Backend>
 struct InferencePlan;
 

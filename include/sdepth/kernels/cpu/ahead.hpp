@@ -17,11 +17,11 @@ class Ahead {
   /// @param steps  how often step() will be called while the present images are worked on
   explicit Ahead(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
 
-  /// `size` floats from `first` on will be read or written next; null: nothing.
-  void want(const float* first, std::size_t size) {
-    if (!first || count_ == most) return;
+  /// `size` floats of a tensor from index `first` on will be read or written next; null: nothing.
+  void want(const float* tensor, std::size_t first, std::size_t size) {
+    if (!tensor || count_ == most) return;
     const std::size_t lines = (size * sizeof(float) + alignment - 1) / alignment;
-    streams_[count_++] = {reinterpret_cast<const std::byte*>(first), lines, (lines + steps_ - 1) / steps_};
+    streams_[count_++] = {reinterpret_cast<const std::byte*>(tensor + first), lines, (lines + steps_ - 1) / steps_};
   }
   /// The next portion. To L2, not L1: what the kernels work on shall stay there. Writes profit, too: a store needs its line.
   void step() {

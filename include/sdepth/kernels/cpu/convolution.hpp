@@ -28,10 +28,9 @@ class Pieces {
   explicit Pieces(float* memory) : next_(memory) {}
   float* take(std::size_t size) {
     float* piece = next_;
-    next_ += rounded(size);
+    next_ += whole_lines(size);
     return piece;
   }
-  [[nodiscard]] static constexpr std::size_t rounded(std::size_t size) noexcept { return (size + 15) / 16 * 16; }
 
  private:
   float* next_;
@@ -73,13 +72,6 @@ template <Scratch Geometry>
 void clear_halos(int images, float* scratch) {
   for (int g = 0; g < images; ++g) clear_halo(Geometry, scratch + static_cast<std::size_t>(g) * Geometry.size());
 }
-/// The tensors of a Source for `images` images from n on, unless n is `end`, where the part ends: what a stage will read next.
-inline void want_source(Ahead& ahead, const Source<float>& source, std::size_t image_size, int n, int images, int end) {
-  const std::size_t at = static_cast<std::size_t>(n) * image_size, size = static_cast<std::size_t>(std::min(images, end - n)) * image_size;
-  if (n >= end) return;
-  ahead.want(source.x + at, size);
-  if (source.shortcut) ahead.want(source.shortcut + at, size);
-}
 [[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
 
 template <class Arch, ConvShape S, class Kernel>
@@ -89,11 +81,11 @@ void forward_group(const Source<float>& source, int n, int images, int end, cons
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Ahead ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
   const int next = n + images;
-  want_source(ahead, source, in_image, next, Kernel::images, end);
   if (next < end) {
-    const auto size = static_cast<std::size_t>(std::min(Kernel::images, end - next));
-    ahead.want(out + static_cast<std::size_t>(next) * shape.size(), size * shape.size());
-    if (source.finished) ahead.want(source.finished + static_cast<std::size_t>(next) * in_image, size * in_image);
+    const auto first = static_cast<std::size_t>(next), size = static_cast<std::size_t>(std::min(Kernel::images, end - next));
+    for (const float* tensor : {source.x, source.shortcut, static_cast<const float*>(source.finished)})
+      ahead.want(tensor, first * in_image, size * in_image);
+    ahead.want(out, first * shape.size(), size * shape.size());
   }
   int filled = 0;
   const auto fill = [&](int rows) {
@@ -116,7 +108,7 @@ template <class Arch, int Parts, ConvShape S, class Kernel>
 void conv_forward(Workspace<float>& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                   const Statistics<float>& statistics) {
   constexpr int channels = Kernel::out.channels;
-  constexpr std::size_t scratch_size = Pieces::rounded(Kernel::images * Kernel::scratch.size());
+  constexpr std::size_t scratch_size = whole_lines(Kernel::images * Kernel::scratch.size());
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, channels);
   space.reserve(scratch_size + Kernel::work_size, moments_size + Kernel::prepared_size);
   Pieces shared(space.shared());
@@ -153,9 +145,9 @@ struct ConvBackward {
   static constexpr int group = std::min(InputKernel::images, WeightKernel::images);
 
   // Memory per thread: v, d, the weight gradient's sums, and the kernels' work, which run one after the other.
-  static constexpr std::size_t v_size = Pieces::rounded(group * v_scratch.size());
-  static constexpr std::size_t d_size = Pieces::rounded(group * d_scratch.size());
-  static constexpr std::size_t own_sums_size = Pieces::rounded(WeightKernel::own_sums_size);
+  static constexpr std::size_t v_size = whole_lines(group * v_scratch.size());
+  static constexpr std::size_t d_size = whole_lines(group * d_scratch.size());
+  static constexpr std::size_t own_sums_size = whole_lines(WeightKernel::own_sums_size);
   static constexpr std::size_t thread_size = v_size + d_size + own_sums_size + std::max(InputKernel::work_size, WeightKernel::work_size);
   // Shared memory: sums and bias gradients of the parts, prepared weights, weight gradients of the parts.
   static constexpr std::size_t sums_size = SumsOfParts::size(Parts, in.channels);
@@ -178,8 +170,7 @@ struct ConvBackward {
                   float* weight_gradient, float* bias_gradient, const float* add, float* out, const SourceSums<float>& sums) {
     const int parts = parts_of(batch, Parts);
     const auto totals_size = static_cast<std::size_t>(parts) * WeightKernel::total_size;
-    space.reserve(thread_size,
-                  Pieces::rounded(sums_size) + Pieces::rounded(bias_size) + Pieces::rounded(InputKernel::prepared_size) + totals_size);
+    space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) + whole_lines(InputKernel::prepared_size) + totals_size);
     Pieces shared(space.shared());
     float* sums_memory = shared.take(sums_size);
     float* bias_memory = shared.take(bias_size);
@@ -243,13 +234,18 @@ struct ConvBackward {
                 (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
     if (next >= end) return ahead;
     const auto images = static_cast<std::size_t>(std::min(group, end - next)), first = static_cast<std::size_t>(next);
-    ahead.want(o.gradient.dy + first * out_image.size(), images * out_image.size());
-    if (o.gradient.norm) ahead.want(o.gradient.x + first * out_image.size(), images * out_image.size());
-    if (needs_v) want_source(ahead, o.values, v_scratch.image.size(), next, group, end);
-    if (o.out) ahead.want(o.out + first * in.size(), images * in.size());
-    if (o.add && o.add != o.out) ahead.want(o.add + first * in.size(), images * in.size());
-    if (o.sums.dz_normalised && o.source.finished) ahead.want(o.source.x + first * in.size(), images * in.size());
-    if (o.sums.dz_normalised_shortcut) ahead.want(o.source.shortcut + first * in.size(), images * in.size());
+    const auto want_out = [&](const float* tensor) { ahead.want(tensor, first * out_image.size(), images * out_image.size()); };
+    const auto want_in = [&](const float* tensor) { ahead.want(tensor, first * in.size(), images * in.size()); };
+    want_out(o.gradient.dy);
+    if (o.gradient.norm) want_out(o.gradient.x);
+    if (needs_v) {
+      want_in(o.values.x);
+      want_in(o.values.shortcut);
+    }
+    want_in(o.out);
+    if (o.add != o.out) want_in(o.add);
+    if (o.sums.dz_normalised && o.source.finished) want_in(o.source.x);
+    if (o.sums.dz_normalised_shortcut) want_in(o.source.shortcut);
     return ahead;
   }
   /// weight_gradient = the sum of the parts' totals, in their order.

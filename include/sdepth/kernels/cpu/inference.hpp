@@ -83,7 +83,7 @@ struct ConvForInference {
   static constexpr int channels = padded<Arch>(S.channels_out);
   static constexpr std::size_t plain_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * channels);
   static constexpr std::size_t weights_size = Kernel::prepared_size != 0 ? Kernel::prepared_size : plain_size;
-  static constexpr std::size_t size = Pieces::rounded(static_cast<std::size_t>(channels) + weights_size);
+  static constexpr std::size_t size = whole_lines(static_cast<std::size_t>(channels) + weights_size);
   static constexpr std::size_t copy_size = copies ? Kernel::images * wanted.size() : 0;
   static constexpr std::size_t work_size = copy_size + Kernel::work_size;
   static constexpr int images = Kernel::images;
@@ -194,28 +194,16 @@ struct InferenceKernels {
   static void pool_to(int count, const float* in, float* out) {
     constexpr Scratch from = tensor_of<Arch, S.in>, to = tensor_of<Arch, Shape{ChannelsOut, S.out().height, S.out().width}>;
     constexpr int channels = from.image.channels;
+    constexpr auto row = static_cast<std::size_t>(from.row()), step = static_cast<std::size_t>(channels);
     for (int n = 0; n < count; ++n, in += from.size(), out += to.size())
       for (int h = 0; h < S.out().height; ++h)
         for (int w = 0; w < S.out().width; ++w) {
           const Window window = window_at<S>(h, w);
           float* result = out + to.at(h, w);
-          for (int c = 0; c < channels; c += lanes<Arch>) store<Arch>(result + c, pool_window<S>(window, in + c));
+          for (int c = 0; c < channels; c += lanes<Arch>)
+            store<Arch>(result + c, pool_window<Arch, S>(window, in + from.at(0, 0) + c, row, step));
           std::fill(result + channels, result + to.image.channels, 0.0F);
         }
-  }
-  /// As pool.hpp's, of one vector of channels in a tensor.
-  template <PoolShape S>
-  [[nodiscard]] static Vector<Arch> pool_window(const Window& window, const float* in) {
-    constexpr Scratch from = tensor_of<Arch, S.in>;
-    const auto at = [&](int y, int x) { return load<Arch>(in + from.at(y, x)); };
-    Vector<Arch> result = S.kind == PoolKind::average ? all<Arch>(0.0F) : at(window.top, window.left);
-    for (int y = window.top; y < window.bottom; ++y)
-      for (int x = window.left; x < window.right; ++x) {
-        const Vector<Arch> value = at(y, x);
-        result = S.kind == PoolKind::average ? result + value : xsimd::select(value > result, value, result);
-      }
-    if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
-    return result;
   }
 };
 

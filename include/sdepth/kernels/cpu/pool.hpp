@@ -42,33 +42,31 @@ void for_each_window(Workspace<float>& space, int batch, const Before& before, c
   });
 }
 
-/// One vector of channels of a window: its sum times `factor`, or its maximum. in: the image at these channels, pixels `step` floats apart.
+/// One vector of channels of a window: its average, padding counted, or its maximum. in: the image at these channels, rows and pixels so many floats apart.
 template <class Arch, PoolShape S>
-SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t step) {
-  if constexpr (S.kind == PoolKind::average) {
-    Vector<Arch> sum = all<Arch>(0.0F);
-    for_each_pixel<S>(window, [&](std::size_t pixel) { sum = sum + load<Arch>(in + pixel * step); });
-    return sum * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
-  } else {
-    Vector<Arch> best = load<Arch>(in + static_cast<std::size_t>(window.top * S.in.width + window.left) * step);
-    for_each_pixel<S>(window, [&](std::size_t pixel) {
-      const Vector<Arch> value = load<Arch>(in + pixel * step);
-      best = xsimd::select(value > best, value, best);
-    });
-    return best;
-  }
+SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t row, std::size_t step) {
+  const auto at = [&](int y, int x) { return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step); };
+  Vector<Arch> result = S.kind == PoolKind::average ? all<Arch>(0.0F) : at(window.top, window.left);
+  for (int y = window.top; y < window.bottom; ++y)
+    for (int x = window.left; x < window.right; ++x) {
+      const Vector<Arch> value = at(y, x);
+      result = S.kind == PoolKind::average ? result + value : xsimd::select(value > result, value, result);
+    }
+  if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+  return result;
 }
 
 /// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further ones zero.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut>
 void pool_forward(Workspace<float>& space, int batch, const float* in, float* out) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
+  constexpr std::size_t row = static_cast<std::size_t>(S.in.width) * from;
   for_each_window<Parts, S>(
       space, batch, [](std::size_t) {},
       [&](std::size_t n, const Window& window, std::size_t pixel) {
         const float* image = in + n * S.in.pixels() * from;
         float* result = out + (n * S.out().pixels() + pixel) * to;
-        for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, from));
+        for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
         std::fill(result + from, result + to, 0.0F);
       });
 }
@@ -77,7 +75,7 @@ void pool_forward(Workspace<float>& space, int batch, const float* in, float* ou
 template <class Arch, int Parts, PoolShape S, int ChannelsOut>
 void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
-  constexpr std::size_t image = S.in.pixels() * from;
+  constexpr std::size_t image = S.in.pixels() * from, row = static_cast<std::size_t>(S.in.width) * from;
   for_each_window<Parts, S>(
       space, batch, [&](std::size_t n) { std::fill_n(dx + n * image, image, 0.0F); },
       [&](std::size_t n, const Window& window, std::size_t pixel) {
@@ -93,7 +91,7 @@ void pool_backward(Workspace<float>& space, int batch, const float* dy, const fl
             for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
           } else {
             const float* values = in + n * image + c;
-            const Vector<Arch> best = pool_window<Arch, S>(window, values, from);
+            const Vector<Arch> best = pool_window<Arch, S>(window, values, row, from);
             Vector<Arch> left = gradient;  // what no pixel has taken yet: the first one equal to the maximum takes all
             for_each_pixel<S>(window, [&](std::size_t p) {
               const Vector<Arch> taken = xsimd::select(load<Arch>(values + p * from) == best, left, all<Arch>(0.0F));

@@ -68,8 +68,8 @@ struct WinogradKernel {
   /// 1.75, 8 tiles 2.05 (input gradient of 16 channels at 32×32); 4 tiles 2.0, 8 tiles 2.5 (32 channels at 16×16).
   static constexpr int tile_rows = tile_rows_at_a_time(tiles_of(Out.height), tile_columns, 8);
   static constexpr int images = images_at_a_time(tiles_of(Out.height) * tile_columns, std::max(From.image.channels, Out.channels));
-  static constexpr int rows = images > 1 ? tiles_of(Out.height) * winograd_tile : tile_rows* winograd_tile;
-  static constexpr int tiles = rows / winograd_tile * tile_columns;  // of one image in a call
+  static constexpr int rows = tile_rows * winograd_tile;
+  static constexpr int tiles = tile_rows * tile_columns;  // of one image in a call; all of them where there are several images
   static constexpr int vectors = Out.channels / lanes<Arch>;
   static constexpr int plane = plane_size(images * tiles, std::max(From.image.channels, Out.channels));
   static constexpr std::size_t work_size = static_cast<std::size_t>((winograd_positions + 1) * plane);
@@ -102,7 +102,7 @@ struct WinogradKernel {
     // M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16 channels fit L1.
     float* v = work + plane;
     float* m = work;
-    constexpr Tiling tiling{From.row(), From.image.channels, rows / winograd_tile, tile_columns, plane};
+    constexpr Tiling tiling{From.row(), From.image.channels, tile_rows, tile_columns, plane};
     for (int g = 0; g < group; ++g)
       transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
                                                v + g * tiles * From.image.channels);
@@ -192,7 +192,7 @@ struct WinogradWeightGradient {
   static constexpr int channels = std::max(V.image.channels, D.image.channels);
   static constexpr int images = images_at_a_time(all_tile_rows * tile_columns, channels);
   /// Each product reads and writes all sums once, so it runs over more tiles than the forward kernel's.
-  static constexpr int tile_rows = images > 1 ? all_tile_rows : tile_rows_at_a_time(all_tile_rows, tile_columns, 16);
+  static constexpr int tile_rows = tile_rows_at_a_time(all_tile_rows, tile_columns, 16);
   static constexpr int rows = tile_rows * winograd_tile;
   static constexpr int tiles = tile_rows * tile_columns;  // of one image in a call
   static constexpr int v_plane = plane_size(images * tiles, V.image.channels), m_plane = plane_size(images * tiles, D.image.channels);
