@@ -75,7 +75,7 @@ void pool_forward(Workspace<float>& space, int batch, const float* in, float* ou
 template <class Arch, int Parts, PoolShape S, int ChannelsOut>
 void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
-  constexpr std::size_t image = S.in.pixels() * from, row = static_cast<std::size_t>(S.in.width) * from;
+  constexpr std::size_t image = S.in.pixels() * from;
   for_each_window<Parts, S>(
       space, batch, [&](std::size_t n) { std::fill_n(dx + n * image, image, 0.0F); },
       [&](std::size_t n, const Window& window, std::size_t pixel) {
@@ -91,7 +91,7 @@ void pool_backward(Workspace<float>& space, int batch, const float* dy, const fl
             for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
           } else {
             const float* values = in + n * image + c;
-            const Vector<Arch> best = pool_window<Arch, S>(window, values, row, from);
+            const Vector<Arch> best = pool_window<Arch, S>(window, values, S.in.width * from, from);
             Vector<Arch> left = gradient;  // what no pixel has taken yet: the first one equal to the maximum takes all
             for_each_pixel<S>(window, [&](std::size_t p) {
               const Vector<Arch> taken = xsimd::select(load<Arch>(values + p * from) == best, left, all<Arch>(0.0F));
