@@ -79,9 +79,12 @@ void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder)
   epoch_ = checkpoint.epoch;
   try {
     const nlohmann::json sums = nlohmann::json::parse(checkpoint.program).at("epoch_in_progress");
-    sums_ = {sums.at("steps"), sums.at("images"), sums.at("errors"), sums.at("blocks_run"), sums.at("loss"), 0.0};
+    sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
+             sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.where, ": the state of the epoch in progress is missing or unreadable; it was written by another program or version");
+    fail(checkpoint.where,
+         ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
+         "that one, or start the run anew by --out");
   }
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
   if (sums_.steps < 0 || epoch_ < 0 ||
@@ -125,6 +128,10 @@ bool Run::train_epoch() {
     sums_.errors += score.errors;
     sums_.blocks_run += score.blocks_run;
     sums_.loss += score.loss * static_cast<double>(score.images);
+    if (const double gradient = learner_->first_gradient(); !std::isnan(gradient)) {
+      sums_.gradient += gradient;
+      ++sums_.gradient_steps;
+    }
     const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
     progress_.show(
@@ -152,7 +159,8 @@ void Run::end_epoch() {
                              percent_wrong(test),
                              sums_.seconds,
                              static_cast<double>(sums_.blocks_run) / sums_.steps,
-                             learning_rate_.at(learner_->steps() - 1, epoch_ + 1)};
+                             learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
+                             sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
   rows_.push_back(row);
   folder_.add_epoch(row);
   progress_.clear();
@@ -181,7 +189,9 @@ void Run::save_checkpoint() {
                                     {"images", sums_.images},
                                     {"errors", sums_.errors},
                                     {"blocks_run", sums_.blocks_run},
-                                    {"loss", sums_.loss}}}};
+                                    {"loss", sums_.loss},
+                                    {"gradient", sums_.gradient},
+                                    {"gradient_steps", sums_.gradient_steps}}}};
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
 }
 

@@ -28,7 +28,9 @@ struct EpochSums {
   std::int64_t images = 0;
   std::int64_t errors = 0;
   std::int64_t blocks_run = 0;
-  double loss = 0;  // sum over images
+  double loss = 0;      // sum over images
+  double gradient = 0;  // sum of Learner::first_gradient over the steps in which the first block ran
+  int gradient_steps = 0;
   double seconds = 0;
 };
 
