@@ -59,7 +59,6 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
       loader_(data_.train, data_.normalization,
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
   listen_to_signals();
-  learner_->set_survival(survival_);
   if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
   if (checkpoint)
     go_on(*checkpoint, line.resume);
@@ -69,14 +68,16 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
 
 void Run::begin(const CommandLine& line) {
   if (!options_.init.empty()) learner_->load_weights(sdepth::read_safetensors(options_.init), options_.init);
+  learner_->set_survival(survival_in(1));
   if (line.out.empty()) return;
   folder_ = RunFolder::create(line.out);
   save_checkpoint();  // of step 0: whenever the run is killed, it can go on
 }
 
 void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
-  learner_->restore(checkpoint);
   epoch_ = checkpoint.epoch;
+  learner_->set_survival(survival_in(epoch_ + 1));
+  learner_->restore(checkpoint);
   try {
     const nlohmann::json sums = nlohmann::json::parse(checkpoint.program).at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
@@ -169,14 +170,16 @@ void Run::end_epoch() {
             << "   blocks " << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr "
             << sdepth::decimal(row.learning_rate, 3) << "   " << sdepth::duration_text(row.seconds) << std::endl;
 
+  if (folder_.writes()) {
+    write_report();
+    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization.values()};
+    learner_->save_model(folder_.model(), to_metadata(card));
+  }
   if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
     ++epoch_;
     sums_ = {};
+    learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
   }
-  if (!folder_.writes()) return;
-  write_report();
-  const ModelCard card{options_.model, options_.data, options_.scaling, survival_, data_.normalization.values()};
-  learner_->save_model(folder_.model(), to_metadata(card));
   save_checkpoint();
 }
 
@@ -213,8 +216,11 @@ std::string Run::title() const {
   std::string text = options_.model + " on " + options_.data;
   if (options_.schedule == "linear") text += ", stochastic depth from 1 to " + sdepth::decimal(options_.survival, 4);
   if (options_.schedule == "uniform") text += ", stochastic depth at " + sdepth::decimal(options_.survival, 4);
+  if (options_.survival_warm_up > 0) text += " after a warm-up of " + std::to_string(options_.survival_warm_up) + " epochs";
   return text;
 }
+
+std::vector<double> Run::survival_in(int epoch) const { return sdepth::SurvivalWarmUp{options_.survival_warm_up}.at(survival_, epoch); }
 
 void Run::write_report() const {
   sdepth::RunReport report;
@@ -256,7 +262,11 @@ void Run::say_summary() const {
               << (validated ? ", the one with the lowest validation error, " + percent(best->validation_error) : ", the last") << "\n";
   if (blocks < facts_.residual_blocks) {
     double saved = 0;
-    for (std::size_t block = 0; block < survival_.size(); ++block) saved += (1.0 - survival_[block]) * facts_.branch_operations[block];
+    for (const sdepth::EpochRow& row : rows_) {
+      const std::vector<double> survival = survival_in(row.epoch);
+      for (std::size_t block = 0; block < survival.size(); ++block)
+        saved += (1.0 - survival[block]) * facts_.branch_operations[block] / static_cast<double>(rows_.size());
+    }
     std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << sdepth::fixed_point(blocks, 1) << " on average";
     if (gates_.empty())
       std::cout << "; skipping saves " << sdepth::fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";

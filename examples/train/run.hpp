@@ -57,12 +57,14 @@ class Run {
   [[nodiscard]] std::uint64_t total_steps() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;
+  /// p_l of the residual blocks in an epoch, 1-based.
+  [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
   Options options_;
   RunData data_;
   std::unique_ptr<Learner> learner_;
   NetworkFacts facts_;
-  std::vector<double> survival_;
+  std::vector<double> survival_;                  // after its warm-up
   std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
   LearningRatePlan learning_rate_;
   sdepth::Loader loader_;
