@@ -99,7 +99,7 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("fashion-20-survival", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
                survival_sweep((0.2, 0.4, 0.6, 0.8), model="resnet20", data="fashion-mnist", validation=5000), (1,), OWN_SCHEDULE, kind="survival"),
     Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
-               pair(model="resnet20", data="synthetic", limit_train=320, limit_test=100, validation=50, batch=32), (1, 2), OWN_SCHEDULE),
+               pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
 )}
 
 GROUPS = {

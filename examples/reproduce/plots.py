@@ -4,7 +4,7 @@ import math
 from html import escape
 
 COLOURS = ("#2a6fd0", "#d2621c", "#138a5e", "#8a4fc0", "#b08a00", "#c03060")
-LEFT, RIGHT, TOP, BOTTOM = 62, 628, 46, 300
+LEFT, RIGHT, TOP, BOTTOM = 62, 628, 54, 300
 STYLE = ("<style>text{font:12px system-ui,sans-serif;fill:#55554f}.t{font-size:14px;fill:#1c1c1a}.g{stroke:#dcdcd6;fill:none}"
          ".m{stroke:#8c8c86;stroke-dasharray:4 4;fill:none}.c{fill:none;stroke-width:2;stroke-linejoin:round}.s{stroke-width:1;opacity:.4}</style>")
 
@@ -33,10 +33,10 @@ def _ticks(low, high, log):
     return [step * i for i in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
 
 
-def _frame(title, unit, x_unit, body):
-    return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 640 346' width='640' height='346' role='img' aria-label='{escape(title, True)}'>"
-            f"{STYLE}<rect width='640' height='346' rx='8' fill='#fff'/>\n<text class='t' x='12' y='20'>{escape(title)}</text>"
-            f"<text x='12' y='38'>{escape(unit)}</text><text x='{RIGHT}' y='338' text-anchor='end'>{escape(x_unit)}</text>\n{body}</svg>\n")
+def _frame(title, unit, x_unit, body, height=346):
+    return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 640 {height}' width='640' height='{height}' role='img' aria-label='{escape(title, True)}'>"
+            f"{STYLE}<rect width='640' height='{height}' rx='8' fill='#fff'/>\n<text class='t' x='12' y='20'>{escape(title)}</text>"
+            f"<text x='12' y='38'>{escape(unit)}</text><text x='{RIGHT}' y='{height - 8}' text-anchor='end'>{escape(x_unit)}</text>\n{body}</svg>\n")
 
 
 def line_chart(title, unit, x_unit, curves, marks=(), may_be_log=False, whole_x=True):
@@ -110,4 +110,4 @@ def shade_chart(title, unit, x_unit, columns, rows, values):
             body += f"<text x='{x + width / 2:.1f}' y='{y + height / 2:.1f}' dy='4' text-anchor='middle' style='fill:{ink}'>{value:.2f}</text>\n"
     for c, column in enumerate(columns):
         body += f"<text x='{LEFT + 30 + (c + 0.5) * width:.1f}' y='{TOP + len(rows) * height + 18:.1f}' text-anchor='middle'>{_short(column)}</text>"
-    return _frame(title, unit, x_unit, body)
+    return _frame(title, unit, x_unit, body, round(TOP + len(rows) * height) + 46)

@@ -99,7 +99,8 @@ class Trainer:
 
     def __init__(self, line):
         self.program = find_train(line.train)
-        self.common = (["--data-dir", line.data_dir] if line.data_dir else []) + (["--threads", str(line.threads)] if line.threads else [])
+        self.threads = ["--threads", str(line.threads)] if line.threads else []
+        self.common = (["--data-dir", line.data_dir] if line.data_dir else []) + self.threads
         self.child = None
         self.stopped = False
         for asked in (signal.SIGINT, signal.SIGTERM):
@@ -128,7 +129,7 @@ class Trainer:
 
     def seconds_per_epoch(self, variant, timings):
         """Measured once per command and kept in timings.json: steps of training, and evaluation reckoned from them."""
-        key = shlex.join(variant.words() + [word for word in self.common if word != "--data-dir"])
+        key = shlex.join(variant.words() + self.threads)
         if key not in timings:
             print(f"timing {TIMED_STEPS} steps of: {shlex.join(['train', *variant.words()])}", flush=True)
             with tempfile.TemporaryDirectory() as folder:

@@ -73,24 +73,24 @@ def table_of(experiment, runs):
 
 
 def comparison_of(experiment, runs):
-    """Constant against stochastic in words, beside the paper, from finished runs alone."""
-    finished = {name: [state for state in seeds.values() if state.finished] for name, seeds in runs.items()}
-    constant, stochastic = finished.get("constant", []), finished.get("stochastic", [])
-    if experiment.kind != "comparison" or not constant or not stochastic:
+    """Constant against stochastic in words, beside the paper, over the seeds of which both are finished."""
+    constant, stochastic = runs.get("constant", {}), runs.get("stochastic", {})
+    pairs = [(constant[seed], stochastic[seed]) for seed in constant if seed in stochastic and constant[seed].finished and stochastic[seed].finished]
+    if experiment.kind != "comparison" or not pairs:
         return ""
     papers = {variant.name: variant.paper for variant in experiment.variants}
-    (error_c, spread_c), (error_s, spread_s) = (mean_and_spread([s.best()["test_error"] for s in states]) for states in (constant, stochastic))
-    change = error_s - error_c
+    changes = [s.best()["test_error"] - c.best()["test_error"] for c, s in pairs]
+    change, spread = mean_and_spread(changes)
     text = f"- Test error, stochastic minus constant depth: {change:+.2f} points"
     if papers["constant"] is not None:
         text += f" (paper: {papers['stochastic'] - papers['constant']:+.2f})"
-    spread = math.hypot(spread_c, spread_s)
-    if math.isnan(spread):
-        text += "; with one run of a network its spread is not known.\n"
+    if len(pairs) == 1:
+        text += "; of one seed, so nobody knows how far chance moves it.\n"
     else:
-        text += f"; the spread of that difference from seed to seed is {spread:.2f}" + (", so it tells nothing.\n" if abs(change) < spread else ".\n")
-    seconds_c, seconds_s = (mean_and_spread([s.median("seconds") for s in states])[0] for states in (constant, stochastic))
-    text += f"- Training time per epoch, by medians: {100 * (seconds_s / seconds_c - 1):+.1f} %"
+        text += f", seed by seed {', '.join(f'{c:+.2f}' for c in changes)}, so with a spread of {spread:.2f}"
+        text += "; chance alone could do that.\n" if abs(change) < spread else ".\n"
+    times = [s.median("seconds") / c.median("seconds") - 1 for c, s in pairs]
+    text += f"- Training time per epoch, by medians: {100 * sum(times) / len(times):+.1f} %"
     if experiment.paper_time:
         text += f" (paper: {100 * (experiment.paper_time[1] / experiment.paper_time[0] - 1):+.1f} %)"
     return text + "; evaluation, the same for both, is not counted.\n"
@@ -147,7 +147,7 @@ def charts_of(experiment, runs):
         charts = [("error", "test error by epoch", curve_chart(experiment, runs, "test_error", "test error", "percent")),
                   ("loss", "training loss by epoch", curve_chart(experiment, runs, "train_loss", "training loss", "cross-entropy per image", True)),
                   ("gradient", "mean |gradient| by epoch",
-                   curve_chart(experiment, runs, "gradient", "gradient of the first block's first convolution", "mean |∂loss/∂w|", True))]
+                   curve_chart(experiment, runs, "gradient", "gradient in the first block", "mean |∂loss/∂w| of its first convolution", True))]
     else:
         charts = [("survival", "test error against survival probability", sweep_chart(experiment, runs))]
     return [(f"{experiment.name}-{name}.svg", alternative, svg) for name, alternative, svg in charts if svg]

@@ -96,12 +96,14 @@ class Process {
   return Process(program, words, file_limit).finish();
 }
 
-/// A program that refused: exit status 1 and one sentence on standard error, which begins with its name.
-[[maybe_unused]] std::string refusal(const std::string& program, const Words& words, rlim_t file_limit = 0) {
-  const Outcome outcome = run_program(program, words, file_limit);
+/// What a program that refused said: exit status 1 and one sentence on standard error, which begins with its name.
+inline std::string refusal_of(const Outcome& outcome, const std::string& program) {
   const bool one_line = outcome.errors.starts_with(program + ": ") && outcome.errors.find('\n') + 1 == outcome.errors.size();
   return outcome.status == 1 && one_line ? outcome.errors
                                          : "exit status " + std::to_string(outcome.status) + ", not one sentence: " + outcome.output;
+}
+[[maybe_unused]] std::string refusal(const std::string& program, const Words& words, rlim_t file_limit = 0) {
+  return refusal_of(run_program(program, words, file_limit), program);
 }
 
 /// A short run on pictures that need no files.
