@@ -58,6 +58,11 @@ struct Network {
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =
       stochastic_table<static_cast<std::size_t>(residual_blocks), Words...>();
 
+  /// What has a gate of its own, of each residual block; and whether it is the single image for any of them.
+  static constexpr std::array<Gating, static_cast<std::size_t>(residual_blocks)> gating =
+      gating_table<static_cast<std::size_t>(residual_blocks), Words...>();
+  static constexpr bool per_sample = ((BlockTraits<Words>::gating != Gating::per_batch) || ...);
+
   /// Σ p_l: how many residual blocks run in a training step on average.
   static constexpr double expected_depth = [] {
     double sum = 0;

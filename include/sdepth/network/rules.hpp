@@ -97,6 +97,18 @@ constexpr std::array<bool, Blocks> stochastic_table() {
   return table;
 }
 
+/// The gating of every residual block of `Words`.
+template <std::size_t Blocks, class... Words>
+constexpr std::array<Gating, Blocks> gating_table() {
+  std::array<Gating, Blocks> table{};
+  std::size_t block = 0;
+  const auto visit = [&](int count, Gating gating) {
+    for (int i = 0; i < count; ++i) table[block++] = gating;
+  };
+  (visit(BlockTraits<Words>::count, BlockTraits<Words>::gating), ...);
+  return table;
+}
+
 /// True where all are probabilities.
 template <std::size_t Blocks>
 constexpr bool are_probabilities(const std::array<double, Blocks>& table) {

@@ -27,7 +27,8 @@ struct Score {
   double loss = 0;          // mean softmax cross-entropy, in nats
   std::int64_t errors = 0;  // images whose largest logit is not their label's
   std::int64_t images = 0;
-  int blocks_run = 0;  // residual blocks whose gate was open
+  int blocks_run = 0;             // residual blocks whose gate was open, for one image at least
+  std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
 
   [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
 };
@@ -52,7 +53,8 @@ class Trainer {
         velocity_(weights_->parameters().size()),
         walk_(options.batch, options.threads, true),
         survival_(Net::survival.begin(), Net::survival.end()),
-        gates_(blocks, std::uint8_t{1}),
+        gates_(blocks * (Net::per_sample ? static_cast<std::size_t>(options.batch) : 1), std::uint8_t{1}),
+        open_(blocks, std::uint8_t{1}),
         scales_(blocks, 1.0) {
     initialise(*weights_, options.seed, options.gamma);
     for (const ParameterInfo& tensor : weights_->tensors()) {
@@ -65,19 +67,32 @@ class Trainer {
   /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels) {
-    draw_gates(options_.seed, step_, survival_, gates_);
-    return step_with_gates(images, labels);
+    const int count = checked_count(images);
+    if constexpr (Net::per_sample) {
+      for (std::size_t block = 0; block < blocks; ++block) draw_gates_of_images(block, gates_of(block, count));
+    } else {
+      draw_gates(options_.seed, step_, survival_, gates_);
+    }
+    return step_with_gates(images, labels, count);
   }
 
-  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open
+  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open.
+  /// Where images have gates of their own: these, or [residual blocks][N]
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
-    if (gates.size() != blocks) fail("gates: expected ", blocks, " of them, one for each residual block, found ", gates.size());
-    for (std::size_t block = 0; block < blocks; ++block)
-      if (gates[block] == 0 && !Net::stochastic[block])
+    const int count = checked_count(images);
+    const bool each_image = Net::per_sample && gates.size() == blocks * static_cast<std::size_t>(count);
+    if (gates.size() != blocks && !each_image)
+      fail("gates: expected ", blocks, " of them, one for each residual block", Net::per_sample ? " or one for each of its images" : "",
+           ", found ", gates.size());
+    const std::size_t given = each_image ? static_cast<std::size_t>(count) : 1;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const auto of_block = gates.subspan(block * given, given);
+      if (!Net::stochastic[block] && std::count(of_block.begin(), of_block.end(), std::uint8_t{0}) > 0)
         fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
-    std::copy(gates.begin(), gates.end(), gates_.begin());
-    return step_with_gates(images, labels);
+      for (std::size_t n = 0; auto& gate : gates_of(block, count)) gate = of_block[each_image ? n++ : 0] != 0;
+    }
+    return step_with_gates(images, labels, count);
   }
 
   /// Loss and error of the network as it is, every block running with running statistics.
@@ -86,7 +101,7 @@ class Trainer {
     const int count = image_count(Net::input, images);
     check_labels(count, labels);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    Score score{0, 0, count, Net::residual_blocks};
+    Score score{0, 0, count, Net::residual_blocks, std::int64_t{count} * Net::residual_blocks};
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
       const T* logits = run_all_blocks(walk_, *weights_, images, first, n, scales);
@@ -128,8 +143,8 @@ class Trainer {
 
   void set_learning_rate(double rate) noexcept { options_.sgd.learning_rate = rate; }
   [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
-  /// The gates of the last step.
-  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_; }
+  /// The gates of the last step: [residual blocks], or where images have gates of their own [residual blocks][N].
+  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return std::span(gates_).first(blocks * gates_per_block_); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
   void set_steps(std::uint64_t steps) noexcept { step_ = steps; }
@@ -154,17 +169,44 @@ class Trainer {
   };
 
   template <template <class> class Layout, class Number>
-  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels) {
+  [[nodiscard]] int checked_count(const Layout<Number>& images) const {
     const int count = image_count(Net::input, images);
     if (count < 1 || count > walk_.capacity())
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
+    return count;
+  }
+  /// The gates of one block in a batch of `count` images: one, or one for each image.
+  [[nodiscard]] std::span<std::uint8_t> gates_of(std::size_t block, int count) noexcept {
+    gates_per_block_ = Net::per_sample ? static_cast<std::size_t>(count) : 1;
+    return std::span(gates_).subspan(block * gates_per_block_, gates_per_block_);
+  }
+  void draw_gates_of_images(std::size_t block, std::span<std::uint8_t> gates) const {
+    const int index = static_cast<int>(block);
+    switch (Net::gating[block]) {
+      case Gating::per_batch:
+        return std::fill(gates.begin(), gates.end(), std::uint8_t{gate_open(options_.seed, step_, index, survival_[block])});
+      case Gating::per_sample:
+        return draw_image_gates(options_.seed, step_, index, survival_[block], gates);
+      case Gating::per_sample_exact:
+        return draw_exact_image_gates(options_.seed, step_, index, survival_[block], gates);
+    }
+  }
+
+  template <template <class> class Layout, class Number>
+  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
     check_labels(count, labels);
+    std::int64_t open = 0;
+    for (std::size_t block = 0; block < blocks; ++block) {
+      const auto gates = gates_of(block, count);
+      open += std::count(gates.begin(), gates.end(), std::uint8_t{1});
+      open_[block] = std::find(gates.begin(), gates.end(), std::uint8_t{1}) != gates.end();
+    }
     for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
     const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
                                     weights_->running().data()};
-    const T* logits = walk_.forward(count, true, numbers, gates_, scales_);
+    const T* logits = walk_.forward(count, true, numbers, gates(), scales_);
     T* logits_gradient = walk_.take_gradient();
     const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
     if (!std::isfinite(loss.loss))
@@ -173,12 +215,13 @@ class Trainer {
     walk_.backward(count, numbers, logits_gradient);
     update();
     ++step_;
-    return {loss.loss, loss.errors, count, static_cast<int>(std::count(gates_.begin(), gates_.end(), std::uint8_t{1}))};
+    return {loss.loss, loss.errors, count, static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})),
+            Net::per_sample ? open : open * count};
   }
 
   /// SGD over runs of segments that are treated alike.
   void update() {
-    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_[static_cast<std::size_t>(segment.block)] != 0; };
+    const auto open = [&](const Segment& segment) { return segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0; };
     for (std::size_t i = 0; i < segments_.size();) {
       const bool ran = open(segments_[i]);
       const std::size_t first = segments_[i].offset;
@@ -204,7 +247,9 @@ class Trainer {
   Buffer<T> velocity_;
   Walk<Net, Backend> walk_;
   std::vector<double> survival_;
-  std::vector<std::uint8_t> gates_;
+  std::vector<std::uint8_t> gates_;  // of the last step, see gates()
+  std::size_t gates_per_block_ = Net::per_sample ? 0 : 1;
+  std::vector<std::uint8_t> open_;  // [residual blocks], whether the last step ran the block for any image
   std::vector<double> scales_;
   std::vector<Segment> segments_;
   std::uint64_t step_ = 0;
