@@ -18,19 +18,10 @@
 #include <sdepth/schedule/gates.hpp>
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
+#include <sdepth/train/score.hpp>
 #include <sdepth/train/views.hpp>
 
 namespace sdepth {
-
-/// What one step or one evaluation found.
-struct Score {
-  double loss = 0;          // mean softmax cross-entropy, in nats
-  std::int64_t errors = 0;  // images whose largest logit is not their label's
-  std::int64_t images = 0;
-  int blocks_run = 0;  // residual blocks whose gate was open
-
-  [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
-};
 
 /// Trains `Net` on `Backend` by SGD with stochastic depth.
 ///
@@ -80,16 +71,17 @@ class Trainer {
     return step_with_gates(images, labels);
   }
 
-  /// Loss and error of the network as it is, every block running with running statistics.
+  /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
   template <template <class> class Layout, class Number>
-  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels) {
+  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
-    check_labels(count, labels);
+    check_labels(count, labels, classes);
+    const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    Score score{0, 0, count, Net::residual_blocks};
+    Score score{0, 0, count, blocks_kept<Net>(plan)};
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
-      const T* logits = run_all_blocks(walk_, *weights_, images, first, n, scales);
+      const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
       const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr);
       score.loss += part.loss * n;
       score.errors += part.errors;
@@ -100,8 +92,8 @@ class Trainer {
 
   /// Logits [N, classes], as evaluate computes them.
   template <template <class> class Layout, class Number>
-  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
-    return predict_all(walk_, *weights_, images, test_scales(options_.scaling, survival_));
+  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images, const DepthPlan& plan = {}) {
+    return predict_all(walk_, *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
   }
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
@@ -158,7 +150,7 @@ class Trainer {
     const int count = image_count(Net::input, images);
     if (count < 1 || count > walk_.capacity())
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
-    check_labels(count, labels);
+    check_labels(count, labels, classes);
     for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
@@ -188,14 +180,6 @@ class Trainer {
       Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first,
                    ran ? gradients_.data() + first : nullptr, velocity_.data() + first);
     }
-  }
-
-  static void check_labels(int count, std::span<const int> labels) {
-    if (labels.size() != static_cast<std::size_t>(count))
-      fail("labels: expected one for each of ", count, " images, found ", labels.size());
-    for (std::size_t n = 0; n < labels.size(); ++n)
-      if (labels[n] < 0 || labels[n] >= classes)
-        fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
   }
 
   TrainingOptions options_;
