@@ -42,7 +42,8 @@ struct BlockOperation {
   static constexpr int stride = Block::shortcut_stride(In);
   static constexpr int blocks = Count;
   using Projection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, false>;
-  using LoneProjection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, Block::relu_after_sum>;  // the same numbers
+  using LoneProjection =
+      ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, Block::relu_after_sum>;  // the same numbers
   static constexpr ShortcutShape shortcut_shape{In, out.channels, stride,
                                                 std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
   static_assert(in_place || Count == 1, "Repeat: a block that changes its input's shape cannot be repeated");

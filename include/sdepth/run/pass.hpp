@@ -103,6 +103,7 @@ struct Pass {
   T* gradients = nullptr;                 // training only
   const T* running = nullptr;             // running statistics, read at test
   T* running_update = nullptr;            // the same in training, to be updated
+  double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
   const std::uint8_t* gates = nullptr;    // [residual blocks], 1 open
   const double* branch_scales = nullptr;  // [residual blocks]
   double branch_scale = 1;                // of the block being run

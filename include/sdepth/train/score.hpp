@@ -22,8 +22,7 @@ struct Score {
 
 /// Throws Error unless there is a label in [0, classes) for each of `count` images.
 inline void check_labels(int count, std::span<const int> labels, int classes) {
-  if (labels.size() != static_cast<std::size_t>(count))
-    fail("labels: expected one for each of ", count, " images, found ", labels.size());
+  if (labels.size() != static_cast<std::size_t>(count)) fail("labels: expected one for each of ", count, " images, found ", labels.size());
   for (std::size_t n = 0; n < labels.size(); ++n)
     if (labels[n] < 0 || labels[n] >= classes)
       fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
