@@ -7,4 +7,6 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/inference.hpp>
 #include <sdepth/schedule/schedules.hpp>
+#include <sdepth/train/block_removal.hpp>
+#include <sdepth/train/norm_estimate.hpp>
 #include <sdepth/train/trainer.hpp>

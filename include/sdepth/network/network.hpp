@@ -76,18 +76,26 @@ struct Network {
   /// Floating-point operations of one image's forward pass with every block open: 2 per multiply-add of convolutions and linear layers.
   static constexpr double operations_per_image = 2 * WordPlan<Layers, input>::multiply_adds;
 
-  /// The same on average over the gates: each branch counted with its survival probability; shortcuts always run.
-  static constexpr double expected_operations_per_image = []<std::size_t... I>(std::index_sequence<I...>) {
+  /// The same of each residual block's branch alone: what is saved where the block does not run. Shortcuts always run.
+  static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> branch_operations =
+      []<std::size_t... I>(std::index_sequence<I...>) {
+        std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
+        std::size_t block = 0;
+        const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
+          if constexpr (is_block<Word>)
+            for (int i = 0; i < BlockTraits<Word>::count; ++i)
+              table[block++] = 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds;
+        };
+        (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[I]>{}), ...);
+        return table;
+      }(std::index_sequence_for<Words...>{});
+
+  /// Operations of one image's forward pass on average over the gates: each branch counted with its survival probability.
+  static constexpr double expected_operations_per_image = [] {
     double sum = operations_per_image;
-    std::size_t block = 0;
-    const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
-      if constexpr (is_block<Word>)
-        for (int i = 0; i < BlockTraits<Word>::count; ++i)
-          sum -= 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds * (1.0 - survival[block++]);
-    };
-    (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[I]>{}), ...);
+    for (std::size_t block = 0; block < branch_operations.size(); ++block) sum -= branch_operations[block] * (1.0 - survival[block]);
     return sum;
-  }(std::index_sequence_for<Words...>{});
+  }();
 
   /// Storage for activations padded to `lanes` channels.
   [[nodiscard]] static constexpr ParameterSizes storage(int lanes) noexcept { return WordPlan<Layers, input>::sizes(lanes); }

@@ -110,6 +110,7 @@ struct Pass {
   T* gradients = nullptr;                 // training only
   const T* running = nullptr;             // running statistics, read at test
   T* running_update = nullptr;            // the same in training, to be updated
+  double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
   const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
   std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]

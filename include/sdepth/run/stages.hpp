@@ -115,6 +115,9 @@ struct Stage<Backend, BN, In, Here> {
         fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
       norm.prepare(value.statistics.mean, value.statistics.variance, BN::eps);
       record.statistics = value.statistics;
+      if (double* const sums = pass.statistics_sums)
+        add_statistics(norm.channels, norm.count, value.statistics.mean, value.statistics.variance, sums + at.running,
+                       sums + at.running + channels);
     } else {
       norm.prepare(pass.running + at.running, pass.running + at.running + channels, BN::eps);
     }

@@ -16,8 +16,9 @@ template <class T>
 struct WalkParameters {
   const T* parameters = nullptr;
   const T* running = nullptr;
-  T* gradients = nullptr;       // training only
-  T* running_update = nullptr;  // training only
+  T* gradients = nullptr;             // training only
+  T* running_update = nullptr;        // training only
+  double* statistics_sums = nullptr;  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
 };
 
 template <class Net, class Backend>
@@ -130,6 +131,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     pass.gradients = p.gradients;
     pass.running = p.running;
     pass.running_update = p.running_update;
+    pass.statistics_sums = p.statistics_sums;
     return pass;
   }
 

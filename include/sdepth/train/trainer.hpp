@@ -18,20 +18,10 @@
 #include <sdepth/schedule/gates.hpp>
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
+#include <sdepth/train/score.hpp>
 #include <sdepth/train/views.hpp>
 
 namespace sdepth {
-
-/// What one step or one evaluation found.
-struct Score {
-  double loss = 0;          // mean softmax cross-entropy, in nats
-  std::int64_t errors = 0;  // images whose largest logit is not their label's
-  std::int64_t images = 0;
-  int blocks_run = 0;             // residual blocks whose gate was open, for one image at least
-  std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
-
-  [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
-};
 
 /// Trains `Net` on `Backend` by SGD with stochastic depth.
 ///
@@ -69,7 +59,7 @@ class Trainer {
   Score step(const Layout<Number>& images, std::span<const int> labels) {
     const int count = checked_count(images);
     if constexpr (Net::per_sample) {
-      for (std::size_t block = 0; block < blocks; ++block) draw_gates_of_images(block, gates_of(block, count));
+      for (std::size_t block = 0; block < blocks; ++block) draw_gates_of_images(block, block_gates(block, count));
     } else {
       draw_gates(options_.seed, step_, survival_, gates_);
     }
@@ -90,21 +80,23 @@ class Trainer {
       const auto of_block = gates.subspan(block * given, given);
       if (!Net::stochastic[block] && std::count(of_block.begin(), of_block.end(), std::uint8_t{0}) > 0)
         fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
-      for (std::size_t n = 0; auto& gate : gates_of(block, count)) gate = of_block[each_image ? n++ : 0] != 0;
+      for (std::size_t n = 0; auto& gate : block_gates(block, count)) gate = of_block[each_image ? n++ : 0] != 0;
     }
     return step_with_gates(images, labels, count);
   }
 
-  /// Loss and error of the network as it is, every block running with running statistics.
+  /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
   template <template <class> class Layout, class Number>
-  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels) {
+  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
-    check_labels(count, labels);
+    check_labels(count, labels, classes);
+    const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    Score score{0, 0, count, Net::residual_blocks, std::int64_t{count} * Net::residual_blocks};
+    const int kept = blocks_kept<Net>(plan);
+    Score score{0, 0, count, kept, std::int64_t{count} * kept};
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
-      const T* logits = run_all_blocks(walk_, *weights_, images, first, n, scales);
+      const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
       const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr);
       score.loss += part.loss * n;
       score.errors += part.errors;
@@ -115,8 +107,8 @@ class Trainer {
 
   /// Logits [N, classes], as evaluate computes them.
   template <template <class> class Layout, class Number>
-  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
-    return predict_all(walk_, *weights_, images, test_scales(options_.scaling, survival_));
+  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images, const DepthPlan& plan = {}) {
+    return predict_all(walk_, *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
   }
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
@@ -176,7 +168,7 @@ class Trainer {
     return count;
   }
   /// The gates of one block in a batch of `count` images: one, or one for each image.
-  [[nodiscard]] std::span<std::uint8_t> gates_of(std::size_t block, int count) noexcept {
+  [[nodiscard]] std::span<std::uint8_t> block_gates(std::size_t block, int count) noexcept {
     gates_per_block_ = Net::per_sample ? static_cast<std::size_t>(count) : 1;
     return std::span(gates_).subspan(block * gates_per_block_, gates_per_block_);
   }
@@ -194,10 +186,10 @@ class Trainer {
 
   template <template <class> class Layout, class Number>
   Score step_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
-    check_labels(count, labels);
+    check_labels(count, labels, classes);
     std::int64_t open = 0;
     for (std::size_t block = 0; block < blocks; ++block) {
-      const auto gates = gates_of(block, count);
+      const auto gates = block_gates(block, count);
       open += std::count(gates.begin(), gates.end(), std::uint8_t{1});
       open_[block] = std::find(gates.begin(), gates.end(), std::uint8_t{1}) != gates.end();
     }
@@ -231,14 +223,6 @@ class Trainer {
       Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first,
                    ran ? gradients_.data() + first : nullptr, velocity_.data() + first);
     }
-  }
-
-  static void check_labels(int count, std::span<const int> labels) {
-    if (labels.size() != static_cast<std::size_t>(count))
-      fail("labels: expected one for each of ", count, " images, found ", labels.size());
-    for (std::size_t n = 0; n < labels.size(); ++n)
-      if (labels[n] < 0 || labels[n] >= classes)
-        fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
   }
 
   TrainingOptions options_;
