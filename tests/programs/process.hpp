@@ -33,12 +33,12 @@ inline Words operator+(Words words, const Words& more) {
   return words;
 }
 
-/// A program of the examples while it runs. Ends it when it goes out of scope.
+/// A program of the examples, or with its whole path another, while it runs. Ends it when it goes out of scope.
 class Process {
  public:
   /// @param file_limit  files cannot grow beyond so many bytes, as on a full disk; 0: no limit
   Process(const std::string& program, const Words& words, rlim_t file_limit = 0) {
-    const std::string path = std::string(SDEPTH_PROGRAMS_DIR) + "/" + program;
+    const std::string path = program.starts_with('/') ? program : std::string(SDEPTH_PROGRAMS_DIR) + "/" + program;
     std::vector<std::string> all = Words{path} + words;
     std::vector<char*> arguments;
     for (std::string& word : all) arguments.push_back(word.data());
