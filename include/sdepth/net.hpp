@@ -6,5 +6,6 @@
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/inference.hpp>
+#include <sdepth/schedule/fixed_gates.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>

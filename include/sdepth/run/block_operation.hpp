@@ -86,31 +86,41 @@ struct BlockOperation {
 
   /// @param scales  the factors of the blocks' branches
   static void fold(Unfolded<T>& from, const double* scales, T* numbers) {
-    for (int i = 0; i < Count; ++i, numbers += block_size) {
-      [&]<std::size_t... I>(std::index_sequence<I...>) {
-        (At<I>::fold(from, I + 1 == length ? scales[i] : 1.0, numbers + numbers_before(I)), ...);
-      }(Steps{});
-      if constexpr (projects) Projection::fold(from, 1.0, numbers + numbers_before(length));
-    }
+    for (int i = 0; i < Count; ++i, numbers += block_size) fold_block(from, scales[i], numbers);
   }
 
   template <bool, bool>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
-    const int images_at_once = group(memory.images);
-    for (int n = 0; n < count; n += images_at_once) {
-      const int here = std::min(images_at_once, count - n);
-      const T* from = x + static_cast<std::size_t>(n) * in_size;
-      T* to = y + static_cast<std::size_t>(n) * out_size;
-      for (std::size_t i = 0; i < static_cast<std::size_t>(Count); ++i) run_block(here, from, numbers + i * block_size, to, memory);
-    }
+    in_groups(count, x, y, memory, [&](int here, const T* from, T* to) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(Count); ++i) {
+        run_shortcut(here, from, numbers + i * block_size, to, memory);
+        run_branch(here, from, numbers + i * block_size, to, memory);
+      }
+    });
   }
 
- private:
-  static void run_block(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
+ protected:
+  static void fold_block(Unfolded<T>& from, double scale, T* numbers) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (At<I>::fold(from, I + 1 == length ? scale : 1.0, numbers + numbers_before(I)), ...);
+    }(Steps{});
+    if constexpr (projects) Projection::fold(from, 1.0, numbers + numbers_before(length));
+  }
+  template <class Run>
+  static void in_groups(int count, const T* x, T* y, const OperationMemory<T>& memory, const Run& run) {
+    const int images_at_once = group(memory.images);
+    for (int n = 0; n < count; n += images_at_once)
+      run(std::min(images_at_once, count - n), x + static_cast<std::size_t>(n) * in_size, y + static_cast<std::size_t>(n) * out_size);
+  }
+  /// @tparam Alone  nothing is added to it, so a ReLU after the sum is its own
+  template <bool Alone = false>
+  static void run_shortcut(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     if constexpr (projects)
-      Projection::template run<false, false>(count, x, numbers + numbers_before(length), y, memory);
+      Projection::template run<false, Alone && Block::relu_after_sum>(count, x, numbers + numbers_before(length), y, memory);
     else if constexpr (!in_place)
       Kernels::template shortcut<shortcut_shape>(count, x, y);
+  }
+  static void run_branch(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     const auto images_at_once = static_cast<std::size_t>(group(memory.images));
     const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
       constexpr bool last = I + 1 == length;

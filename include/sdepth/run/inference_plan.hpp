@@ -9,7 +9,7 @@
 
 #include <sdepth/core/memory.hpp>
 #include <sdepth/network/network.hpp>
-#include <sdepth/run/block_operation.hpp>
+#include <sdepth/run/fixed_gates.hpp>
 
 namespace sdepth {
 
@@ -21,7 +21,7 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   using Net = Network<Input_, Words...>;
   using T = typename Backend::Scalar;
   using Kernels = typename Backend::ForInference;
-  using All = Operations<Backend, Chain<Words...>, Net::input, true>;
+  using All = Operations<Backend, WithFixedWords<Chain<Words...>>, Net::input, true>;
   static constexpr std::size_t length = std::tuple_size_v<All>;
   template <std::size_t I>
   using At = std::tuple_element_t<I, All>;

@@ -7,7 +7,7 @@
 #include <span>
 
 #include <sdepth/network/network.hpp>
-#include <sdepth/run/block.hpp>
+#include <sdepth/run/fixed_gates.hpp>
 
 namespace sdepth {
 

@@ -76,17 +76,20 @@ class Trainer {
     for (std::size_t block = 0; block < blocks; ++block)
       if (gates[block] == 0 && !Net::stochastic[block])
         fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
+      else if (Net::fixed[block] && (gates[block] != 0) != (Net::survival[block] != 0))
+        fail("gates: block ", block, " is ", Net::survival[block] != 0 ? "open" : "closed",
+             " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
     std::copy(gates.begin(), gates.end(), gates_.begin());
     return step_with_gates(images, labels);
   }
 
-  /// Loss and error of the network as it is, every block running with running statistics.
+  /// Loss and error of the network as it is, with running statistics, every block running but those closed by FixedGates.
   template <template <class> class Layout, class Number>
   [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels) {
     const int count = image_count(Net::input, images);
     check_labels(count, labels);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    Score score{0, 0, count, Net::residual_blocks};
+    Score score{0, 0, count, Net::residual_blocks - Net::closed_blocks};
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
       const T* logits = run_all_blocks(walk_, *weights_, images, first, n, scales);
@@ -122,6 +125,9 @@ class Trainer {
     for (std::size_t block = 0; block < blocks; ++block)
       if (survival[block] != 1.0 && !Net::stochastic[block])
         fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ", survival[block]);
+      else if (Net::fixed[block] && survival[block] != Net::survival[block])
+        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block], ", found ", survival[block],
+             "; to choose probabilities at run time use a schedule such as LinearDecay");
     std::copy(survival.begin(), survival.end(), survival_.begin());
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
