@@ -57,13 +57,16 @@ struct Stage<Backend, Repeat<Count, StochasticDepth<Block, FixedGates<Gates...>>
   using One = Stage<Backend, Block, In, Place{}>;
   using Row = Stage<Backend, Repeat<Count, Block>, In, Place{}>;
   static constexpr auto open = open_blocks<FixedGates<Gates...>, Here.stochastic_before, Count>;
-  using Record = std::array<typename One::Record, open.size()>;
+  struct Nothing {};
+  using Record = std::conditional_t<open.empty(), Nothing, std::array<typename One::Record, open.size()>>;
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
-    for (std::size_t i = 0; i < open.size(); ++i) One::forward_open(pass, Row::offset(at, open[i]), record[i], value);
+    if constexpr (!open.empty())
+      for (std::size_t i = 0; i < open.size(); ++i) One::forward_open(pass, Row::offset(at, open[i]), record[i], value);
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    for (std::size_t i = open.size(); i-- > 0;) One::backward_open(pass, Row::offset(at, open[i]), record[i], flow);
+    if constexpr (!open.empty())
+      for (std::size_t i = open.size(); i-- > 0;) One::backward_open(pass, Row::offset(at, open[i]), record[i], flow);
   }
 };
 template <class Backend, class Block, int... Gates, Shape In, Place Here>
@@ -112,9 +115,9 @@ struct FixedBlockOperation : BlockOperation<Backend, Block, In, Count> {
 
   template <bool, bool>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
-    if constexpr (!Blocks::in_place || open.size() > 0)
+    if constexpr (!Blocks::in_place || !open.empty())
       Blocks::in_groups(count, x, y, memory, [&](int here, const T* from, T* to) {
-        if constexpr (!Blocks::in_place) Blocks::template run_shortcut<open.size() == 0>(here, from, numbers, to, memory);
+        if constexpr (!Blocks::in_place) Blocks::template run_shortcut<open.empty()>(here, from, numbers, to, memory);
         for (const int i : open) Blocks::run_branch(here, from, numbers + static_cast<std::size_t>(i) * Blocks::block_size, to, memory);
       });
   }

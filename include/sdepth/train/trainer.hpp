@@ -51,7 +51,7 @@ class Trainer {
         gradients_(weights_->parameters().size()),
         velocity_(weights_->parameters().size()),
         walk_(options.batch, options.threads, true),
-        survival_(Net::survival.begin(), Net::survival.end()),
+        survival_(survival_vector(Net::survival)),
         gates_(blocks, std::uint8_t{1}),
         scales_(blocks, 1.0) {
     initialise(*weights_, options.seed, options.gamma);
@@ -79,7 +79,7 @@ class Trainer {
       else if (Net::fixed[block] && (gates[block] != 0) != (Net::survival[block] != 0))
         fail("gates: block ", block, " is ", Net::survival[block] != 0 ? "open" : "closed",
              " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
-    std::copy(gates.begin(), gates.end(), gates_.begin());
+    std::transform(gates.begin(), gates.end(), gates_.begin(), [](std::uint8_t gate) { return std::uint8_t{gate != 0}; });
     return step_with_gates(images, labels);
   }
 
@@ -128,7 +128,7 @@ class Trainer {
       else if (Net::fixed[block] && survival[block] != Net::survival[block])
         fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block], ", found ", survival[block],
              "; to choose probabilities at run time use a schedule such as LinearDecay");
-    std::copy(survival.begin(), survival.end(), survival_.begin());
+    survival_ = survival_vector(survival);
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
 
@@ -165,7 +165,7 @@ class Trainer {
     if (count < 1 || count > walk_.capacity())
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
     check_labels(count, labels);
-    for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
+    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
     const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
