@@ -40,42 +40,53 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     record.open = *pass.gates_of(at.block);
-    if (identity && !record.open) return;
-    record.input = value;
+    if (record.open)
+      forward_open(pass, at, record, value);
+    else
+      forward_closed(pass, at, record, value);
+  }
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    if (record.open)
+      backward_open(pass, at, record, flow);
+    else
+      backward_closed(pass, at, record, flow);
+  }
 
-    Value<T> branch;
-    if (record.open) {
-      branch = run_branch(pass, at, record, value);
-    } else {
-      record.input = finish_value<Backend, In>(pass, value);
-      record.finished_input = value;
-    }
+  /// The same where the gate is known: see fixed_gates.hpp.
+  static void forward_open(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    record.input = value;
+    const Value<T> branch = run_branch(pass, at, record, value);
     Value<T> sum = run_shortcut(pass, at, record);
-    if (record.open) {
-      if (!identity) pass.release(record.finished_input.x);
-      sum.shortcut = sum.x, sum.shortcut_norm = sum.norm;
-      sum.x = branch.x, sum.norm = branch.norm;
-    } else {
-      pass.release(record.finished_input.x);
-    }
-    // Without a sum and a norm the value is a copy or an average of numbers that are not negative: see Network's check.
-    sum.relu = Block::relu_after_sum && (record.open || projects);
+    if (!identity) pass.release(record.finished_input.x);
+    sum.shortcut = sum.x, sum.shortcut_norm = sum.norm;
+    sum.x = branch.x, sum.norm = branch.norm;
+    sum.relu = Block::relu_after_sum;
     sum.statistics = {};
     value = sum;
   }
-
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    if (identity && !record.open) return;
-    T* const sum_gradient = flow.dy;
-    if (!record.open) {
-      backward_shortcut_alone(pass, at, record, flow);
-      return;
+  static void forward_closed(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    if constexpr (!identity) {
+      record.input = finish_value<Backend, In>(pass, value);
+      record.finished_input = value;
+      Value<T> sum = run_shortcut(pass, at, record);
+      pass.release(record.finished_input.x);
+      // Without a norm the value is a copy or an average of numbers that are not negative: see Network's check.
+      sum.relu = Block::relu_after_sum && projects;
+      sum.statistics = {};
+      value = sum;
     }
+  }
+
+  static void backward_open(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    T* const sum_gradient = flow.dy;
     flow.keep = sum_gradient;
     T* const joins = identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     backward_through_branch(pass, at, record, flow, joins);
     flow.keep = nullptr;
     if (flow.dy != sum_gradient) pass.slots.release(sum_gradient);
+  }
+  static void backward_closed(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    if constexpr (!identity) backward_shortcut_alone(pass, at, record, flow);
   }
 
  protected:

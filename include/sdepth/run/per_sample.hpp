@@ -58,7 +58,8 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     const std::uint8_t* gates = pass.gates_of(at.block);
     const int images = pass.batch;
-    record.survivors = pass.training ? static_cast<int>(std::count(gates, gates + images, std::uint8_t{1})) : images;
+    const bool shared = pass.gates_per_block == 1;  // all images share the gate, as they do at test
+    record.survivors = shared ? *gates * images : static_cast<int>(std::count(gates, gates + images, std::uint8_t{1}));
     record.whole = !value.images && (record.survivors == images || record.survivors == 0);
     if (record.whole) {
       WholeBatch::forward(pass, at, record, value);

@@ -14,6 +14,7 @@ struct Place {
   bool network_input = false;  // reads the network's input, which needs no gradient
   bool before_norm = false;    // its output's statistics are wanted
   bool ends_branch = false;    // a BN here takes the branch's scale
+  int stochastic_before = 0;   // StochasticDepth blocks before a word with FixedGates; 0 for all other words
 };
 
 /// A word at input shape `In` as a stage: Record is what forward leaves for backward. Specialised for each word; a block's is in block.hpp.

@@ -7,6 +7,7 @@
 #include <span>
 
 #include <sdepth/network/network.hpp>
+#include <sdepth/run/fixed_gates.hpp>
 #include <sdepth/run/per_sample.hpp>
 
 namespace sdepth {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/philox.hpp>
@@ -56,6 +57,15 @@ inline void check_survival(std::span<const double> survival, std::size_t blocks)
   for (std::size_t block = 0; block < blocks; ++block)
     if (!(0.0 <= survival[block] && survival[block] <= 1.0))
       fail("survival table: block ", block, " has probability ", survival[block], ", expected a number in [0, 1]");
+}
+
+/// A survival table in memory of its own. Number by number: with AVX-512, g++ 12 copies {1, 1, 0, 0} as {1, 1, 1, 1} where it copies a small constant table in
+/// pieces of 32 bytes.
+[[nodiscard]] inline std::vector<double> survival_vector(std::span<const double> table) {
+  std::vector<double> copy;
+  copy.reserve(table.size());
+  for (const double p : table) copy.push_back(p);
+  return copy;
 }
 
 }  // namespace sdepth

@@ -19,6 +19,7 @@
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/score.hpp>
+#include <sdepth/train/step_gates.hpp>
 #include <sdepth/train/views.hpp>
 
 namespace sdepth {
@@ -42,9 +43,8 @@ class Trainer {
         gradients_(weights_->parameters().size()),
         velocity_(weights_->parameters().size()),
         walk_(options.batch, options.threads, true),
-        survival_(Net::survival.begin(), Net::survival.end()),
-        gates_(blocks * (Net::per_sample ? static_cast<std::size_t>(options.batch) : 1), std::uint8_t{1}),
-        open_(blocks, std::uint8_t{1}),
+        survival_(survival_vector(Net::survival)),
+        gates_(options.batch),
         scales_(blocks, 1.0) {
     initialise(*weights_, options.seed, options.gamma);
     for (const ParameterInfo& tensor : weights_->tensors()) {
@@ -58,11 +58,7 @@ class Trainer {
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels) {
     const int count = checked_count(images);
-    if constexpr (Net::per_sample) {
-      for (std::size_t block = 0; block < blocks; ++block) draw_gates_of_images(block, block_gates(block, count));
-    } else {
-      draw_gates(options_.seed, step_, survival_, gates_);
-    }
+    gates_.draw(options_.seed, step_, survival_, count);
     return step_with_gates(images, labels, count);
   }
 
@@ -71,17 +67,7 @@ class Trainer {
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
     const int count = checked_count(images);
-    const bool each_image = Net::per_sample && gates.size() == blocks * static_cast<std::size_t>(count);
-    if (gates.size() != blocks && !each_image)
-      fail("gates: expected ", blocks, " of them, one for each residual block", Net::per_sample ? " or one for each of its images" : "",
-           ", found ", gates.size());
-    const std::size_t given = each_image ? static_cast<std::size_t>(count) : 1;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      const auto of_block = gates.subspan(block * given, given);
-      if (!Net::stochastic[block] && std::count(of_block.begin(), of_block.end(), std::uint8_t{0}) > 0)
-        fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
-      for (std::size_t n = 0; auto& gate : block_gates(block, count)) gate = of_block[each_image ? n++ : 0] != 0;
-    }
+    gates_.take(gates, count);
     return step_with_gates(images, labels, count);
   }
 
@@ -129,14 +115,17 @@ class Trainer {
     for (std::size_t block = 0; block < blocks; ++block)
       if (survival[block] != 1.0 && !Net::stochastic[block])
         fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ", survival[block]);
-    std::copy(survival.begin(), survival.end(), survival_.begin());
+      else if (Net::fixed[block] && survival[block] != Net::survival[block])
+        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block], ", found ", survival[block],
+             "; to choose probabilities at run time use a schedule such as LinearDecay");
+    survival_ = survival_vector(survival);
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
 
   void set_learning_rate(double rate) noexcept { options_.sgd.learning_rate = rate; }
   [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
   /// The gates of the last step: [residual blocks], or where images have gates of their own [residual blocks][N].
-  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return std::span(gates_).first(blocks * gates_per_block_); }
+  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
   void set_steps(std::uint64_t steps) noexcept { step_ = steps; }
@@ -167,38 +156,16 @@ class Trainer {
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
     return count;
   }
-  /// The gates of one block in a batch of `count` images: one, or one for each image.
-  [[nodiscard]] std::span<std::uint8_t> block_gates(std::size_t block, int count) noexcept {
-    gates_per_block_ = Net::per_sample ? static_cast<std::size_t>(count) : 1;
-    return std::span(gates_).subspan(block * gates_per_block_, gates_per_block_);
-  }
-  void draw_gates_of_images(std::size_t block, std::span<std::uint8_t> gates) const {
-    const int index = static_cast<int>(block);
-    switch (Net::gating[block]) {
-      case Gating::per_batch:
-        return std::fill(gates.begin(), gates.end(), std::uint8_t{gate_open(options_.seed, step_, index, survival_[block])});
-      case Gating::per_sample:
-        return draw_image_gates(options_.seed, step_, index, survival_[block], gates);
-      case Gating::per_sample_exact:
-        return draw_exact_image_gates(options_.seed, step_, index, survival_[block], gates);
-    }
-  }
 
   template <template <class> class Layout, class Number>
   Score step_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
     check_labels(count, labels, classes);
-    std::int64_t open = 0;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      const auto gates = block_gates(block, count);
-      open += std::count(gates.begin(), gates.end(), std::uint8_t{1});
-      open_[block] = std::find(gates.begin(), gates.end(), std::uint8_t{1}) != gates.end();
-    }
-    for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
+    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
     const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
                                     weights_->running().data()};
-    const T* logits = walk_.forward(count, true, numbers, gates(), scales_);
+    const T* logits = walk_.forward(count, true, numbers, gates_.all(), scales_);
     T* logits_gradient = walk_.take_gradient();
     const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
     if (!std::isfinite(loss.loss))
@@ -207,13 +174,12 @@ class Trainer {
     walk_.backward(count, numbers, logits_gradient);
     update();
     ++step_;
-    return {loss.loss, loss.errors, count, static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})),
-            Net::per_sample ? open : open * count};
+    return {loss.loss, loss.errors, count, gates_.blocks_run(), gates_.branches_run()};
   }
 
   /// SGD over runs of segments that are treated alike.
   void update() {
-    const auto open = [&](const Segment& segment) { return segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0; };
+    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_.open(segment.block); };
     for (std::size_t i = 0; i < segments_.size();) {
       const bool ran = open(segments_[i]);
       const std::size_t first = segments_[i].offset;
@@ -231,9 +197,7 @@ class Trainer {
   Buffer<T> velocity_;
   Walk<Net, Backend> walk_;
   std::vector<double> survival_;
-  std::vector<std::uint8_t> gates_;  // of the last step, see gates()
-  std::size_t gates_per_block_ = Net::per_sample ? 0 : 1;
-  std::vector<std::uint8_t> open_;  // [residual blocks], whether the last step ran the block for any image
+  StepGates<Net> gates_;  // of the last step
   std::vector<double> scales_;
   std::vector<Segment> segments_;
   std::uint64_t step_ = 0;
