@@ -65,3 +65,13 @@ TEST_CASE("05: weights come back from the file, and threads share them") {
   CHECK(contains(output, "the same, bit for bit"));
   CHECK(number_after(output, "differ by at most") < 1e-4 * number_after(output, "logits, up to"));
 }
+
+TEST_CASE("07: blocks can be dropped, which saves time, and harm is measured block by block") {
+  const std::string output = output_of("07_depth_at_inference");
+  const double whole = number_after(output, "with all 12 blocks");
+  CHECK(whole < 15);  // of four classes
+  CHECK(number_after(output, "\n   0   error") > whole + 5);
+  CHECK(number_after(output, "\n  11   error") < whole + 5);  // the last block, which half of all steps did without
+  CHECK(number_after(output, "Within half of the operations:") < 12);
+  CHECK(number_after(output, "The shortest takes") < 75);  // a third of the operations
+}

@@ -1,9 +1,11 @@
-// Residual blocks as one operation: a group of images goes through all of them while its tensors are in L2.
+// Residual blocks as one operation: a group of images goes through all that run while its tensors are in L2. Which run is decided before: what does not has no
+// numbers and no memory, and the loop is shorter. Without any, a row with identity shortcuts is an alias of its input; another shortcut runs alone.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -23,7 +25,7 @@ struct BranchOperations {
   using type = std::conditional_t<ends_itself, Own, decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
 };
 
-/// Runs blocks in place where the shortcut is the identity. Storage is as WordPlan says: per block the branch's numbers, then the projection's.
+/// Runs blocks in place where the shortcut is the identity. Folded numbers are the projection's, where there is one, then the branch's of each block that runs.
 template <class Backend, class Block, Shape In, int Count>
 struct BlockOperation {
   using T = typename Backend::Scalar;
@@ -38,7 +40,10 @@ struct BlockOperation {
   static constexpr bool in_place = Block::identity_shortcut(In);
   static constexpr bool projects = has_projection<Block, In>;
   static constexpr int stride = Block::shortcut_stride(In);
+  static constexpr int blocks = Count;
   using Projection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, false>;
+  using LoneProjection =
+      ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, Block::relu_after_sum>;  // the same numbers
   static constexpr ShortcutShape shortcut_shape{In, out.channels, stride,
                                                 std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
   static_assert(in_place || Count == 1, "Repeat: a block that changes its input's shape cannot be repeated");
@@ -62,8 +67,11 @@ struct BlockOperation {
         [&]<std::size_t... I>(std::index_sequence<I...>) { return std::max({std::size_t{0}, f(std::type_identity<At<I>>{})...}); }(Steps{});
   }
 
-  static constexpr std::size_t block_size = numbers_before(length) + (projects ? Projection::size : 0);
-  static constexpr std::size_t size = Count * block_size;
+  static constexpr std::size_t branch_size = numbers_before(length), shortcut_size = projects ? Projection::size : 0;
+  /// @param running  how many of the blocks run
+  [[nodiscard]] static constexpr std::size_t size(int running) noexcept {
+    return shortcut_size + static_cast<std::size_t>(running) * branch_size;
+  }
   static constexpr std::size_t in_size = Kernels::template layout<In>.size, out_size = Kernels::template layout<out>.size;
   static constexpr std::size_t work_size =
       std::max(projects ? Projection::work_size : 0, largest([]<class O>(std::type_identity<O>) { return O::work_size; }));
@@ -75,7 +83,7 @@ struct BlockOperation {
   static constexpr int images =
       static_cast<int>(largest([]<class O>(std::type_identity<O>) { return static_cast<std::size_t>(O::images); }));
   [[nodiscard]] static constexpr int group(int all) noexcept {
-    if (block_size > 2 * Kernels::group_size) return all;
+    if (shortcut_size + branch_size > 2 * Kernels::group_size) return all;
     const std::size_t per_image = in_size + (in_place ? 0 : out_size) + tensors_before(length - 1);
     const int fit = std::max(1, static_cast<int>(Kernels::group_size / per_image));
     return std::min(fit > images ? fit / images * images : fit, all);
@@ -84,33 +92,49 @@ struct BlockOperation {
     return static_cast<std::size_t>(group(all)) * tensors_before(length - 1);
   }
 
-  /// @param scales  the factors of the blocks' branches
-  static void fold(Unfolded<T>& from, const double* scales, T* numbers) {
-    for (int i = 0; i < Count; ++i, numbers += block_size) {
-      [&]<std::size_t... I>(std::index_sequence<I...>) {
-        (At<I>::fold(from, I + 1 == length ? scales[i] : 1.0, numbers + numbers_before(I)), ...);
-      }(Steps{});
-      if constexpr (projects) Projection::fold(from, 1.0, numbers + numbers_before(length));
+  /// @param scales  the factors of the blocks' branches   @param keep  [Count], 0 for a block that does not run   @param numbers  [size(running)]
+  static void fold(Unfolded<T>& from, const double* scales, const std::uint8_t* keep, T* numbers) {
+    constexpr ParameterSizes branch = WordPlan<Block, In>::branch_sizes(Backend::lanes);
+    T* next = numbers + shortcut_size;
+    for (int i = 0; i < Count; ++i) {
+      if (!keep[i]) {
+        from.skip(branch);
+      } else {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+          (At<I>::fold(from, I + 1 == length ? scales[i] : 1.0, next + numbers_before(I)), ...);
+        }(Steps{});
+        next += branch_size;
+      }
+      if constexpr (projects) Projection::fold(from, 1.0, numbers);
     }
   }
 
-  template <bool, bool>
-  static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
+  /// @param running  how many of the blocks run
+  static void run(int count, const T* x, const T* numbers, T* y, int running, const OperationMemory<T>& memory) {
     const int images_at_once = group(memory.images);
     for (int n = 0; n < count; n += images_at_once) {
       const int here = std::min(images_at_once, count - n);
       const T* from = x + static_cast<std::size_t>(n) * in_size;
       T* to = y + static_cast<std::size_t>(n) * out_size;
-      for (std::size_t i = 0; i < static_cast<std::size_t>(Count); ++i) run_block(here, from, numbers + i * block_size, to, memory);
+      if (running == 0) run_shortcut<LoneProjection>(here, from, numbers, to, memory);
+      for (int i = 0; i < running; ++i) {
+        run_shortcut<Projection>(here, from, numbers, to, memory);
+        run_branch(here, from, numbers + size(i), to, memory);
+      }
     }
   }
 
  private:
-  static void run_block(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
+  /// Nothing where the shortcut is the identity: y is x. Numbers without a projection are averages or copies of numbers that are not negative (Network's check
+  /// for blocks that may be dropped), so the ReLU after the sum, where no branch is added, would change nothing.
+  template <class Projection_>
+  static void run_shortcut(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     if constexpr (projects)
-      Projection::template run<false, false>(count, x, numbers + numbers_before(length), y, memory);
+      Projection_::template run<false, false>(count, x, numbers, y, memory);
     else if constexpr (!in_place)
       Kernels::template shortcut<shortcut_shape>(count, x, y);
+  }
+  static void run_branch(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     const auto images_at_once = static_cast<std::size_t>(group(memory.images));
     const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
       constexpr bool last = I + 1 == length;

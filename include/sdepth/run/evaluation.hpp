@@ -1,8 +1,7 @@
-// The training walk at test: running statistics, every block open. For a network between two steps of training; see inference.hpp for one that is trained.
+// The training walk at test: running statistics, the blocks of a plan open. For a network between two steps of training; see inference.hpp for one that is trained.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,15 +13,12 @@
 
 namespace sdepth {
 
-/// Runs images [first, first + count) through all blocks. Returns padded logits, valid until the walk's next pass.
+/// Runs images [first, first + count) through the blocks whose gate is open. Returns padded logits, valid until the walk's next pass.
+/// @param gates, scales  [residual blocks]; see gates_of and test_scales
 template <class Net, class Backend, template <class> class Layout, class Number>
-const typename Backend::Scalar* run_all_blocks(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights, const Layout<Number>& images,
-                                               int first, int count, std::span<const double> scales) {
-  static constexpr auto gates = [] {
-    std::array<std::uint8_t, static_cast<std::size_t>(Net::residual_blocks)> open{};
-    open.fill(1);
-    return open;
-  }();
+const typename Backend::Scalar* run_open_blocks(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights,
+                                                const Layout<Number>& images, int first, int count, std::span<const std::uint8_t> gates,
+                                                std::span<const double> scales) {
   copy_images(Net::input, images, first, count, walk.input_stride, walk.input());
   WalkParameters<typename Backend::Scalar> numbers;
   numbers.parameters = weights.parameters().data();
@@ -33,13 +29,13 @@ const typename Backend::Scalar* run_all_blocks(Walk<Net, Backend>& walk, const W
 /// Logits [N, classes] of all images, a walk's capacity at a time.
 template <class Net, class Backend, template <class> class Layout, class Number>
 [[nodiscard]] std::vector<float> predict_all(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights, const Layout<Number>& images,
-                                             std::span<const double> scales) {
+                                             std::span<const std::uint8_t> gates, std::span<const double> scales) {
   const int count = image_count(Net::input, images);
   constexpr auto classes = Net::output.size();
   std::vector<float> logits(static_cast<std::size_t>(count) * classes);
   for (int first = 0; first < count; first += walk.capacity()) {
     const int n = std::min(walk.capacity(), count - first);
-    const auto* out = run_all_blocks(walk, weights, images, first, n, scales);
+    const auto* out = run_open_blocks(walk, weights, images, first, n, gates, scales);
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
       for (std::size_t c = 0; c < classes; ++c)
         logits[(static_cast<std::size_t>(first) + i) * classes + c] = static_cast<float>(out[i * walk.classes_stride + c]);

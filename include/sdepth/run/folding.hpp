@@ -16,6 +16,10 @@ class Unfolded {
   Unfolded(const T* parameters, const T* running) : parameters_(parameters), running_(running) {}
   [[nodiscard]] const T* parameters(std::size_t count) { return take(parameters_, count); }
   [[nodiscard]] const T* running(std::size_t count) { return take(running_, count); }
+  void skip(ParameterSizes sizes) {
+    parameters_ += sizes.trainable;
+    running_ += sizes.running;
+  }
 
  private:
   [[nodiscard]] static const T* take(const T*& next, std::size_t count) {

@@ -1,8 +1,10 @@
-// Running a trained network: norms and survival probabilities are folded into its weights, and images pass through several layers while they are in L2.
+// Running a trained network, or what a DepthPlan leaves of it: norms and survival probabilities are folded into its weights, and images pass through several
+// layers while they are in L2.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
@@ -10,6 +12,7 @@
 
 #include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
+#include <sdepth/network/depth_plan.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/inference_plan.hpp>
 #include <sdepth/run/weights.hpp>
@@ -32,18 +35,27 @@ class FoldedWeights {
  public:
   using T = typename Backend::Scalar;
 
+  using Depth = typename InferencePlan<Net, Backend>::Depth;
+
   /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
-  explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test)
-      : numbers_(Plan::size) {
-    if (survival.empty()) survival = Net::survival;
-    check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
-    const std::vector<double> scales = test_scales(scaling, survival);
-    Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), numbers_.data());
-  }
+  /// @param plan      the blocks that run; a dropped one has no numbers here, and those that run keep their scales
+  explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test,
+                         const DepthPlan& plan = {})
+      : FoldedWeights(weights, survival.empty() ? std::span<const double>(Net::survival) : survival, scaling, gates_of<Net>(plan)) {}
   [[nodiscard]] const T* data() const noexcept { return numbers_.data(); }
+  /// How many numbers there are.
+  [[nodiscard]] std::size_t size() const noexcept { return numbers_.size(); }
+  [[nodiscard]] const Depth& depth() const noexcept { return depth_; }
 
  private:
-  using Plan = InferencePlan<Net, Backend>;
+  FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival, Scaling scaling,
+                const std::vector<std::uint8_t>& keep)
+      : depth_(keep.data()), numbers_(depth_.size()) {
+    check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
+    const std::vector<double> scales = test_scales(scaling, survival);
+    InferencePlan<Net, Backend>::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(), numbers_.data());
+  }
+  Depth depth_;
   Buffer<T> numbers_;
 };
 
@@ -66,13 +78,13 @@ class Inference {
     constexpr int largest_part = 16;
     const int part = std::min((batch + threads - 1) / threads, largest_part);
     memories_.reserve(static_cast<std::size_t>(threads));
-    for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part);
+    for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part, weights_->depth());
     parallel_for(threads, threads, [](int, int) {});  // the threads themselves, and what OpenMP allocates for them
   }
   /// The same from weights as they are now. @see FoldedWeights
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
-                     Scaling scaling = Scaling::test, int batch = 128, int threads = 1)
-      : Inference(std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling), batch, threads) {}
+                     Scaling scaling = Scaling::test, int batch = 128, int threads = 1, const DepthPlan& plan = {})
+      : Inference(std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling, plan), batch, threads) {}
 
   /// Logits [N, classes] of the images.
   template <template <class> class Layout, class Number>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <utility>
 
@@ -36,23 +37,45 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   }();
   static constexpr ImageLayout output_layout = Kernels::template layout<Net::output>;
 
-  /// Folded numbers of all operations, in the order of their use.
-  static constexpr auto numbers_before = [] {
-    std::array<std::size_t, length + 1> before{};
-    [&]<std::size_t... I>(std::index_sequence<I...>) { ((before[I + 1] = before[I] + whole_lines(At<I>::size)), ...); }(Steps{});
-    return before;
-  }();
-  static constexpr std::size_t size = numbers_before[length];
+  /// A row of residual blocks, some of which may not run.
+  template <class Operation>
+  static constexpr bool is_row = requires { Operation::blocks; };
 
-  /// @param scales  the factors of the branches, [residual blocks]   @param numbers  [size]
-  static void fold(const T* parameters, const T* running, const double* scales, T* numbers) {
+  /// What runs, and where its folded numbers are, in the order of their use.
+  struct Depth {
+    std::array<int, length> running{};                     // of each operation: blocks that run; 1 where it is no row of blocks
+    std::array<std::size_t, length + 1> numbers_before{};  // the last is how many there are in all
+
+    /// @param keep  [residual blocks], 1 for those that run
+    explicit Depth(const std::uint8_t* keep) {
+      const auto count = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+        std::size_t size = 0;
+        if constexpr (is_row<At<I>>) {
+          running[I] = static_cast<int>(std::count_if(keep, keep + At<I>::blocks, [](std::uint8_t kept) { return kept != 0; }));
+          keep += At<I>::blocks;
+          size = At<I>::size(running[I]);
+        } else {
+          running[I] = 1;
+          size = At<I>::size;
+        }
+        numbers_before[I + 1] = numbers_before[I] + whole_lines(size);
+      };
+      [&]<std::size_t... I>(std::index_sequence<I...>) { (count(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+    }
+    [[nodiscard]] std::size_t size() const noexcept { return numbers_before[length]; }
+  };
+
+  /// @param scales, keep  the factors of the branches, and which of them run, [residual blocks]   @param numbers  [Depth(keep).size()]
+  static void fold(const T* parameters, const T* running, const double* scales, const std::uint8_t* keep, T* numbers) {
+    const Depth depth(keep);
     Unfolded<T> from(parameters, running);
     const auto fold_one = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-      if constexpr (requires { At<I>::block_size; }) {
-        At<I>::fold(from, scales, numbers + numbers_before[I]);
-        scales += static_cast<std::ptrdiff_t>(At<I>::size / At<I>::block_size);
+      if constexpr (is_row<At<I>>) {
+        At<I>::fold(from, scales, keep, numbers + depth.numbers_before[I]);
+        scales += At<I>::blocks;
+        keep += At<I>::blocks;
       } else {
-        At<I>::fold(from, 1.0, numbers + numbers_before[I]);
+        At<I>::fold(from, 1.0, numbers + depth.numbers_before[I]);
       }
     };
     [&]<std::size_t... I>(std::index_sequence<I...>) { (fold_one(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
@@ -61,18 +84,22 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   /// Memory of a thread that takes up to `images` images through the network.
   class Memory {
    public:
-    explicit Memory(int images) : images_(images), memory_(places(images).back()) {}
+    Memory(int images, const Depth& depth) : images_(images), depth_(depth), memory_(places(images, depth).back()) {}
     [[nodiscard]] int images() const noexcept { return images_; }
     [[nodiscard]] T* input() noexcept { return memory_.data(); }
 
     /// Runs the first `count` images of input(). Returns their outputs.
     const T* run(int count, const T* numbers) {
-      const auto place = places(images_);
+      const auto place = places(images_, depth_);
       T* const work = memory_.data() + place[2 * length + 1];
       T* x = memory_.data();
       const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
         T* y = At<I>::in_place ? x : memory_.data() + place[1 + 2 * I];
-        At<I>::template run<false, false>(count, x, numbers + numbers_before[I], y, {memory_.data() + place[2 + 2 * I], work, images_});
+        const OperationMemory<T> memory{memory_.data() + place[2 + 2 * I], work, images_};
+        if constexpr (is_row<At<I>>)
+          At<I>::run(count, x, numbers + depth_.numbers_before[I], y, depth_.running[I], memory);
+        else
+          At<I>::template run<false, false>(count, x, numbers + depth_.numbers_before[I], y, memory);
         x = y;
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) { (step(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
@@ -80,15 +107,15 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
     }
 
    private:
-    /// Where things begin: the input, then each operation's output and own memory, then what they share, then the end.
-    [[nodiscard]] static std::array<std::size_t, 2 * length + 3> places(int images) {
+    /// Where things begin: the input, then each operation's output and own memory, if any of it runs, then what they share, then the end.
+    [[nodiscard]] static std::array<std::size_t, 2 * length + 3> places(int images, const Depth& depth) {
       std::array<std::size_t, 2 * length + 3> begin{};
       std::size_t next = whole_lines(input_layout.size * static_cast<std::size_t>(images)), work = 0;
       const auto place = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
         begin[1 + 2 * I] = next;
         if (!At<I>::in_place) next += whole_lines(Kernels::template layout<At<I>::out>.size * static_cast<std::size_t>(images));
         begin[2 + 2 * I] = next;
-        next += whole_lines(At<I>::own_size(images));
+        if (depth.running[I] > 0) next += whole_lines(At<I>::own_size(images));
         work = std::max(work, At<I>::work_size);
       };
       [&]<std::size_t... I>(std::index_sequence<I...>) { (place(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
@@ -97,6 +124,7 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
       return begin;
     }
     int images_;
+    Depth depth_;
     Buffer<T> memory_;
   };
 };

@@ -88,4 +88,13 @@ void update_running(std::size_t channels, double momentum, double count, const T
   }
 }
 
+/// Adds a batch's mean and unbiased variance to sums over batches.
+template <class T>
+void add_statistics(std::size_t channels, double count, const T* mean, const T* variance, double* mean_sum, double* variance_sum) {
+  for (std::size_t c = 0; c < channels; ++c) {
+    mean_sum[c] += static_cast<double>(mean[c]);
+    variance_sum[c] += static_cast<double>(variance[c]) * count / (count - 1);
+  }
+}
+
 }  // namespace sdepth

@@ -33,6 +33,14 @@ struct TrainingOptions {
   GammaInit gamma = GammaInit::one;
 };
 
+/// How a trained network runs at test: what its branches are scaled by, and how many images and threads at once. Results depend on the scales alone.
+struct TestOptions {
+  std::vector<double> survival = {};  // [residual blocks], the probabilities of training; empty: the network's own
+  Scaling scaling = Scaling::test;    // as in training
+  int batch = 128;
+  int threads = hardware_threads();
+};
+
 /// Learning rate that falls by `factor` at fractions of the run.
 struct LearningRate {
   double base = 0.1;

@@ -1,0 +1,64 @@
+// Running statistics for the network as it runs at test. Training collected them under random gates: each norm saw inputs that other depths had made.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <sdepth/core/memory.hpp>
+#include <sdepth/core/parallel.hpp>
+#include <sdepth/network/depth_plan.hpp>
+#include <sdepth/run/images.hpp>
+#include <sdepth/run/inference.hpp>
+#include <sdepth/run/walk.hpp>
+#include <sdepth/run/weights.hpp>
+#include <sdepth/train/options.hpp>
+
+namespace sdepth {
+
+/// Replaces the running statistics of every norm that runs by averages over batches of training images, every block of the plan running, its branch scaled as at
+/// test: running mean = mean of the batches' means, running variance = mean of their unbiased variances. Each norm is applied with its batch's own statistics
+/// meanwhile, as in training. Parameters, and the statistics of dropped blocks, stay as they are.
+///
+/// The images fall into batches of at most options.batch, whose sizes differ by one at most. It takes a training step's memory for activations.
+/// Throws Error where there are no images, or a statistic is not finite; the weights are then as before.
+///
+/// Source: PyTorch's torch.optim.swa_utils.update_bn, which is this average where the batches are equal.
+template <class Net, class Backend, template <class> class Layout, class Number>
+void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& images, const DepthPlan& plan = {},
+                      const TestOptions& options = {}) {
+  using T = typename Backend::Scalar;
+  const int count = image_count(Net::input, images);
+  if (count < 1 || options.batch < 1 || options.threads < 1)
+    fail("norms: expected at least 1 image, 1 of them in a batch, and 1 thread, found ", count, ", ", options.batch, " and ",
+         options.threads);
+  std::vector<double> survival = options.survival;
+  if (survival.empty()) survival.assign(Net::survival.begin(), Net::survival.end());
+  check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
+  const std::vector<double> scales = test_scales(options.scaling, survival);
+  const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
+
+  std::vector<double> sums(weights.running().size(), 0.0);
+  Buffer<T> gradients(weights.parameters().size());  // the walk's norms keep places in it; nothing is written without a backward pass
+  WalkParameters<T> numbers{weights.parameters().data(), weights.running().data(), gradients.data(), nullptr, sums.data()};
+  const int batches = (count + options.batch - 1) / options.batch;
+  Walk<Net, Backend> walk((count + batches - 1) / batches, options.threads, true);
+  for (int batch = 0; batch < batches; ++batch) {
+    const Range range = part_of(count, batches, batch);
+    copy_images(Net::input, images, range.first, range.size(), walk.input_stride, walk.input());
+    walk.forward(range.size(), true, numbers, gates, scales);
+  }
+
+  std::vector<ParameterInfo> estimated;
+  for (const ParameterInfo& tensor : weights.tensors())
+    if (!tensor.trainable() && (tensor.block < 0 || gates[static_cast<std::size_t>(tensor.block)])) estimated.push_back(tensor);
+  for (const ParameterInfo& tensor : estimated)
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i)
+      if (!std::isfinite(sums[i]))
+        fail("norms: ", tensor.name, " would not be finite; look for bad images, or for weights that have grown without bound");
+  for (const ParameterInfo& tensor : estimated)
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) weights.running()[i] = static_cast<T>(sums[i] / batches);
+}
+
+}  // namespace sdepth

@@ -1,0 +1,41 @@
+// Loss and error: what a step or an evaluation found.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/kernels/reference/dense.hpp>
+
+namespace sdepth {
+
+/// What one step or one evaluation found.
+struct Score {
+  double loss = 0;          // mean softmax cross-entropy, in nats
+  std::int64_t errors = 0;  // images whose largest logit is not their label's
+  std::int64_t images = 0;
+  int blocks_run = 0;             // residual blocks that ran, for one image at least
+  std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
+
+  [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
+};
+
+/// Throws Error unless there is a label in [0, classes) for each of `count` images.
+inline void check_labels(int count, std::span<const int> labels, int classes) {
+  if (labels.size() != static_cast<std::size_t>(count)) fail("labels: expected one for each of ", count, " images, found ", labels.size());
+  for (std::size_t n = 0; n < labels.size(); ++n)
+    if (labels[n] < 0 || labels[n] >= classes)
+      fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
+}
+
+/// Loss and error of logits [N, classes]. Throws Error where labels do not fit them. @param labels  [N]
+[[nodiscard]] inline Score score_of(std::span<const float> logits, std::span<const int> labels, int classes) {
+  const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));
+  check_labels(count, labels, classes);
+  if (count == 0) return {};
+  const LossResult result = reference::softmax_cross_entropy<float>(count, classes, logits.data(), labels.data(), nullptr);
+  return {result.loss, result.errors, count, 0};
+}
+
+}  // namespace sdepth
