@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +19,10 @@ namespace sdepth::bench {
 namespace {
 
 constexpr int batch = 128;
+
+/// Processor time of several threads is no measure: they wait for each other.
+[[nodiscard]] int threads() { return processor_clock() ? 1 : chosen_threads(); }
+
 using Gates = std::vector<std::uint8_t>;
 
 /// Steps of one network on pictures that take turns.
@@ -30,7 +33,8 @@ class Steps {
 
   /// Seconds of a step with these gates.
   [[nodiscard]] double time(const Gates& gates) {
-    const double time = seconds([&] { trainer_.step(NHWC<float>{pictures_.images(next_, batch)}, pictures_.labels(next_, batch), gates); });
+    const auto step = [&] { trainer_.step(NHWC<float>{pictures_.images(next_, batch)}, pictures_.labels(next_, batch), gates); };
+    const double time = processor_clock() ? processor_seconds(step) : seconds(step);
     next_ = (next_ + batch) % (4 * batch);
     return time;
   }
@@ -39,7 +43,7 @@ class Steps {
   [[nodiscard]] static TrainingOptions options() {
     TrainingOptions options;
     options.batch = batch;
-    options.threads = chosen_threads();
+    options.threads = threads();
     options.sgd.learning_rate = 0.01;
     return options;
   }
@@ -136,7 +140,7 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
   static_cast<void>(steps.time(open));  // memory is touched for the first time
   static const Costs costs = measure_costs<Layers>(steps);
 
-  std::vector<double> times, open_times, ideal_times, ratios, ceilings;
+  std::vector<double> times, open_times, ideal_times, ratios, ideal_ratios, ceilings;
   std::vector<std::pair<double, double>> by_time, by_operations;  // efficiencies, weighted by what there was to save
   double before = steps.time(open), blocks = 0;
   std::uint64_t step = 0;
@@ -160,16 +164,17 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
     open_times.push_back(after);
     ideal_times.push_back(all * (1 - share));
     ratios.push_back(time / all);
-    ceilings.push_back(multiply_add_rate(chosen_threads()));
+    ideal_ratios.push_back(1 - share);
+    ceilings.push_back(multiply_add_rate(threads()));
     blocks += static_cast<double>(std::count(gates.begin(), gates.end(), std::uint8_t{1}));
   }
-  const auto count = static_cast<double>(times.size());
   const double all = median(open_times);
   state.counters["ms"] = median(times) * 1e3;
   state.counters["all_open_ms"] = all * 1e3;
   state.counters["ideal_ms"] = median(ideal_times) * 1e3;
-  state.counters["of_all_open"] = std::accumulate(ratios.begin(), ratios.end(), 0.0) / count;
-  state.counters["blocks_run"] = blocks / count;
+  state.counters["of_all_open"] = median(ratios);
+  state.counters["ideal_of_all_open"] = median(ideal_ratios);
+  state.counters["blocks_run"] = blocks / static_cast<double>(times.size());
   if (!by_time.empty()) {  // else nothing was closed, and there was nothing to save
     state.counters["efficiency"] = weighted_median(by_time);
     state.counters["efficiency_operations"] = weighted_median(by_operations);
