@@ -57,10 +57,12 @@ template <class Net>
   if (survival.empty()) survival = Net::survival;
   check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
   std::vector<int> order;
-  for (int block = Net::residual_blocks - 1; block >= 0; --block)
+  for (int block = 0; block < Net::residual_blocks; ++block)
     if (Net::stochastic[static_cast<std::size_t>(block)]) order.push_back(block);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return survival[static_cast<std::size_t>(a)] < survival[static_cast<std::size_t>(b)]; });
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const double p = survival[static_cast<std::size_t>(a)], q = survival[static_cast<std::size_t>(b)];
+    return p < q || (p == q && a > b);
+  });
   return order;
 }
 
