@@ -45,8 +45,9 @@ template <class Net, class Backend>
   const auto error = [&](const sdepth::DepthPlan& plan) {
     return sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options).error_rate();
   };
-  for (int point = 0; point < study.points; ++point) {
-    const int blocks = Net::residual_blocks - Net::residual_blocks * point / study.points;
+  const int points = std::min(study.points, Net::residual_blocks);
+  for (int point = 0; point < points; ++point) {
+    const int blocks = Net::residual_blocks - Net::residual_blocks * point / points;
     const sdepth::DepthPlan plan = sdepth::keep_blocks<Net>(by_harm, blocks);
     DepthPoint& at = result.curve.emplace_back();
     at.blocks = blocks;
