@@ -14,7 +14,7 @@
 
 namespace programs {
 
-inline const std::vector<std::string> model_names = {"resnet20", "resnet56", "resnet110", "resnet1202"};
+inline const std::vector<std::string> model_names = {"resnet20", "resnet56", "resnet110", "resnet152", "resnet1202"};
 inline const std::vector<std::string> data_names = {"fashion-mnist", "cifar10", "cifar100", "svhn", "synthetic"};
 inline const std::vector<std::string> schedule_names = {"linear", "uniform", "none"};
 inline const std::vector<std::string> normalize_names = {"paper", "none"};
@@ -27,8 +27,9 @@ template <class Image, int Classes, class Make>
   if (model == "resnet20") return make.template operator()<CifarResNet<20, Image, Classes>>();
   if (model == "resnet56") return make.template operator()<CifarResNet<56, Image, Classes>>();
   if (model == "resnet110") return make.template operator()<CifarResNet<110, Image, Classes>>();
+  if (model == "resnet152") return make.template operator()<CifarResNet<152, Image, Classes>>();
   if (model == "resnet1202") return make.template operator()<CifarResNet<1202, Image, Classes>>();
-  fail("there is no model named ", model, "; choose resnet20, resnet56, resnet110 or resnet1202");
+  fail("there is no model named ", model, "; choose resnet20, resnet56, resnet110, resnet152 or resnet1202");
 }
 
 /// The shapes that with_network is compiled for; each stands in a .cpp of its own, so that they compile side by side.

@@ -48,7 +48,7 @@ class RunFolder {
     folder.gates_ = sdepth::CsvLog::resume(path / "gates.csv", "", steps);
     folder.metrics_ = sdepth::CsvLog::resume(path / "metrics.csv", metrics_header, static_cast<std::uint64_t>(epochs) + 1);
     for (const auto& row : sdepth::read_csv(path / "metrics.csv", metrics_header))
-      rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7]});
+      rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
     return folder;
   }
 
@@ -65,7 +65,7 @@ class RunFolder {
   void add_epoch(const sdepth::EpochRow& row) {
     if (!writes()) return;
     metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
-                 row.learning_rate);
+                 row.learning_rate, row.gradient);
   }
   /// Returns once all rows are on the disk.
   void flush() {
@@ -78,7 +78,8 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
   static constexpr const char* losses_header = "step,loss";
-  static constexpr const char* metrics_header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+  static constexpr const char* metrics_header =
+      "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
 
   std::filesystem::path path_;
   sdepth::CsvLog losses_;

@@ -38,6 +38,9 @@ class Learner {
   virtual sdepth::Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) = 0;
   [[nodiscard]] virtual sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) = 0;
 
+  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out; not-a-number where the block was skipped.
+  [[nodiscard]] virtual double first_gradient() = 0;
+
   virtual void set_learning_rate(double rate) = 0;
   virtual void set_survival(std::span<const double> survival) = 0;
   [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;

@@ -1,6 +1,7 @@
 // The learner of one network type, over the library's trainer.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -50,6 +51,11 @@ class LearnerOf final : public Learner {
   }
   sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) override {
     return trainer_.evaluate(sdepth::NHWC<float>{images}, labels);
+  }
+
+  double first_gradient() override {
+    if (trainer_.gates()[0] == 0) return std::numeric_limits<double>::quiet_NaN();
+    return trainer_.gradient("blocks.0.conv1.weight").template cast<double>().cwiseAbs().mean();
   }
 
   void set_learning_rate(double rate) override { trainer_.set_learning_rate(rate); }

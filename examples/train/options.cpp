@@ -41,6 +41,7 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("data-dir", o.data_dir, "where the data set lies; else it is looked for");
   visit("schedule", o.schedule, "survival probabilities: from 1 to P, the same P, or all 1", CLI::IsMember(schedule_names));
   visit("survival", o.survival, "survival probability of the last block (linear) or of each (uniform)", probability);
+  visit("survival-warm-up", o.survival_warm_up, "epochs over which survival probabilities fall from 1 to their values", at_least_zero);
   visit("epochs", o.epochs, "length of the run (cifar: 500, resnet1202: 300, svhn: 50, fashion-mnist: 20, synthetic: 5)", at_least_one);
   visit("steps", o.steps, "length of the run in steps instead of epochs", at_least_one);
   visit("batch", o.batch, "images per step; an epoch's last step may have fewer", at_least_one);
@@ -64,6 +65,9 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("init", o.init, "start from these weights, a safetensors file");
   visit("gates", o.gates, "force the gates: a line per step, 0 or 1 for each block, separated by commas");
 }
+
+/// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
+const std::set<std::string> later_options = {"survival-warm-up"};
 
 /// "0.5,0.75" as numbers. Throws Error unless they rise and are positive.
 std::vector<double> drops_of(const std::string& text) {
@@ -145,6 +149,7 @@ Options from_json(const nlohmann::json& stored, const std::string& where) {
   Options options;
   for_each_option(options, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
     const auto found = stored.is_object() ? stored.find(name) : stored.end();
+    if (found == stored.end() && later_options.contains(name)) return;
     try {
       found.value().get_to(value);
     } catch (const nlohmann::json::exception&) {
@@ -157,12 +162,12 @@ Options from_json(const nlohmann::json& stored, const std::string& where) {
 
 Options resumed_options(const nlohmann::json& stored, const CommandLine& line, const std::string& where) {
   Options options = from_json(stored, where);
-  const nlohmann::json now = to_json(line.options);
+  const nlohmann::json before = to_json(options), now = to_json(line.options);
   for_each_option(options, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
-    if (!line.given.contains(name) || now[name] == stored[name]) return;
-    const bool longer = (name == "epochs" || name == "steps") && stored[name] > 0 && now[name] > stored[name];
+    if (!line.given.contains(name) || now[name] == before[name]) return;
+    const bool longer = (name == "epochs" || name == "steps") && before[name] > 0 && now[name] > before[name];
     if (!longer && name != "data-dir")
-      fail("--", name, " is ", now[name].dump(), ", but the run in ", line.resume, " has ", stored[name].dump(),
+      fail("--", name, " is ", now[name].dump(), ", but the run in ", line.resume, " has ", before[name].dump(),
            "; leave the option out to go on, or start another run with --out");
     now[name].get_to(value);
   });

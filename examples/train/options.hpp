@@ -20,7 +20,8 @@ struct Options {
   std::string data_dir;
   std::string schedule = "linear";
   double survival = 0.5;
-  int epochs = 0;  // exactly one of epochs and steps is positive
+  int survival_warm_up = 0;  // epochs
+  int epochs = 0;            // exactly one of epochs and steps is positive
   int steps = 0;
   int batch = 128;
   double learning_rate = 0.1;

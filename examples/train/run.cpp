@@ -59,7 +59,6 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
       loader_(data_.train, data_.normalization,
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
   listen_to_signals();
-  learner_->set_survival(survival_);
   if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
   if (checkpoint)
     go_on(*checkpoint, line.resume);
@@ -69,19 +68,24 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
 
 void Run::begin(const CommandLine& line) {
   if (!options_.init.empty()) learner_->load_weights(sdepth::read_safetensors(options_.init), options_.init);
+  learner_->set_survival(survival_in(1));
   if (line.out.empty()) return;
   folder_ = RunFolder::create(line.out);
   save_checkpoint();  // of step 0: whenever the run is killed, it can go on
 }
 
 void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
-  learner_->restore(checkpoint);
   epoch_ = checkpoint.epoch;
+  learner_->set_survival(survival_in(epoch_ + 1));
+  learner_->restore(checkpoint);
   try {
     const nlohmann::json sums = nlohmann::json::parse(checkpoint.program).at("epoch_in_progress");
-    sums_ = {sums.at("steps"), sums.at("images"), sums.at("errors"), sums.at("blocks_run"), sums.at("loss"), 0.0};
+    sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
+             sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.where, ": the state of the epoch in progress is missing or unreadable; it was written by another program or version");
+    fail(checkpoint.where,
+         ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
+         "that one, or start the run anew by --out");
   }
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
   if (sums_.steps < 0 || epoch_ < 0 ||
@@ -125,6 +129,10 @@ bool Run::train_epoch() {
     sums_.errors += score.errors;
     sums_.blocks_run += score.blocks_run;
     sums_.loss += score.loss * static_cast<double>(score.images);
+    if (const double gradient = learner_->first_gradient(); !std::isnan(gradient)) {
+      sums_.gradient += gradient;
+      ++sums_.gradient_steps;
+    }
     const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
     progress_.show(
@@ -152,7 +160,8 @@ void Run::end_epoch() {
                              percent_wrong(test),
                              sums_.seconds,
                              static_cast<double>(sums_.blocks_run) / sums_.steps,
-                             learning_rate_.at(learner_->steps() - 1, epoch_ + 1)};
+                             learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
+                             sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
   rows_.push_back(row);
   folder_.add_epoch(row);
   progress_.clear();
@@ -161,14 +170,16 @@ void Run::end_epoch() {
             << "   blocks " << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr "
             << sdepth::decimal(row.learning_rate, 3) << "   " << sdepth::duration_text(row.seconds) << std::endl;
 
+  if (folder_.writes()) {
+    write_report();
+    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization.values()};
+    learner_->save_model(folder_.model(), to_metadata(card));
+  }
   if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
     ++epoch_;
     sums_ = {};
+    learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
   }
-  if (!folder_.writes()) return;
-  write_report();
-  const ModelCard card{options_.model, options_.data, options_.scaling, survival_, data_.normalization.values()};
-  learner_->save_model(folder_.model(), to_metadata(card));
   save_checkpoint();
 }
 
@@ -181,7 +192,9 @@ void Run::save_checkpoint() {
                                     {"images", sums_.images},
                                     {"errors", sums_.errors},
                                     {"blocks_run", sums_.blocks_run},
-                                    {"loss", sums_.loss}}}};
+                                    {"loss", sums_.loss},
+                                    {"gradient", sums_.gradient},
+                                    {"gradient_steps", sums_.gradient_steps}}}};
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
 }
 
@@ -203,8 +216,11 @@ std::string Run::title() const {
   std::string text = options_.model + " on " + options_.data;
   if (options_.schedule == "linear") text += ", stochastic depth from 1 to " + sdepth::decimal(options_.survival, 4);
   if (options_.schedule == "uniform") text += ", stochastic depth at " + sdepth::decimal(options_.survival, 4);
+  if (options_.survival_warm_up > 0) text += " after a warm-up of " + std::to_string(options_.survival_warm_up) + " epochs";
   return text;
 }
+
+std::vector<double> Run::survival_in(int epoch) const { return sdepth::SurvivalWarmUp{options_.survival_warm_up}.at(survival_, epoch); }
 
 void Run::write_report() const {
   sdepth::RunReport report;
@@ -246,7 +262,11 @@ void Run::say_summary() const {
               << (validated ? ", the one with the lowest validation error, " + percent(best->validation_error) : ", the last") << "\n";
   if (blocks < facts_.residual_blocks) {
     double saved = 0;
-    for (std::size_t block = 0; block < survival_.size(); ++block) saved += (1.0 - survival_[block]) * facts_.branch_operations[block];
+    for (const sdepth::EpochRow& row : rows_) {
+      const std::vector<double> survival = survival_in(row.epoch);
+      for (std::size_t block = 0; block < survival.size(); ++block)
+        saved += (1.0 - survival[block]) * facts_.branch_operations[block] / static_cast<double>(rows_.size());
+    }
     std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << sdepth::fixed_point(blocks, 1) << " on average";
     if (gates_.empty())
       std::cout << "; skipping saves " << sdepth::fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";

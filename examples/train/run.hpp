@@ -28,7 +28,9 @@ struct EpochSums {
   std::int64_t images = 0;
   std::int64_t errors = 0;
   std::int64_t blocks_run = 0;
-  double loss = 0;  // sum over images
+  double loss = 0;      // sum over images
+  double gradient = 0;  // sum of Learner::first_gradient over the steps in which the first block ran
+  int gradient_steps = 0;
   double seconds = 0;
 };
 
@@ -55,12 +57,14 @@ class Run {
   [[nodiscard]] std::uint64_t total_steps() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;
+  /// p_l of the residual blocks in an epoch, 1-based.
+  [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
   Options options_;
   RunData data_;
   std::unique_ptr<Learner> learner_;
   NetworkFacts facts_;
-  std::vector<double> survival_;
+  std::vector<double> survival_;                  // after its warm-up
   std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
   LearningRatePlan learning_rate_;
   sdepth::Loader loader_;

@@ -6,6 +6,7 @@
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/inference.hpp>
+#include <sdepth/schedule/fixed_gates.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/norm_estimate.hpp>

@@ -33,12 +33,12 @@ inline Words operator+(Words words, const Words& more) {
   return words;
 }
 
-/// A program of the examples while it runs. Ends it when it goes out of scope.
+/// A program of the examples, or with its whole path another, while it runs. Ends it when it goes out of scope.
 class Process {
  public:
   /// @param file_limit  files cannot grow beyond so many bytes, as on a full disk; 0: no limit
   Process(const std::string& program, const Words& words, rlim_t file_limit = 0) {
-    const std::string path = std::string(SDEPTH_PROGRAMS_DIR) + "/" + program;
+    const std::string path = program.starts_with('/') ? program : std::string(SDEPTH_PROGRAMS_DIR) + "/" + program;
     std::vector<std::string> all = Words{path} + words;
     std::vector<char*> arguments;
     for (std::string& word : all) arguments.push_back(word.data());
@@ -96,12 +96,14 @@ class Process {
   return Process(program, words, file_limit).finish();
 }
 
-/// A program that refused: exit status 1 and one sentence on standard error, which begins with its name.
-[[maybe_unused]] std::string refusal(const std::string& program, const Words& words, rlim_t file_limit = 0) {
-  const Outcome outcome = run_program(program, words, file_limit);
+/// What a program that refused said: exit status 1 and one sentence on standard error, which begins with its name.
+inline std::string refusal_of(const Outcome& outcome, const std::string& program) {
   const bool one_line = outcome.errors.starts_with(program + ": ") && outcome.errors.find('\n') + 1 == outcome.errors.size();
   return outcome.status == 1 && one_line ? outcome.errors
                                          : "exit status " + std::to_string(outcome.status) + ", not one sentence: " + outcome.output;
+}
+[[maybe_unused]] std::string refusal(const std::string& program, const Words& words, rlim_t file_limit = 0) {
+  return refusal_of(run_program(program, words, file_limit), program);
 }
 
 /// A short run on pictures that need no files.

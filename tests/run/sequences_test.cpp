@@ -1,16 +1,16 @@
 // Any sequence of words: unusual networks on the reference in double, whose gradients must be the differences of their losses.
 #include <doctest/doctest.h>
 
-#include <cmath>
-#include <cstddef>
+#include <cstdint>
 #include <vector>
 
-#include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
-#include <sdepth/train/trainer.hpp>
+
+#include "differences.hpp"
 
 using namespace sdepth;
+using sdepth::test::check_gradients;
 
 namespace {
 
@@ -32,44 +32,6 @@ using OddBranches = Network<Input<3, 8, 8>, Conv<4>, ReLU,                      
 using SkipThenNorm =
     Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, Drop<Residual<Conv<6, 3, 2>, BN>>, BN, Conv<4>, ReLU, Drop<Residual<Conv<4>, BN>>,
             Drop<ResidualWith<ProjectionShortcut, Conv<6, 3, 2>, BN>>, BN, GlobalAvgPool, Linear<3>>;
-
-/// Central differences against the gradients of a step, for some parameters of every tensor.
-template <class Net>
-void check_gradients(Scaling scaling, const std::vector<std::uint8_t>& gates) {
-  constexpr int batch = 3;
-  TrainingOptions options;
-  options.batch = batch;
-  options.sgd.learning_rate = 0;
-  options.scaling = scaling;
-  options.gamma = GammaInit::uniform;
-  Trainer<Net, ReferenceDouble> trainer(options);
-  auto& parameters = trainer.weights()->parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i] += 0.2 * (uniform(random_words(5, Purpose::synthetic, i, 0)[0]) - 0.5);
-  std::vector<float> images(batch * Net::input.size());
-  for (std::size_t i = 0; i < images.size(); ++i)
-    images[i] = static_cast<float>(uniform(random_words(6, Purpose::synthetic, i, 0)[0]) - 0.5);
-  const std::vector<int> labels = {0, 2, 1};
-  const auto loss = [&] { return trainer.step(NHWC<float>{images}, labels, gates).loss; };
-
-  loss();
-  CHECK(trainer.walk().slots_all_free());
-  const std::vector<double> gradients(trainer.gradients().data(), trainer.gradients().data() + trainer.gradients().size());
-  for (const ParameterInfo& tensor : trainer.weights()->tensors()) {
-    if (!tensor.trainable() || (tensor.block >= 0 && !gates[static_cast<std::size_t>(tensor.block)])) continue;
-    CAPTURE(tensor.name);
-    for (std::size_t k = 0; k < 4; ++k) {
-      const std::size_t i = tensor.offset + k * (tensor.size - 1) / 3;
-      constexpr double h = 1e-6;
-      const double kept = parameters[i];
-      parameters[i] = kept + h;
-      const double above = loss();
-      parameters[i] = kept - h;
-      const double below = loss();
-      parameters[i] = kept;
-      CHECK(gradients[i] == doctest::Approx((above - below) / (2 * h)).epsilon(2e-4).scale(0.05));
-    }
-  }
-}
 
 }  // namespace
 

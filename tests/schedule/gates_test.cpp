@@ -70,3 +70,44 @@ TEST_CASE("scaling at test multiplies by p, scaling in training by 1/p") {
   CHECK(branch_scale(Scaling::train, true, 0.25) == 4.0);
   CHECK(branch_scale(Scaling::train, false, 0.25) == 1.0);
 }
+
+TEST_CASE("gates of images are open with their probability, and independent of each other, of blocks and of steps") {
+  constexpr std::size_t images = 128;
+  constexpr int steps = 2000;
+  std::vector<std::uint8_t> gates(images), neighbour(images);
+  double open = 0, with_next_image = 0, with_next_block = 0, with_next_step = 0;
+  for (int step = 0; step < steps; ++step) {
+    const auto now = static_cast<std::uint64_t>(step);
+    draw_image_gates(5, now, 7, 0.7, gates);
+    for (std::size_t n = 0; n < images; ++n) open += gates[n], with_next_image += gates[n] * gates[(n + 1) % images];
+    draw_image_gates(5, now, 8, 0.7, neighbour);
+    for (std::size_t n = 0; n < images; ++n) with_next_block += gates[n] * neighbour[n];
+    draw_image_gates(5, now + 1, 7, 0.7, neighbour);
+    for (std::size_t n = 0; n < images; ++n) with_next_step += gates[n] * neighbour[n];
+  }
+  constexpr double count = images * steps;
+  const double error = 4 * std::sqrt(0.49 * 0.51 / count);
+  CHECK(std::abs(open / count - 0.7) < 4 * std::sqrt(0.21 / count));
+  for (const double both : {with_next_image, with_next_block, with_next_step}) CHECK(std::abs(both / count - 0.49) < 2 * error);
+}
+
+TEST_CASE("exact draws have their number of survivors, and every image the same chance") {
+  CHECK(exact_survivors(0.5, 7) == 4);
+  CHECK(exact_survivors(0.01, 7) == 1);
+  CHECK(exact_survivors(0, 7) == 0);
+  CHECK(exact_survivors(1, 7) == 7);
+  constexpr std::size_t images = 10;
+  constexpr int steps = 20'000;
+  std::vector<std::uint8_t> gates(images);
+  std::vector<int> open(images);
+  int first_two = 0;
+  for (int step = 0; step < steps; ++step) {
+    draw_exact_image_gates(9, static_cast<std::uint64_t>(step), 2, 0.3, gates);
+    int sum = 0;
+    for (std::size_t n = 0; n < images; ++n) sum += gates[n], open[n] += gates[n];
+    REQUIRE(sum == 3);
+    first_two += gates[0] * gates[1];
+  }
+  for (const int count : open) CHECK(std::abs(count / double{steps} - 0.3) < 4 * std::sqrt(0.21 / steps));
+  CHECK(std::abs(first_two / double{steps} - 3.0 * 2 / 90) < 4 * std::sqrt(0.0667 * 0.9333 / steps));
+}

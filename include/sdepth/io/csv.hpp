@@ -62,13 +62,16 @@ template <class T>
 }
 
 /// Reads a table of numbers under the header line `header`, as CsvLog writes it: rows outside, columns inside; "nan" is a number.
+/// The file may have more columns behind those asked for, as tables of later versions do; they are left out.
 /// Throws Error with line and column where the file is no such table.
 [[nodiscard]] inline std::vector<std::vector<double>> read_csv(const std::filesystem::path& path, std::string_view header) {
   const std::string bytes = read_whole_file(path);
   const std::string where = path.string();
   std::string_view text = whole_lines(bytes);
-  take_header(text, header, where);
-  const std::size_t columns = cells_of(header).size();
+  const std::string_view found = text.substr(0, text.find('\n'));
+  const bool more = found.starts_with(header) && found.substr(header.size()).starts_with(',');
+  take_header(text, more ? found : header, where);
+  const std::size_t wanted = cells_of(header).size(), columns = more ? cells_of(found).size() : wanted;
   std::vector<std::vector<double>> rows;
   while (!text.empty()) {
     const std::size_t line = rows.size() + 2;
@@ -76,7 +79,7 @@ template <class T>
     if (cells.size() != columns)
       fail(where, ": line ", line, " has ", cells.size(), " columns, expected ", columns, " as in the first line");
     std::vector<double>& row = rows.emplace_back();
-    for (const std::string_view cell : cells) row.push_back(number_in<double>(cell, where, line, row.size() + 1));
+    for (const std::string_view cell : std::span(cells).first(wanted)) row.push_back(number_in<double>(cell, where, line, row.size() + 1));
   }
   return rows;
 }

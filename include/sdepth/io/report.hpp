@@ -26,6 +26,8 @@ struct EpochRow {
   double seconds = 0.0;
   double blocks_run = 0.0;  // residual blocks run per step, on average over the epoch
   double learning_rate = 0.0;
+  double gradient =
+      std::numeric_limits<double>::quiet_NaN();  // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
 };
 
 /// What the report shows.
@@ -101,7 +103,7 @@ th { font-weight: 400; width: 25%; }
   return html + "</div>\n" + svg_of(chart) + "</figure>\n";
 }
 
-/// The charts of a run: loss, error, blocks run, learning rate.
+/// The charts of a run: loss, error, blocks run, gradient, learning rate.
 [[nodiscard]] inline std::string charts_of(const RunReport& report) {
   const auto column = [&](double EpochRow::* field) {
     std::vector<double> values;
@@ -143,6 +145,14 @@ th { font-weight: 400; width: 25%; }
                        .levels = levels,
                        .from_zero = true});
   }
+  const std::vector<double> gradients = column(&EpochRow::gradient);
+  if (std::any_of(gradients.begin(), gradients.end(), drawable))
+    html += figure_of({.title = "Gradient of the first block's first convolution",
+                       .unit = "mean |∂loss/∂w|",
+                       .epochs = epochs,
+                       .curves = {{"gradient", "train", gradients}},
+                       .changes = changes,
+                       .may_be_log = true});
   html += figure_of({.title = "Learning rate",
                      .unit = "rate",
                      .epochs = epochs,

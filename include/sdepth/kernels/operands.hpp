@@ -90,6 +90,9 @@ struct Norm {
   T* gradient_offset = nullptr;
 };
 
+template <class T>
+struct ImageSource;
+
 /// What a stage reads: v = relu?( norm(x) + shortcut_norm(shortcut) ), absent parts left out.
 ///
 /// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from there. Without it the backward
@@ -102,10 +105,36 @@ struct Source {
   const Norm<T>* shortcut_norm = nullptr;  // null: shortcut itself
   bool relu = false;
   T* finished = nullptr;
+  const ImageSource<T>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
 
   /// True where v is x: nothing is pending.
-  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu; }
+  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu && !images; }
+  /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
+  [[nodiscard]] Source of_image(int n, std::size_t size) const noexcept;
+  /// Where the gradient of image n lies in a backward stage's `add` and `out`: that of which image.
+  [[nodiscard]] int gradient_image(int n) const noexcept;
 };
+
+/// One image of a stage whose images come from different places, as they do where each has its own gates: the survivors of a block were last
+/// changed by different blocks.
+template <class T>
+struct ImageSource {
+  Source<T> source;  // at this image's first number
+  int image = 0;     // which image of the batch it is
+  T* sums =
+      nullptr;  // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted. SourceSums are then not asked for
+};
+
+template <class T>
+Source<T> Source<T>::of_image(int n, std::size_t size) const noexcept {
+  if (images) return images[n].source;
+  const std::size_t first = static_cast<std::size_t>(n) * size;
+  return {x ? x + first : nullptr, norm, shortcut ? shortcut + first : nullptr, shortcut_norm, relu, finished ? finished + first : nullptr};
+}
+template <class T>
+int Source<T>::gradient_image(int n) const noexcept {
+  return images ? images[n].image : n;
+}
 
 /// The gradient of a stage's raw output: norm's backward of dy where there is one (x is then the raw output), else dy itself.
 template <class T>
@@ -113,6 +142,13 @@ struct Gradient {
   const T* dy = nullptr;
   const T* x = nullptr;
   const Norm<T>* norm = nullptr;
+  const ImageSource<T>* images = nullptr;  // dy of image n is that of the batch's image images[n].image; null: of image n
+
+  /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
+  [[nodiscard]] Gradient of_image(int n, std::size_t size) const noexcept {
+    const auto at = [size](int image) { return static_cast<std::size_t>(image) * size; };
+    return {dy + at(images ? images[n].image : n), x ? x + at(n) : nullptr, norm};
+  }
 };
 
 /// Where a forward stage puts the batch's mean and biased variance of its output, per channel; null: not wanted.

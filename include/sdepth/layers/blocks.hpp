@@ -12,12 +12,21 @@ inline constexpr bool is_residual = false;
 template <class Shortcut, class AfterSum, class... Branch>
 inline constexpr bool is_residual<BasicResidual<Shortcut, AfterSum, Branch...>> = true;
 
+/// What has a gate of its own in a training step.
+enum class Gating {
+  per_batch,         // the mini-batch: b_l ~ Bernoulli(p_l). The paper's way, and the one that saves the most time
+  per_sample,        // each image: b_l,n ~ Bernoulli(p_l), as torchvision's mode "row" and timm's DropPath
+  per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2; at least one where p_l > 0
+};
+
 /// A residual block that is skipped in some training steps: f_l runs where the gate b_l ~ Bernoulli(p_l) is open, else only the shortcut.
+///
+/// Per sample, the branch runs on the surviving images alone, and BN's statistics are theirs.
 ///
 /// @tparam Block_     Residual<...> or one of its relatives.
 /// @tparam Schedule_  A type with `static constexpr double survival(int l, int L)`, l = 1 … L over all StochasticDepth blocks of the network.
-/// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016.
-template <class Block_, class Schedule_>
+/// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; per sample: Oquab et al., "DINOv2", 2023.
+template <class Block_, class Schedule_, Gating Gates = Gating::per_batch>
 struct StochasticDepth {
   static_assert(is_residual<Block_>, "StochasticDepth<Block, Schedule>: only a Residual block has a shortcut to take when it is skipped");
   using Block = Block_;
@@ -28,8 +37,8 @@ struct StochasticDepth {
 
 template <class Word>
 inline constexpr bool is_stochastic = false;
-template <class Block, class Schedule>
-inline constexpr bool is_stochastic<StochasticDepth<Block, Schedule>> = true;
+template <class Block, class Schedule, Gating Gates>
+inline constexpr bool is_stochastic<StochasticDepth<Block, Schedule, Gates>> = true;
 
 /// `Count` blocks in a row: one instantiation and a loop, however deep the network.
 template <int Count, class Block_>
@@ -45,22 +54,25 @@ struct Repeat {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Block::output(in); }
 };
 
-/// What a word of the trunk is, seen as blocks: how many, the residual block itself (void: none), its schedule (void: always open).
+/// What a word of the trunk is, seen as blocks: how many, the residual block itself (void: none), its schedule (void: always open), and its gates.
 template <class Word>
 struct BlockTraits {
   static constexpr int count = 0;
+  static constexpr Gating gating = Gating::per_batch;
   using Block = void;
   using Schedule = void;
 };
 template <class Shortcut, class AfterSum, class... Branch>
 struct BlockTraits<BasicResidual<Shortcut, AfterSum, Branch...>> {
   static constexpr int count = 1;
+  static constexpr Gating gating = Gating::per_batch;
   using Block = BasicResidual<Shortcut, AfterSum, Branch...>;
   using Schedule = void;
 };
-template <class Block_, class Schedule_>
-struct BlockTraits<StochasticDepth<Block_, Schedule_>> {
+template <class Block_, class Schedule_, Gating Gates>
+struct BlockTraits<StochasticDepth<Block_, Schedule_, Gates>> {
   static constexpr int count = 1;
+  static constexpr Gating gating = Gates;
   using Block = Block_;
   using Schedule = Schedule_;
 };

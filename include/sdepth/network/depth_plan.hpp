@@ -20,17 +20,21 @@ struct DepthPlan {
   std::vector<std::uint8_t> keep;  // [residual blocks], 1: runs, 0: dropped; empty: every block runs
 };
 
-/// The plan with one entry for each block. Throws Error where it has more or fewer, or drops a block outside StochasticDepth.
+/// The plan with one entry for each block; what FixedGates closes never runs.
+/// Throws Error where it has more or fewer, or drops a block outside StochasticDepth.
 template <class Net>
 [[nodiscard]] std::vector<std::uint8_t> gates_of(const DepthPlan& plan) {
   constexpr auto blocks = static_cast<std::size_t>(Net::residual_blocks);
-  if (plan.keep.empty()) return std::vector<std::uint8_t>(blocks, std::uint8_t{1});
-  if (plan.keep.size() != blocks)
+  if (!plan.keep.empty() && plan.keep.size() != blocks)
     fail("depth plan: expected ", blocks, " entries, one for each residual block, found ", plan.keep.size(), "; is it another network's?");
-  for (std::size_t block = 0; block < blocks; ++block)
-    if (!plan.keep[block] && !Net::stochastic[block])
+  std::vector<std::uint8_t> gates(blocks, std::uint8_t{1});
+  for (std::size_t block = 0; block < blocks; ++block) {
+    const bool keep = plan.keep.empty() || plan.keep[block] != 0;
+    if (!keep && !Net::stochastic[block])
       fail("depth plan: block ", block, " is dropped but stands outside StochasticDepth, so the network was never trained without it");
-  return plan.keep;
+    gates[block] = keep && !(Net::fixed[block] && Net::survival[block] == 0);
+  }
+  return gates;
 }
 
 /// How many residual blocks run.

@@ -69,8 +69,16 @@ struct ActivationPlan<BasicResidual<Shortcut, AfterSum, Branch...>, In> {
   }
 };
 
-template <class Block, class Schedule, Shape In>
-struct ActivationPlan<StochasticDepth<Block, Schedule>, In> : ActivationPlan<Block, In> {};
+template <class Block, class Schedule, Gating Gates, Shape In>
+struct ActivationPlan<StochasticDepth<Block, Schedule, Gates>, In> {
+  [[nodiscard]] static constexpr ActivationSizes sizes(int lanes) noexcept {
+    ActivationSizes sum = ActivationPlan<Block, In>::sizes(lanes);
+    // Per sample: the survivors side by side, beside all images, where no convolution reads them from their places; and a projection behind its norm.
+    if (Gates != Gating::per_batch)
+      sum.kept += padded_size(In, lanes) + (has_projection<Block, In> ? padded_size(Block::output(In), lanes) : 0);
+    return sum;
+  }
+};
 
 template <int Count, class Word, Shape In>
 struct ActivationPlan<Repeat<Count, Word>, In> {

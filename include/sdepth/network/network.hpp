@@ -41,7 +41,9 @@ struct Network {
   /// Residual blocks, stochastic or not, in the order of the network.
   static constexpr int residual_blocks = (0 + ... + BlockTraits<Words>::count);
   /// L of the schedules: the StochasticDepth blocks alone.
-  static constexpr int stochastic_blocks = (0 + ... + (is_stochastic_word<Words> ? BlockTraits<Words>::count : 0));
+  static constexpr int stochastic_blocks = (0 + ... + stochastic_count<Words>);
+  static_assert(fixed_gates_fit<stochastic_blocks, Words...>(),
+                "FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in the network");
 
   /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
@@ -56,7 +58,21 @@ struct Network {
 
   /// Which residual blocks may be skipped.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =
-      stochastic_table<static_cast<std::size_t>(residual_blocks), Words...>();
+      block_table<static_cast<std::size_t>(residual_blocks), Words...>({is_stochastic_word<Words>...});
+  /// Which residual blocks' gates are compile-time constants: open where survival is 1, closed where it is 0.
+  static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> fixed =
+      block_table<static_cast<std::size_t>(residual_blocks), Words...>({has_fixed_gates<Words>...});
+  /// Blocks that never run.
+  static constexpr int closed_blocks = [] {
+    int closed = 0;
+    for (std::size_t block = 0; block < fixed.size(); ++block) closed += fixed[block] && survival[block] == 0;
+    return closed;
+  }();
+
+  /// What has a gate of its own, of each residual block; and whether it is the single image for any of them.
+  static constexpr std::array<Gating, static_cast<std::size_t>(residual_blocks)> gating =
+      gating_table<static_cast<std::size_t>(residual_blocks), Words...>();
+  static constexpr bool per_sample = ((BlockTraits<Words>::gating != Gating::per_batch) || ...);
 
   /// Σ p_l: how many residual blocks run in a training step on average.
   static constexpr double expected_depth = [] {

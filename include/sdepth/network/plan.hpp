@@ -174,8 +174,8 @@ struct WordPlan<BasicResidual<Shortcut, AfterSum, Branch...>, In> {
   }
 };
 
-template <class Block, class Schedule, Shape In>
-struct WordPlan<StochasticDepth<Block, Schedule>, In> : WordPlan<Block, In> {};
+template <class Block, class Schedule, Gating Gates, Shape In>
+struct WordPlan<StochasticDepth<Block, Schedule, Gates>, In> : WordPlan<Block, In> {};
 
 template <int Count, class Word, Shape In>
 struct WordPlan<Repeat<Count, Word>, In> {

@@ -4,12 +4,14 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <tuple>
 #include <type_traits>
 
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/layers/check.hpp>
 #include <sdepth/layers/linear.hpp>
 #include <sdepth/layers/pool.hpp>
+#include <sdepth/schedule/fixed_gates.hpp>
 
 namespace sdepth {
 
@@ -32,6 +34,34 @@ auto report_first_mistake() {
 
 template <class Word>
 inline constexpr bool is_stochastic_word = is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;
+
+/// How many StochasticDepth blocks stand in one word.
+template <class Word>
+inline constexpr int stochastic_count = is_stochastic_word<Word> ? BlockTraits<Word>::count : 0;
+
+/// True for blocks whose gates are compile-time constants.
+template <class Word>
+inline constexpr bool has_fixed_gates = is_fixed_gates<typename BlockTraits<Word>::Schedule>;
+
+/// StochasticDepth blocks before word I of a row, if that has fixed gates, which are looked up by it; 0 otherwise.
+template <std::size_t I, class... Words>
+inline constexpr int stochastic_before = [] {
+  if (!has_fixed_gates<std::tuple_element_t<I, std::tuple<Words...>>>) return 0;
+  int before = 0;
+  std::size_t word = 0;
+  ((before += word++ < I ? stochastic_count<Words> : 0), ...);
+  return before;
+}();
+
+/// True where every FixedGates has a gate for each of the L StochasticDepth blocks.
+template <int L, class... Words>
+constexpr bool fixed_gates_fit() {
+  const auto fits = []<class Word>(std::type_identity<Word>) {
+    if constexpr (has_fixed_gates<Word>) return BlockTraits<Word>::Schedule::count == L;
+    return true;
+  };
+  return (fits(std::type_identity<Words>{}) && ...);
+}
 
 template <class Word>
 inline constexpr bool is_linear = false;
@@ -85,15 +115,27 @@ constexpr std::array<double, Blocks> survival_table() {
   return table;
 }
 
-/// Which residual blocks of `Words` stand in a StochasticDepth.
+/// For each residual block of `Words` what `of_word` says of its word.
 template <std::size_t Blocks, class... Words>
-constexpr std::array<bool, Blocks> stochastic_table() {
+constexpr std::array<bool, Blocks> block_table(const std::array<bool, sizeof...(Words)>& of_word) {
   std::array<bool, Blocks> table{};
-  std::size_t block = 0;
-  const auto visit = [&](int count, bool stochastic) {
-    for (int i = 0; i < count; ++i) table[block++] = stochastic;
+  std::size_t block = 0, word = 0;
+  const auto visit = [&](int count, bool value) {
+    for (int i = 0; i < count; ++i) table[block++] = value;
   };
-  (visit(BlockTraits<Words>::count, is_stochastic_word<Words>), ...);
+  (visit(BlockTraits<Words>::count, of_word[word++]), ...);
+  return table;
+}
+
+/// The gating of every residual block of `Words`.
+template <std::size_t Blocks, class... Words>
+constexpr std::array<Gating, Blocks> gating_table() {
+  std::array<Gating, Blocks> table{};
+  std::size_t block = 0;
+  const auto visit = [&](int count, Gating gating) {
+    for (int i = 0; i < count; ++i) table[block++] = gating;
+  };
+  (visit(BlockTraits<Words>::count, BlockTraits<Words>::gating), ...);
   return table;
 }
 

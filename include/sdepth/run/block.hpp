@@ -39,58 +39,63 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
-    record.open = pass.gates[at.block];
-    if (identity && !record.open) return;
-    record.input = value;
+    record.open = *pass.gates_of(at.block);
+    if (record.open)
+      forward_open(pass, at, record, value);
+    else
+      forward_closed(pass, at, record, value);
+  }
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    if (record.open)
+      backward_open(pass, at, record, flow);
+    else
+      backward_closed(pass, at, record, flow);
+  }
 
-    Value<T> branch;
-    if (record.open) {
-      branch = run_branch(pass, at, record, value);
-    } else {
-      record.input = finish_value<Backend, In>(pass, value);
-      record.finished_input = value;
-    }
+  /// The same where the gate is known: see fixed_gates.hpp.
+  static void forward_open(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    record.input = value;
+    const Value<T> branch = run_branch(pass, at, record, value);
     Value<T> sum = run_shortcut(pass, at, record);
-    if (record.open) {
-      if (!identity) pass.release(record.finished_input.x);
-      sum.shortcut = sum.x, sum.shortcut_norm = sum.norm;
-      sum.x = branch.x, sum.norm = branch.norm;
-    } else {
-      pass.release(record.finished_input.x);
-    }
-    // Without a sum and a norm the value is a copy or an average of numbers that are not negative: see Network's check.
-    sum.relu = Block::relu_after_sum && (record.open || projects);
+    if (!identity) pass.release(record.finished_input.x);
+    sum.shortcut = sum.x, sum.shortcut_norm = sum.norm;
+    sum.x = branch.x, sum.norm = branch.norm;
+    sum.relu = Block::relu_after_sum;
     sum.statistics = {};
     value = sum;
   }
-
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    if (identity && !record.open) return;
-    T* const sum_gradient = flow.dy;
-    if (!record.open) {
-      backward_shortcut_alone(pass, at, record, flow);
-      return;
+  static void forward_closed(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    if constexpr (!identity) {
+      record.input = finish_value<Backend, In>(pass, value);
+      record.finished_input = value;
+      Value<T> sum = run_shortcut(pass, at, record);
+      pass.release(record.finished_input.x);
+      // Without a norm the value is a copy or an average of numbers that are not negative: see Network's check.
+      sum.relu = Block::relu_after_sum && projects;
+      sum.statistics = {};
+      value = sum;
     }
+  }
+
+  static void backward_open(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    T* const sum_gradient = flow.dy;
     flow.keep = sum_gradient;
     T* const joins = identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
-    if (record.branch_end.x) finish_gradient<Backend, out_shape>(pass, flow, record.branch_end);
-    if constexpr (first_finishes) {
-      Inside::backward(pass, at, record.branch, flow, joins);
-    } else {
-      Inside::backward(pass, at, record.branch, flow);
-      flow.add = joins;
-      finish_gradient<Backend, In>(pass, flow, record.input);
-    }
+    backward_through_branch(pass, at, record, flow, joins);
     flow.keep = nullptr;
     if (flow.dy != sum_gradient) pass.slots.release(sum_gradient);
   }
+  static void backward_closed(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    if constexpr (!identity) backward_shortcut_alone(pass, at, record, flow);
+  }
 
- private:
+ protected:
   /// Runs the branch; leaves the finished input in the record. Returns the branch's end: raw numbers and a norm at most.
   static Value<T> run_branch(Pass<Backend>& pass, Offsets at, Record& record, Value<T> value) {
     pass.branch_scale = pass.branch_scales[at.block];
     if constexpr (first_finishes) {
       if (!value.plain()) value.finished = pass.take(in_size);
+      finish_images_in(value, pass.batch, in_size);
       record.input.finished = value.finished;
       record.finished_input.x = value.finished ? value.finished : value.x;
       value.keep = !value.finished;
@@ -113,6 +118,18 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
       value.norm = &record.scale;
     }
     return value;
+  }
+
+  /// From the gradient of the branch's end to that of what the block read, to which `joins` is added.
+  static void backward_through_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow, T* joins) {
+    if (record.branch_end.x) finish_gradient<Backend, out_shape>(pass, flow, record.branch_end);
+    if constexpr (first_finishes) {
+      Inside::backward(pass, at, record.branch, flow, joins);
+    } else {
+      Inside::backward(pass, at, record.branch, flow);
+      flow.add = joins;
+      finish_gradient<Backend, In>(pass, flow, record.input);
+    }
   }
 
   /// The shortcut's value, from the finished input.
@@ -165,7 +182,7 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
 
 /// The gate decides at run time; the type of a stochastic block is that of its block.
 template <class Backend, class Block, class Schedule, Shape In, Place Here>
-struct Stage<Backend, StochasticDepth<Block, Schedule>, In, Here> : Stage<Backend, Block, In, Here> {};
+struct Stage<Backend, StochasticDepth<Block, Schedule, Gating::per_batch>, In, Here> : Stage<Backend, Block, In, Here> {};
 
 /// A loop over records: one instantiation for any depth.
 template <class Backend, int Count, class Word, Shape In, Place Here>

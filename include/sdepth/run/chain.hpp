@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include <sdepth/network/rules.hpp>
 #include <sdepth/run/stages.hpp>
 
 namespace sdepth {
@@ -23,7 +24,8 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   static constexpr std::array<int, count> blocks{BlockTraits<Words>::count...};
 
   template <std::size_t I>
-  static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch&& I + 1 == count};
+  static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch&& I + 1 == count,
+                               stochastic_before<I, Words...>};
   template <std::size_t I>
   using At = Stage<Backend, Word<I>, Plan::shapes[I], place<I>>;
 

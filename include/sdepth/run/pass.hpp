@@ -51,12 +51,13 @@ struct Value {
   const T* shortcut = nullptr;
   NormState<T>* shortcut_norm = nullptr;
   bool relu = false;
-  T* finished = nullptr;     // where the next stage writes the value; null: nowhere
-  Statistics<T> statistics;  // of x, where they are known
-  bool keep = false;         // x is read again later, so the next stage must not give it back
+  T* finished = nullptr;             // where the next stage writes the value; null: nowhere
+  Statistics<T> statistics;          // of x, where they are known
+  bool keep = false;                 // x is read again later, so the next stage must not give it back
+  ImageSource<T>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
 
-  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu; }
-  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, relu, finished}; }
+  [[nodiscard]] bool plain() const noexcept { return source().plain(); }
+  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, relu, finished, images}; }
   /// The sums that this value's norms ask of the stage that writes its gradient.
   [[nodiscard]] SourceSums<T> sums() const noexcept {
     SourceSums<T> wanted;
@@ -78,6 +79,12 @@ struct Value {
     }
   }
 };
+
+/// Where the images of a Value come from places of their own: each is finished at its place in value.finished. @param size  numbers of an image
+template <class T>
+void finish_images_in(const Value<T>& value, int images, std::size_t size) {
+  for (int n = 0; value.images && n < images; ++n) value.images[n].source.finished = value.finished + static_cast<std::size_t>(n) * size;
+}
 
 /// The gradient on its way back: of the raw output of the stage that comes next in this direction.
 template <class T>
@@ -104,10 +111,13 @@ struct Pass {
   const T* running = nullptr;             // running statistics, read at test
   T* running_update = nullptr;            // the same in training, to be updated
   double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
-  const std::uint8_t* gates = nullptr;    // [residual blocks], 1 open
+  const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
+  std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]
   double branch_scale = 1;                // of the block being run
 
+  /// The gates of a block; the first one is that of the whole batch where it has but one.
+  [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
   [[nodiscard]] T* take(std::size_t numbers_per_image) {
     return training ? activations.take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : slots.take();
   }

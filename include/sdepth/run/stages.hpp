@@ -14,6 +14,7 @@ struct Place {
   bool network_input = false;  // reads the network's input, which needs no gradient
   bool before_norm = false;    // its output's statistics are wanted
   bool ends_branch = false;    // a BN here takes the branch's scale
+  int stochastic_before = 0;   // StochasticDepth blocks before a word with FixedGates; 0 for all other words
 };
 
 /// A word at input shape `In` as a stage: Record is what forward leaves for backward. Specialised for each word; a block's is in block.hpp.
@@ -28,6 +29,7 @@ auto finish_value(Pass<Backend>& pass, Value<typename Backend::Scalar>& value, S
   const Value<T> before = [&] {
     Value<T> copy = value;
     if (!copy.plain()) copy.finished = pass.take(padded_size(In, Backend::lanes));
+    finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
     return copy;
   }();
   if (!before.plain() || statistics.mean) Backend::template finish<In>(pass.space, pass.batch, before.source(), statistics);
@@ -43,8 +45,11 @@ auto finish_value(Pass<Backend>& pass, Value<typename Backend::Scalar>& value, S
 /// The way back through finish_value: flow's gradient, with what joins it, becomes the gradient of what `before` was made of.
 template <class Backend, Shape In>
 void finish_gradient(Pass<Backend>& pass, Flow<typename Backend::Scalar>& flow, const Value<typename Backend::Scalar>& before) {
-  if (before.plain() && !flow.gradient.norm && !flow.add) return;
-  auto* out = flow.dy != flow.keep ? flow.dy : flow.add && flow.add != flow.keep ? flow.add : pass.slots.take();
+  if (before.plain() && !flow.gradient.norm && !flow.gradient.images && !flow.add) return;
+  auto* out = before.images && flow.add           ? flow.add  // the other images' gradients are there already
+              : flow.dy != flow.keep              ? flow.dy
+              : flow.add && flow.add != flow.keep ? flow.add
+                                                  : pass.slots.take();
   Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out, before.sums());
   pass.consumed(flow, before, out);
 }
@@ -76,7 +81,7 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
 
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     T* out = nullptr;
-    if constexpr (!Here.network_input) out = flow.add && flow.add != flow.dy ? flow.add : pass.slots.take();
+    if constexpr (!Here.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.slots.take();
     T* gradients = pass.gradients + at.trainable;
     Backend::template conv_backward<shape>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
                                            gradients, Word::bias ? gradients + weights : nullptr, flow.add, out, record.input.sums());
@@ -133,7 +138,10 @@ template <class Backend, Shape In, Place Here>
 struct Stage<Backend, ReLU, In, Here> {
   using T = typename Backend::Scalar;
   struct Record {};
-  static void forward(Pass<Backend>&, Offsets, Record&, Value<T>& value) { value.relu = true; }
+  static void forward(Pass<Backend>& pass, Offsets, Record&, Value<T>& value) {
+    if (!value.images) value.relu = true;
+    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.relu = true;
+  }
   static void backward(Pass<Backend>&, Offsets, Record&, Flow<T>&) {}
 };
 

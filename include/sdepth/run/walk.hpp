@@ -7,7 +7,8 @@
 #include <span>
 
 #include <sdepth/network/network.hpp>
-#include <sdepth/run/block.hpp>
+#include <sdepth/run/fixed_gates.hpp>
+#include <sdepth/run/per_sample.hpp>
 
 namespace sdepth {
 
@@ -44,7 +45,7 @@ class Walk<Network<Input_, Words...>, Backend> {
       : batch_(batch),
         space_(threads),
         activations_(for_training ? training_bytes(batch) : 0, gap),
-        norms_(norm_bytes()),
+        norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
         input_(static_cast<std::size_t>(batch) * Net::input.pixels() * input_stride),
         records_(std::make_unique<typename Stages::Record>()) {}
@@ -57,13 +58,14 @@ class Walk<Network<Input_, Words...>, Backend> {
   [[nodiscard]] T* input() noexcept { return input_.data(); }
 
   /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
-  /// @param gates, branch_scales  [residual blocks]
+  /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
   const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
                    std::span<const double> branch_scales) {
     activations_.reset();
     norms_.reset();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
+    if (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
     Value<T> value;
     value.x = input_.data();
@@ -108,11 +110,13 @@ class Walk<Network<Input_, Words...>, Backend> {
     return sizes.kept * static_cast<std::size_t>(batch) * sizeof(T) + padding_bytes;
   }
   /// Running statistics count the norms' channels twice; a norm keeps nine arrays and two statistics, and a block may add one of its own.
-  [[nodiscard]] static std::size_t norm_bytes() {
+  [[nodiscard]] static std::size_t norm_bytes(int batch) {
     const std::size_t channels = Net::storage(Backend::lanes).running / 2;
     const std::size_t widest = static_cast<std::size_t>(widest_channels());
-    return (NormState<T>::storage(1) + 2) * (channels + (static_cast<std::size_t>(Net::residual_blocks) + 1) * widest) * sizeof(T) +
-           4 * padding_bytes;
+    const auto blocks = static_cast<std::size_t>(Net::residual_blocks);
+    const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;  // two tables of a block, and each image's sums
+    return (NormState<T>::storage(1) + 2) * (channels + (blocks + 1) * widest) * sizeof(T) + 4 * padding_bytes +
+           blocks * images * (2 * sizeof(ImageSource<T>) + 2 * widest * sizeof(T));
   }
   [[nodiscard]] static constexpr int widest_channels() {
     int widest = 0;

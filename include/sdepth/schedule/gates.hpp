@@ -1,9 +1,10 @@
-// Gates b_l: which blocks run in a step, as a pure function of (seed, step, block), the same on every thread, worker and backend.
+// Gates b_l: which blocks run in a step, as a pure function of (seed, step, block), or (seed, step, block, image), the same on every thread, worker and backend.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/philox.hpp>
@@ -21,6 +22,34 @@ inline void draw_gates(std::uint64_t seed, std::uint64_t step, std::span<const d
   for (std::size_t block = 0; block < gates.size(); ++block) gates[block] = gate_open(seed, step, static_cast<int>(block), survival[block]);
 }
 
+/// A number in [0, 1) for an image of the batch, 0 ≤ block, image/4 < 65,536: one call of the generator serves four images.
+[[nodiscard]] constexpr double image_number(std::uint64_t seed, std::uint64_t step, int block, std::size_t image) noexcept {
+  const auto minor = static_cast<std::uint32_t>(block) << 16 | static_cast<std::uint32_t>(image / 4);
+  return uniform(random_words(seed, Purpose::image_gate, step, minor)[image % 4]);
+}
+
+/// b_n ~ Bernoulli(survival) for each image of a batch. @param gates  [N]
+inline void draw_image_gates(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> gates) {
+  for (std::size_t n = 0; n < gates.size(); ++n) gates[n] = image_number(seed, step, block, n) < survival;
+}
+
+/// How many of `images` survive where their number is exact: survival · images, rounded, but not none where the block may survive.
+[[nodiscard]] constexpr std::size_t exact_survivors(double survival, std::size_t images) noexcept {
+  const auto count = static_cast<std::size_t>(survival * static_cast<double>(images) + 0.5);
+  return count == 0 && survival > 0 && images > 0 ? 1 : count;
+}
+
+/// exact_survivors of the images, every subset of that size equally likely. @param gates  [N]
+/// Source: selection sampling, Knuth, The Art of Computer Programming, vol. 2, algorithm S.
+inline void draw_exact_image_gates(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> gates) {
+  std::size_t wanted = exact_survivors(survival, gates.size());
+  for (std::size_t n = 0; n < gates.size(); ++n) {
+    const auto left = static_cast<double>(gates.size() - n);
+    gates[n] = image_number(seed, step, block, n) * left < static_cast<double>(wanted);
+    wanted -= gates[n];
+  }
+}
+
 /// Throws Error unless `survival` has one probability in [0, 1] for each of the network's blocks.
 inline void check_survival(std::span<const double> survival, std::size_t blocks) {
   if (survival.size() != blocks)
@@ -28,6 +57,15 @@ inline void check_survival(std::span<const double> survival, std::size_t blocks)
   for (std::size_t block = 0; block < blocks; ++block)
     if (!(0.0 <= survival[block] && survival[block] <= 1.0))
       fail("survival table: block ", block, " has probability ", survival[block], ", expected a number in [0, 1]");
+}
+
+/// A survival table in memory of its own. Number by number: with AVX-512, g++ 12 copies {1, 1, 0, 0} as {1, 1, 1, 1} where it copies a small constant table in
+/// pieces of 32 bytes.
+[[nodiscard]] inline std::vector<double> survival_vector(std::span<const double> table) {
+  std::vector<double> copy;
+  copy.reserve(table.size());
+  for (const double p : table) copy.push_back(p);
+  return copy;
 }
 
 }  // namespace sdepth

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <sdepth/core/parallel.hpp>
@@ -55,6 +56,28 @@ struct LearningRate {
     for (const double drop : drops)
       if (epoch >= drop * epochs) rate *= factor;
     return rate;
+  }
+};
+
+/// Survival probabilities that begin at 1, the constant-depth network, and fall to their values over the first epochs:
+///
+///     p_l(e) = 1 − (1 − p_l) · min(1, (e − 1) / E),   e = 1, 2, …
+///
+/// so all blocks run in the first epoch, and from epoch E + 1 on the probabilities are their own. E = 0, the paper's recipe: from the start.
+/// At test a branch is scaled by the probability of the epoch that was trained last: give Trainer::set_survival the table of each epoch.
+struct SurvivalWarmUp {
+  int epochs = 0;  // E
+
+  /// p_l in epoch `epoch`, 1-based. @param survival  p_l, in [0, 1]
+  [[nodiscard]] constexpr double at(double survival, int epoch) const noexcept {
+    if (epoch > epochs) return survival;
+    return 1.0 - (1.0 - survival) * (static_cast<double>(epoch - 1) / epochs);
+  }
+  /// The table of that epoch.
+  [[nodiscard]] std::vector<double> at(std::span<const double> survival, int epoch) const {
+    std::vector<double> table;
+    for (const double p : survival) table.push_back(at(p, epoch));
+    return table;
   }
 };
 

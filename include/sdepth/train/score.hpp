@@ -15,7 +15,8 @@ struct Score {
   double loss = 0;          // mean softmax cross-entropy, in nats
   std::int64_t errors = 0;  // images whose largest logit is not their label's
   std::int64_t images = 0;
-  int blocks_run = 0;  // residual blocks whose gate was open
+  int blocks_run = 0;             // residual blocks that ran, for one image at least
+  std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
 
   [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
 };

@@ -19,6 +19,7 @@
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/score.hpp>
+#include <sdepth/train/step_gates.hpp>
 #include <sdepth/train/views.hpp>
 
 namespace sdepth {
@@ -42,8 +43,8 @@ class Trainer {
         gradients_(weights_->parameters().size()),
         velocity_(weights_->parameters().size()),
         walk_(options.batch, options.threads, true),
-        survival_(Net::survival.begin(), Net::survival.end()),
-        gates_(blocks, std::uint8_t{1}),
+        survival_(survival_vector(Net::survival)),
+        gates_(options.batch),
         scales_(blocks, 1.0) {
     initialise(*weights_, options.seed, options.gamma);
     for (const ParameterInfo& tensor : weights_->tensors()) {
@@ -56,19 +57,18 @@ class Trainer {
   /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels) {
-    draw_gates(options_.seed, step_, survival_, gates_);
-    return step_with_gates(images, labels);
+    const int count = checked_count(images);
+    gates_.draw(options_.seed, step_, survival_, count);
+    return step_with_gates(images, labels, count);
   }
 
-  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open
+  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open.
+  /// Where images have gates of their own: these, or [residual blocks][N]
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
-    if (gates.size() != blocks) fail("gates: expected ", blocks, " of them, one for each residual block, found ", gates.size());
-    for (std::size_t block = 0; block < blocks; ++block)
-      if (gates[block] == 0 && !Net::stochastic[block])
-        fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
-    std::copy(gates.begin(), gates.end(), gates_.begin());
-    return step_with_gates(images, labels);
+    const int count = checked_count(images);
+    gates_.take(gates, count);
+    return step_with_gates(images, labels, count);
   }
 
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
@@ -78,7 +78,8 @@ class Trainer {
     check_labels(count, labels, classes);
     const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    Score score{0, 0, count, blocks_kept<Net>(plan)};
+    const int kept = blocks_kept<Net>(plan);
+    Score score{0, 0, count, kept, std::int64_t{count} * kept};
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
       const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
@@ -114,14 +115,17 @@ class Trainer {
     for (std::size_t block = 0; block < blocks; ++block)
       if (survival[block] != 1.0 && !Net::stochastic[block])
         fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ", survival[block]);
-    std::copy(survival.begin(), survival.end(), survival_.begin());
+      else if (Net::fixed[block] && survival[block] != Net::survival[block])
+        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block], ", found ", survival[block],
+             "; to choose probabilities at run time use a schedule such as LinearDecay");
+    survival_ = survival_vector(survival);
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
 
   void set_learning_rate(double rate) noexcept { options_.sgd.learning_rate = rate; }
   [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
-  /// The gates of the last step.
-  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_; }
+  /// The gates of the last step: [residual blocks], or where images have gates of their own [residual blocks][N].
+  [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
   void set_steps(std::uint64_t steps) noexcept { step_ = steps; }
@@ -146,17 +150,22 @@ class Trainer {
   };
 
   template <template <class> class Layout, class Number>
-  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels) {
+  [[nodiscard]] int checked_count(const Layout<Number>& images) const {
     const int count = image_count(Net::input, images);
     if (count < 1 || count > walk_.capacity())
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
+    return count;
+  }
+
+  template <template <class> class Layout, class Number>
+  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
     check_labels(count, labels, classes);
-    for (std::size_t block = 0; block < blocks; ++block) scales_[block] = branch_scale(options_.scaling, true, survival_[block]);
+    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
 
     copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
     const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
                                     weights_->running().data()};
-    const T* logits = walk_.forward(count, true, numbers, gates_, scales_);
+    const T* logits = walk_.forward(count, true, numbers, gates_.all(), scales_);
     T* logits_gradient = walk_.take_gradient();
     const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
     if (!std::isfinite(loss.loss))
@@ -165,12 +174,12 @@ class Trainer {
     walk_.backward(count, numbers, logits_gradient);
     update();
     ++step_;
-    return {loss.loss, loss.errors, count, static_cast<int>(std::count(gates_.begin(), gates_.end(), std::uint8_t{1}))};
+    return {loss.loss, loss.errors, count, gates_.blocks_run(), gates_.branches_run()};
   }
 
   /// SGD over runs of segments that are treated alike.
   void update() {
-    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_[static_cast<std::size_t>(segment.block)] != 0; };
+    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_.open(segment.block); };
     for (std::size_t i = 0; i < segments_.size();) {
       const bool ran = open(segments_[i]);
       const std::size_t first = segments_[i].offset;
@@ -188,7 +197,7 @@ class Trainer {
   Buffer<T> velocity_;
   Walk<Net, Backend> walk_;
   std::vector<double> survival_;
-  std::vector<std::uint8_t> gates_;
+  StepGates<Net> gates_;  // of the last step
   std::vector<double> scales_;
   std::vector<Segment> segments_;
   std::uint64_t step_ = 0;

@@ -17,11 +17,19 @@ class Ahead {
   /// @param steps  how often step() will be called while the present images are worked on
   explicit Ahead(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
 
-  /// `size` floats of a tensor from index `first` on will be read or written next; null: nothing.
-  void want(const float* tensor, std::size_t first, std::size_t size) {
-    if (!tensor || count_ == most) return;
+  /// `size` floats will be read or written next; null: nothing. Neighbouring images of a tensor become one stream.
+  void want(const float* image, std::size_t size) {
+    if (!image) return;
+    const auto* first = reinterpret_cast<const std::byte*>(image);
     const std::size_t lines = (size * sizeof(float) + alignment - 1) / alignment;
-    streams_[count_++] = {reinterpret_cast<const std::byte*>(tensor + first), lines, (lines + steps_ - 1) / steps_};
+    Stream* stream = std::find_if(streams_, streams_ + count_, [&](const Stream& s) { return s.next + s.lines * alignment == first; });
+    if (stream == streams_ + count_) {
+      if (count_ == most) return;
+      ++count_;
+      *stream = {first, 0, 0};
+    }
+    stream->lines += lines;
+    stream->portion = (stream->lines + steps_ - 1) / steps_;
   }
   /// The next portion. To L2, not L1: what the kernels work on shall stay there. Writes profit, too: a store needs its line.
   void step() {
@@ -40,7 +48,7 @@ class Ahead {
     std::size_t lines;    // left
     std::size_t portion;  // lines per step
   };
-  static constexpr int most = 7;  // a backward stage's dy, y, finished value, x, shortcut, add and out
+  static constexpr int most = 28;  // a backward stage's dy, y, finished value, x, shortcut, add and out, of four images far apart
   Stream streams_[most];
   int count_ = 0;
   std::size_t steps_;

@@ -36,27 +36,21 @@ class Pieces {
   float* next_;
 };
 
-/// Rows [first, last) of image n of a Source, to scratch.
-template <class Arch, Scratch Geometry, bool Padded>
-void fill_source(const Source<float>& source, int n, int first, int last, float* scratch) {
-  constexpr Shape image = Geometry.image;
-  for (int h = first; h < last; ++h)
-    read_source<Arch, Padded>(source,
-                              {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) *
-                                   static_cast<std::size_t>(image.channels),
-                               image.width, image.channels},
-                              scratch + Geometry.at(h, 0));
+/// Row h of an image.
+template <Shape Image>
+[[nodiscard]] constexpr Run row_of(int h) noexcept {
+  return {static_cast<std::size_t>(h * Image.width * Image.channels), Image.width, Image.channels};
 }
-/// All rows of image n of a Gradient, to scratch; their sums per channel are added to `sum` unless null.
+/// Rows [first, last) of one image's Source, to scratch.
+template <class Arch, Scratch Geometry, bool Padded>
+void fill_source(const Source<float>& source, int first, int last, float* scratch) {
+  for (int h = first; h < last; ++h) read_source<Arch, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
+}
+/// All rows of one image's Gradient, to scratch; their sums per channel are added to `sum` unless null.
 template <class Arch, Scratch Geometry>
-void fill_gradient(const Gradient<float>& gradient, int n, float* scratch, float* sum) {
-  constexpr Shape image = Geometry.image;
-  for (int h = 0; h < image.height; ++h)
-    read_gradient<Arch>(gradient,
-                        {(static_cast<std::size_t>(n) * image.pixels() + static_cast<std::size_t>(h * image.width)) *
-                             static_cast<std::size_t>(image.channels),
-                         image.width, image.channels},
-                        scratch + Geometry.at(h, 0), sum);
+void fill_gradient(const Gradient<float>& gradient, float* scratch, float* sum) {
+  for (int h = 0; h < Geometry.image.height; ++h)
+    read_gradient<Arch>(gradient, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0), sum);
 }
 
 /// The kernel's own form of the weights, made in parallel; the weights themselves where it has none.
@@ -81,16 +75,15 @@ void forward_group(const Source<float>& source, int n, int images, int end, cons
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Ahead ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
   const int next = n + images;
-  if (next < end) {
-    const auto first = static_cast<std::size_t>(next), size = static_cast<std::size_t>(std::min(Kernel::images, end - next));
-    for (const float* tensor : {source.x, source.shortcut, static_cast<const float*>(source.finished)})
-      ahead.want(tensor, first * in_image, size * in_image);
-    ahead.want(out, first * shape.size(), size * shape.size());
+  for (int g = next; g < std::min(next + Kernel::images, end); ++g) {
+    const Source<float> wanted = source.of_image(g, in_image);
+    for (const float* tensor : {wanted.x, wanted.shortcut, static_cast<const float*>(wanted.finished)}) ahead.want(tensor, in_image);
+    ahead.want(out + static_cast<std::size_t>(g) * shape.size(), shape.size());
   }
   int filled = 0;
   const auto fill = [&](int rows) {
     for (int g = 0; g < images; ++g)
-      fill_source<Arch, Kernel::scratch, !S.network_input>(source, n + g, filled, rows,
+      fill_source<Arch, Kernel::scratch, !S.network_input>(source.of_image(n + g, in_image), filled, rows,
                                                            scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
@@ -142,6 +135,7 @@ struct ConvBackward {
   static constexpr Scratch v_scratch = Kernels::v_scratch;
   static constexpr Scratch d_scratch = Kernels::d_scratch;
   static constexpr Shape in = InputKernel::out, out_image = d_scratch.image;
+  static constexpr std::size_t in_image = v_scratch.image.size();  // as `in`, but for the network's input, whose pixels are not padded
   static constexpr int group = std::min(InputKernel::images, WeightKernel::images);
 
   // Memory per thread: v, d, the weight gradient's sums, and the kernels' work, which run one after the other.
@@ -157,7 +151,6 @@ struct ConvBackward {
   struct Operands {
     const Gradient<float>& gradient;
     const Source<float>& source;
-    Source<float> values;   // where v is read from
     const float* prepared;  // the weights in the kernel's form
     float* weight_gradient;
     const float* add;
@@ -179,7 +172,7 @@ struct ConvBackward {
     float* prepared = shared.take(InputKernel::prepared_size);
     const float* kernel_weights = out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
-    const Operands operands{gradient, source, values_of(source), kernel_weights, weight_gradient, add, out, sums};
+    const Operands operands{gradient, source, kernel_weights, weight_gradient, add, out, sums};
 
     parallel_for(parts, space.threads(), [&](int part, int thread) {
       float* memory = space.of_thread(thread);
@@ -211,17 +204,22 @@ struct ConvBackward {
     float* d = memory + v_size;
     float* work = memory + v_size + d_size + own_sums_size;
     const int images = std::min(group, end - n);
-    const bool needs_v = o.weight_gradient || o.source.relu;
     for (int g = 0; g < images; ++g) {
-      if (needs_v)
-        fill_source<Arch, v_scratch, !S.network_input>(o.values, n + g, 0, S.in.height, v + static_cast<std::size_t>(g) * v_scratch.size());
-      fill_gradient<Arch, d_scratch>(o.gradient, n + g, d + static_cast<std::size_t>(g) * d_scratch.size(), bias_sum);
+      const Source<float> source = o.source.of_image(n + g, in_image);
+      if (needs_v(o, source))
+        fill_source<Arch, v_scratch, !S.network_input>(values_of(source), 0, S.in.height,
+                                                       v + static_cast<std::size_t>(g) * v_scratch.size());
+      fill_gradient<Arch, d_scratch>(o.gradient.of_image(n + g, out_image.size()), d + static_cast<std::size_t>(g) * d_scratch.size(),
+                                     bias_sum);
+      clear_sums(o.source, n + g, in.channels);
     }
-    Ahead ahead = next_group(o, n + images, end, needs_v);
+    Ahead ahead = next_group(o, n + images, end);
     if constexpr (!S.network_input) {
       const auto sinks = [&](int g) {
-        return GradientSink<Arch, in, v_scratch>(o.source, static_cast<std::size_t>(n + g) * in.size(),
-                                                 v + static_cast<std::size_t>(g) * v_scratch.size(), o.add, o.out, sums);
+        const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
+        return GradientSink<Arch, in, v_scratch>(o.source.of_image(n + g, in_image), v + static_cast<std::size_t>(g) * v_scratch.size(),
+                                                 o.add ? o.add + at : nullptr, o.out + at,
+                                                 sums_of_image(o.source, n + g, in.channels, sums));
       };
       for (int row = 0; o.out && row < in.height; row += InputKernel::rows)
         InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work, ahead, sinks);
@@ -229,23 +227,26 @@ struct ConvBackward {
     for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
       WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, work, ahead);
   }
-  [[nodiscard]] static Ahead next_group(const Operands& o, int next, int end, bool needs_v) {
+  [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept { return o.weight_gradient || source.relu; }
+  [[nodiscard]] static Ahead next_group(const Operands& o, int next, int end) {
     Ahead ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
                 (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
-    if (next >= end) return ahead;
-    const auto images = static_cast<std::size_t>(std::min(group, end - next)), first = static_cast<std::size_t>(next);
-    const auto want_out = [&](const float* tensor) { ahead.want(tensor, first * out_image.size(), images * out_image.size()); };
-    const auto want_in = [&](const float* tensor) { ahead.want(tensor, first * in.size(), images * in.size()); };
-    want_out(o.gradient.dy);
-    if (o.gradient.norm) want_out(o.gradient.x);
-    if (needs_v) {
-      want_in(o.values.x);
-      want_in(o.values.shortcut);
+    for (int n = next; n < std::min(next + group, end); ++n) {
+      const Gradient<float> gradient = o.gradient.of_image(n, out_image.size());
+      ahead.want(gradient.dy, out_image.size());
+      if (gradient.norm) ahead.want(gradient.x, out_image.size());
+      const Source<float> source = o.source.of_image(n, in_image), values = values_of(source);
+      if (needs_v(o, source)) {
+        ahead.want(values.x, in_image);
+        ahead.want(values.shortcut, in_image);
+      }
+      const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n)) * in.size();
+      if (o.out) ahead.want(o.out + at, in.size());
+      if (o.add && o.add != o.out) ahead.want(o.add + at, in.size());
+      const PartialSums sums = sums_of_image(o.source, n, in.channels, {nullptr, o.sums.dz_normalised, o.sums.dz_normalised_shortcut});
+      if (sums.dz_x && source.finished) ahead.want(source.x, in_image);
+      if (sums.dz_shortcut) ahead.want(source.shortcut, in_image);
     }
-    want_in(o.out);
-    if (o.add != o.out) want_in(o.add);
-    if (o.sums.dz_normalised && o.source.finished) want_in(o.source.x);
-    if (o.sums.dz_normalised_shortcut) want_in(o.source.shortcut);
     return ahead;
   }
   /// weight_gradient = the sum of the parts' totals, in their order.

@@ -6,6 +6,7 @@
 // where (row, column) is the block's first pixel in its image. What there is to do is asked once per block, not per pixel.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 #include <sdepth/kernels/cpu/scratch.hpp>
@@ -60,20 +61,31 @@ struct PartialSums {
   float* dz_shortcut = nullptr;  // Σ dz·(shortcut − its mean)
 };
 
+/// The sums of image n of a Source: its own, where its images have their own, else those of the part.
+[[nodiscard]] inline PartialSums sums_of_image(const Source<float>& source, int n, int channels, const PartialSums& part) noexcept {
+  if (!source.images) return part;
+  float* own = source.images[n].sums;
+  return {own, own ? own + channels : nullptr, nullptr};
+}
+/// Sets an image's own sums to zero.
+inline void clear_sums(const Source<float>& source, int n, int channels) {
+  if (source.images && source.images[n].sums) std::fill_n(source.images[n].sums, 2 * channels, 0.0F);
+}
+
 /// Backward: out = mask(gradient + add), masked by the Source's ReLU, with the sums that its norms need. For one image of shape In, channels padded.
 ///
-/// All tensors are given at the image's first number. v is the Source's value in scratch of geometry V, read where the Source has a ReLU. out may be `add`.
+/// Source, add and out are given at the image's first number. v is the Source's value in scratch of geometry V, read where the Source has a ReLU. out may be `add`.
 template <class Arch, Shape In, Scratch V>
 class GradientSink {
  public:
-  GradientSink(const Source<float>& source, std::size_t image, const float* v, const float* add, float* out, const PartialSums& sums)
+  GradientSink(const Source<float>& source, const float* v, const float* add, float* out, const PartialSums& sums)
       : mean_(source.norm ? source.norm->mean : nullptr),
         shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
-        x_(sums.dz_x ? source.x + image : nullptr),
-        shortcut_(sums.dz_shortcut ? source.shortcut + image : nullptr),
+        x_(sums.dz_x ? source.x : nullptr),
+        shortcut_(sums.dz_shortcut ? source.shortcut : nullptr),
         v_(source.relu ? v : nullptr),
-        add_(add ? add + image : nullptr),
-        out_(out + image),
+        add_(add),
+        out_(out),
         sums_(sums) {}
 
   void begin(int) const {}

@@ -36,8 +36,8 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
     Moments mine = moments.of(part);
     float* v = space.of_thread(thread);
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
-      const std::size_t at = static_cast<std::size_t>(n) * image.size() + static_cast<std::size_t>(row) * row_size;
-      read_source<Arch>(source, {at, rows * image.width, image.channels}, v);
+      read_source<Arch>(source.of_image(n, image.size()), {static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels},
+                        v);
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
@@ -60,17 +60,21 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
   space.reserve(2 * band_size<image>, sums_size);
   std::fill_n(space.shared(), sums_size, 0.0F);
   const SumsOfParts sums_of_parts(space.shared(), image.channels, sums);
-  const Source<float> values = values_of(source);
   parallel_for(parts, space.threads(), [&](int part, int thread) {
     float* d = space.of_thread(thread);
     float* v = d + band_size<image>;
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
-      const std::size_t at = static_cast<std::size_t>(n) * image.size() + static_cast<std::size_t>(row) * row_size;
-      const Run run{at, rows * image.width, image.channels};
-      read_gradient<Arch>(gradient, run, d, nullptr);
-      if (source.relu) read_source<Arch>(values, run, v);
-      give_rows<Arch, image.width, image.channels>(d, 0, rows,
-                                                   GradientSink<Arch, image, band>(source, at, v, add, out, sums_of_parts.of(part)));
+      const std::size_t first = static_cast<std::size_t>(row) * row_size;
+      const Run run{first, rows * image.width, image.channels};
+      const Source<float> mine = source.of_image(n, image.size());
+      read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
+      if (mine.relu) read_source<Arch>(values_of(mine), run, v);
+      if (row == 0) clear_sums(source, n, image.channels);
+      const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
+      give_rows<Arch, image.width, image.channels>(
+          d, 0, rows,
+          GradientSink<Arch, image, band>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
+                                          sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
   sums_of_parts.merge(parts, source);

@@ -92,6 +92,14 @@ void read_source(const Source<float>& source, const Run& run, float* to) {
   });
 }
 
+/// A Source whose first number is the given one's i-th.
+[[nodiscard]] inline Source<float> at_number(Source<float> source, std::size_t i) noexcept {
+  if (source.x) source.x += i;
+  if (source.shortcut) source.shortcut += i;
+  if (source.finished) source.finished += i;
+  return source;
+}
+
 /// What a backward stage reads its v from: the finished values where there are any, else what they are made of.
 [[nodiscard]] inline Source<float> values_of(const Source<float>& source) {
   Source<float> values = source;

@@ -31,9 +31,10 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels();
   std::vector<double> v(pixels_in * ci), y(pixels_out * co);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
+    const Source<T> image = source.of_image(static_cast<int>(n), v.size());
     for (std::size_t i = 0; i < v.size(); ++i) {
-      v[i] = value(source, n * v.size() + i, i % ci);
-      if (source.finished) v[i] = source.finished[n * v.size() + i] = static_cast<T>(v[i]);
+      v[i] = value(image, i, i % ci);
+      if (image.finished) v[i] = image.finished[i] = static_cast<T>(v[i]);
     }
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
@@ -54,10 +55,11 @@ void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& sour
   constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels(), taps = static_cast<std::size_t>(S.kernel * S.kernel);
   std::vector<double> v(pixels_in * ci), dv(v.size()), dy(pixels_out * co), dw(taps * ci * co), db(co);
-  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
-    for (std::size_t i = 0; i < v.size(); ++i)
-      v[i] = source.finished ? static_cast<double>(source.finished[n * v.size() + i]) : value(source, n * v.size() + i, i % ci);
-    for (std::size_t i = 0; i < dy.size(); ++i) db[i % co] += dy[i] = value(gradient, n * dy.size() + i, i % co);
+  for (int n = 0; n < batch; ++n) {
+    const Source<T> image = source.of_image(n, v.size());
+    const Gradient<T> image_gradient = gradient.of_image(n, dy.size());
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = image.finished ? static_cast<double>(image.finished[i]) : value(image, i, i % ci);
+    for (std::size_t i = 0; i < dy.size(); ++i) db[i % co] += dy[i] = value(image_gradient, i, i % co);
     std::fill(dv.begin(), dv.end(), 0.0);
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
       for (std::size_t i = 0; i < ci; ++i)
@@ -68,12 +70,12 @@ void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& sour
         }
     });
     // The sum with `add` is made here, in double, where out may be the same array.
-    for (std::size_t i = 0; out && i < dv.size(); ++i)
-      out[n * dv.size() + i] = static_cast<T>(dv[i] + (add ? static_cast<double>(add[n * dv.size() + i]) : 0.0));
+    const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * dv.size();
+    for (std::size_t i = 0; out && i < dv.size(); ++i) out[at + i] = static_cast<T>(dv[i] + (add ? static_cast<double>(add[at + i]) : 0.0));
   }
   for (std::size_t k = 0; k < dw.size(); ++k) weight_gradient[k] = static_cast<T>(dw[k]);
   for (std::size_t o = 0; bias_gradient && o < co; ++o) bias_gradient[o] = static_cast<T>(db[o]);
-  if (out) finish_gradient<T>(static_cast<std::size_t>(batch) * pixels_in, ci, source, out, sums);
+  if (out) finish_gradient<T>(batch, pixels_in, ci, source, out, sums);
 }
 
 }  // namespace sdepth::reference

@@ -31,21 +31,30 @@ struct BasicReference {
   template <Shape S>
   static void finish(Space&, int batch, const Source<T>& source, Statistics<T> statistics) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
-    const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
-    for (std::size_t i = 0; source.finished && i < count * channels; ++i)
-      source.finished[i] = static_cast<T>(reference::value(source, i, i % channels));
+    for (int n = 0; n < batch; ++n) {
+      const Source<T> image = source.of_image(n, S.size());
+      for (std::size_t i = 0; image.finished && i < S.size(); ++i)
+        image.finished[i] = static_cast<T>(reference::value(image, i, i % channels));
+    }
     reference::statistics<T>(
-        count, channels, [&](std::size_t i, std::size_t c) { return reference::value(source, i * channels + c, c); }, statistics);
+        static_cast<std::size_t>(batch) * S.pixels(), channels,
+        [&](std::size_t i, std::size_t c) {
+          return reference::value(source.of_image(static_cast<int>(i / S.pixels()), S.size()), i % S.pixels() * channels + c, c);
+        },
+        statistics);
   }
   /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
   template <Shape S>
   static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out,
                               SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
-    const std::size_t count = static_cast<std::size_t>(batch) * S.pixels();
-    for (std::size_t i = 0; i < count * channels; ++i)
-      out[i] = static_cast<T>(reference::value(gradient, i, i % channels) + (add ? static_cast<double>(add[i]) : 0.0));
-    reference::finish_gradient<T>(count, channels, source, out, sums);
+    for (int n = 0; n < batch; ++n) {
+      const Gradient<T> image = gradient.of_image(n, S.size());
+      const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * S.size();
+      for (std::size_t i = 0; i < S.size(); ++i)
+        out[at + i] = static_cast<T>(reference::value(image, i, i % channels) + (add ? static_cast<double>(add[at + i]) : 0.0));
+    }
+    reference::finish_gradient<T>(batch, S.pixels(), channels, source, out, sums);
   }
   template <PoolShape S>
   static void pool_forward(Space&, int batch, const T* in, T* out) {

@@ -14,6 +14,7 @@ template <class T>
   return norm ? static_cast<double>(norm->scale[c]) * x + static_cast<double>(norm->shift[c]) : x;
 }
 
+/// v of number i of an image.
 template <class T>
 [[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
   double v = normalised(source.norm, source.x[i], c);
@@ -43,24 +44,34 @@ void statistics(std::size_t count, std::size_t channels, const At& at, Statistic
   }
 }
 
-/// out = ReLU mask of the source · out, with the sums its norms need; [count, channels].
+/// out = ReLU mask of the source · out, with the sums its norms need; [batch, pixels, channels].
 template <class T>
-void finish_gradient(std::size_t count, std::size_t channels, const Source<T>& source, T* out, SourceSums<T> sums) {
+void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T>& sources, T* outs, SourceSums<T> sums) {
   for (std::size_t c = 0; c < channels; ++c) {
-    double dz_sum = 0, dz_x = 0, dz_shortcut = 0;
-    for (std::size_t p = 0; p < count; ++p) {
-      const std::size_t i = p * channels + c;
-      const bool masked = source.relu && !((source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) > 0);
-      const double dz = masked ? 0.0 : static_cast<double>(out[i]);
-      out[i] = static_cast<T>(dz);
-      dz_sum += dz;
-      if (sums.dz_normalised) dz_x += dz * (static_cast<double>(source.x[i]) - source.norm->mean[c]) * source.norm->inverse_deviation[c];
-      if (sums.dz_normalised_shortcut)
-        dz_shortcut +=
-            dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
+    double dz_sum = 0, dz_normalised = 0, dz_shortcut = 0;
+    for (int n = 0; n < batch; ++n) {
+      const Source<T> source = sources.of_image(n, pixels * channels);
+      T* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
+      double own_sum = 0, own_dz_x = 0;
+      for (std::size_t i = c; i < pixels * channels; i += channels) {
+        const bool masked = source.relu && !((source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) > 0);
+        const double dz = masked ? 0.0 : static_cast<double>(out[i]);
+        out[i] = static_cast<T>(dz);
+        own_sum += dz;
+        if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - source.norm->mean[c]);
+        if (sums.dz_normalised_shortcut)
+          dz_shortcut +=
+              dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
+      }
+      dz_sum += own_sum;
+      if (sums.dz_normalised) dz_normalised += own_dz_x * source.norm->inverse_deviation[c];
+      if (sources.images && sources.images[n].sums) {
+        sources.images[n].sums[c] = static_cast<T>(own_sum);
+        sources.images[n].sums[channels + c] = static_cast<T>(own_dz_x);
+      }
     }
     if (sums.dz) sums.dz[c] = static_cast<T>(dz_sum);
-    if (sums.dz_normalised) sums.dz_normalised[c] = static_cast<T>(dz_x);
+    if (sums.dz_normalised) sums.dz_normalised[c] = static_cast<T>(dz_normalised);
     if (sums.dz_normalised_shortcut) sums.dz_normalised_shortcut[c] = static_cast<T>(dz_shortcut);
   }
 }

@@ -1,0 +1,125 @@
+"""The paper's tables and figures as runs of train, and shorter experiments that a desk machine can afford.
+
+An Experiment compares variants of a network on one data set; a group is a table or figure of the paper, made of experiments. All numbers are those
+of Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016: test errors in percent, times as printed in table 2.
+"""
+
+from dataclasses import dataclass
+
+PAPER_SCHEDULE = "the paper's schedule"
+OWN_SCHEDULE = "this experiment's schedule"
+
+# Records of the training and of the test part, for the estimate of how long an epoch takes.
+RECORDS = {"fashion-mnist": (60000, 10000), "cifar10": (50000, 10000), "cifar100": (50000, 10000), "svhn": (604388, 26032), "synthetic": (10000, 2000)}
+HELD_OUT = {"cifar10": 5000, "cifar100": 5000, "svhn": 6000}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network and its options for train, without --epochs, --seed and --out; a value of None is a flag."""
+
+    name: str
+    options: dict
+    paper: float | None = None  # test error
+    series: str = ""  # of a sweep: the curve it belongs to
+    x: float | None = None  # of a sweep: p_L
+
+    def words(self):
+        return [word for name, value in self.options.items() for word in (["--" + name] if value is None else ["--" + name, str(value)])]
+
+    def images(self):
+        """Images of an epoch of training, and of the evaluation after it."""
+        train, test = RECORDS[self.options["data"]]
+        held_out = self.options.get("validation", HELD_OUT.get(self.options["data"], 0))
+        return self.options.get("limit-train") or train - held_out, held_out + self.options.get("limit-test", test)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    name: str
+    title: str
+    epochs: int  # of the whole schedule
+    variants: tuple
+    seeds: tuple = (1,)
+    schedule: str = PAPER_SCHEDULE
+    paper_time: tuple | None = None  # table 2: constant, stochastic, in minutes
+    warm_up: int = 0  # epochs at a tenth of the learning rate that the whole schedule begins with
+    kind: str = "comparison"  # or "survival", a sweep of p_L, or "depth", one of depth and p_L
+
+    def command(self, variant, epochs, seed):
+        """The words of a run of train. Drops of the learning rate are fractions of the run; a warm-up is shortened here."""
+        words = [*variant.words(), "--epochs", str(epochs), "--seed", str(seed)]
+        return words + (["--warm-up", str(-(-self.warm_up * epochs // self.epochs))] if self.warm_up else [])
+
+
+def pair(paper=(None, None), **options):
+    """Constant depth against linear decay to 0.5."""
+    options = {name.replace("_", "-"): value for name, value in options.items()}
+    return (Variant("constant", {**options, "schedule": "none"}, paper[0]),
+            Variant("stochastic", {**options, "schedule": "linear", "survival": 0.5}, paper[1]))
+
+
+def survival_sweep(probabilities, **options):
+    """Linear decay to p_L and the same p_L for all blocks; p_L = 1 is the constant-depth network on both curves."""
+    options = {name.replace("_", "-"): value for name, value in options.items()}
+    sweep = [Variant(f"{schedule}-{p}", {**options, "schedule": schedule, "survival": p}, None, schedule, p)
+             for schedule in ("linear", "uniform") for p in probabilities]
+    return (*sweep, Variant("constant", {**options, "schedule": "none"}, None, "", 1.0))
+
+
+def depth_sweep(models, probabilities, **options):
+    options = {name.replace("_", "-"): value for name, value in options.items()}
+    return tuple(Variant(f"{model}-{p}", {"model": model, **options, "schedule": "linear", "survival": p}, None, model, p)
+                 for model in models for p in probabilities)
+
+
+EXPERIMENTS = {e.name: e for e in (
+    Experiment("cifar10-110-augmented", "CIFAR-10 with augmentation, 110 layers", 500,
+               pair((6.41, 5.25), model="resnet110", data="cifar10"), paper_time=(20 * 60 + 42, 15 * 60 + 7)),
+    Experiment("cifar10-110-unaugmented", "CIFAR-10 without augmentation, 110 layers", 500,
+               pair((13.63, 11.66), model="resnet110", data="cifar10", no_augment=None)),
+    Experiment("cifar100-110-augmented", "CIFAR-100 with augmentation, 110 layers", 500,
+               pair((27.76, 24.98), model="resnet110", data="cifar100"), paper_time=(20 * 60 + 51, 15 * 60 + 20)),
+    Experiment("cifar100-110-unaugmented", "CIFAR-100 without augmentation, 110 layers", 500,
+               pair((44.74, 37.8), model="resnet110", data="cifar100", no_augment=None)),
+    Experiment("svhn-152", "SVHN, 152 layers", 50,
+               pair((1.80, 1.75), model="resnet152", data="svhn"), paper_time=(33 * 60 + 43, 25 * 60 + 33)),
+    Experiment("cifar10-1202", "CIFAR-10 with augmentation, 1202 layers", 300, pair((6.67, 4.91), model="resnet1202", data="cifar10"),
+               warm_up=10),
+    Experiment("cifar10-110-survival", "CIFAR-10 with augmentation, 110 layers: survival probabilities", 500,
+               survival_sweep((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), model="resnet110", data="cifar10"), kind="survival"),
+    Experiment("cifar10-depth-survival", "CIFAR-10 with augmentation: depth and survival", 500,
+               depth_sweep(("resnet20", "resnet56", "resnet110"), (0.2, 0.4, 0.5, 0.6, 0.8, 1.0), data="cifar10"), kind="depth"),
+
+    Experiment("cifar10-56", "CIFAR-10 with augmentation, 56 layers", 500, pair(model="resnet56", data="cifar10"), (1, 2, 3)),
+    Experiment("cifar10-20-survival", "CIFAR-10 with augmentation, 20 layers: survival probabilities", 500,
+               survival_sweep((0.2, 0.4, 0.6, 0.8), model="resnet20", data="cifar10"), kind="survival"),
+    Experiment("fashion-56", "Fashion-MNIST with augmentation, 56 layers", 20,
+               pair(model="resnet56", data="fashion-mnist", validation=5000), (1, 2, 3), OWN_SCHEDULE),
+    Experiment("fashion-20-survival", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
+               survival_sweep((0.2, 0.4, 0.6, 0.8), model="resnet20", data="fashion-mnist", validation=5000), (1,), OWN_SCHEDULE, kind="survival"),
+    Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
+               pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
+)}
+
+GROUPS = {
+    "table-1": ("test errors", ("cifar10-110-augmented", "cifar10-110-unaugmented", "cifar100-110-augmented", "cifar100-110-unaugmented",
+                                "svhn-152", "cifar10-1202")),
+    "table-2": ("training times", ("cifar10-110-augmented", "cifar100-110-augmented", "svhn-152")),
+    "figure-3": ("error and loss by epoch on CIFAR", ("cifar10-110-augmented", "cifar100-110-augmented")),
+    "figure-4": ("error and loss by epoch on SVHN", ("svhn-152",)),
+    "figure-5": ("error and loss by epoch with 1202 layers", ("cifar10-1202", "cifar10-110-augmented")),
+    "figure-7": ("mean |gradient| of the first block's first convolution by epoch", ("cifar10-110-augmented",)),
+    "figure-8-left": ("error against p_L, linear and uniform", ("cifar10-110-survival",)),
+    "figure-8-right": ("error by depth and p_L", ("cifar10-depth-survival",)),
+    "cifar10-110": ("another name", ("cifar10-110-augmented",)),
+}
+
+
+def experiments_of(names):
+    """The experiments of these names and groups, each once, in this order. Raises KeyError with a name that is none."""
+    found = {}
+    for name in names:
+        for member in GROUPS[name][1] if name in GROUPS else (name,):
+            found[member] = EXPERIMENTS[member]
+    return list(found.values())

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Runs the experiments of the paper by train, as far as the time allows, and puts tables and plots of them into results.md.
+
+    reproduce.py --list                                        what there is, with commands
+    reproduce.py --run cifar10-56 --budget 120                 as many epochs as two hours allow, the same for every network
+    reproduce.py --run table-1 figure-8-left                   the paper's whole schedules; weeks on two cores
+    reproduce.py --report                                      tables and plots of whatever is there
+
+Interrupted, it goes on when it is called again; what is finished is left alone. Needs Python 3.9 and nothing else.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.dont_write_bytecode = True  # the sources' folder stays as it is
+from experiments import EXPERIMENTS, GROUPS, experiments_of  # noqa: E402
+from folders import read_run, rows_of  # noqa: E402
+from results import folder_of, write_results  # noqa: E402
+
+TIMED_STEPS = 16  # enough for gates to average out to a few percent, little against a run
+EVALUATION_COST = 0.4  # of an image of training: forward only, all blocks; measured 0.3 to 0.4
+
+
+class Failure(Exception):
+    """What a person needs to know, in one sentence."""
+
+
+class Stopped(Exception):
+    """A signal asked for the end."""
+
+
+def number_list(text):
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = [-1]
+    if min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"expected seeds such as 1,2,3, found {text}")
+    return seeds
+
+
+def positive(kind):
+    def read(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
+        return value
+    return read
+
+
+def read_command_line():
+    parser = argparse.ArgumentParser(prog="reproduce", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+    what = parser.add_argument_group("what to do")
+    what.add_argument("--list", action="store_true", help="name every run with what it shows and its commands")
+    what.add_argument("--run", nargs="+", metavar="NAME", default=[], help="train these experiments, tables or figures")
+    what.add_argument("--report", action="store_true", help="write results.md and plots of what is there; --run does it after each run")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--budget", type=positive(float), metavar="MINUTES",
+                        help="shorten all schedules by the same factor so that everything named takes about so long")
+    length.add_argument("--epochs", type=positive(int), help="length of each run; without both: the whole schedule")
+    parser.add_argument("--seeds", type=number_list, metavar="N,N", help="instead of the experiment's own")
+    parser.add_argument("--out", type=Path, default=Path("reproduced"), metavar="DIR", help="where the runs' folders lie (default: %(default)s)")
+    parser.add_argument("--report-dir", type=Path, metavar="DIR", help="where results.md and plots go (default: --out)")
+    parser.add_argument("--note", default="", help="a sentence for the head of results.md: the machine, or where the data came from")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data set lies, as for train")
+    parser.add_argument("--threads", type=positive(int), help="threads of train")
+    parser.add_argument("--train", type=Path, metavar="PATH", help="the program (default: build/release/examples/train of this repository)")
+    line = parser.parse_args()
+    if not (line.list or line.run or line.report):
+        parser.error("nothing to do: expected --list, --run NAME or --report")
+    line.report_dir = line.report_dir or line.out
+    return line
+
+
+def find_train(given):
+    """The program, from the option, this repository's build, or the path."""
+    built = Path(__file__).resolve().parents[2] / "build/release/examples/train"
+    found = given or (built if built.exists() else shutil.which("train"))
+    if not found or not os.access(found, os.X_OK):
+        raise Failure(f"{found or built} is not there or no program; build it (cmake --preset release && cmake --build --preset release "
+                      "--target train), or name it by --train")
+    return str(Path(found).resolve())
+
+
+class Trainer:
+    """Runs of train, one at a time, each in a session of its own, so that Ctrl-C reaches it once: by us."""
+
+    def __init__(self, line):
+        self.program = find_train(line.train)
+        self.threads = ["--threads", str(line.threads)] if line.threads else []
+        self.common = (["--data-dir", line.data_dir] if line.data_dir else []) + self.threads
+        self.child = None
+        self.stopped = False
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, self._stop)
+
+    def _stop(self, *_):
+        """train finishes its step and writes its checkpoint; asked again it ends at once."""
+        self.stopped = True
+        if self.child and self.child.poll() is None:
+            self.child.send_signal(signal.SIGINT)
+
+    def run(self, words, lock=None, quiet=False):
+        """Returns whether train came to its end; raises Stopped after a signal. The lock stays with train should this process die."""
+        if self.stopped:
+            raise Stopped
+        if not quiet:
+            print("$", shlex.join(["train", *words]), flush=True)
+        self.child = subprocess.Popen([self.program, *words, *self.common], stdin=subprocess.DEVNULL, start_new_session=True,
+                                      stdout=subprocess.DEVNULL if quiet else None, pass_fds=[lock] if lock is not None else [])
+        if self.stopped:  # a signal between the check and the start
+            self.child.send_signal(signal.SIGINT)
+        status = self.child.wait()
+        if self.stopped:
+            raise Stopped
+        return status == 0
+
+    def seconds_per_epoch(self, variant, timings):
+        """Measured once per command and kept in timings.json: steps of training, and evaluation reckoned from them."""
+        key = shlex.join(variant.words() + self.threads)
+        if key not in timings:
+            print(f"timing {TIMED_STEPS} steps of: {shlex.join(['train', *variant.words()])}", flush=True)
+            with tempfile.TemporaryDirectory() as folder:
+                words = [*variant.words(), "--steps", str(TIMED_STEPS), "--out", folder]
+                for option in ("--validation", "--limit-test"):  # train refuses an option that comes twice
+                    if option in words:
+                        del words[words.index(option):words.index(option) + 2]
+                    words += [option, "0"]
+                if not self.run(words, quiet=True):
+                    raise Failure(f"the timing of {variant.name} failed, see above")
+                step = sum(row["seconds"] for row in rows_of(Path(folder) / "metrics.csv")) / TIMED_STEPS
+            batch = variant.options.get("batch", 128)
+            train, evaluated = variant.images()
+            timings[key] = step * (train + EVALUATION_COST * evaluated) / batch
+        return timings[key]
+
+
+def begun_epochs(out, experiment):
+    """The length of the runs of this experiment that have begun: {epochs: folder}."""
+    lengths = {}
+    for variant in experiment.variants:
+        for folder in sorted(Path(out).glob(f"{experiment.name}-{variant.name}-*")):
+            state = read_run(folder)
+            if state:
+                lengths[state.epochs] = folder
+    return lengths
+
+
+def lengths_of(experiments, line, trainer):
+    """{experiment: epochs}. Runs that have begun keep their length; the others get --epochs, or their share of --budget, or the whole schedule."""
+    lengths = {}
+    fraction = 1.0
+    if line.budget:
+        path = line.out / "timings.json"
+        timings = json.loads(path.read_text()) if path.exists() else {}
+        needed = {}  # seconds of an epoch of every run
+        for e in experiments:
+            needed[e.name] = len(line.seeds or e.seeds) * sum(trainer.seconds_per_epoch(v, timings) for v in e.variants)
+        line.out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(timings, indent=1) + "\n")
+        fraction = min(1.0, 60 * line.budget / sum(e.epochs * needed[e.name] for e in experiments))
+        least = max(1 / e.epochs for e in experiments)
+        if fraction < least:
+            minutes = least * sum(e.epochs * needed[e.name] for e in experiments) / 60
+            raise Failure(f"--budget {line.budget:g} is too little for an epoch of each run, which takes about {minutes:.1f} minutes in all; "
+                          "name fewer runs or --seeds, or allow more")
+    for e in experiments:
+        begun = begun_epochs(line.out, e)
+        wanted = line.epochs or max(1, int(fraction * e.epochs + 1e-9))
+        if len(begun) > 1:
+            raise Failure(f"runs of {e.name} have different lengths ({', '.join(str(n) for n in sorted(begun))} epochs); choose another --out")
+        if begun:
+            (length, folder), = begun.items()
+            if line.epochs and line.epochs != length:
+                raise Failure(f"{folder} was begun with {length} epochs, not {line.epochs}; leave --epochs out to go on with it, "
+                              "or choose another --out")
+            wanted = length
+        lengths[e.name] = wanted
+        part = f"the whole of {e.schedule}" if wanted == e.epochs else f"{wanted} of {e.epochs} epochs of {e.schedule}"
+        estimate = f", about {wanted * needed[e.name] / 60:.1f} minutes" if line.budget else ""
+        print(f"{e.name}: {wanted} epochs, {part}{', as begun' if begun else ''}{estimate}", flush=True)
+    return lengths
+
+
+def run_one(experiment, variant, seed, epochs, line, trainer):
+    """Trains one network to its end, from the beginning or from where it is. Returns whether it is finished."""
+    folder = folder_of(line.out, experiment, variant, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: another process is training it; left to that one", flush=True)
+            return False
+        state = read_run(folder)
+        if state and state.finished:
+            print(f"{folder}: finished", flush=True)
+            return True
+        words = ["--resume", str(folder)] if state else [*experiment.command(variant, epochs, seed), "--out", str(folder)]
+        done = trainer.run(words, lock)
+        if not done:
+            print(f"reproduce: {folder} failed, see above", file=sys.stderr)
+        return done
+    finally:
+        os.close(lock)
+
+
+def run_all(line):
+    """Seeds outermost, so that a comparison of one seed is complete before the next begins."""
+    try:
+        experiments = experiments_of(line.run)
+    except KeyError as unknown:
+        raise Failure(f"there is no run named {unknown.args[0]}; --list names them") from None
+    trainer = Trainer(line)
+    lengths = lengths_of(experiments, line, trainer)
+    all_done = True
+    for e in experiments:
+        for seed in line.seeds or e.seeds:
+            for variant in e.variants:
+                all_done &= run_one(e, variant, seed, lengths[e.name], line, trainer)
+                write_results(line.out, line.report_dir, line.note)
+    return all_done
+
+
+def list_all():
+    for name, (what, members) in GROUPS.items():
+        print(f"{name}: {what}\n    = {' '.join(members)}\n")
+    for e in EXPERIMENTS.values():
+        print(f"{e.name}: {e.title}; {e.epochs} epochs are {e.schedule}; seeds {', '.join(str(seed) for seed in e.seeds)}")
+        for variant in e.variants:
+            paper = "" if variant.paper is None else f"    # paper: {variant.paper} %"
+            print(f"    {shlex.join(['train', *e.command(variant, e.epochs, e.seeds[0])])}{paper}")
+        print()
+
+
+def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--list | head` is no error
+    line = read_command_line()
+    try:
+        if line.list:
+            list_all()
+        done = run_all(line) if line.run else True
+        if line.run or line.report:
+            path = write_results(line.out, line.report_dir, line.note)
+            if not path:
+                raise Failure(f"there is no run with a whole epoch in {line.out}; train some by --run")
+            print(f"tables and plots: {path}")
+        return 0 if done else 1
+    except Failure as failure:
+        print(f"reproduce: {failure}", file=sys.stderr)
+        return 1
+    except Stopped:
+        write_results(line.out, line.report_dir, line.note)
+        print("reproduce: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

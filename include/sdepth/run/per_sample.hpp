@@ -1,0 +1,165 @@
+// Stochastic depth with a gate for each image: the branch runs on the survivors alone, and nobody else is touched.
+//
+// Between such blocks the batch is no tensor but a table of images, Value::images: each is what the block it last survived made of it, still pending.
+// A block's first stage reads its survivors from their places and finishes them on the way, its other stages work on as many images as survived, side by
+// side; then the survivors' entries in the table change. So surviving costs what it costs a whole batch, and being skipped nothing: no copy either way.
+// On the way back the gradient is one tensor of the whole batch, in which each block changes its survivors' images. A norm at a branch's end needs sums over
+// its survivors; whoever reads an image next leaves that image's sums in the table (ImageSource::sums), and the block adds them up when its turn comes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <sdepth/run/block.hpp>
+
+namespace sdepth {
+
+/// The sums over `images` images that a norm's backward needs, from the sums of each, [images][2][channels].
+template <class T>
+void add_image_sums(NormState<T>& norm, const T* sums, int images) {
+  constexpr std::size_t width = 16;  // channels at a time: the totals stay in registers
+  for (std::size_t first = 0; first < norm.channels; first += width) {
+    const std::size_t count = std::min(width, norm.channels - first);
+    double dz[width] = {}, dz_x[width] = {};
+    for (int n = 0; n < images; ++n) {
+      const T* image = sums + 2 * static_cast<std::size_t>(n) * norm.channels + first;
+      for (std::size_t c = 0; c < count; ++c) {
+        dz[c] += static_cast<double>(image[c]);
+        dz_x[c] += static_cast<double>(image[norm.channels + c]);
+      }
+    }
+    for (std::size_t c = 0; c < count; ++c) {
+      norm.dz[first + c] = static_cast<T>(dz[c]);
+      norm.dz_normalised[first + c] = static_cast<T>(dz_x[c] * static_cast<double>(norm.inverse_deviation[first + c]));
+    }
+  }
+}
+
+template <class Backend, class Block, class Schedule, Gating Gates, Shape In, Place Here>
+  requires(Gates != Gating::per_batch)
+struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage<Backend, Block, In, Here> {
+  using T = typename Backend::Scalar;
+  using WholeBatch = Stage<Backend, Block, In, Here>;
+  using Images = ImageSource<T>*;
+  static constexpr std::size_t in_size = WholeBatch::in_size, out_size = WholeBatch::out_size;
+
+  struct Record : WholeBatch::Record {
+    bool whole = false;         // every image survived and the batch came as one tensor: all is as if it had one gate
+    int survivors = 0;          // how many
+    Images gathered = nullptr;  // [survivors], what the branch read
+    bool begins = false;        // this block made the table
+    Value<T> batch_input;       // what it made it of, before that was finished
+    Value<T> branch_value;      // where the branch ends: raw numbers of the survivors, and a norm at most
+    T* sums = nullptr;          // [survivors][2][C'], of that norm
+    Value<T> shortcut_end;      // a projection's raw output and norm, before it was finished
+  };
+
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    const std::uint8_t* gates = pass.gates_of(at.block);
+    const int images = pass.batch;
+    const bool shared = pass.gates_per_block == 1;  // all images share the gate, as they do at test
+    record.survivors = shared ? *gates * images : static_cast<int>(std::count(gates, gates + images, std::uint8_t{1}));
+    record.whole = !value.images && (record.survivors == images || record.survivors == 0);
+    if (record.whole) {
+      WholeBatch::forward(pass, at, record, value);
+      return;
+    }
+    record.begins = !WholeBatch::identity || !value.images;
+    if (record.begins) begin_table(pass, at, record, value);
+    if (record.survivors == 0) return;
+
+    Value<T> branch;
+    branch.images = gather(pass, gates, record, value.images);
+    pass.batch = record.survivors;
+    record.input = branch;
+    record.branch_value = WholeBatch::run_branch(pass, at, record, branch);
+    pass.batch = images;
+    scatter(pass, record, value.images);
+  }
+
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+    if (record.whole) {
+      WholeBatch::backward(pass, at, record, flow);
+      return;
+    }
+    if (WholeBatch::identity && record.survivors == 0) return;
+    T* const sum_gradient = flow.dy;
+    T* const joins = WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
+    if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
+    if (joins != sum_gradient) pass.slots.release(sum_gradient);
+    flow = {joins, {joins}, nullptr, nullptr};
+    if (record.begins) finish_gradient<Backend, In>(pass, flow, record.batch_input);
+  }
+
+ private:
+  /// Finishes the batch, and makes a table of its images: as they are where the shortcut is the identity, else as the shortcut makes them.
+  static void begin_table(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    record.batch_input = finish_value<Backend, In>(pass, value);
+    record.finished_input = value;
+    Value<T> shortcut = WholeBatch::run_shortcut(pass, at, record);
+    if constexpr (WholeBatch::projects) record.shortcut_end = finish_value<Backend, WholeBatch::out_shape>(pass, shortcut);
+    value = {};
+    value.images = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(pass.batch));
+    for (int n = 0; n < pass.batch; ++n) {
+      Source<T> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
+      source.relu = WholeBatch::projects && Block::relu_after_sum;  // all other shortcuts' numbers are not negative: see Network's check
+      value.images[n] = {source, n, nullptr};
+    }
+  }
+  /// The survivors' entries, from the table; in a block that changes the shape, from the finished input.
+  static Images gather(Pass<Backend>& pass, const std::uint8_t* gates, Record& record, const ImageSource<T>* table) {
+    record.gathered = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(record.survivors));
+    Images next = record.gathered;
+    for (int n = 0; n < pass.batch; ++n) {
+      if (!gates[n]) continue;
+      if constexpr (WholeBatch::identity)
+        *next = table[n];
+      else
+        *next = {Source<T>{.x = record.finished_input.x + static_cast<std::size_t>(n) * in_size}, n, nullptr};
+      ++next;
+    }
+    return record.gathered;
+  }
+  /// What the branch made of the survivors, to their entries in the table.
+  static void scatter(Pass<Backend>& pass, Record& record, Images table) {
+    const Value<T>& branch = record.branch_value;
+    const bool learned = branch.norm && branch.norm->learned();
+    const std::size_t sums_size = learned ? 2 * branch.norm->channels : 0;
+    if (learned) record.sums = pass.norms.template take<T>(static_cast<std::size_t>(record.survivors) * sums_size);
+    for (int i = 0; i < record.survivors; ++i) {
+      const Source<T>& read = record.gathered[i].source;
+      ImageSource<T>& entry = table[record.gathered[i].image];
+      const T* shortcut = !WholeBatch::identity ? entry.source.x : read.finished ? read.finished : read.x;
+      entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr, Block::relu_after_sum};
+      entry.sums = learned ? record.sums + static_cast<std::size_t>(i) * sums_size : nullptr;
+    }
+  }
+
+  /// The gradient of the finished input through the shortcut, of all images, in a slot of its own.
+  static T* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, T* sum_gradient) {
+    if constexpr (WholeBatch::projects) {
+      Flow<T> flow{sum_gradient, {sum_gradient}, nullptr, sum_gradient};
+      finish_gradient<Backend, WholeBatch::out_shape>(pass, flow, record.shortcut_end);
+      WholeBatch::Projection::backward(pass, WholeBatch::projection_offsets(at), record.projection, flow);
+      return flow.dy;
+    } else {
+      return WholeBatch::backward_shortcut(pass, at, record, sum_gradient);
+    }
+  }
+  /// Adds the branch's gradient to the survivors' images of `joins`.
+  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow, T* sum_gradient, T* joins) {
+    const int images = pass.batch;
+    const Value<T>& branch = record.branch_value;
+    if (branch.norm && branch.norm->learned()) {
+      add_image_sums(*branch.norm, record.sums, record.survivors);
+      branch.norm->prepare_backward();
+    }
+    pass.batch = record.survivors;
+    flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};
+    WholeBatch::backward_through_branch(pass, at, record, flow, joins);
+    pass.batch = images;
+  }
+};
+
+}  // namespace sdepth

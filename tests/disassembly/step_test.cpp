@@ -1,0 +1,115 @@
+// What the machine code of a training step is not: indirect. And what a block closed at compile time leaves in it: nothing.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "disassembly.hpp"
+
+using namespace sdepth::test;
+
+// Printed in full by a test that fails.
+namespace doctest {
+template <>
+struct StringMaker<std::set<std::string>> {
+  static String convert(const std::set<std::string>& lines) {
+    std::string all;
+    for (const std::string& line : lines) all += "\n  " + line;
+    return all.c_str();
+  }
+};
+}  // namespace doctest
+
+namespace {
+
+const Disassembly& program(const std::string& name) {
+  static std::map<std::string, Disassembly> all;
+  return all.try_emplace(name, std::string(SDEPTH_PROGRAMS) + "/disassembled_" + name).first->second;
+}
+const std::string root = "13training_step";
+
+/// Functions whose names speak of an image or a convolution with so many channels, as Shape{C, H, W} and ConvShape{…, C, 3, stride, 1} do. Not counted:
+/// the list of the network's parameters (WordPlan), in which the closed blocks keep their places.
+int functions_with_channels(const Disassembly& disassembly, int channels) {
+  const std::string number = "Li" + std::to_string(channels) + "E";
+  const auto speaks = [&](const std::string& name) {
+    if (name.find("6sdepth8WordPlanI") != std::string::npos) return false;
+    for (const char* rest : {"Li16ELi16E", "Li8ELi8E", "Li3ELi1ELi1E", "Li3ELi2ELi1E"})
+      if (name.find(number + rest) != std::string::npos) return true;
+    return false;
+  };
+  return static_cast<int>(std::count_if(disassembly.functions().begin(), disassembly.functions().end(),
+                                        [&](const auto& entry) { return speaks(entry.second.name); }));
+}
+
+bool contains(const std::set<std::string>& found, const std::string& function) {
+  return std::any_of(found.begin(), found.end(), [&](const std::string& line) { return line.find(function) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a training step has no call or jump through a register, memory or a table") {
+  for (const char* name : {"plain", "closed"}) {
+    const std::vector<const Function*> step = program(name).reached_from(root);
+    CHECK(step.size() > 60);  // the walk and its kernels
+    CHECK(instructions_in(step) > 10'000);
+    CHECK(indirect_in(step) == std::set<std::string>{});
+#if defined(_OPENMP)
+    // The bodies of parallel loops are among them. It is the OpenMP library that calls these through a pointer, once for each thread and loop.
+    CHECK(std::count_if(step.begin(), step.end(), [](const Function* function) {
+            return function->name.find("omp_fn") != std::string::npos || function->name.find("omp_outlined") != std::string::npos;
+          }) > 10);
+#endif
+  }
+}
+
+TEST_CASE(
+    "outside of steps two things are indirect: the shared_ptr by which a trainer holds its weights, and the drawing of first weights") {
+  const auto allowed = [](const std::string& name) {
+    return name.starts_with("_ZN6sdepth7TrainerI") ||                 // its constructor and destructor, which release the shared_ptr
+           name.find("6sdepth10initialiseI") != std::string::npos ||  // a switch over kinds of tensors, which may become a table
+           name.find("NS_10initialiseI") != std::string::npos;
+  };
+  for (const auto& [address, function] : program("closed").functions())
+    if (function.name.find("6sdepth") != std::string::npos && !function.name.starts_with("_ZNSt") && !allowed(function.name))
+      CHECK(indirect_in({&function}) == std::set<std::string>{});
+}
+
+TEST_CASE("there is one vtable of ours: that of the exception, which must derive from std::exception to be caught as one") {
+  for (const char* name : {"plain", "closed"}) {
+    std::set<std::string> ours = program(name).vtables();
+    std::erase_if(ours, [](const std::string& vtable) { return vtable.starts_with("_ZTVSt"); });  // the standard library's, of a shared_ptr
+    CHECK(ours == std::set<std::string>{"_ZTVN6sdepth5ErrorE"});
+  }
+}
+
+TEST_CASE("a closed block leaves no instruction in a training step") {
+  const Disassembly &plain = program("plain"), &closed = program("closed");
+  for (const Disassembly* each : {&plain, &closed}) {
+    CHECK(functions_with_channels(*each, 16) > 10);
+    CHECK(functions_with_channels(*each, 32) > 0);   // the shortcut of the block that changes the shape
+    CHECK(functions_with_channels(*each, 40) == 0);  // its branch
+    CHECK(functions_with_channels(*each, 24) == 0);  // the closed blocks, which one network has and the other has not
+  }
+  // Numbers differ: where the linear layer's parameters begin. Instructions do not.
+  const std::vector<const Function*> step = plain.reached_from(root), step_with_closed = closed.reached_from(root);
+  CHECK(step.size() == step_with_closed.size());
+  CHECK(instructions_in(step) == instructions_in(step_with_closed));
+}
+
+TEST_CASE("what must not be there is found where it was planted") {
+  const Disassembly& planted = program("planted");
+  std::vector<const Function*> all;
+  for (const auto& [address, function] : planted.functions()) all.push_back(&function);
+  const std::set<std::string> found = indirect_in(all);
+  CHECK(contains(found, "planted_virtual"));
+  CHECK(contains(found, "planted_pointer"));
+  CHECK(contains(found, "planted_table"));
+  CHECK(!contains(found, "planted_nothing"));
+  CHECK(planted.vtables().count("_ZTVN6sdepth7PlantedE") == 1);
+
+  const std::vector<const Function*> reached = planted.reached_from("main");
+  CHECK(contains(indirect_in(reached), "planted_table"));
+  CHECK(instructions_in(reached) > 20);
+}
