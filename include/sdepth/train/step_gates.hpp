@@ -25,7 +25,7 @@ class StepGates {
   /// Draws those of a step of N images. @param survival  [residual blocks]
   void draw(std::uint64_t seed, std::uint64_t step, std::span<const double> survival, int images) {
     resize(images);
-    for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t block = 0; block < open_.size(); ++block) {
       const int index = static_cast<int>(block);
       const std::span<std::uint8_t> row = of_block(block);
       if (Net::gating[block] == Gating::per_sample)
@@ -55,12 +55,12 @@ class StepGates {
              " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
     }
     resize(images);
-    for (std::size_t block = 0; block < blocks; ++block)
+    for (std::size_t block = 0; block < open_.size(); ++block)
       for (std::size_t n = 0; std::uint8_t& gate : of_block(block)) gate = given[block * per_block + (each_image ? n++ : 0)] != 0;
     count();
   }
 
-  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(blocks * per_block_); }
+  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(open_.size() * per_block_); }
   /// Whether the block runs for any image.
   [[nodiscard]] bool open(int block) const noexcept { return open_[static_cast<std::size_t>(block)] != 0; }
   [[nodiscard]] int blocks_run() const noexcept { return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})); }
@@ -77,7 +77,7 @@ class StepGates {
   }
   void count() {
     branches_run_ = 0;
-    for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t block = 0; block < open_.size(); ++block) {
       const std::span<const std::uint8_t> row = of_block(block);
       const auto open = std::count(row.begin(), row.end(), std::uint8_t{1});
       open_[block] = open > 0;
