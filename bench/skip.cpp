@@ -2,9 +2,11 @@
 //
 //   skip/NET/survival:P           linear decay to P at the last block, the paper's
 //   skip_uniform/NET/survival:P   the same probability for every block: closes cheap and dear blocks alike
+//   skip_per_sample/…, skip_per_sample_exact/…   as skip, with a gate for each image
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,8 +96,8 @@ struct Costs {
   double skipped = 0;                  // a skipped block: what a step with every block closed takes longer than one of Bare
 };
 
-template <int Layers>
-[[nodiscard]] Costs measure_costs(Steps<CifarResNet<Layers>>& steps) {
+template <int Layers, class Net>
+[[nodiscard]] Costs measure_costs(Steps<Net>& steps) {
   using B = Blocks<Layers>;
   const Gates open(static_cast<std::size_t>(B::all), 1), closed(open.size(), 0);
   Steps<Bare> bare;
@@ -129,33 +131,48 @@ template <int Layers>
   return 0;
 }
 
-template <int Layers>
+/// The gates of a step: [blocks], or [blocks][batch].
+template <Gating Kind>
+[[nodiscard]] Gates draw(std::uint64_t step, const std::vector<double>& survival) {
+  Gates gates(survival.size() * (Kind == Gating::per_batch ? 1 : batch));
+  if (Kind == Gating::per_batch) draw_gates(0, step, survival, gates);
+  for (std::size_t block = 0; Kind != Gating::per_batch && block < survival.size(); ++block) {
+    const auto of_block = std::span(gates).subspan(block * batch, batch);
+    const auto draw_images = Kind == Gating::per_sample ? draw_image_gates : draw_exact_image_gates;
+    draw_images(0, step, static_cast<int>(block), survival[block], of_block);
+  }
+  return gates;
+}
+
+template <int Layers, Gating Kind>
 void skip(benchmark::State& state, double last_survival, bool uniform) {
   using B = Blocks<Layers>;
   using Work = Operations<Layers>;
-  Steps<CifarResNet<Layers>> steps;
+  Steps<CifarResNet<Layers, Input<3, 32, 32>, 10, LinearDecay<0.5>, Kind>> steps;
   std::vector<double> survival;
   for (int l = 1; l <= B::all; ++l) survival.push_back(uniform ? last_survival : 1 - (1 - last_survival) * l / B::all);
   const Gates open(survival.size(), 1);
-  static_cast<void>(steps.time(open));  // memory is touched for the first time
-  static const Costs costs = measure_costs<Layers>(steps);
+  static_cast<void>(steps.time(open));                      // memory is touched for the first time
+  static const Costs costs = measure_costs<Layers>(steps);  // with one gate for all images, so the same whatever the gating
 
   std::vector<double> times, open_times, ideal_times, ratios, ideal_ratios, ceilings;
   std::vector<std::pair<double, double>> by_time, by_operations;  // efficiencies, weighted by what there was to save
   double before = steps.time(open), blocks = 0;
   std::uint64_t step = 0;
   for (auto _ : state) {
-    Gates gates(open.size());
-    draw_gates(0, step++, survival, gates);
+    const Gates gates = draw<Kind>(step++, survival);
     const double time = steps.time(gates), after = steps.time(open), all = 0.5 * (before + after);
     before = after;
     state.SetIterationTime(time);
 
     double share = 0, share_of_operations = 0;
     for (int block = 0; block < B::all; ++block) {
-      if (gates[static_cast<std::size_t>(block)]) continue;
-      share += costs.branch[B::kind(block)] + costs.skipped;
-      share_of_operations += Work::of_branch[B::kind(block)] / Work::all;
+      const auto per_block = static_cast<std::ptrdiff_t>(gates.size() / survival.size());
+      const auto first = gates.begin() + block * per_block;
+      const double closed = static_cast<double>(std::count(first, first + per_block, std::uint8_t{0})) / static_cast<double>(per_block);
+      share += closed * (costs.branch[B::kind(block)] + costs.skipped);
+      share_of_operations += closed * Work::of_branch[B::kind(block)] / Work::all;
+      blocks += 1 - closed;
     }
     const double saved = 1 - time / all;
     if (share > 0) by_time.emplace_back(saved / share, share);
@@ -166,7 +183,6 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
     ratios.push_back(time / all);
     ideal_ratios.push_back(1 - share);
     ceilings.push_back(multiply_add_rate(threads()));
-    blocks += static_cast<double>(std::count(gates.begin(), gates.end(), std::uint8_t{1}));
   }
   const double all = median(open_times);
   state.counters["ms"] = median(times) * 1e3;
@@ -186,11 +202,11 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
   state.counters["ceiling_GFLOPS"] = median(ceilings) / 1e9;
 }
 
-template <int Layers>
+template <int Layers, Gating Kind = Gating::per_batch>
 void add(const char* group, std::initializer_list<const char*> survivals, bool uniform) {
   for (const char* survival : survivals)
-    benchmark::RegisterBenchmark((std::string(group) + "/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(), skip<Layers>,
-                                 std::stod(survival), uniform)
+    benchmark::RegisterBenchmark((std::string(group) + "/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(),
+                                 skip<Layers, Kind>, std::stod(survival), uniform)
         ->Unit(benchmark::kMillisecond)
         ->UseManualTime()
         ->Iterations(chosen_steps(20));
@@ -202,6 +218,9 @@ void add(const char* group, std::initializer_list<const char*> survivals, bool u
   add<110>("skip", {"1.0", "0.8", "0.5", "0.2"}, false);
   add<56>("skip_uniform", {"0.5"}, true);
   add<110>("skip_uniform", {"0.5"}, true);
+  add<56, Gating::per_sample>("skip_per_sample", {"0.5"}, false);
+  add<110, Gating::per_sample>("skip_per_sample", {"0.5", "0.2"}, false);
+  add<110, Gating::per_sample_exact>("skip_per_sample_exact", {"0.5"}, false);
   return true;
 }();
 
