@@ -2,9 +2,11 @@
 //
 //   SDEPTH_BENCH_THREADS  threads of training steps and of inference in batches; 2 if unset
 //   SDEPTH_BENCH_STEPS    timed training steps; unset: each benchmark's own number
+//   SDEPTH_BENCH_CLOCK    processor: skip/* counts processor time, of one thread, and so leaves out the time that other programs take
 #pragma once
 
 #include <cstdlib>
+#include <string_view>
 
 namespace sdepth::bench {
 
@@ -16,6 +18,10 @@ namespace sdepth::bench {
 }
 
 [[nodiscard]] inline int chosen_threads() { return from_environment("SDEPTH_BENCH_THREADS", 2); }
+[[nodiscard]] inline bool processor_clock() {
+  const char* text = std::getenv("SDEPTH_BENCH_CLOCK");
+  return text && std::string_view(text) == "processor";
+}
 [[nodiscard]] inline int chosen_steps(int otherwise) { return from_environment("SDEPTH_BENCH_STEPS", otherwise); }
 
 }  // namespace sdepth::bench

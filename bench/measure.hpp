@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <ctime>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -27,6 +28,14 @@ template <class F>
   const auto start = std::chrono::steady_clock::now();
   f();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Seconds of processor time, over all threads of the program: with one thread and on a machine that others use, what seconds() would be on a quiet one.
+template <class F>
+[[nodiscard]] double processor_seconds(const F& f) {
+  const std::clock_t start = std::clock();
+  f();
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
 }
 
 /// Multiply-adds in chains of their own: 12 chains keep two units of 4 cycles' latency busy. Returns their floating-point operations.

@@ -16,12 +16,17 @@
 namespace programs {
 
 template <class Net, class Backend>
-[[nodiscard]] std::vector<float> classify_with(const Task& task) {
+[[nodiscard]] std::shared_ptr<sdepth::Weights<Net, Backend>> loaded_weights(const Task& task) {
   using T = typename Backend::Scalar;
-  constexpr int batch = 128;
-  const auto weights = std::make_shared<sdepth::Weights<Net, Backend>>();
+  auto weights = std::make_shared<sdepth::Weights<Net, Backend>>();
   sdepth::take_weights<T>(task.weights, weights->tensors(), weights->parameters().data(), weights->running().data(), "", task.where);
-  sdepth::Inference<Net, Backend> network(weights, task.survival, task.scaling, batch, task.threads);
+  return weights;
+}
+
+template <class Net, class Backend>
+[[nodiscard]] std::vector<float> classify_with(const Task& task) {
+  constexpr int batch = 128;
+  sdepth::Inference<Net, Backend> network(loaded_weights<Net, Backend>(task), task.survival, task.scaling, batch, task.threads);
 
   std::vector<float> logits, images;
   const std::size_t numbers = task.pictures.shape.size();

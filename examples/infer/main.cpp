@@ -1,4 +1,4 @@
-// infer: runs trained weights over a test set, prints the error and writes the logits.
+// infer: runs trained weights over a test set, prints the error and writes the logits; and what becomes of the error with fewer residual blocks.
 //
 // What it needs besides the weights travels in the metadata of model.safetensors, so for train's own files
 //
@@ -6,6 +6,10 @@
 //
 // is enough. Files from elsewhere need --model and --data, and the other options where train's defaults are not what they were trained with.
 // An option that is given wins over the metadata, with a note.
+//
+//     infer --weights DIR/model.safetensors --block-removal blocks.csv --depth-curve curve.csv
+//
+// writes the error without each block, and error against time when blocks are dropped by that, or by survival.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -26,6 +30,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/data/catalog.hpp>
+#include <sdepth/io/csv.hpp>
 #include <sdepth/io/npy.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
@@ -33,6 +38,7 @@
 #include "../shared/card.hpp"
 #include "../shared/choices.hpp"
 #include "classify.hpp"
+#include "depth.hpp"
 
 namespace programs {
 
@@ -44,6 +50,9 @@ struct Options {
   int threads = sdepth::hardware_threads();
   std::string normalize, schedule, scaling;  // empty: as the file says
   std::optional<double> survival;
+  std::string block_removal, depth_curve;  // empty: not wanted
+  int depth_images = 2000;
+  int depth_points = 10;
 };
 
 [[nodiscard]] Options read_command_line(int count, char** words) {
@@ -63,6 +72,12 @@ struct Options {
   app.add_option("--scaling", o.scaling, "test: branches are multiplied by p now; train: they were divided by p in training")
       ->check(CLI::IsMember(scaling_names));
   app.add_option("--logits", o.logits, "writes float32 [N, classes], in the test set's order")->type_name("OUT.npy");
+  app.add_option("--block-removal", o.block_removal, "writes loss and error without each residual block in turn")->type_name("OUT.csv");
+  app.add_option("--depth-curve", o.depth_curve, "writes test error and time for fewer and fewer residual blocks")->type_name("OUT.csv");
+  app.add_option("--depth-images", o.depth_images, "the last N of the training part judge blocks; train holds those out")
+      ->check(CLI::Range(1, std::numeric_limits<int>::max()))
+      ->capture_default_str();
+  app.add_option("--depth-points", o.depth_points, "points of the curve")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--threads", o.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
   try {
     app.parse(count, words);
@@ -79,9 +94,11 @@ void note(const std::string& sentence) { std::cerr << "infer: note: " << sentenc
 
 /// The mean image of the training part of a data set, as train has it where nothing else is said: without what it holds out by default.
 [[nodiscard]] sdepth::Normalization paper_normalization(const std::string& data, sdepth::ImageSet& train) {
-  const int held_out = recipe_of(data, "").validation;
-  train.limit(std::max(1, train.size() - held_out));
-  return sdepth::Normalization::paper(train);
+  const sdepth::ImageSet held_out = train.split_off(std::min(recipe_of(data, "").validation, train.size() - 1));
+  const auto normalization = sdepth::Normalization::paper(train);
+  train.pixels.insert(train.pixels.end(), held_out.pixels.begin(), held_out.pixels.end());
+  train.labels.insert(train.labels.end(), held_out.labels.begin(), held_out.labels.end());
+  return normalization;
 }
 
 /// A file's own word, or the option that replaces it, or `otherwise` where there is neither.
@@ -123,6 +140,33 @@ void print_error(const sdepth::ImageSet& pictures, const std::vector<float>& log
             << " of " << sdepth::with_commas(pictures.labels.size()) << " images), loss " << sdepth::decimal(loss / count, 6) << '\n';
 }
 
+/// The error with fewer blocks. Blocks are judged by pictures that are neither the test set's nor, where train held some out, trained on.
+void write_depth(const Options& o, const Task& task, const std::string& data, sdepth::ImageSet& train) {
+  const int held_out = recipe_of(data, task.model).validation;
+  if (o.depth_images > held_out)
+    note("blocks are judged by the last " + std::to_string(o.depth_images) + " training pictures, of which train holds out " +
+         std::to_string(held_out) + " if not told otherwise");
+  const sdepth::ImageSet chosen_by = train.split_off(o.depth_images);
+  train.limit(10 * 128);  // norms are estimated on ten batches
+  // Both files are made before the work, which can be long.
+  std::optional<sdepth::CsvLog> removals, curve;
+  if (!o.block_removal.empty()) removals = sdepth::CsvLog::create(o.block_removal, "block,survival,loss,error");
+  if (!o.depth_curve.empty())
+    curve =
+        sdepth::CsvLog::create(o.depth_curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
+  const DepthResult result =
+      for_pictures(task.pictures, study_gray, study_colour, study_colour_100)(task, {chosen_by, train, curve ? o.depth_points : 0});
+  if (removals) {
+    for (const auto& [block, score] : result.removals)
+      removals->row(block, task.survival[static_cast<std::size_t>(block)], score.loss, score.error_rate());
+    removals->flush();
+  }
+  if (!curve) return;
+  for (const DepthPoint& point : result.curve)
+    curve->row(point.blocks, point.operations, point.milliseconds, point.by_survival, point.by_harm, point.by_harm_reestimated);
+  curve->flush();
+}
+
 int infer(int count, char** words) {
   const Options o = read_command_line(count, words);
   const sdepth::SafeTensors weights = sdepth::read_safetensors(o.weights);
@@ -143,7 +187,8 @@ int infer(int count, char** words) {
   const auto normalization = card && normalize == stored_normalize ? sdepth::Normalization::from_values(card->normalization, test.shape)
                              : normalize == "paper"                ? paper_normalization(data, train)
                                                                    : sdepth::Normalization::none();
-  train = {};
+  const bool needs_depth = !o.block_removal.empty() || !o.depth_curve.empty();
+  if (!needs_depth) train = {};
   const int blocks = with_network<Gray, 10>(model, []<class Net>() { return Net::residual_blocks; });
   const Task task{.model = model,
                   .weights = weights,
@@ -156,6 +201,7 @@ int infer(int count, char** words) {
   const std::vector<float> logits = for_pictures(test, classify_gray, classify_colour, classify_colour_100)(task);
   if (!o.logits.empty()) sdepth::write_npy(o.logits, logits, {test.size(), test.classes});
   print_error(test, logits);
+  if (needs_depth) write_depth(o, task, data, train);
   return 0;
 }
 

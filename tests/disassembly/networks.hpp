@@ -10,18 +10,20 @@ namespace disassembled {
 
 using namespace sdepth;
 
-template <int Inside, int Channels, class Gates>
-using Block = StochasticDepth<Residual<Conv<Inside>, BN, ReLU, Conv<Channels>, BN>, Gates>;
-template <class Gates>
-using Down = StochasticDepth<Residual<Conv<40, 3, 2>, BN, ReLU, Conv<32>, BN>, Gates>;
+template <int Inside, int Channels, class Schedule>
+using Block = StochasticDepth<Residual<Conv<Inside>, BN, ReLU, Conv<Channels>, BN>, Schedule>;
+template <class Schedule>
+using Down = StochasticDepth<Residual<Conv<40, 3, 2>, BN, ReLU, Conv<32>, BN>, Schedule>;
 
+/// Two blocks whose gates are drawn, one that is always open, one that is always closed, then `More`.
+template <class Gates, class... More>
+using NetWith = Network<Input<3, 16, 16>, Conv<16>, BN, ReLU, Repeat<2, Block<16, 16, LinearDecay<0.5>>>, Block<16, 16, Gates>, Down<Gates>,
+                        More..., GlobalAvgPool, Linear<10>>;
 #if CLOSED
-using Gates = FixedGates<1, 1, 0, 0, 0, 0, 0>;
-using Net = Network<Input<3, 16, 16>, Conv<16>, BN, ReLU, Repeat<2, Block<16, 16, Gates>>, Down<Gates>, Repeat<3, Block<24, 32, Gates>>,
-                    Block<24, 32, Gates>, GlobalAvgPool, Linear<10>>;
+using Gates = FixedGates<1, 1, 1, 0, 0, 0, 0, 0>;
+using Net = NetWith<Gates, Repeat<3, Block<24, 32, Gates>>, Block<24, 32, Gates>>;
 #else
-using Gates = FixedGates<1, 1, 0>;
-using Net = Network<Input<3, 16, 16>, Conv<16>, BN, ReLU, Repeat<2, Block<16, 16, Gates>>, Down<Gates>, GlobalAvgPool, Linear<10>>;
+using Net = NetWith<FixedGates<1, 1, 1, 0>>;
 #endif
 
 /// A whole training step, in a file of its own: what is inlined into it must not depend on what else its file holds.

@@ -19,6 +19,12 @@ using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
 using Mixed = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Drop<Residual<Conv<8>, BN>>, Residual<Conv<8>, BN>,
                       Drop<ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN>>, GlobalAvgPool, Linear<4>>;
 
+// The second block never runs, the third always does.
+template <int Channels>
+using Fixed = StochasticDepth<Residual<Conv<Channels>, BN>, FixedGates<0, 0, 1, 0>>;
+using PartlyFixed = Network<Input<3, 8, 8>, Conv<8>, ReLU, Drop<Residual<Conv<8>, BN>>, Repeat<2, Fixed<8>>, Drop<Residual<Conv<8>, BN>>,
+                            GlobalAvgPool, Linear<4>>;
+
 constexpr double whole = Net::operations_per_image;
 constexpr double same_branch =
     2 * 2.0 * 9 * 16 * 16 * 32 * 32;                // two 3×3 convolutions, 2 operations per multiply-add; the same in every group
@@ -62,6 +68,18 @@ TEST_CASE("a budget of operations drops no block more than it takes") {
     CHECK(keep_operations<Net>(order, fraction).keep == plan.keep);  // just enough
     if (dropped < 9) CHECK(keep_operations<Net>(order, fraction - 1e-9).keep == keep_blocks<Net>(order, 9 - dropped - 1).keep);
   }
+}
+
+TEST_CASE("what FixedGates decides is decided: it is in no order, and a closed block counts nowhere") {
+  const std::vector<int> order = drop_order_by_survival<PartlyFixed>();
+  CHECK(order == std::vector<int>{3, 0});
+  CHECK(gates_of<PartlyFixed>({}) == std::vector<std::uint8_t>{1, 0, 1, 1});
+  CHECK(blocks_kept<PartlyFixed>({}) == 3);
+  CHECK(keep_blocks<PartlyFixed>(order, 2).keep == std::vector<std::uint8_t>{1, 0, 1, 0});
+  CHECK(blocks_kept<PartlyFixed>(keep_blocks<PartlyFixed>(order, 1)) == 1);
+  CHECK_THROWS_WITH_AS(keep_blocks<PartlyFixed>(order, 4), doctest::Contains("between 1 and 3"), Error);
+  CHECK(keep_operations<PartlyFixed>(order, 1).keep == std::vector<std::uint8_t>{1, 0, 1, 1});
+  CHECK_THROWS_WITH_AS(gates_of<PartlyFixed>({{1, 0, 0, 1}}), doctest::Contains("block 2 is dropped but its FixedGates opens it"), Error);
 }
 
 TEST_CASE("what does not fit is refused in a sentence") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -70,6 +71,34 @@ TEST_CASE("train's own weights need no options, and the logits agree with the er
   run_program("infer", own_weights() + Words{"--limit", "7", "--logits", (folder / "few.npy").string()});
   const std::vector<float> few = read_logits(folder / "few.npy", 7);
   CHECK(std::equal(few.begin(), few.end(), logits.begin()));
+}
+
+TEST_CASE("the error without each block, and with fewer and fewer") {
+  ScratchFolder folder;
+  const fs::path blocks = folder / "blocks.csv", curve = folder / "curve.csv";
+  const Words study = own_weights() + Words{"--limit", "60", "--depth-images", "40", "--depth-points", "3"};
+  const Outcome outcome = run_program("infer", study + Words{"--block-removal", blocks.string(), "--depth-curve", curve.string()});
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(contains(outcome.errors, "judged by the last 40 training pictures"));  // of the synthetic set nothing is held out
+
+  const auto removals = read_csv(blocks, "block,survival,loss,error");
+  REQUIRE(removals.size() == 9);
+  for (std::size_t block = 0; block < 9; ++block) {
+    CHECK(removals[block][0] == static_cast<double>(block));
+    CHECK(removals[block][1] == doctest::Approx(1 - 0.5 * static_cast<double>(block + 1) / 9));
+    CHECK(removals[block][3] * 40 == doctest::Approx(std::round(removals[block][3] * 40)));  // of 40 pictures
+  }
+  const auto points = read_csv(curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
+  REQUIRE(points.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(points[i][0] == static_cast<double>(9 - 3 * i));
+  CHECK(points[0][1] == 1);
+  CHECK(points[0][3] == points[0][4]);  // with every block the order does not matter
+  CHECK(contains(outcome.output, "(" + std::to_string(std::lround(points[0][4] * 60)) + " of 60 images)"));
+  CHECK(points[2][1] < 0.5);
+
+  CHECK(contains(refusal("infer", study + Words{"--depth-curve", (folder / "nowhere" / "curve.csv").string()}), "cannot be written"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--limit", "5", "--depth-images", "999999", "--depth-curve", curve.string()}),
+                 "cannot hold out 999999"));
 }
 
 TEST_CASE("weights from elsewhere are read by options, and what is assumed is said") {

@@ -19,11 +19,13 @@ using namespace sdepth;
 
 namespace {
 
-template <class Block>
-using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
+template <class Block, Gating Gates = Gating::per_batch>
+using Drop = StochasticDepth<Block, LinearDecay<0.5>, Gates>;
 /// Norms on pixels as they come, in branches of 1 × 1 convolutions, and in a projection; few enough words to compute by hand below.
-using Net = Network<Input<3, 4, 4>, BN, ReLU, Drop<Residual<Conv<3, 1>, BN>>, Drop<ResidualWith<ProjectionShortcut, Conv<5, 1, 2>, BN>>,
-                    GlobalAvgPool, Linear<3>>;
+template <Gating Gates>
+using NetOf = Network<Input<3, 4, 4>, BN, ReLU, Drop<Residual<Conv<3, 1>, BN>, Gates>,
+                      Drop<ResidualWith<ProjectionShortcut, Conv<5, 1, 2>, BN>, Gates>, GlobalAvgPool, Linear<3>>;
+using Net = NetOf<Gating::per_batch>;
 
 template <class Backend>
 [[nodiscard]] Trainer<Net, Backend> some_trainer() {
@@ -191,6 +193,19 @@ TEST_CASE("threads and backends agree, and batches that do not come out even dif
     if (tensor.trainable()) continue;
     const auto a = reference.parameter(tensor.name), b = one.parameter(tensor.name);
     for (int c = 0; c < a.cols(); ++c) CHECK(a(0, c) == doctest::Approx(b(0, c)).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("where training had a gate for each image, the estimate has none: all images run what the plan keeps") {
+  const std::vector<float> images = some_images(8);
+  TrainingOptions options;
+  options.batch = 8;
+  for (const std::vector<std::uint8_t>& keep : {std::vector<std::uint8_t>{1, 1}, {0, 1}, {1, 0}}) {
+    Trainer<Net, Cpu<>> batch(options);
+    Trainer<NetOf<Gating::per_sample>, Cpu<>> sample(options);
+    reestimate_norms(*batch.weights(), NHWC<float>{images}, {keep});
+    reestimate_norms(*sample.weights(), NHWC<float>{images}, {keep});
+    CHECK(numbers(batch.weights()->running()) == numbers(sample.weights()->running()));
   }
 }
 

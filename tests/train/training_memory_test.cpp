@@ -38,7 +38,7 @@ TEST_CASE("the bytes of a step with given gates are those that the walk keeps, o
     CAPTURE(pattern);
     CHECK(bytes.likely == bytes.mean);  // nothing is left to chance
     CHECK(bytes.mean >= static_cast<double>(trainer.walk().activation_bytes()));
-    CHECK(bytes.mean <= 1.25 * static_cast<double>(trainer.walk().activation_bytes()));
+    CHECK(bytes.mean <= 1.3 * static_cast<double>(trainer.walk().activation_bytes()));
     CHECK(bytes.mean <= bytes.all_open);
   }
   const std::vector<std::uint8_t> open(blocks, 1);
@@ -48,10 +48,10 @@ TEST_CASE("the bytes of a step with given gates are those that the walk keeps, o
 }
 
 TEST_CASE("mean and spread over the gates are those of draws") {
-  using Deep = CifarResNet<110>;
+  using Deep = CifarResNet<1202>;
   const ActivationTable table = ActivationTableOf<Deep>::table(lanes);
   const ActivationBytes bytes = activation_bytes(table, Deep::survival, 128);
-  constexpr std::uint64_t draws = 4000;
+  constexpr std::uint64_t draws = 1000;
   double sum = 0, squares = 0, most = 0;
   std::vector<std::uint8_t> gates(Deep::residual_blocks);
   for (std::uint64_t step = 0; step < draws; ++step) {
@@ -64,7 +64,7 @@ TEST_CASE("mean and spread over the gates are those of draws") {
     most = std::max(most, kept);
   }
   CHECK(sum / draws == doctest::Approx(bytes.mean).epsilon(0.01));
-  CHECK(std::sqrt(squares / draws) == doctest::Approx((bytes.likely - bytes.mean) / 6).epsilon(0.05));
+  CHECK(std::sqrt(squares / draws) == doctest::Approx((bytes.likely - bytes.mean) / 6).epsilon(0.1));
   CHECK(most < bytes.likely);
   CHECK(bytes.likely < bytes.all_open);
 }

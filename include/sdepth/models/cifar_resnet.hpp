@@ -14,12 +14,13 @@ using BasicBlock = Residual<Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>,
 ///
 /// @tparam Image     Input<C, H, W>, H and W divisible by 4
 /// @tparam Schedule  survival probabilities, replaceable at run time (Trainer::set_survival); Uniform<1.0> is the constant-depth network
+/// @tparam Gates     a gate for the batch, as in the paper, or one for each image
 /// Source: He et al., CVPR 2016, section 4.2; Huang et al., ECCV 2016, section 4.
-template <class Image, int Classes, int BlocksPerGroup, class Schedule = LinearDecay<0.5>>
+template <class Image, int Classes, int BlocksPerGroup, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
 struct CifarResNetOf {
   static_assert(BlocksPerGroup >= 2, "CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers");
   template <int Channels, int Stride = 1>
-  using Block = StochasticDepth<BasicBlock<Channels, Stride>, Schedule>;
+  using Block = StochasticDepth<BasicBlock<Channels, Stride>, Schedule, Gates>;
   using type = Network<Image, Conv<16>, BN, ReLU,                            //
                        Repeat<BlocksPerGroup, Block<16>>,                    //
                        Block<32, 2>, Repeat<BlocksPerGroup - 1, Block<32>>,  //
@@ -27,7 +28,7 @@ struct CifarResNetOf {
 };
 
 /// The same by its number of layers: CifarResNet<110> is the paper's.
-template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>>
-using CifarResNet = typename CifarResNetOf<Image, Classes, (Layers - 2) / 6, Schedule>::type;
+template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
+using CifarResNet = typename CifarResNetOf<Image, Classes, (Layers - 2) / 6, Schedule, Gates>::type;
 
 }  // namespace sdepth

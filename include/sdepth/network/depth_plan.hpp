@@ -20,8 +20,14 @@ struct DepthPlan {
   std::vector<std::uint8_t> keep;  // [residual blocks], 1: runs, 0: dropped; empty: every block runs
 };
 
+/// Whether a plan may drop the block: it stands in a StochasticDepth, and its gate is not the compiler's.
+template <class Net>
+[[nodiscard]] constexpr bool may_drop(int block) noexcept {
+  return Net::stochastic[static_cast<std::size_t>(block)] && !Net::fixed[static_cast<std::size_t>(block)];
+}
+
 /// The plan with one entry for each block; what FixedGates closes never runs.
-/// Throws Error where it has more or fewer, or drops a block outside StochasticDepth.
+/// Throws Error where it has more or fewer, or drops a block that always runs.
 template <class Net>
 [[nodiscard]] std::vector<std::uint8_t> gates_of(const DepthPlan& plan) {
   constexpr auto blocks = static_cast<std::size_t>(Net::residual_blocks);
@@ -32,7 +38,10 @@ template <class Net>
     const bool keep = plan.keep.empty() || plan.keep[block] != 0;
     if (!keep && !Net::stochastic[block])
       fail("depth plan: block ", block, " is dropped but stands outside StochasticDepth, so the network was never trained without it");
-    gates[block] = keep && !(Net::fixed[block] && Net::survival[block] == 0);
+    const bool closed = Net::fixed[block] && Net::survival[block] == 0;
+    if (!keep && Net::fixed[block] && !closed)
+      fail("depth plan: block ", block, " is dropped but its FixedGates opens it for ever; close it there");
+    gates[block] = keep && !closed;
   }
   return gates;
 }
@@ -61,10 +70,12 @@ template <class Net>
   if (survival.empty()) survival = Net::survival;
   check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
   std::vector<int> order;
-  for (int block = Net::residual_blocks - 1; block >= 0; --block)
-    if (Net::stochastic[static_cast<std::size_t>(block)]) order.push_back(block);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return survival[static_cast<std::size_t>(a)] < survival[static_cast<std::size_t>(b)]; });
+  for (int block = 0; block < Net::residual_blocks; ++block)
+    if (may_drop<Net>(block)) order.push_back(block);
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    const double p = survival[static_cast<std::size_t>(a)], q = survival[static_cast<std::size_t>(b)];
+    return p < q || (p == q && a > b);
+  });
   return order;
 }
 
@@ -76,7 +87,7 @@ template <class Net>
     if (block < 0 || block >= Net::residual_blocks)
       fail("drop order: found block ", block, ", expected numbers from 0 to ", Net::residual_blocks - 1);
     std::uint8_t& keep = plan.keep[static_cast<std::size_t>(block)];
-    if (!keep) fail("drop order: block ", block, " stands in it twice");
+    if (!keep) fail("drop order: block ", block, " stands in it twice, or never runs");
     keep = 0;
   }
   return {gates_of<Net>(plan)};
@@ -86,10 +97,10 @@ template <class Net>
 /// Throws Error where that is more than the network has, or less than are left when the whole order is dropped.
 template <class Net>
 [[nodiscard]] DepthPlan keep_blocks(std::span<const int> order, int blocks) {
-  const int fewest = Net::residual_blocks - static_cast<int>(order.size());
-  if (blocks < fewest || blocks > Net::residual_blocks)
-    fail("depth plan: expected between ", fewest, " and ", Net::residual_blocks, " residual blocks to keep, found ", blocks);
-  return drop_first<Net>(order, Net::residual_blocks - blocks);
+  const int most = blocks_kept<Net>({}), fewest = most - static_cast<int>(order.size());
+  if (blocks < fewest || blocks > most)
+    fail("depth plan: expected between ", fewest, " and ", most, " residual blocks to keep, found ", blocks);
+  return drop_first<Net>(order, most - blocks);
 }
 
 /// The plan that drops blocks in the given order until no more than `fraction` of the whole network's operations are left.
@@ -97,12 +108,13 @@ template <class Net>
 template <class Net>
 [[nodiscard]] DepthPlan keep_operations(std::span<const int> order, double fraction) {
   if (!(fraction > 0 && fraction <= 1)) fail("depth plan: expected a fraction of the operations in (0, 1], found ", fraction);
+  const double whole = operations_of<Net>({});
   for (int dropped = 0; dropped <= static_cast<int>(order.size()); ++dropped) {
     DepthPlan plan = drop_first<Net>(order, dropped);
-    if (operations_of<Net>(plan) / Net::operations_per_image <= fraction) return plan;
+    if (operations_of<Net>(plan) / whole <= fraction) return plan;
   }
   fail("depth plan: ", fraction, " of the operations cannot be reached, since without all ", order.size(), " blocks of the order ",
-       operations_of<Net>(drop_first<Net>(order, static_cast<int>(order.size()))) / Net::operations_per_image, " are left");
+       operations_of<Net>(drop_first<Net>(order, static_cast<int>(order.size()))) / whole, " are left");
 }
 
 }  // namespace sdepth

@@ -29,6 +29,7 @@ template <class Net, class Backend, template <class> class Layout, class Number>
                                   options.threads);
   Score score = score_of(network.predict(images), labels, classes);
   score.blocks_run = blocks_kept<Net>(plan);
+  score.branches_run = score.images * score.blocks_run;
   return score;
 }
 
@@ -49,7 +50,7 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   DepthPlan without{gates_of<Net>(plan)};
   std::vector<BlockRemoval> removals;
   for (std::size_t block = 0; block < without.keep.size(); ++block) {
-    if (!Net::stochastic[block] || !without.keep[block]) continue;
+    if (!may_drop<Net>(static_cast<int>(block)) || !without.keep[block]) continue;
     without.keep[block] = 0;
     removals.push_back({static_cast<int>(block), score_at_depth(weights, without, images, labels, options)});
     without.keep[block] = 1;

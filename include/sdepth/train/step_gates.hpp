@@ -25,15 +25,11 @@ class StepGates {
   /// Draws those of a step of N images. @param survival  [residual blocks]
   void draw(std::uint64_t seed, std::uint64_t step, std::span<const double> survival, int images) {
     resize(images);
-    for (std::size_t block = 0; block < blocks; ++block) {
-      const int index = static_cast<int>(block);
-      const std::span<std::uint8_t> row = of_block(block);
-      if (Net::gating[block] == Gating::per_sample)
-        draw_image_gates(seed, step, index, survival[block], row);
-      else if (Net::gating[block] == Gating::per_sample_exact)
-        draw_exact_image_gates(seed, step, index, survival[block], row);
-      else
-        std::fill(row.begin(), row.end(), std::uint8_t{gate_open(seed, step, index, survival[block])});
+    if constexpr (Net::per_sample) {
+      for (std::size_t block = 0; block < open_.size(); ++block)
+        draw_row(seed, step, static_cast<int>(block), survival[block], of_block(block));
+    } else {
+      draw_gates(seed, step, survival, gates_);
     }
     count();
   }
@@ -55,12 +51,12 @@ class StepGates {
              " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
     }
     resize(images);
-    for (std::size_t block = 0; block < blocks; ++block)
+    for (std::size_t block = 0; block < open_.size(); ++block)
       for (std::size_t n = 0; std::uint8_t& gate : of_block(block)) gate = given[block * per_block + (each_image ? n++ : 0)] != 0;
     count();
   }
 
-  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(blocks * per_block_); }
+  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(open_.size() * per_block_); }
   /// Whether the block runs for any image.
   [[nodiscard]] bool open(int block) const noexcept { return open_[static_cast<std::size_t>(block)] != 0; }
   [[nodiscard]] int blocks_run() const noexcept { return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})); }
@@ -68,6 +64,15 @@ class StepGates {
   [[nodiscard]] std::int64_t branches_run() const noexcept { return branches_run_; }
 
  private:
+  static void draw_row(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> row) {
+    const Gating gating = Net::gating[static_cast<std::size_t>(block)];
+    if (gating == Gating::per_sample)
+      draw_image_gates(seed, step, block, survival, row);
+    else if (gating == Gating::per_sample_exact)
+      draw_exact_image_gates(seed, step, block, survival, row);
+    else
+      std::fill(row.begin(), row.end(), std::uint8_t{gate_open(seed, step, block, survival)});
+  }
   void resize(int images) {
     images_ = images;
     per_block_ = Net::per_sample ? static_cast<std::size_t>(images) : 1;
@@ -77,7 +82,7 @@ class StepGates {
   }
   void count() {
     branches_run_ = 0;
-    for (std::size_t block = 0; block < blocks; ++block) {
+    for (std::size_t block = 0; block < open_.size(); ++block) {
       const std::span<const std::uint8_t> row = of_block(block);
       const auto open = std::count(row.begin(), row.end(), std::uint8_t{1});
       open_[block] = open > 0;

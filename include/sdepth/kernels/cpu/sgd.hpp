@@ -29,7 +29,9 @@ void sgd_range(std::size_t first, std::size_t last, const SgdStep& step, float* 
   std::size_t i = first;
   for (; i + lanes<Arch> <= last; i += lanes<Arch>) {
     const Vector<Arch> g = HasGradient ? load<Arch>(gradient + i) : all<Arch>(0.0F);
-    const auto [w, v] = apply(load<Arch>(weights + i), g, load<Arch>(velocity + i), all<Arch>, fma<Arch>);
+    const auto [w, v] = apply(
+        load<Arch>(weights + i), g, load<Arch>(velocity + i), [](float x) { return all<Arch>(x); },
+        [](const Vector<Arch>& a, const Vector<Arch>& b, const Vector<Arch>& c) { return fma<Arch>(a, b, c); });
     store<Arch>(weights + i, w);
     store<Arch>(velocity + i, v);
   }

@@ -1,0 +1,76 @@
+// The same with the network's type.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/network/depth_plan.hpp>
+#include <sdepth/train/block_removal.hpp>
+#include <sdepth/train/norm_estimate.hpp>
+
+#include "classify_with.hpp"
+#include "depth.hpp"
+
+namespace programs {
+
+/// Pictures as the network reads them.
+struct Numbers {
+  std::vector<float> images;
+  std::vector<int> labels;
+  Numbers(const sdepth::ImageSet& set, const sdepth::Normalization& normalization)
+      : images(set.pixels.size()), labels(set.labels.begin(), set.labels.end()) {
+    for (int i = 0; i < set.size(); ++i) normalization.apply(set.image(i), images.data() + static_cast<std::size_t>(i) * set.shape.size());
+  }
+};
+
+template <class Net, class Backend>
+[[nodiscard]] DepthResult study_depth_with(const Task& task, const DepthStudy& study) {
+  using sdepth::NHWC;
+  auto weights = loaded_weights<Net, Backend>(task);
+  const sdepth::TestOptions options{.survival = task.survival, .scaling = task.scaling, .batch = 128, .threads = task.threads};
+  DepthResult result;
+  const Numbers chosen_by(study.chosen_by, task.normalization);
+  result.removals = sdepth::remove_each_block(*weights, NHWC<float>{chosen_by.images}, chosen_by.labels, options);
+  if (study.points == 0) return result;
+
+  const std::vector<int> by_harm = sdepth::drop_order_by_harm(result.removals),
+                         by_survival = sdepth::drop_order_by_survival<Net>(task.survival);
+  const Numbers test(task.pictures, task.normalization), training(study.training, task.normalization);
+  const std::vector<typename Backend::Scalar> running(weights->running().span().begin(), weights->running().span().end());
+  std::vector<float> logits(test.labels.size() * Net::output.size());
+  const auto error = [&](const sdepth::DepthPlan& plan) {
+    return sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options).error_rate();
+  };
+  const int points = std::min(study.points, Net::residual_blocks);
+  for (int point = 0; point < points; ++point) {
+    const int blocks = Net::residual_blocks - Net::residual_blocks * point / points;
+    const sdepth::DepthPlan plan = sdepth::keep_blocks<Net>(by_harm, blocks);
+    DepthPoint& at = result.curve.emplace_back();
+    at.blocks = blocks;
+    at.operations = sdepth::operations_of<Net>(plan) / Net::operations_per_image;
+    at.by_survival = error(sdepth::keep_blocks<Net>(by_survival, blocks));
+    using Folded = sdepth::FoldedWeights<Net, Backend>;
+    sdepth::Inference<Net, Backend> network(std::make_shared<const Folded>(*weights, task.survival, task.scaling, plan), options.batch,
+                                            options.threads);
+    const auto start = std::chrono::steady_clock::now();
+    network.predict(NHWC<float>{test.images}, logits);
+    at.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / task.pictures.size();
+    at.by_harm = sdepth::score_of(logits, test.labels, task.pictures.classes).error_rate();
+    sdepth::reestimate_norms(*weights, NHWC<float>{training.images}, plan, options);
+    at.by_harm_reestimated = error(plan);
+    std::copy(running.begin(), running.end(), weights->running().data());
+  }
+  return result;
+}
+
+/// The same by the network's name, for the pictures and classes of a .cpp.
+template <class Image, int Classes>
+[[nodiscard]] DepthResult study_by_name(const Task& task, const DepthStudy& study) {
+  return with_network<Image, Classes>(task.model, [&]<class Net>() { return study_depth_with<Net, sdepth::Cpu<>>(task, study); });
+}
+
+}  // namespace programs
