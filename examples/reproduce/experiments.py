@@ -4,6 +4,7 @@ An Experiment compares variants of a network on one data set; a group is a table
 of Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016: test errors in percent, times as printed in table 2.
 """
 
+import json
 from dataclasses import dataclass
 
 PAPER_SCHEDULE = "the paper's schedule"
@@ -26,6 +27,15 @@ class Variant:
 
     def words(self):
         return [word for name, value in self.options.items() for word in (["--" + name] if value is None else ["--" + name, str(value)])]
+
+    def differs_from(self, stored):
+        """The first option that a run with these stored options has otherwise, as text; empty where it is a run of this variant."""
+        for name, value in self.options.items():
+            flag = name.removeprefix("no-") if value is None else name
+            wanted = not name.startswith("no-") if value is None else value
+            if stored.get(flag) != wanted:
+                return f"--{flag} {json.dumps(stored.get(flag))}, not {json.dumps(wanted)}"
+        return ""
 
     def images(self):
         """Images of an epoch of training, and of the evaluation after it."""
@@ -74,11 +84,11 @@ def depth_sweep(models, probabilities, **options):
 
 
 EXPERIMENTS = {e.name: e for e in (
-    Experiment("cifar10-110-augmented", "CIFAR-10 with augmentation, 110 layers", 500,
+    Experiment("cifar10-110", "CIFAR-10 with augmentation, 110 layers", 500,
                pair((6.41, 5.25), model="resnet110", data="cifar10"), paper_time=(20 * 60 + 42, 15 * 60 + 7)),
     Experiment("cifar10-110-unaugmented", "CIFAR-10 without augmentation, 110 layers", 500,
                pair((13.63, 11.66), model="resnet110", data="cifar10", no_augment=None)),
-    Experiment("cifar100-110-augmented", "CIFAR-100 with augmentation, 110 layers", 500,
+    Experiment("cifar100-110", "CIFAR-100 with augmentation, 110 layers", 500,
                pair((27.76, 24.98), model="resnet110", data="cifar100"), paper_time=(20 * 60 + 51, 15 * 60 + 20)),
     Experiment("cifar100-110-unaugmented", "CIFAR-100 without augmentation, 110 layers", 500,
                pair((44.74, 37.8), model="resnet110", data="cifar100", no_augment=None)),
@@ -92,27 +102,28 @@ EXPERIMENTS = {e.name: e for e in (
                depth_sweep(("resnet20", "resnet56", "resnet110"), (0.2, 0.4, 0.5, 0.6, 0.8, 1.0), data="cifar10"), kind="depth"),
 
     Experiment("cifar10-56", "CIFAR-10 with augmentation, 56 layers", 500, pair(model="resnet56", data="cifar10"), (1, 2, 3)),
-    Experiment("cifar10-20-survival", "CIFAR-10 with augmentation, 20 layers: survival probabilities", 500,
-               survival_sweep((0.2, 0.4, 0.6, 0.8), model="resnet20", data="cifar10"), kind="survival"),
+    Experiment("cifar10-20", "CIFAR-10 with augmentation, 20 layers: survival probabilities", 500,
+               survival_sweep((0.2, 0.5, 0.8), model="resnet20", data="cifar10"), kind="survival"),
     Experiment("fashion-56", "Fashion-MNIST with augmentation, 56 layers", 20,
-               pair(model="resnet56", data="fashion-mnist", validation=5000), (1, 2, 3), OWN_SCHEDULE),
-    Experiment("fashion-20-survival", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
-               survival_sweep((0.2, 0.4, 0.6, 0.8), model="resnet20", data="fashion-mnist", validation=5000), (1,), OWN_SCHEDULE, kind="survival"),
+               pair(model="resnet56", data="fashion-mnist"), (1, 2, 3), OWN_SCHEDULE),
+    Experiment("fashion-20", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
+               survival_sweep((0.2, 0.5, 0.8), model="resnet20", data="fashion-mnist"), (1,), OWN_SCHEDULE, kind="survival"),
     Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
                pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
 )}
 
 GROUPS = {
-    "table-1": ("test errors", ("cifar10-110-augmented", "cifar10-110-unaugmented", "cifar100-110-augmented", "cifar100-110-unaugmented",
+    "table-1": ("test errors", ("cifar10-110", "cifar10-110-unaugmented", "cifar100-110", "cifar100-110-unaugmented",
                                 "svhn-152", "cifar10-1202")),
-    "table-2": ("training times", ("cifar10-110-augmented", "cifar100-110-augmented", "svhn-152")),
-    "figure-3": ("error and loss by epoch on CIFAR", ("cifar10-110-augmented", "cifar100-110-augmented")),
+    "table-2": ("training times", ("cifar10-110", "cifar100-110", "svhn-152")),
+    "figure-3": ("error and loss by epoch on CIFAR", ("cifar10-110", "cifar100-110")),
     "figure-4": ("error and loss by epoch on SVHN", ("svhn-152",)),
-    "figure-5": ("error and loss by epoch with 1202 layers", ("cifar10-1202", "cifar10-110-augmented")),
-    "figure-7": ("mean |gradient| of the first block's first convolution by epoch", ("cifar10-110-augmented",)),
+    "figure-5": ("error and loss by epoch with 1202 layers", ("cifar10-1202", "cifar10-110")),
+    "figure-7": ("mean |gradient| of the first block's first convolution by epoch", ("cifar10-110",)),
     "figure-8-left": ("error against p_L, linear and uniform", ("cifar10-110-survival",)),
     "figure-8-right": ("error by depth and p_L", ("cifar10-depth-survival",)),
-    "cifar10-110": ("another name", ("cifar10-110-augmented",)),
+    "cifar10-110-augmented": ("another name", ("cifar10-110",)),
+    "cifar100-110-augmented": ("another name", ("cifar100-110",)),
 }
 
 

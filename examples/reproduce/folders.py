@@ -15,6 +15,8 @@ class RunState:
     epochs: int  # asked for
     done: int  # whole epochs trained
     rows: list = field(default_factory=list)
+    options: dict = field(default_factory=dict)  # of train, as the checkpoint has them
+    harm: list = field(default_factory=list)  # lines of harm.csv, if it was measured
 
     @property
     def finished(self):
@@ -53,7 +55,9 @@ def read_run(folder):
     metadata = metadata_of(folder / "checkpoint.safetensors")
     done = int(metadata["epoch"])
     rows = [row for row in rows_of(folder / "metrics.csv") if row["epoch"] <= done]
-    return RunState(json.loads(metadata["program"])["options"]["epochs"], done, rows)
+    harm = rows_of(folder / "harm.csv") if (folder / "harm.csv").exists() else []
+    options = json.loads(metadata["program"])["options"]
+    return RunState(options["epochs"], done, rows, options, harm)
 
 
 def mean_and_spread(values):

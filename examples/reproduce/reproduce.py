@@ -71,6 +71,7 @@ def read_command_line():
                         help="shorten all schedules by the same factor so that everything named takes about so long")
     length.add_argument("--epochs", type=positive(int), help="length of each run; without both: the whole schedule")
     parser.add_argument("--seeds", type=number_list, metavar="N,N", help="instead of the experiment's own")
+    parser.add_argument("--block-harm", action="store_true", help="after each run, measure the error without each block; for finished ones as well")
     parser.add_argument("--out", type=Path, default=Path("reproduced"), metavar="DIR", help="where the runs' folders lie (default: %(default)s)")
     parser.add_argument("--report-dir", type=Path, metavar="DIR", help="where results.md and plots go (default: --out)")
     parser.add_argument("--note", default="", help="a sentence for the head of results.md: the machine, or where the data came from")
@@ -206,10 +207,13 @@ def run_one(experiment, variant, seed, epochs, line, trainer):
             print(f"{folder}: another process is training it; left to that one", flush=True)
             return False
         state = read_run(folder)
-        if state and state.finished:
+        if state and (difference := variant.differs_from(state.options)):
+            raise Failure(f"{folder} was trained with {difference}; choose another --out")
+        harm = ["--block-harm"] if line.block_harm else []
+        if state and state.finished and (state.harm or not harm):
             print(f"{folder}: finished", flush=True)
             return True
-        words = ["--resume", str(folder)] if state else [*experiment.command(variant, epochs, seed), "--out", str(folder)]
+        words = (["--resume", str(folder)] if state else [*experiment.command(variant, epochs, seed), "--out", str(folder)]) + harm
         done = trainer.run(words, lock)
         if not done:
             print(f"reproduce: {folder} failed, see above", file=sys.stderr)

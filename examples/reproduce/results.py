@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import sys
 from pathlib import Path
 
 from experiments import EXPERIMENTS, GROUPS
@@ -21,7 +22,10 @@ def runs_in(out, experiment):
         for folder in Path(out).glob(prefix + "*"):
             seed = folder.name[len(prefix):]
             state = read_run(folder) if seed.isdigit() else None
-            if state and state.rows:
+            difference = variant.differs_from(state.options) if state else ""
+            if difference:
+                print(f"reproduce: {folder} was trained with {difference}, so it is left out", file=sys.stderr)
+            elif state and state.rows:
                 found.setdefault(variant.name, {})[int(seed)] = state
     return {name: dict(sorted(seeds.items())) for name, seeds in found.items()}
 
@@ -113,6 +117,17 @@ def curve_chart(experiment, runs, column, title, unit, may_be_log=False):
     return line_chart(f"{experiment.title}: {title}", unit, "epoch", curves, sorted(marks) if len(marks) <= 4 else (), may_be_log)
 
 
+def harm_chart(experiment, runs):
+    """Error of the network without one block, for each block: bold the mean over the seeds, thin the seeds."""
+    curves = []
+    for variant in experiment.variants:
+        seeds = [[(row["block"], row["error"]) for row in state.harm] for state in runs.get(variant.name, {}).values() if state.harm]
+        if seeds:
+            mean = [(points[0][0], sum(error for _, error in points) / len(points)) for points in zip(*seeds)]
+            curves.append((variant.name, [mean, *(seeds if len(seeds) > 1 else [])], {}))
+    return line_chart(f"{experiment.title}: without one block", "error on the validation images, percent", "block", curves, may_be_log=True)
+
+
 def _sweep_errors(experiment, runs):
     """{variant: (mean, spread)} of the test error at the lowest validation error, from finished runs."""
     errors = {}
@@ -147,7 +162,8 @@ def charts_of(experiment, runs):
         charts = [("error", "test error by epoch", curve_chart(experiment, runs, "test_error", "test error", "percent")),
                   ("loss", "training loss by epoch", curve_chart(experiment, runs, "train_loss", "training loss", "cross-entropy per image", True)),
                   ("gradient", "mean |gradient| by epoch",
-                   curve_chart(experiment, runs, "gradient", "gradient in the first block", "mean |∂loss/∂w| of its first convolution", True))]
+                   curve_chart(experiment, runs, "gradient", "gradient in the first block", "mean |∂loss/∂w| of its first convolution", True)),
+                  ("harm", "error without one block", harm_chart(experiment, runs))]
     else:
         charts = [("survival", "test error against survival probability", sweep_chart(experiment, runs))]
     return [(f"{experiment.name}-{name}.svg", alternative, svg) for name, alternative, svg in charts if svg]
@@ -180,7 +196,7 @@ def write_results(out, target, note=""):
     if not parts:
         return None
     head = ("# Results\n\nWritten by examples/reproduce/reproduce.py from the metrics.csv of each run. Test errors are those at the epoch with the "
-            "lowest validation error, the paper's rule; the spread is the standard deviation over seeds; unfinished runs count in no mean.\n")
+            "lowest validation error, the paper's rule, or without validation images of the last epoch; the spread is the standard deviation over seeds; unfinished runs count in no mean.\n")
     path = target / "results.md"
     path.write_text(head + (f"\n{note}\n" if note else "") + "\n" + "\n".join(parts), encoding="utf-8")
     return path

@@ -34,9 +34,9 @@ struct RunData {
   return {std::move(train), std::move(validation), std::move(test), normalization};
 }
 
-/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0.
+/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. @param plan  the blocks that run
 [[nodiscard]] inline sdepth::Score evaluate_set(Learner& learner, const sdepth::ImageSet& set, const sdepth::Normalization& normalization,
-                                                int batch) {
+                                                int batch, const sdepth::DepthPlan& plan = {}) {
   sdepth::Score total;
   std::vector<float> images;
   std::vector<int> labels;
@@ -48,7 +48,7 @@ struct RunData {
       normalization.apply(set.image(first + i), images.data() + static_cast<std::size_t>(i) * set.shape.size());
       labels.push_back(set.labels[static_cast<std::size_t>(first + i)]);
     }
-    const sdepth::Score part = learner.evaluate(images, labels);
+    const sdepth::Score part = learner.evaluate(images, labels, plan);
     total.loss += part.loss * static_cast<double>(count);
     total.errors += part.errors;
     total.images += count;

@@ -13,6 +13,8 @@
 #include <sdepth/core/shape.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/safetensors.hpp>
+#include <sdepth/network/depth_plan.hpp>
+#include <sdepth/network/training_memory.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/trainer.hpp>
 
@@ -24,6 +26,8 @@ struct NetworkFacts {
   std::size_t parameters = 0;
   double operations = 0;                  // every block open
   std::vector<double> branch_operations;  // [residual blocks], what skipping each saves
+  sdepth::ActivationTable activations;    // in float32
+  std::size_t stored_numbers = 0;         // parameters and running statistics, padding included
 };
 
 /// A Trainer behind an interface: one virtual call per step, nothing virtual below it.
@@ -36,7 +40,9 @@ class Learner {
 
   /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
   virtual sdepth::Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) = 0;
-  [[nodiscard]] virtual sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) = 0;
+  /// @param plan  the blocks that run
+  [[nodiscard]] virtual sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels,
+                                               const sdepth::DepthPlan& plan) = 0;
 
   /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out; not-a-number where the block was skipped.
   [[nodiscard]] virtual double first_gradient() = 0;
@@ -45,7 +51,6 @@ class Learner {
   virtual void set_survival(std::span<const double> survival) = 0;
   [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
   [[nodiscard]] virtual std::uint64_t steps() const = 0;
-  [[nodiscard]] virtual NetworkFacts facts() const = 0;
 
   virtual void load_weights(const sdepth::SafeTensors& file, const std::string& where) = 0;
   virtual void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) = 0;
@@ -58,5 +63,11 @@ using MakeLearner = std::unique_ptr<Learner>(const std::string& model, const sde
 MakeLearner make_gray_learner;        // 1 x 28 x 28, 10 classes
 MakeLearner make_colour_learner;      // 3 x 32 x 32, 10 classes
 MakeLearner make_colour_100_learner;  // 3 x 32 x 32, 100 classes
+
+/// The facts of a network by name, without making it. Throws Error where there is none of that name.
+using FindFacts = NetworkFacts(const std::string& model);
+FindFacts gray_network_facts;
+FindFacts colour_network_facts;
+FindFacts colour_100_network_facts;
 
 }  // namespace programs

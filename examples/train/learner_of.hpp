@@ -1,44 +1,22 @@
 // The learner of one network type, over the library's trainer.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string>
-#include <type_traits>
-#include <utility>
-#include <vector>
 
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/network/network.hpp>
+#include <sdepth/network/training_memory.hpp>
 #include <sdepth/train/trainer.hpp>
 
 #include "../shared/choices.hpp"
 #include "learner.hpp"
 
 namespace programs {
-
-/// Floating-point operations of each residual branch's forward pass: what an image saves where the block is skipped.
-template <class Net>
-struct BranchOperations;
-template <class Input, class... Words>
-struct BranchOperations<sdepth::Network<Input, Words...>> {
-  [[nodiscard]] static std::vector<double> of_each_block() {
-    std::vector<double> operations;
-    const auto visit = [&]<class Word, sdepth::Shape In>(std::type_identity<Word>, std::integral_constant<sdepth::Shape, In>) {
-      using Block = typename sdepth::BlockTraits<Word>::Block;
-      if constexpr (!std::is_void_v<Block>)
-        operations.insert(operations.end(), static_cast<std::size_t>(sdepth::BlockTraits<Word>::count),
-                          2.0 * sdepth::WordPlan<Block, In>::branch_multiply_adds);
-    };
-    using Net = sdepth::Network<Input, Words...>;
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (visit(std::type_identity<Words>{}, std::integral_constant<sdepth::Shape, Net::shapes[I]>{}), ...);
-    }(std::index_sequence_for<Words...>{});
-    return operations;
-  }
-};
 
 template <class Net, class Backend>
 class LearnerOf final : public Learner {
@@ -49,12 +27,13 @@ class LearnerOf final : public Learner {
     const sdepth::NHWC<float> pictures{images};
     return gates.empty() ? trainer_.step(pictures, labels) : trainer_.step(pictures, labels, gates);
   }
-  sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels) override {
-    return trainer_.evaluate(sdepth::NHWC<float>{images}, labels);
+  sdepth::Score evaluate(std::span<const float> images, std::span<const int> labels, const sdepth::DepthPlan& plan) override {
+    return trainer_.evaluate(sdepth::NHWC<float>{images}, labels, plan);
   }
 
   double first_gradient() override {
-    if (trainer_.gates()[0] == 0) return std::numeric_limits<double>::quiet_NaN();
+    const auto gates = trainer_.gates();  // a row of them for each block
+    if (std::ranges::count(gates.first(gates.size() / Net::residual_blocks), 1) == 0) return std::numeric_limits<double>::quiet_NaN();
     return trainer_.gradient("blocks.0.conv1.weight").template cast<double>().cwiseAbs().mean();
   }
 
@@ -62,9 +41,6 @@ class LearnerOf final : public Learner {
   void set_survival(std::span<const double> survival) override { trainer_.set_survival(survival); }
   std::span<const std::uint8_t> gates() const override { return trainer_.gates(); }
   std::uint64_t steps() const override { return trainer_.steps(); }
-  NetworkFacts facts() const override {
-    return {Net::residual_blocks, Net::parameter_count, Net::operations_per_image, BranchOperations<Net>::of_each_block()};
-  }
 
   void load_weights(const sdepth::SafeTensors& file, const std::string& where) override {
     auto& weights = *trainer_.weights();
@@ -85,6 +61,21 @@ class LearnerOf final : public Learner {
   using T = typename Backend::Scalar;
   sdepth::Trainer<Net, Backend> trainer_;
 };
+
+/// What is known of the network of that name, for the pictures and classes of this .cpp.
+template <class Image, int Classes>
+[[nodiscard]] NetworkFacts network_facts(const std::string& model) {
+  return with_network<Image, Classes>(model, []<class Net>() -> NetworkFacts {
+    constexpr int lanes = sdepth::Cpu<>::lanes;
+    const sdepth::ParameterSizes storage = Net::storage(lanes);
+    return {Net::residual_blocks,
+            Net::parameter_count,
+            Net::operations_per_image,
+            {Net::branch_operations.begin(), Net::branch_operations.end()},
+            sdepth::ActivationTableOf<Net>::table(lanes),
+            storage.trainable + storage.running};
+  });
+}
 
 /// The learner of the network of that name, for the pictures and classes of this .cpp.
 template <class Image, int Classes>

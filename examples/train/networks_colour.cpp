@@ -3,6 +3,8 @@
 
 namespace programs {
 
+NetworkFacts colour_network_facts(const std::string& model) { return network_facts<Colour, 10>(model); }
+
 std::unique_ptr<Learner> make_colour_learner(const std::string& model, const sdepth::TrainingOptions& options) {
   return make_learner<Colour, 10>(model, options);
 }

@@ -3,6 +3,8 @@
 
 namespace programs {
 
+NetworkFacts colour_100_network_facts(const std::string& model) { return network_facts<Colour, 100>(model); }
+
 std::unique_ptr<Learner> make_colour_100_learner(const std::string& model, const sdepth::TrainingOptions& options) {
   return make_learner<Colour, 100>(model, options);
 }

@@ -3,6 +3,8 @@
 
 namespace programs {
 
+NetworkFacts gray_network_facts(const std::string& model) { return network_facts<Gray, 10>(model); }
+
 std::unique_ptr<Learner> make_gray_learner(const std::string& model, const sdepth::TrainingOptions& options) {
   return make_learner<Gray, 10>(model, options);
 }

@@ -63,11 +63,12 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
         CLI::IsMember(std::vector<std::string>{"as-code", "frozen"}));
   visit("scaling", o.scaling, "branches are scaled by p at test, or by 1/p in training", CLI::IsMember(scaling_names));
   visit("init", o.init, "start from these weights, a safetensors file");
+  visit("block-harm", o.block_harm, "at the end measure what the network loses with each block alone: harm.csv, and a plot");
   visit("gates", o.gates, "force the gates: a line per step, 0 or 1 for each block, separated by commas");
 }
 
 /// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
-const std::set<std::string> later_options = {"survival-warm-up"};
+const std::set<std::string> later_options = {"survival-warm-up", "block-harm"};
 
 /// "0.5,0.75" as numbers. Throws Error unless they rise and are positive.
 std::vector<double> drops_of(const std::string& text) {
@@ -114,6 +115,7 @@ CommandLine read_command_line(int count, char** words) {
                   });
   app.get_option("--epochs")->excludes(app.get_option("--steps"));
   app.add_option("--threads", line.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--memory", line.memory, "GB of memory that the run may take (default: what the machine has free)")->check(not_negative);
   auto* out = app.add_option("--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");
   auto* resume = app.add_option("--resume", line.resume, "go on with the run in this folder, with its options")->type_name("DIR");
   out->type_name("DIR");
@@ -166,7 +168,7 @@ Options resumed_options(const nlohmann::json& stored, const CommandLine& line, c
   for_each_option(options, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
     if (!line.given.contains(name) || now[name] == before[name]) return;
     const bool longer = (name == "epochs" || name == "steps") && before[name] > 0 && now[name] > before[name];
-    if (!longer && name != "data-dir")
+    if (!longer && name != "data-dir" && name != "block-harm")  // these change nothing in the run itself
       fail("--", name, " is ", now[name].dump(), ", but the run in ", line.resume, " has ", before[name].dump(),
            "; leave the option out to go on, or start another run with --out");
     now[name].get_to(value);

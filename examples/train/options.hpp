@@ -41,6 +41,7 @@ struct Options {
   std::string scaling = "test";
   std::string init;
   std::string gates;
+  bool block_harm = false;
 };
 
 /// A command line: the options that decide the result, and those that do not.
@@ -50,6 +51,7 @@ struct CommandLine {
   int threads = sdepth::hardware_threads();
   std::string out;     // empty: nothing is written
   std::string resume;  // empty: a new run
+  double memory = 0;   // GB that the run may take; 0: what the machine has free
 };
 
 /// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and ends the program then.

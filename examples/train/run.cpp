@@ -10,10 +10,12 @@
 #include <iostream>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
+#include <sdepth/io/machine_memory.hpp>
 #include <sdepth/io/text.hpp>
 
 #include "../shared/choices.hpp"
@@ -40,6 +42,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Slots of gradients and of activations at test, and the batch itself: at most so many tensors of the largest size (measured: 6).
+constexpr double tensors_on_their_way = 8;
+
+std::string gigabytes_text(double bytes) { return sdepth::decimal(bytes / 1e9, 3) + " GB"; }
+
 std::string percent(double error) { return std::isnan(error) ? "–" : sdepth::fixed_point(error, 2) + " %"; }
 
 double percent_wrong(const sdepth::Score& score) {
@@ -51,14 +58,16 @@ double percent_wrong(const sdepth::Score& score) {
 Run::Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint)
     : options_(options),
       data_(load_run_data(options)),
-      learner_(for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(
-          options.model, training_options(options, line.threads))),
-      facts_(learner_->facts()),
+      facts_(for_pictures(data_.train, gray_network_facts, colour_network_facts, colour_100_network_facts)(options.model)),
       survival_(survival_table(options.schedule, options.survival, facts_.residual_blocks)),
       learning_rate_(options),
       loader_(data_.train, data_.normalization,
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
   listen_to_signals();
+  if (checkpoint) epoch_ = checkpoint->epoch;
+  check_memory(line.memory);
+  const auto make = for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner);
+  learner_ = make(options.model, training_options(options, line.threads));
   if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
   if (checkpoint)
     go_on(*checkpoint, line.resume);
@@ -75,7 +84,6 @@ void Run::begin(const CommandLine& line) {
 }
 
 void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
-  epoch_ = checkpoint.epoch;
   learner_->set_survival(survival_in(epoch_ + 1));
   learner_->restore(checkpoint);
   try {
@@ -106,8 +114,58 @@ int Run::go() {
     if (sums_.steps > 0) end_epoch();
     if (learner_->steps() >= total_steps()) break;
   }
+  if (options_.block_harm) measure_block_harm();
   say_summary();
   return 0;
+}
+
+void Run::check_memory(double gigabytes) const {
+  // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
+  const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers) +
+                         tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
+  const sdepth::ActivationBytes activations = activations_in(epoch_ + 1);
+  const double others = numbers * sizeof(float), needed = activations.likely + others;
+  const std::optional<std::uint64_t> available = sdepth::available_memory();
+  const double most = gigabytes > 0 ? 1e9 * gigabytes : available ? static_cast<double>(*available) : needed;
+  if (needed <= most) return;
+  fail(options_.model, " with --batch ", options_.batch, " takes up to ", gigabytes_text(needed), " of memory (",
+       gigabytes_text(activations.mean + others), " in a step on average, ", gigabytes_text(activations.all_open + others),
+       " were every block open), and ", gigabytes > 0 ? "--memory allows " : "the machine has ", gigabytes_text(most),
+       gigabytes > 0 ? "" : " free", "; choose a smaller --batch",
+       options_.schedule == "none" ? ", a smaller network or stochastic depth" : " or a smaller network",
+       gigabytes > 0 ? "" : ", or try it by --memory GB");
+}
+
+sdepth::ActivationBytes Run::activations_in(int epoch) const {
+  const bool any_gates = !options_.gates.empty();
+  return sdepth::activation_bytes(facts_.activations, any_gates ? std::vector(survival_.size(), 1.0) : survival_in(epoch), options_.batch);
+}
+
+void Run::measure_block_harm() {
+  if (!folder_.writes()) return;
+  std::signal(SIGINT, SIG_DFL);  // the run is complete and saved: from here on it ends at once
+  std::signal(SIGTERM, SIG_DFL);
+  const bool validated = data_.validation.size() > 0;
+  const sdepth::ImageSet& set = validated ? data_.validation : data_.test;
+  if (set.size() == 0) fail("--block-harm needs pictures to evaluate on; hold some out by --validation, or raise --limit-test");
+  const auto point = [&](const sdepth::DepthPlan& plan) {
+    const sdepth::Score score = evaluate_set(*learner_, set, data_.normalization, options_.batch, plan);
+    return std::pair(score.loss, percent_wrong(score));
+  };
+  const auto [whole_loss, whole_error] = point({});
+  harm_ = {validated ? "validation" : "test", whole_error, {}};
+  sdepth::DepthPlan plan{std::vector<std::uint8_t>(survival_.size(), 1)};
+  sdepth::CsvLog table = sdepth::CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  const std::vector<double> survival = survival_in(std::max(1, rows_.back().epoch));
+  for (std::size_t block = 0; block < plan.keep.size(); ++block) {
+    plan.keep[block] = 0;
+    const auto [loss, error] = point(plan);
+    plan.keep[block] = 1;
+    table.row(block, survival[block], loss, error, whole_loss, whole_error);
+    harm_.without.push_back(error);
+  }
+  table.flush();
+  write_report();
 }
 
 bool Run::train_epoch() {
@@ -228,11 +286,16 @@ void Run::write_report() const {
   report.rows = rows_;
   report.residual_blocks = facts_.residual_blocks;
   report.expected_blocks = std::accumulate(survival_.begin(), survival_.end(), 0.0);
-  report.facts = {{"parameters", sdepth::with_commas(facts_.parameters)},
-                  {"operations per image", sdepth::decimal(facts_.operations / 1e6, 4) + " million, forward, all blocks"},
-                  {"training images", sdepth::with_commas(static_cast<std::uint64_t>(data_.train.size()))},
-                  {"validation images", sdepth::with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
-                  {"test images", sdepth::with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
+  report.harm = harm_;
+  const sdepth::ActivationBytes activations = activations_in(options_.survival_warm_up + 1);
+  report.facts = {
+      {"parameters", sdepth::with_commas(facts_.parameters)},
+      {"operations per image", sdepth::decimal(facts_.operations / 1e6, 4) + " million, forward, all blocks"},
+      {"activations of a step", gigabytes_text(activations.mean) + " on average, at most " + gigabytes_text(activations.likely) +
+                                    " to be expected, " + gigabytes_text(activations.all_open) + " were every block open"},
+      {"training images", sdepth::with_commas(static_cast<std::uint64_t>(data_.train.size()))},
+      {"validation images", sdepth::with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
+      {"test images", sdepth::with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
   const nlohmann::json options = to_json(options_);
   for (const auto& [name, value] : options.items())
     if (value != "") report.facts.emplace_back("--" + name, value.is_string() ? value.get<std::string>() : value.dump());

@@ -49,6 +49,10 @@ class Run {
   /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
   [[nodiscard]] bool train_epoch();
   void end_epoch();
+  /// Throws Error where the steps of this run need more memory than there is.
+  void check_memory(double gigabytes) const;
+  /// Removes each block alone and writes what that does.
+  void measure_block_harm();
   void save_checkpoint();
   void write_report() const;
   void say_stopped() const;
@@ -57,20 +61,22 @@ class Run {
   [[nodiscard]] std::uint64_t total_steps() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;
+  [[nodiscard]] sdepth::ActivationBytes activations_in(int epoch) const;
   /// p_l of the residual blocks in an epoch, 1-based.
   [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
   Options options_;
   RunData data_;
-  std::unique_ptr<Learner> learner_;
   NetworkFacts facts_;
-  std::vector<double> survival_;                  // after its warm-up
+  std::vector<double> survival_;  // after its warm-up
+  std::unique_ptr<Learner> learner_;
   std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
   LearningRatePlan learning_rate_;
   sdepth::Loader loader_;
   RunFolder folder_;
   Progress progress_;
   std::vector<sdepth::EpochRow> rows_;
+  sdepth::BlockHarm harm_;
   int epoch_ = 0;  // whole epochs trained
   EpochSums sums_;
 };

@@ -1,6 +1,7 @@
 // What train tells about a run beside loss and error: the gradient of the first block, through stops and for runs of older versions.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <string>
@@ -97,4 +98,54 @@ TEST_CASE("a run stopped within an epoch has the metrics of one never stopped, a
   write_safetensors(old / "checkpoint.safetensors", checkpoint);
   CHECK(contains(refusal("train", {"--resume", old.string(), "--steps", "12"}),
                  "written by another program or version; go on with that one"));
+}
+
+TEST_CASE("a network that does not fit into memory is refused before it is made, where it is likely to need it") {
+  ScratchFolder folder;
+  const Words run = {"--data",  "synthetic", "--limit-train", "10", "--limit-test", "0",
+                     "--batch", "128",       "--steps",       "1",  "--model",      "resnet1202"};
+  const std::string sentence = refusal("train", run + Words{"--memory", "2"} + out(folder / "run"));
+  CHECK(contains(sentence, "resnet1202 with --batch 128 takes up to "));
+  CHECK(contains(sentence, "were every block open), and --memory allows 2 GB; choose a smaller --batch or a smaller network"));
+  CHECK_FALSE(fs::exists(folder / "run"));
+  // 8.5 GB hold what stochastic depth needs, but not every block; a warm-up begins with every block.
+  CHECK(contains(refusal("train", run + Words{"--memory", "8.5", "--schedule", "none"}), "a smaller network or stochastic depth"));
+  CHECK(contains(refusal("train", run + Words{"--memory", "8.5", "--survival-warm-up", "1"}), "takes up to "));
+  CHECK(contains(refusal("train", {"--data", "synthetic", "--steps", "1", "--batch", "100000000", "--model", "resnet1202"}),
+                 "the machine has "));
+  CHECK(contains(refusal("train", run + Words{"--memory", "8.5", "--gates", "/nowhere"}), "takes up to "));
+}
+
+TEST_CASE("the harm of a block is what its absence does") {
+  ScratchFolder folder;
+  const fs::path run = folder / "run";
+  const Words words = {"--data",   "synthetic", "--limit-train", "320",  "--limit-test", "100", "--batch", "32",
+                       "--epochs", "2",         "--lr",          "0.02", "--survival",   "0.8"};
+  const Outcome outcome = run_program("train", words + out(run));
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK_FALSE(fs::exists(run / "harm.csv"));
+  const std::string model = bytes_of(run / "model.safetensors"), losses = bytes_of(run / "losses.csv");
+
+  // Asked for later; the run itself stays as it is.
+  REQUIRE(run_program("train", {"--resume", run.string(), "--block-harm"}).status == 0);
+  CHECK(bytes_of(run / "model.safetensors") == model);
+  CHECK(bytes_of(run / "losses.csv") == losses);
+  CHECK(contains(bytes_of(run / "report.html"), "Error without one block"));
+  const auto harm = read_csv(run / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  REQUIRE(harm.size() == 9);
+  CHECK(harm[8][1] == doctest::Approx(0.8));
+  for (std::size_t block = 0; block < 9; ++block) {
+    CHECK(harm[block][0] == static_cast<double>(block));
+    CHECK(harm[block][5] == metrics_of(run).back()[4]);
+    CHECK(harm[block][2] != harm[block][4]);
+  }
+  // A branch whose last norm gives nothing but zeros is the block without its branch.
+  SafeTensors without = read_safetensors(run / "model.safetensors");
+  for (Tensor& tensor : without.tensors)
+    if (tensor.name.starts_with("blocks.1.bn2.") && !contains(tensor.name, "running"))
+      std::fill(tensor.values.begin(), tensor.values.end(), 0.0f);
+  write_safetensors(folder / "without", without);
+  const std::string errors = std::to_string(std::lround(harm[1][3]));
+  CHECK(contains(run_program("infer", {"--weights", (folder / "without").string(), "--limit", "100"}).output,
+                 "(" + errors + " of 100 images)"));
 }

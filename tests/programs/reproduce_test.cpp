@@ -91,6 +91,13 @@ TEST_CASE("a reproduction that was stopped goes on, leaves alone what is finishe
   }
   CHECK(contains(refusal_of(run_program(script, smoke(out, {"--epochs", "4"})), "reproduce"), "was begun with 3 epochs, not 4"));
 
+  REQUIRE(run_program("train", {"--data", "synthetic", "--limit-train", "20", "--limit-test", "10", "--batch", "10", "--epochs", "1",
+                                "--out", (out / "smoke-constant-3").string()})
+              .status == 0);
+  CHECK(contains(run_program(script, {"--report", "--out", out.string()}).errors,
+                 "smoke-constant-3 was trained with --limit-train 20, not 160, so it"));
+  CHECK(contains(refusal_of(run_program(script, smoke(out, {"--seeds", "3"})), "reproduce"), "different lengths (1, 3 epochs)"));
+
   // Had one of the runs been stopped after two epochs, the table would say so, and no mean would count it.
   const fs::path half = out / "smoke-constant-2" / "checkpoint.safetensors";
   SafeTensors checkpoint = read_safetensors(half);

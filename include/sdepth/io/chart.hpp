@@ -56,6 +56,7 @@ struct Chart {
   std::string title = {};
   std::string unit = {};  // of the values, written at the axis: "percent"
   std::vector<int> epochs = {};
+  std::string counted = "epoch";  // what the whole numbers of `epochs` count
   std::vector<Curve> curves = {};
   std::vector<Mark> levels = {};   // horizontal, the highest first: its label stands above its line, the others' below theirs
   std::vector<Mark> changes = {};  // vertical
@@ -142,11 +143,11 @@ struct Plot {
 };
 
 /// Grid, ticks and their numbers, units.
-[[nodiscard]] inline std::string axes_of(const Plot& plot, const std::string& unit) {
+[[nodiscard]] inline std::string axes_of(const Plot& plot, const std::string& unit, const std::string& counted) {
   const std::string right = Plot::text(Plot::right), before = Plot::text(Plot::left - 8);
   const std::string bottom = Plot::text(Plot::bottom), below = Plot::text(Plot::bottom + 20);
   std::string svg = "<text x='8' y='14'>" + escaped(unit) + (plot.values.log ? ", logarithmic" : "") + "</text>\n";
-  svg += "<text x='" + right + "' y='292' text-anchor='end'>epoch</text>\n";
+  svg += "<text x='" + right + "' y='292' text-anchor='end'>" + escaped(counted) + "</text>\n";
   for (const double tick : plot.values.ticks) {
     svg += "<path class='grid' d='M" + Plot::text(Plot::left) + " " + plot.y(tick) + "H" + right + "'/>";
     svg += "<text x='" + before + "' y='" + plot.y(tick) + "' dy='4' text-anchor='end'>" + decimal(tick, 6) + "</text>\n";
@@ -201,7 +202,7 @@ struct Plot {
     const bool last = i + 1 == chart.epochs.size();
     const std::string to = plot.x(last ? plot.epochs.high : (chart.epochs[i] + chart.epochs[i + 1]) / 2.0);
     svg += "<path class='strip' d='M" + from + " " + Plot::text(Plot::top) + "H" + to + "V" + Plot::text(Plot::bottom) + "H" + from + "z'>";
-    svg += "<title>epoch " + std::to_string(chart.epochs[i]);
+    svg += "<title>" + escaped(chart.counted) + " " + std::to_string(chart.epochs[i]);
     for (const Curve& curve : chart.curves) svg += "&#10;" + escaped(curve.name) + " " + decimal(curve.values[i], 4);
     svg += "</title></path>\n";
     from = to;
@@ -224,7 +225,7 @@ struct Plot {
 
   const Plot plot{epoch_axis(chart.epochs.front(), chart.epochs.back()), value_axis(lowest, highest, chart.from_zero, chart.may_be_log)};
   std::string svg = "<svg viewBox='0 0 640 300' role='img' aria-label='" + escaped(chart.title) + "'>\n";
-  svg += axes_of(plot, chart.unit) + marks_of(plot, chart);
+  svg += axes_of(plot, chart.unit, chart.counted) + marks_of(plot, chart);
   for (const Curve& curve : chart.curves) svg += line_of(plot, chart.epochs, curve);
   return svg + strips_of(plot, chart) + "</svg>\n";
 }

@@ -30,6 +30,13 @@ struct EpochRow {
       std::numeric_limits<double>::quiet_NaN();  // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
 };
 
+/// What the network loses with each of its blocks alone: errors in percent.
+struct BlockHarm {
+  std::string set;              // the pictures it was measured on: "validation"
+  double whole = 0.0;           // with every block
+  std::vector<double> without;  // [residual blocks]; empty: not measured
+};
+
 /// What the report shows.
 struct RunReport {
   std::string title;                                       // "resnet110 on CIFAR-10, linear decay to 0.5"
@@ -37,6 +44,7 @@ struct RunReport {
   std::vector<EpochRow> rows;
   int residual_blocks = 0;       // of the network; 0: has none, and the report none of their charts
   double expected_blocks = 0.0;  // sum of the survival probabilities
+  BlockHarm harm = {};
 };
 
 /// 3725.4 as "1 h 2 min", 65 as "1 min 5 s", 9.21 as "9.2 s".
@@ -103,6 +111,19 @@ th { font-weight: 400; width: 25%; }
   return html + "</div>\n" + svg_of(chart) + "</figure>\n";
 }
 
+/// Error without each block.
+[[nodiscard]] inline std::string harm_chart(const BlockHarm& harm) {
+  std::vector<int> blocks;
+  for (std::size_t block = 0; block < harm.without.size(); ++block) blocks.push_back(static_cast<int>(block));
+  return figure_of({.title = "Error without one block",
+                    .unit = "percent of the " + harm.set + " images",
+                    .epochs = blocks,
+                    .counted = "block",
+                    .curves = {{"without block " + std::to_string(blocks.back()), "validation", harm.without}},
+                    .levels = {{harm.whole, "all blocks " + decimal(harm.whole, 4)}},
+                    .may_be_log = true});
+}
+
 /// The charts of a run: loss, error, blocks run, gradient, learning rate.
 [[nodiscard]] inline std::string charts_of(const RunReport& report) {
   const auto column = [&](double EpochRow::* field) {
@@ -159,6 +180,7 @@ th { font-weight: 400; width: 25%; }
                      .curves = {{"learning rate", "train", column(&EpochRow::learning_rate)}},
                      .from_zero = true,
                      .may_be_log = true});
+  if (!report.harm.without.empty()) html += harm_chart(report.harm);
   return html + "</div>\n";
 }
 
