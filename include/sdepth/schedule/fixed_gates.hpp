@@ -10,8 +10,8 @@ namespace sdepth {
 ///
 ///     StochasticDepth<Block, FixedGates<1, 0, 1>>   // the second of the network's three blocks never runs
 ///
-/// A closed block leaves no instruction in training, evaluation or inference (of one that changes the shape, the shortcut's remain), an open one no test of its
-/// gate. Weights and files keep the closed blocks' numbers; the optimizer treats them as those of any skipped block.
+/// A closed block leaves no instruction in training and evaluation (of one that changes the shape, the shortcut's remain), an open one no test of its gate;
+/// Inference neither stores nor runs it. Weights and files keep the closed blocks' numbers; the optimizer treats them as those of any skipped block.
 ///
 /// @tparam Gates  1 open, 0 closed, one for each StochasticDepth block of the network; otherwise: a compile error that says so.
 template <int... Gates>
