@@ -27,7 +27,7 @@ from folders import read_run, rows_of  # noqa: E402
 from results import folder_of, write_results  # noqa: E402
 
 TIMED_STEPS = 16  # enough for gates to average out to a few percent, little against a run
-EVALUATION_COST = 0.4  # of an image of training: forward only, all blocks; measured 0.3 to 0.4
+EVALUATION_COST = 0.4  # of an image of training: forward only, all blocks: about a third of a step, rounded up
 
 
 class Failure(Exception):

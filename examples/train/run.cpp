@@ -42,7 +42,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-/// Slots of gradients and of activations at test, and the batch itself: at most so many tensors of the largest size (measured: 6).
+/// Slots of gradients and of activations at test, and the batch itself, as tensors of the largest size: a guess. With it ResNet-110, batch 128, every block
+/// open, is said to take 0.92 GB; measured: 0.93 GB resident, of which 0.05 GB are program and data.
 constexpr double tensors_on_their_way = 8;
 
 std::string gigabytes_text(double bytes) { return sdepth::decimal(bytes / 1e9, 3) + " GB"; }
