@@ -16,7 +16,10 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "distance.hpp"
+
 using namespace sdepth;
+using sdepth::test::distance;
 
 namespace {
 
@@ -70,16 +73,6 @@ template <class Backend>
     if (!keep[block]) scales[block] = 0;
   logits = predict_all(trainer.walk(), *trainer.weights(), NHWC<float>{images}, std::vector<std::uint8_t>(blocks, 1), scales);
   return logits;
-}
-
-[[nodiscard]] double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(difference / norm);
 }
 
 /// None, each alone, all of them, and some.

@@ -9,9 +9,19 @@
 #include <vector>
 
 #include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/network/network.hpp>
 #include <sdepth/train/trainer.hpp>
 
 namespace sdepth::test {
+
+/// A network with every kind of branch, each in a Drop<Residual>: no convolution, one, a pool or a norm first, a ReLU last, a change of shape.
+template <template <class> class Drop>
+using OddBranches = Network<Input<3, 8, 8>, Conv<4>, ReLU,                                      //
+                            Drop<Residual<ReLU, Conv<4>>>, Drop<Residual<Conv<4>, ReLU>>,       // one convolution; a ReLU at an end
+                            Drop<Residual<MaxPool<3, 1, 1>, BN>>, Drop<Residual<BN>>,           // no convolution
+                            Drop<PreActivation<BN, ReLU, Conv<6, 3, 2>>>, BN, ReLU,             // changes the shape, then a norm
+                            Drop<ResidualWith<SubsampleShortcut, AvgPool<2>, Conv<8, 1>, BN>>,  // a pool first
+                            Drop<PreActivation<Conv<8>, BN>>, Drop<PreActivation<BN, ReLU, Conv<8>>>, Linear<3>>;
 
 /// Central differences against the gradients of a step with three images, for some parameters of every tensor.
 /// @param gates  [residual blocks], or for networks whose images have gates of their own also [residual blocks][3]

@@ -18,7 +18,10 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "distance.hpp"
+
 using namespace sdepth;
+using sdepth::test::distance;
 
 // Every allocation of this program is counted, where the C library allows it: operator new and Buffer both end here.
 #if defined(__SANITIZE_ADDRESS__)
@@ -108,16 +111,6 @@ template <class Net, class Backend>
             static_cast<typename Backend::Scalar>(0.3 * random_number(static_cast<std::uint64_t>(r * numbers.cols() + c), which));
   }
   return trainer;
-}
-
-[[nodiscard]] double distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, norm = 0;
-  REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    norm += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(difference / norm);
 }
 
 template <class Net, class Backend>

@@ -11,6 +11,7 @@
 
 using namespace sdepth;
 using sdepth::test::check_gradients;
+using sdepth::test::OddBranches;
 
 namespace {
 
@@ -23,12 +24,6 @@ using BeginsWithPool =
     Network<Input<2, 8, 8>, AvgPool<2>, ReLU, Conv<4, 2, 1, Bias::learned, 0>, AvgPool<3, 1, 1>, BN, GlobalAvgPool, BN, Linear<3>>;
 using BeginsWithBlock =
     Network<Input<3, 4, 4>, Residual<Conv<3>, BN>, Drop<ResidualWith<ProjectionShortcut, Conv<5, 1, 2>, ReLU>>, BN, ReLU, Linear<3>, BN>;
-using OddBranches = Network<Input<3, 8, 8>, Conv<4>, ReLU,                                      //
-                            Drop<Residual<ReLU, Conv<4>>>, Drop<Residual<Conv<4>, ReLU>>,       // one convolution; a ReLU at an end
-                            Drop<Residual<MaxPool<3, 1, 1>, BN>>, Drop<Residual<BN>>,           // no convolution
-                            Drop<PreActivation<BN, ReLU, Conv<6, 3, 2>>>, BN, ReLU,             // changes the shape, then a norm
-                            Drop<ResidualWith<SubsampleShortcut, AvgPool<2>, Conv<8, 1>, BN>>,  // a pool first
-                            Drop<PreActivation<Conv<8>, BN>>, Drop<PreActivation<BN, ReLU, Conv<8>>>, Linear<3>>;
 using SkipThenNorm =
     Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, Drop<Residual<Conv<6, 3, 2>, BN>>, BN, Conv<4>, ReLU, Drop<Residual<Conv<4>, BN>>,
             Drop<ResidualWith<ProjectionShortcut, Conv<6, 3, 2>, BN>>, BN, GlobalAvgPool, Linear<3>>;
@@ -48,5 +43,5 @@ TEST_CASE("gradients of unusual branches are too, open or closed, scaled or not"
   for (const Scaling scaling : {Scaling::test, Scaling::train})
     for (const std::vector<std::uint8_t>& gates :
          {std::vector<std::uint8_t>{1, 1, 1, 1, 1, 1, 1, 1}, {1, 0, 1, 0, 1, 0, 1, 0}, {0, 1, 0, 1, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 0, 0, 0}})
-      check_gradients<OddBranches>(scaling, gates);
+      check_gradients<OddBranches<Drop>>(scaling, gates);
 }

@@ -22,15 +22,19 @@ inline void draw_gates(std::uint64_t seed, std::uint64_t step, std::span<const d
   for (std::size_t block = 0; block < gates.size(); ++block) gates[block] = gate_open(seed, step, static_cast<int>(block), survival[block]);
 }
 
-/// A number in [0, 1) for an image of the batch, 0 ≤ block, image/4 < 65,536: one call of the generator serves four images.
-[[nodiscard]] constexpr double image_number(std::uint64_t seed, std::uint64_t step, int block, std::size_t image) noexcept {
-  const auto minor = static_cast<std::uint32_t>(block) << 16 | static_cast<std::uint32_t>(image / 4);
-  return uniform(random_words(seed, Purpose::image_gate, step, minor)[image % 4]);
+/// Calls body(image, number in [0, 1)) for each image of a batch; 0 ≤ block, images/4 < 65,536. One call of the generator serves four images.
+template <class Body>
+void for_each_image_number(std::uint64_t seed, std::uint64_t step, int block, std::size_t images, const Body& body) {
+  for (std::size_t n = 0; n < images; n += 4) {
+    const auto words =
+        random_words(seed, Purpose::image_gate, step, static_cast<std::uint32_t>(block) << 16 | static_cast<std::uint32_t>(n / 4));
+    for (std::size_t i = 0; i < 4 && n + i < images; ++i) body(n + i, uniform(words[i]));
+  }
 }
 
 /// b_n ~ Bernoulli(survival) for each image of a batch. @param gates  [N]
 inline void draw_image_gates(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> gates) {
-  for (std::size_t n = 0; n < gates.size(); ++n) gates[n] = image_number(seed, step, block, n) < survival;
+  for_each_image_number(seed, step, block, gates.size(), [&](std::size_t n, double number) { gates[n] = number < survival; });
 }
 
 /// How many of `images` survive where their number is exact: survival · images, rounded, but not none where the block may survive.
@@ -43,11 +47,10 @@ inline void draw_image_gates(std::uint64_t seed, std::uint64_t step, int block, 
 /// Source: selection sampling, Knuth, The Art of Computer Programming, vol. 2, algorithm S.
 inline void draw_exact_image_gates(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> gates) {
   std::size_t wanted = exact_survivors(survival, gates.size());
-  for (std::size_t n = 0; n < gates.size(); ++n) {
-    const auto left = static_cast<double>(gates.size() - n);
-    gates[n] = image_number(seed, step, block, n) * left < static_cast<double>(wanted);
+  for_each_image_number(seed, step, block, gates.size(), [&](std::size_t n, double number) {
+    gates[n] = number * static_cast<double>(gates.size() - n) < static_cast<double>(wanted);
     wanted -= gates[n];
-  }
+  });
 }
 
 /// Throws Error unless `survival` has one probability in [0, 1] for each of the network's blocks.
