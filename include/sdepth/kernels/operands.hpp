@@ -64,6 +64,8 @@ struct ShortcutShape {
   int window = 2;
 
   [[nodiscard]] constexpr Shape out() const noexcept { return {channels_out, in.height / stride, in.width / stride}; }
+  /// The pooling part; plain subsampling is a window of 1.
+  [[nodiscard]] constexpr PoolShape pool() const noexcept { return {in, PoolKind::average, window, window, stride, 0}; }
   friend constexpr bool operator==(const ShortcutShape&, const ShortcutShape&) = default;
 };
 

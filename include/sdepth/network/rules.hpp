@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <numeric>
 #include <tuple>
 #include <type_traits>
 
@@ -47,10 +48,8 @@ inline constexpr bool has_fixed_gates = is_fixed_gates<typename BlockTraits<Word
 template <std::size_t I, class... Words>
 inline constexpr int stochastic_before = [] {
   if (!has_fixed_gates<std::tuple_element_t<I, std::tuple<Words...>>>) return 0;
-  int before = 0;
-  std::size_t word = 0;
-  ((before += word++ < I ? stochastic_count<Words> : 0), ...);
-  return before;
+  constexpr std::array<int, sizeof...(Words)> counts{stochastic_count<Words>...};
+  return std::accumulate(counts.begin(), counts.begin() + I, 0);
 }();
 
 /// True where every FixedGates has a gate for each of the L StochasticDepth blocks.

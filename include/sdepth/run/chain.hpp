@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -32,8 +33,8 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   template <std::size_t I>
   [[nodiscard]] static constexpr Offsets offset(Offsets at) noexcept {
     constexpr ParameterSizes before = Plan::before(I, Backend::lanes);
-    for (std::size_t i = 0; i < I; ++i) at.block += blocks[i];
-    return {at.trainable + before.trainable, at.running + before.running, at.block};
+    constexpr int blocks_before = std::accumulate(blocks.begin(), blocks.begin() + I, 0);
+    return {at.trainable + before.trainable, at.running + before.running, at.block + blocks_before};
   }
 
   template <class Indices>

@@ -138,8 +138,11 @@ struct Pass {
   /// After a stage has written the gradient `out` of what it read: what flows on.
   void consumed(Flow<T>& flow, const Value<T>& input, T* out) {
     input.close_sums();
-    for (T* old : {flow.dy, flow.add})
+    const auto give_back = [&](const T* old) {
       if (old && old != out && old != flow.keep) slots.release(old);
+    };
+    give_back(flow.dy);
+    give_back(flow.add);
     flow.dy = out;
     flow.add = nullptr;
     flow.gradient = {out, input.x, input.norm};

@@ -73,11 +73,11 @@ struct Cpu {
   }
   template <ShortcutShape S>
   static void shortcut_forward(Space& space, int batch, const float* in, float* out) {
-    cpu::pool_forward<Arch, Parts, cpu::shortcut_pool<S>, S.channels_out>(space, batch, in, out);
+    cpu::pool_forward<Arch, Parts, S.pool(), S.channels_out>(space, batch, in, out);
   }
   template <ShortcutShape S>
   static void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
-    cpu::pool_backward<Arch, Parts, cpu::shortcut_pool<S>, S.channels_out>(space, batch, dy, nullptr, dx);
+    cpu::pool_backward<Arch, Parts, S.pool(), S.channels_out>(space, batch, dy, nullptr, dx);
   }
   template <LinearShape S>
   static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {

@@ -145,7 +145,7 @@ struct InferenceKernels {
   }
   template <ShortcutShape S>
   static void shortcut(int count, const float* in, float* out) {
-    pool_to<shortcut_pool<S>, S.channels_out>(count, in, out);
+    pool_to<S.pool(), S.channels_out>(count, in, out);
   }
 
   /// out = relu?(bias + in · weights); see LinearShape.

@@ -103,8 +103,4 @@ void pool_backward(Workspace<float>& space, int batch, const float* dy, const fl
       });
 }
 
-/// The pooling inside a shortcut; plain subsampling is a window of 1.
-template <ShortcutShape S>
-inline constexpr PoolShape shortcut_pool{S.in, PoolKind::average, S.window, S.window, S.stride, 0};
-
 }  // namespace sdepth::cpu

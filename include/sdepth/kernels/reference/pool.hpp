@@ -67,16 +67,12 @@ void pool_backward(int batch, const T* dy, const T* in, T* dx) {
   }
 }
 
-/// The pooling part of a shortcut.
-template <ShortcutShape S>
-inline constexpr PoolShape shortcut_pool{S.in, PoolKind::average, S.window, S.window, S.stride, 0};
-
 template <ShortcutShape S, class T>
 void shortcut_forward(int batch, const T* in, T* out) {
   constexpr std::size_t from = static_cast<std::size_t>(S.in.channels), to = static_cast<std::size_t>(S.channels_out);
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   std::vector<T> pooled(pixels * from);
-  pool_forward<shortcut_pool<S>>(batch, in, pooled.data());
+  pool_forward<S.pool()>(batch, in, pooled.data());
   for (std::size_t p = 0; p < pixels; ++p)
     for (std::size_t c = 0; c < to; ++c) out[p * to + c] = c < from ? pooled[p * from + c] : T{0};
 }
@@ -88,7 +84,7 @@ void shortcut_backward(int batch, const T* dy, T* dx) {
   std::vector<T> pooled(pixels * from);
   for (std::size_t p = 0; p < pixels; ++p)
     for (std::size_t c = 0; c < from; ++c) pooled[p * from + c] = dy[p * to + c];
-  pool_backward<shortcut_pool<S>>(batch, pooled.data(), dx, dx);
+  pool_backward<S.pool()>(batch, pooled.data(), dx, dx);
 }
 
 }  // namespace sdepth::reference

@@ -1,0 +1,81 @@
+// What a GPU can do and C++ has no words for: shared memory, copies in the background, products on tensor cores.
+//
+// A kernel uses these, the built-in names of CUDA C++ (threadIdx, __syncthreads, __shfl_xor_sync, atomicAdd, …), and nothing else of the device, so that it also
+// compiles as plain C++ against an emulation of those names: then <cuda_runtime.h> and <cuda_pipeline_primitives.h> are the emulation's own.
+#pragma once
+
+#include <cuda_pipeline_primitives.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace sdepth::cuda {
+
+/// Threads that run in step.
+inline constexpr int warp_size = 32;
+inline constexpr unsigned whole_warp = 0xFFFFFFFFU;
+
+/// The block's dynamic shared memory, on a 16-byte boundary. Kernels use no other, and lay it out themselves.
+[[nodiscard]] __device__ inline float* shared_memory() {
+#if defined(__CUDACC__)
+  extern __shared__ float4 numbers[];
+  return reinterpret_cast<float*>(numbers);
+#else
+  return static_cast<float*>(emulation::shared_memory());
+#endif
+}
+
+/// Begins to copy 4 numbers from global to shared memory, both on 16-byte boundaries, or 4 zeros where `inside` is false (from must still be a valid address).
+/// In the background from compute capability 8.0 on, at once before. Visible to this thread after copies_done, to the block after __syncthreads as well.
+__device__ inline void copy_4(float* to, const float* from, bool inside = true) { __pipeline_memcpy_async(to, from, 16, inside ? 0 : 16); }
+/// The same with one number.
+__device__ inline void copy_1(float* to, const float* from, bool inside = true) { __pipeline_memcpy_async(to, from, 4, inside ? 0 : 4); }
+/// Ends a group of copies.
+__device__ inline void end_group() { __pipeline_commit(); }
+/// Waits until all but the last `later` groups of this thread have arrived.
+template <int later = 0>
+__device__ inline void copies_done() {
+  __pipeline_wait_prior(later);
+}
+
+/// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on. Elsewhere a TF32 kernel takes the float32 path.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+inline constexpr bool has_tf32 = false;
+#else
+inline constexpr bool has_tf32 = true;
+#endif
+
+/// x with 10 bits of mantissa, rounded to nearest, ties away from zero: what tensor cores multiply.
+[[nodiscard]] __device__ inline std::uint32_t to_tf32(float x) {
+#if defined(__CUDACC__)
+  std::uint32_t bits = 0;
+#if __CUDA_ARCH__ >= 800
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+#endif
+  return bits;
+#else
+  return emulation::to_tf32(x);
+#endif
+}
+
+/// sum += a·b for a 16 × 8 matrix a and an 8 × 8 matrix b, by the 32 threads of a warp together, all of which must call it. With group = lane / 4 and t = lane % 4
+/// a thread holds
+///
+///     a     (group, t), (group + 8, t), (group, t + 4), (group + 8, t + 4)
+///     b     (t, group), (t + 4, group)
+///     sum   (group, 2t), (group, 2t + 1), (group + 8, 2t), (group + 8, 2t + 1)
+///
+/// Source: PTX ISA, mma.m16n8k8 with .tf32.
+__device__ inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if defined(__CUDACC__)
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+#else
+  emulation::multiply_add(sum, a, b);
+#endif
+}
+
+}  // namespace sdepth::cuda

@@ -1,0 +1,102 @@
+// Operands as kernels on the device get them: plain structures, by value, full of pointers to device memory.
+//
+// On the host a Source and a Gradient point to a Norm in host memory, whose arrays lie on the device.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::cuda {
+
+/// Channels lie in memory as whole groups of 8: the depth of a tensor core's product, and two copies of 16 bytes.
+inline constexpr int lanes = 8;
+[[nodiscard]] constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
+
+/// A Source: v = relu?( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts null.
+struct Reading {
+  const float* x = nullptr;
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+  const float* shortcut = nullptr;
+  const float* shortcut_scale = nullptr;
+  const float* shortcut_shift = nullptr;
+  float* finished = nullptr;
+  bool relu = false;
+
+  Reading() = default;
+  explicit Reading(const Source<float>& source)
+      : x(source.x),
+        scale(source.norm ? source.norm->scale : nullptr),
+        shift(source.norm ? source.norm->shift : nullptr),
+        shortcut(source.shortcut),
+        shortcut_scale(source.shortcut_norm ? source.shortcut_norm->scale : nullptr),
+        shortcut_shift(source.shortcut_norm ? source.shortcut_norm->shift : nullptr),
+        finished(source.finished),
+        relu(source.relu) {}
+};
+
+/// v of number i of the tensor, in channel c.
+[[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
+  float v = r.x[i];
+  if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
+  if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
+  return r.relu ? fmaxf(v, 0.0F) : v;
+}
+
+/// A Gradient: scale·dy + slope·(x − mean) + offset, or dy itself where scale is null.
+struct GradientReading {
+  const float* dy = nullptr;
+  const float* x = nullptr;
+  const float* mean = nullptr;
+  const float* scale = nullptr;
+  const float* slope = nullptr;
+  const float* offset = nullptr;
+
+  GradientReading() = default;
+  explicit GradientReading(const Gradient<float>& gradient) : dy(gradient.dy) {
+    if (!gradient.norm) return;
+    x = gradient.x;
+    mean = gradient.norm->mean;
+    scale = gradient.norm->gradient_scale;
+    slope = gradient.norm->gradient_slope;
+    offset = gradient.norm->gradient_offset;
+  }
+};
+
+[[nodiscard]] __device__ inline float value(const GradientReading& g, std::size_t i, int c) {
+  const float dy = g.dy[i];
+  return g.scale ? fmaf(g.scale[c], dy, fmaf(g.slope[c], g.x[i] - g.mean[c], g.offset[c])) : dy;
+}
+
+/// The Source of a backward stage: masks, and says which sums are wanted.
+struct Masking {
+  Reading source;
+  const float* add = nullptr;  // [N, H, W, C'], may be the array that is written
+  const float* mean = nullptr;
+  const float* inverse_deviation = nullptr;
+  const float* shortcut_mean = nullptr;
+  const float* shortcut_inverse_deviation = nullptr;
+  float* dz = nullptr;  // as SourceSums
+  float* dz_normalised = nullptr;
+  float* dz_normalised_shortcut = nullptr;
+
+  Masking() = default;
+  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums)
+      : source(from), add(joins), dz(sums.dz), dz_normalised(sums.dz_normalised), dz_normalised_shortcut(sums.dz_normalised_shortcut) {
+    if (from.norm) mean = from.norm->mean, inverse_deviation = from.norm->inverse_deviation;
+    if (from.shortcut_norm) shortcut_mean = from.shortcut_norm->mean, shortcut_inverse_deviation = from.shortcut_norm->inverse_deviation;
+  }
+  [[nodiscard]] bool sums_wanted() const noexcept { return dz || dz_normalised || dz_normalised_shortcut; }
+};
+
+/// dz of number i of the tensor in channel c: the stage's gradient, with what joins it, where the ReLU let the value pass.
+[[nodiscard]] __device__ inline float masked(const Masking& m, float gradient, std::size_t i, int c) {
+  const float sum = m.add ? gradient + m.add[i] : gradient;
+  if (!m.source.relu) return sum;
+  return (m.source.finished ? m.source.finished[i] : value(m.source, i, c)) > 0.0F ? sum : 0.0F;
+}
+
+}  // namespace sdepth::cuda
