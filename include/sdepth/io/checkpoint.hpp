@@ -128,7 +128,7 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
   using T = typename Backend::Scalar;
   auto& weights = *trainer.weights();
   // Momentum goes to a place of its own first, so that whatever is wrong with either is found before anything changes.
-  Buffer<T> velocity(trainer.velocity().size());
+  typename Trainer<Net, Backend>::Storage velocity(trainer.velocity().size());
   take_weights<T>(checkpoint.momentum, weights.tensors(), velocity.data(), nullptr, std::string(momentum_prefix), checkpoint.where);
   take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(), weights.running().data(), "", checkpoint.where);
   trainer.velocity() = std::move(velocity);

@@ -181,6 +181,14 @@ struct Ending {
 struct LossResult {
   double loss = 0;
   int errors = 0;
+  [[nodiscard]] const LossResult& get() const noexcept { return *this; }
+};
+
+/// Parameters that are updated together: those of one residual block's branch, or of what always runs (block −1).
+struct ParameterSegment {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  int block = -1;
 };
 
 /// One step of SGD as PyTorch defines it (dampening 0): g += weight_decay·w; v = momentum·v + g; w −= learning_rate·(nesterov ? g + momentum·v : v).
