@@ -40,7 +40,8 @@ inline constexpr std::array claims = {
 }
 
 /// One sentence for each rule that a kernel breaks on one architecture. @param tf32  launched where TF32 is allowed
-[[nodiscard]] inline std::vector<std::string> violations(const Multiprocessor& m, const recording::Launch& launch, const Kernel& kernel, bool tf32) {
+[[nodiscard]] inline std::vector<std::string> violations(const Multiprocessor& m, const recording::Launch& launch, const Kernel& kernel,
+                                                         bool tf32) {
   std::vector<std::string> found;
   const std::string where = readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) + ": ";
   const auto say = [&](const auto&... parts) {
@@ -50,7 +51,8 @@ inline constexpr std::array claims = {
   };
   if (kernel.spilled_bytes > 0) say("it spills registers, ", kernel.spilled_bytes, " bytes.");
   if (kernel.stack_bytes > 0) say("it uses local memory, ", kernel.stack_bytes, " bytes of a thread.");
-  if (kernel.shared_bytes > 0) say("it has ", kernel.shared_bytes, " bytes of static shared memory; kernels take theirs from shared_memory().");
+  if (kernel.shared_bytes > 0)
+    say("it has ", kernel.shared_bytes, " bytes of static shared memory; kernels take theirs from shared_memory().");
   if (kernel.registers == 0) say("the compiler's report does not say how many registers it uses.");
   if (kernel.threads == 0) say("it does not state how many threads it is for; give it __launch_bounds__.");
   if (kernel.threads != 0 && static_cast<int>(launch.threads) > kernel.threads)
@@ -58,8 +60,8 @@ inline constexpr std::array claims = {
 
   const int resident = resident_blocks(m, kernel, static_cast<int>(launch.threads), static_cast<int>(launch.shared_bytes));
   if (resident < std::max(1, kernel.blocks))
-    say("a multiprocessor holds ", resident, " of its blocks (", launch.threads, " threads of ", kernel.registers, " registers, ", launch.shared_bytes,
-        " bytes of shared memory), but it states ", std::max(1, kernel.blocks), ".");
+    say("a multiprocessor holds ", resident, " of its blocks (", launch.threads, " threads of ", kernel.registers, " registers, ",
+        launch.shared_bytes, " bytes of shared memory), but it states ", std::max(1, kernel.blocks), ".");
   const Claim* const claim = claim_of(launch.kernel);
   if (!claim) {
     say("it has no line in claims.hpp.");
@@ -67,12 +69,13 @@ inline constexpr std::array claims = {
   }
   const int warps = resident * static_cast<int>((launch.threads + 31) / 32);
   if (warps < claim->warps)
-    say("a multiprocessor holds ", warps, " of its warps (", launch.threads, " threads of ", kernel.registers, " registers, ", launch.shared_bytes,
-        " bytes of shared memory), but claims.hpp says ", claim->warps, ".");
+    say("a multiprocessor holds ", warps, " of its warps (", launch.threads, " threads of ", kernel.registers, " registers, ",
+        launch.shared_bytes, " bytes of shared memory), but claims.hpp says ", claim->warps, ".");
   // Before 8.0 there is neither.
   const bool products = tf32 && claim->tensor_cores && m.architecture >= 80, copies = claim->background_copies && m.architecture >= 80;
   if (products != (kernel.tensor_products > 0))
-    say("there are ", kernel.tensor_products, " products on tensor cores in its PTX, but ", products ? "some are claimed." : "none is claimed.");
+    say("there are ", kernel.tensor_products, " products on tensor cores in its PTX, but ",
+        products ? "some are claimed." : "none is claimed.");
   if (copies != (kernel.background_copies > 0))
     say("there are ", kernel.background_copies, " cp.async in its PTX, but ", copies ? "some are claimed." : "none is claimed.");
   return found;
@@ -85,7 +88,8 @@ inline constexpr std::array claims = {
     for (const recording::Launch& launch : launches) {
       const auto kernels = report.find(m.architecture);
       if (kernels == report.end() || !kernels->second.contains(launch.kernel)) {
-        found.push_back(readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) + ": it is launched, but not in the compiler's report.");
+        found.push_back(readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) +
+                        ": it is launched, but not in the compiler's report.");
         continue;
       }
       for (std::string& sentence : violations(m, launch, kernels->second.at(launch.kernel), tf32)) found.push_back(std::move(sentence));

@@ -20,7 +20,8 @@ __global__ void __launch_bounds__(128, 4) good(const Operands o) {
   __syncthreads();
   float sum[4] = {};
   if constexpr (cuda::has_tf32) {
-    const std::uint32_t a[4] = {cuda::to_tf32(shared[i]), cuda::to_tf32(shared[i + 128]), cuda::to_tf32(shared[i + 256]), cuda::to_tf32(shared[i + 384])};
+    const std::uint32_t a[4] = {cuda::to_tf32(shared[i]), cuda::to_tf32(shared[i + 128]), cuda::to_tf32(shared[i + 256]),
+                                cuda::to_tf32(shared[i + 384])};
     const std::uint32_t b[2] = {a[0], a[1]};
     cuda::multiply_add(sum, a, b);
   }

@@ -95,7 +95,9 @@ cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
 
 // Memory. calloc's pages take no room until they are written, which nothing does here.
-cudaError_t cudaMalloc(void** memory, std::size_t bytes) { return (*memory = std::calloc(bytes, 1)) ? cudaSuccess : cudaErrorMemoryAllocation; }
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  return (*memory = std::calloc(bytes, 1)) ? cudaSuccess : cudaErrorMemoryAllocation;
+}
 cudaError_t cudaFree(void* memory) {
   std::free(memory);
   return cudaSuccess;

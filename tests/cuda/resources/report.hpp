@@ -20,12 +20,12 @@ namespace sdepth::resources {
 
 /// A kernel as compiled for one architecture.
 struct Kernel {
-  int registers = 0;      // of a thread
-  int stack_bytes = 0;    // local memory of a thread: arrays that are indexed at run time, and calls
-  int spilled_bytes = 0;  // registers written to and read from local memory, stores and loads
-  int shared_bytes = 0;   // static
-  int threads = 0;        // the most a block has, as __launch_bounds__ states; 0: not stated
-  int blocks = 0;         // how many of them a multiprocessor should hold, as __launch_bounds__ states; 0: not stated
+  int registers = 0;          // of a thread
+  int stack_bytes = 0;        // local memory of a thread: arrays that are indexed at run time, and calls
+  int spilled_bytes = 0;      // registers written to and read from local memory, stores and loads
+  int shared_bytes = 0;       // static
+  int threads = 0;            // the most a block has, as __launch_bounds__ states; 0: not stated
+  int blocks = 0;             // how many of them a multiprocessor should hold, as __launch_bounds__ states; 0: not stated
   int tensor_products = 0;    // mma instructions on TF32
   int background_copies = 0;  // cp.async instructions
 };
@@ -118,10 +118,10 @@ struct Multiprocessor {
   int most_shared_of_a_block = 0;  // dynamic and static
 };
 inline constexpr std::array<Multiprocessor, 5> multiprocessors = {{{75, 1024, 16, 64 << 10, 64 << 10},
-                                                                  {80, 2048, 32, 164 << 10, 163 << 10},
-                                                                  {90, 2048, 32, 228 << 10, 227 << 10},
-                                                                  {100, 2048, 32, 228 << 10, 227 << 10},
-                                                                  {120, 1536, 24, 100 << 10, 99 << 10}}};
+                                                                   {80, 2048, 32, 164 << 10, 163 << 10},
+                                                                   {90, 2048, 32, 228 << 10, 227 << 10},
+                                                                   {100, 2048, 32, 228 << 10, 227 << 10},
+                                                                   {120, 1536, 24, 100 << 10, 99 << 10}}};
 inline constexpr int registers_of_multiprocessor = 64 << 10;
 
 /// How many blocks a multiprocessor holds at a time; 0: not even one.

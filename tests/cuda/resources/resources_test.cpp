@@ -47,7 +47,8 @@ std::string said_of(const std::string& name, std::size_t threads, std::size_t sh
   for (const auto& [mangled, kernel] : report.at(90)) {
     if (plain_name(mangled) != name) continue;
     std::string all;
-    for (const std::string& sentence : violations(multiprocessors[2], {mangled, 1, threads, shared_bytes}, kernel, tf32)) all += sentence + '\n';
+    for (const std::string& sentence : violations(multiprocessors[2], {mangled, 1, threads, shared_bytes}, kernel, tf32))
+      all += sentence + '\n';
     return all;
   }
   return "there is no such kernel";

@@ -1,2 +1,4 @@
 #include "step.hpp"
-namespace sdepth::resources { void step_float32(int) {} }
+namespace sdepth::resources {
+void step_float32(int) {}
+}  // namespace sdepth::resources
