@@ -139,20 +139,21 @@ std::string table() {
     if (row == rows.end()) row = rows.insert(rows.end(), Row{work, 0});
     ++row->count;
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return kind_of(a.work) < kind_of(b.work); });
   Total expected;
   for (int i = 0; i < draws; ++i) expected.add(steps.drawn(), 1.0 / draws);
 
   std::ostringstream out;
   out << "| stage | on the way | times | MB | MFLOP | memory µs | fp32 µs | TF32 µs | fp32: least, binds | TF32: least, binds |\n"
       << "|---|---|--:|--:|--:|--:|--:|--:|---|---|\n";
-  for (const Row& row : rows) {
-    const Bound bound(row.work);
-    const auto least = [&](bool use_tf32) { return two(bound.least(use_tf32)) + " " + bound.binds(use_tf32); };
-    out << "| " << row.work.stage << " | " << row.work.reads << " | " << row.count << " | " << two(row.work.bytes / 1e6) << " | "
-        << two((row.work.products + row.work.operations) / 1e6) << " | " << two(bound.memory) << " | " << two(bound.fp32) << " | "
-        << two(bound.tf32) << " | " << least(false) << " | " << least(true) << " |\n";
-  }
+  for (std::size_t kind = 0; kind < kinds.size(); ++kind)
+    for (const Row& row : rows) {
+      if (kind_of(row.work) != kind) continue;
+      const Bound bound(row.work);
+      const auto least = [&](bool use_tf32) { return two(bound.least(use_tf32)) + " " + bound.binds(use_tf32); };
+      out << "| " << row.work.stage << " | " << row.work.reads << " | " << row.count << " | " << two(row.work.bytes / 1e6) << " | "
+          << two((row.work.products + row.work.operations) / 1e6) << " | " << two(bound.memory) << " | " << two(bound.fp32) << " | "
+          << two(bound.tf32) << " | " << least(false) << " | " << least(true) << " |\n";
+    }
   out << "\n| all blocks open | kernels | GB | GFLOP | float32 ms | TF32 ms |\n|---|--:|--:|--:|--:|--:|\n";
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
     Total total;
