@@ -69,11 +69,17 @@ class Space {
     }
     return scratch_;
   }
-  /// One zero on the device, by which the blocks of a kernel find out which of them is the last; that one sets it to zero again.
-  [[nodiscard]] unsigned* counter() {
-    if (!counter_) {
-      check(cudaMalloc(reinterpret_cast<void**>(&counter_), sizeof(unsigned)), "cudaMalloc of a counter");
-      check(cudaMemsetAsync(counter_, 0, sizeof(unsigned), stream_), "cudaMemsetAsync");
+  /// So many zeros on the device, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
+  [[nodiscard]] unsigned* counter(std::size_t count = 1) {
+    if (count > counters_) {
+      constexpr std::size_t enough_for_most = 4096;
+      check(cudaFree(counter_), "cudaFree");
+      counter_ = nullptr;
+      counters_ = 0;
+      const std::size_t size = count > enough_for_most ? count : enough_for_most;
+      check(cudaMalloc(reinterpret_cast<void**>(&counter_), size * sizeof(unsigned)), "cudaMalloc of counters");
+      check(cudaMemsetAsync(counter_, 0, size * sizeof(unsigned), stream_), "cudaMemsetAsync");
+      counters_ = size;
     }
     return counter_;
   }
@@ -98,6 +104,7 @@ class Space {
   float* scratch_ = nullptr;
   std::size_t scratch_size_ = 0;
   unsigned* counter_ = nullptr;
+  std::size_t counters_ = 0;
 };
 
 }  // namespace sdepth::cuda
