@@ -8,6 +8,8 @@
     "sdepth/cuda.hpp: kernels call constexpr functions; compile with nvcc --expt-relaxed-constexpr, or link the CMake target sdepth::cuda, which passes it"
 #endif
 
+#include <sdepth/cuda/device.hpp>
+#include <sdepth/cuda/inference.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>

@@ -1,0 +1,365 @@
+// The gradient of a convolution's weights and bias.
+//
+// Each block computes its sums over a fixed part of the images and leaves them in scratch memory; a second kernel adds the parts in a fixed order. How many parts
+// there are follows from shape and batch (weight_gradient_tiling.hpp), so the result has the same bits on every device and every time.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <bit>
+#include <cstddef>
+#include <type_traits>
+
+#include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/weight_gradient_product.hpp>
+#include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
+
+namespace sdepth::cuda {
+
+struct WeightGradientOperands {
+  Reading source;            // v; where it has been stored, that array alone
+  GradientReading gradient;  // dy
+  int batch = 0;
+  int tiles = 0;
+  int tiles_of_part = 0;
+  bool bias = false;
+  // Part i lies i · part_size numbers further on: [k, k, C_in, C_out'], then [C_out'].
+  std::size_t part_size = 0;
+  float* weight_gradient = nullptr;
+  float* bias_gradient = nullptr;
+};
+
+/// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the copy to shared memory on until the pass that makes
+/// v or the gradient of them, so that between these two nobody has to wait for anybody.
+template <class B>
+struct WeightGradientLoader {
+  static constexpr WeightGradientTiling t = B::tiling;
+  static constexpr Shape in = t.shape.in, out = t.shape.out();
+  static constexpr int pitch_in = t.shape.network_input ? in.channels : padded(in.channels), pitch_out = padded(out.channels);
+  static constexpr int threads = t.threads();
+  static constexpr int chunk = t.band_chunk();
+
+  /// Some numbers of a tensor: where they lie, and where they go.
+  struct Place {
+    bool inside = false;
+    int channel = 0;
+    int ready = 0;
+    std::size_t at = 0;
+  };
+
+  const WeightGradientOperands& o;
+  int first_in, first_out;  // channels of the block
+  float* band;              // v as the products read it
+  float* gradient;          // dy as the products read it
+  float* raw_x;
+  float* raw_dy;
+  float* raw_gradient_x;  // where the gradient has a norm
+  float* raw_shortcut;    // where the source has one
+  float4 bias = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+
+  __device__ WeightGradientLoader(const WeightGradientOperands& operands, int first_channel_in, int first_channel_out, float* shared)
+      : o(operands),
+        first_in(first_channel_in),
+        first_out(first_channel_out),
+        band(shared),
+        gradient(band + t.band_size()),
+        raw_x(gradient + t.gradient_size()),
+        raw_dy(raw_x + t.raw_band_size()),
+        raw_gradient_x(raw_dy + t.raw_gradient_size()),
+        raw_shortcut(raw_gradient_x + (o.gradient.scale ? t.raw_gradient_size() : 0)) {}
+
+  /// Chunk i of the band under a tile. Channels are the fastest, so that neighbouring threads read neighbouring addresses.
+  [[nodiscard]] __device__ Place band_place(int tile, int i) const {
+    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_in / chunk;
+    const int c = i % of_pixel * chunk, pixel = i / of_pixel;
+    const int column = pixel % t.band_width(), row = pixel / t.band_width() % t.band_height(), n = pixel / t.band_width() / t.band_height();
+    const int image = tile / across / down * t.tile_images + n;
+    const int y = tile / across % down * t.tile_height * t.shape.stride - t.shape.padding + row * t.spacing();
+    const int x = tile % across * t.tile_width * t.shape.stride - t.shape.padding + column * t.spacing();
+    const bool inside = image < o.batch && 0 <= y && y < in.height && 0 <= x && x < in.width && first_in + c < in.channels;
+    const std::size_t pixels = static_cast<std::size_t>(image) * in.pixels() + static_cast<std::size_t>(y * in.width + x);
+    return {inside, first_in + c, (n * t.band_height() + row) * t.band_pitch() + column * t.channels_in + c,
+            inside ? pixels * pitch_in + static_cast<std::size_t>(first_in + c) : 0};
+  }
+  /// Chunk i of the tile of dy.
+  [[nodiscard]] __device__ Place gradient_place(int tile, int i) const {
+    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_out / 4;
+    const int c = i % of_pixel * 4, column = i / of_pixel % t.tile_width, row = i / of_pixel / t.tile_width;
+    const int n = row / t.tile_height, image = tile / across / down * t.tile_images + n;
+    const int y = tile / across % down * t.tile_height + row % t.tile_height, x = tile % across * t.tile_width + column;
+    const bool inside = n < t.tile_images && image < o.batch && y < out.height && x < out.width && first_out + c < out.channels;
+    const std::size_t pixels = static_cast<std::size_t>(image) * out.pixels() + static_cast<std::size_t>(y * out.width + x);
+    return {inside, first_out + c, row * t.gradient_pitch() + column * t.channels_out + c,
+            inside ? pixels * pitch_out + static_cast<std::size_t>(first_out + c) : 0};
+  }
+
+  /// Begins to copy what a tile needs.
+  __device__ void fetch(int tile) const {
+    const int thread = static_cast<int>(threadIdx.x);
+    for (int i = thread; i < t.band_chunks(); i += threads) {
+      const Place place = band_place(tile, i);
+      copy(raw_x + i * chunk, o.source.x + place.at, place.inside);
+      if (o.source.shortcut) copy(raw_shortcut + i * chunk, o.source.shortcut + place.at, place.inside);
+    }
+    for (int i = thread; i < t.gradient_chunks(); i += threads) {
+      const Place place = gradient_place(tile, i);
+      copy_4(raw_dy + 4 * i, o.gradient.dy + place.at, place.inside);
+      if (o.gradient.scale) copy_4(raw_gradient_x + 4 * i, o.gradient.x + place.at, place.inside);
+    }
+    end_group();
+  }
+  __device__ static void copy(float* to, const float* from, bool inside) {
+    if constexpr (chunk == 4)
+      copy_4(to, from, inside);
+    else
+      copy_1(to, from, inside);
+  }
+
+  /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have all the same ones.
+  __device__ void make_ready(int tile) {
+    if constexpr (chunk == 4)
+      make_band_of_groups(tile);
+    else
+      make_band_of_numbers(tile);
+    make_gradient(tile);
+  }
+
+  __device__ void make_band_of_groups(int tile) const {
+    static_assert(threads % (t.channels_in / 4) == 0, "the chunks of a thread must have the same channels");
+    const Reading& r = o.source;
+    const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / 4) * 4;
+    const bool norm = r.scale && c < in.channels, shortcut_norm = r.shortcut_scale && c < in.channels;
+    const float4 scale = of_channels(r.scale, c, norm), shift = of_channels(r.shift, c, norm);
+    const float4 shortcut_scale = of_channels(r.shortcut_scale, c, shortcut_norm),
+                 shortcut_shift = of_channels(r.shortcut_shift, c, shortcut_norm);
+    copies_done();
+    for (int i = thread; i < t.band_chunks(); i += threads) {
+      const Place place = band_place(tile, i);
+      float4 v = *reinterpret_cast<const float4*>(raw_x + 4 * i);
+      if (r.scale) v = multiply_add_4(scale, v, shift);
+      if (r.shortcut) {
+        const float4 shortcut = *reinterpret_cast<const float4*>(raw_shortcut + 4 * i);
+        const float4 add = r.shortcut_scale ? multiply_add_4(shortcut_scale, shortcut, shortcut_shift) : shortcut;
+        v = make_float4(v.x + add.x, v.y + add.y, v.z + add.z, v.w + add.w);
+      }
+      if (r.relu) v = make_float4(fmaxf(v.x, 0.0F), fmaxf(v.y, 0.0F), fmaxf(v.z, 0.0F), fmaxf(v.w, 0.0F));
+      *reinterpret_cast<float4*>(band + place.ready) = place.inside ? rounded(v) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    }
+  }
+  /// The network's own input, whose pixels are C_in numbers.
+  __device__ void make_band_of_numbers(int tile) const {
+    const Reading& r = o.source;
+    copies_done();
+    for (int i = static_cast<int>(threadIdx.x); i < t.band_chunks(); i += threads) {
+      const Place place = band_place(tile, i);
+      float v = 0.0F;
+      if (place.inside) {
+        const int c = place.channel;
+        v = raw_x[i];
+        if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
+        if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], raw_shortcut[i], r.shortcut_shift[c]) : raw_shortcut[i];
+        if (r.relu) v = fmaxf(v, 0.0F);
+      }
+      band[place.ready] = rounded(v);
+    }
+  }
+  __device__ void make_gradient(int tile) {
+    static_assert(threads % (t.channels_out / 4) == 0, "the chunks of a thread must have the same channels");
+    const GradientReading& g = o.gradient;
+    const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / 4) * 4;
+    const bool norm = g.scale && c < out.channels;
+    const float4 mean = of_channels(g.mean, c, norm), scale = of_channels(g.scale, c, norm), slope = of_channels(g.slope, c, norm),
+                 offset = of_channels(g.offset, c, norm);
+    for (int i = thread; i < t.gradient_chunks(); i += threads) {
+      const Place place = gradient_place(tile, i);
+      float4 dy = *reinterpret_cast<const float4*>(raw_dy + 4 * i);
+      if (g.scale) {
+        const float4 x = *reinterpret_cast<const float4*>(raw_gradient_x + 4 * i);
+        dy = multiply_add_4(scale, dy, multiply_add_4(slope, make_float4(x.x - mean.x, x.y - mean.y, x.z - mean.z, x.w - mean.w), offset));
+      }
+      // The last group may have lanes beyond the channels: their gradients must come out as zeros.
+      if (!place.inside) dy.x = 0.0F;
+      if (!place.inside || (out.channels % 4 != 0 && c + 1 >= out.channels)) dy.y = 0.0F;
+      if (!place.inside || (out.channels % 4 != 0 && c + 2 >= out.channels)) dy.z = 0.0F;
+      if (!place.inside || (out.channels % 4 != 0 && c + 3 >= out.channels)) dy.w = 0.0F;
+      bias = make_float4(bias.x + dy.x, bias.y + dy.y, bias.z + dy.z, bias.w + dy.w);
+      *reinterpret_cast<float4*>(gradient + place.ready) = rounded(dy);
+    }
+  }
+
+  [[nodiscard]] __device__ static float4 of_channels(const float* numbers, int c, bool there) {
+    return there ? *reinterpret_cast<const float4*>(numbers + c) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+  }
+  [[nodiscard]] __device__ static float4 multiply_add_4(const float4& a, const float4& b, const float4& c) {
+    return make_float4(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w));
+  }
+  [[nodiscard]] __device__ static float rounded(float x) {
+    if constexpr (t.tensor_cores && has_tf32)
+      return std::bit_cast<float>(to_tf32(x));
+    else
+      return x;
+  }
+  [[nodiscard]] __device__ static float4 rounded(const float4& x) {
+    return make_float4(rounded(x.x), rounded(x.y), rounded(x.z), rounded(x.w));
+  }
+};
+
+/// Part blockIdx.x of the sums of block blockIdx.y.
+template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
+          bool tensor_cores>
+struct WeightGradientBlock {
+  static constexpr WeightGradientTiling tiling =
+      weight_gradient_tiling({{channels_in, height, width}, channels_out, kernel, stride, padding, false, network_input}, tensor_cores);
+  static_assert(tiling.shared_size(true, true) <= WeightGradientTiling::most_shared,
+                "conv_weight_gradient: no tile of this kernel and stride fits into 64 KiB of shared memory; use a smaller kernel");
+};
+
+template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
+          bool tensor_cores>
+__global__ void __launch_bounds__(
+    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.threads(),
+    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.resident())
+    weight_gradient_parts(const WeightGradientOperands operands) {
+  using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>;
+  using Product = std::conditional_t<tensor_cores && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
+  constexpr WeightGradientTiling t = B::tiling;
+  float* const shared = shared_memory();
+  const int block = static_cast<int>(blockIdx.y), part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  const int first_out = block % t.parts_out * t.channels_out, first_in = block / t.parts_out % t.parts_in * t.channels_in;
+  const int first_tap_row = block / t.parts_out / t.parts_in * t.block_tap_rows;
+  const int slice = thread / Product::threads_of_slice, thread_of_slice = thread % Product::threads_of_slice;
+
+  WeightGradientLoader<B> loader(operands, first_in, first_out, shared);
+  Product product(thread_of_slice);
+  const int first = part * operands.tiles_of_part, after = first + operands.tiles_of_part;
+  const int last = after < operands.tiles ? after : operands.tiles;
+  loader.fetch(first);
+  for (int tile = first; tile < last; ++tile) {
+    loader.make_ready(tile);
+    __syncthreads();
+    if (tile + 1 < last) loader.fetch(tile + 1);  // in the background, while this tile is multiplied
+    product.add(loader.band, loader.gradient, slice, first_tap_row);
+    __syncthreads();
+  }
+
+  // The first slice adds what the others have, one after the other.
+  if constexpr (Product::slices > 1) {
+    if (slice > 0) {
+      float* to = shared + (slice - 1) * t.block_size() + thread_of_slice;
+      product.for_each([&](float& sum) { *to = sum, to += Product::threads_of_slice; });
+    }
+    __syncthreads();
+    for (int other = 1; slice == 0 && other < Product::slices; ++other) {
+      const float* from = shared + (other - 1) * t.block_size() + thread_of_slice;
+      product.for_each([&](float& sum) { sum += *from, from += Product::threads_of_slice; });
+    }
+  }
+  constexpr int pitch = padded(channels_out);
+  if (slice == 0) {
+    float* const weights = operands.weight_gradient + static_cast<std::size_t>(part) * operands.part_size;
+    const int row = first_tap_row + product.tap_row, kernel_row = row / t.taps_in_row, first_tap = row % t.taps_in_row * t.taps;
+    product.store([&](int tap, int in, int out) -> float* {
+      if (product.tap_row >= t.block_tap_rows || kernel_row >= kernel || first_tap + tap >= kernel || first_in + in >= channels_in ||
+          first_out + out >= pitch)
+        return nullptr;
+      return weights + ((kernel_row * kernel + first_tap + tap) * channels_in + first_in + in) * pitch + first_out + out;
+    });
+  }
+
+  // The bias gradient: a thread has summed its 4 channels while it made the gradient ready.
+  if (operands.bias && first_in == 0 && first_tap_row == 0) {
+    constexpr int groups = t.channels_out / 4;
+    __syncthreads();
+    reinterpret_cast<float4*>(shared)[thread] = loader.bias;
+    __syncthreads();
+    if (thread < t.channels_out && first_out + thread < pitch) {
+      float sum = 0.0F;
+      for (int i = thread / 4; i < t.threads(); i += groups) sum += shared[4 * i + thread % 4];
+      operands.bias_gradient[static_cast<std::size_t>(part) * operands.part_size + static_cast<std::size_t>(first_out + thread)] = sum;
+    }
+  }
+}
+
+struct WeightGradientParts {
+  int parts = 0;
+  int numbers = 0;  // of a part: weights, then bias
+  int weights = 0;
+  const float* from = nullptr;  // [parts][numbers]
+  float* weight_gradient = nullptr;
+  float* bias_gradient = nullptr;
+};
+
+/// Adds the parts. 32 numbers of a part are one load of a warp; `warps` warps of a block take parts in turn, in double, and the first joins them.
+template <int warps>
+__global__ void __launch_bounds__(warps * 32) weight_gradient_join(const WeightGradientParts operands) {
+  double* const sums = reinterpret_cast<double*>(shared_memory());  // [warps][32]
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size, warp = thread / warp_size;
+  const int i = static_cast<int>(blockIdx.x) * warp_size + lane;
+  double sum = 0;
+  if (i < operands.numbers) {
+    const float* const from = operands.from + i;
+#pragma unroll 8
+    for (int part = warp; part < operands.parts; part += warps)
+      sum += static_cast<double>(from[static_cast<std::size_t>(part) * static_cast<std::size_t>(operands.numbers)]);
+  }
+  sums[thread] = sum;
+  __syncthreads();
+  if (warp > 0 || i >= operands.numbers) return;
+  for (int other = 1; other < warps; ++other) sum += sums[other * warp_size + lane];
+  float* const to = i < operands.weights ? operands.weight_gradient + i : operands.bias_gradient + (i - operands.weights);
+  *to = static_cast<float>(sum);
+}
+
+/// dW[tap, ci, co] = Σ v[n, pixel·stride + tap − padding, ci] · dy[n, pixel, co] and db[co] = Σ dy[n, pixel, co].
+///
+/// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32; db is summed in float32 by both.
+/// @param weight_gradient [k, k, C_in, C_out']   @param bias_gradient [C_out'], or null
+template <ConvShape S, Precision P>
+void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weight_gradient,
+                          float* bias_gradient) {
+  constexpr bool tensor_cores = P == Precision::tf32;
+  constexpr WeightGradientTiling t = weight_gradient_tiling(S, tensor_cores);
+  constexpr int weights = S.kernel * S.kernel * S.in.channels * padded(S.channels_out);
+  WeightGradientOperands operands{Reading(source), GradientReading(gradient), batch};
+  if (source.finished) {
+    operands.source = {};
+    operands.source.x = source.finished;
+  }
+  const int parts = t.parts(batch), numbers = weights + (bias_gradient ? padded(S.channels_out) : 0);
+  operands.tiles = t.tiles(batch);
+  operands.tiles_of_part = t.tiles_of_part(batch);
+  operands.bias = bias_gradient != nullptr;
+  operands.weight_gradient = weight_gradient;
+  operands.bias_gradient = bias_gradient;
+  if (parts > 1) {
+    operands.part_size = static_cast<std::size_t>(numbers);
+    operands.weight_gradient = space.scratch(static_cast<std::size_t>(parts) * operands.part_size);
+    operands.bias_gradient = operands.weight_gradient + weights;
+  }
+  const StageName stage{"conv_weight_gradient", S.in, S.out(), batch};
+  const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
+  space.launch(stage,
+               weight_gradient_parts<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
+                                     tensor_cores>,
+               Grid{static_cast<unsigned>(parts), static_cast<unsigned>(t.blocks()), 1, static_cast<unsigned>(t.threads()),
+                    static_cast<std::size_t>(shared) * sizeof(float)},
+               operands);
+  if (parts == 1) return;
+  const WeightGradientParts join{parts, numbers, weights, operands.weight_gradient, weight_gradient, bias_gradient};
+  const auto launch = [&]<int warps>(std::integral_constant<int, warps>) {
+    space.launch(stage, weight_gradient_join<warps>,
+                 Grid{static_cast<unsigned>((numbers + warp_size - 1) / warp_size), 1, 1, static_cast<unsigned>(warps * warp_size),
+                      static_cast<std::size_t>(warps * warp_size) * sizeof(double)},
+                 join);
+  };
+  // With many parts a thread would wait for too many loads in a row.
+  if (parts > 32)
+    launch(std::integral_constant<int, 8>{});
+  else
+    launch(std::integral_constant<int, 2>{});
+}
+
+}  // namespace sdepth::cuda
