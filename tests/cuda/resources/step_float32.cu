@@ -1,4 +1,3 @@
-#include "step.hpp"
-namespace sdepth::resources {
-void step_float32(int) {}
-}  // namespace sdepth::resources
+#include "step_of.hpp"
+
+void sdepth::resources::step_float32(std::span<const std::uint8_t> gates) { step<Precision::float32>(gates); }
