@@ -13,12 +13,6 @@
 
 namespace sdepth::cuda {
 
-/// What the host reads back: mean loss of a batch and how many of its images were classified wrongly.
-struct DeviceLoss {
-  double loss = 0;
-  int errors = 0;
-};
-
 struct LossOperands {
   int batch = 0;
   int classes = 0;

@@ -143,7 +143,6 @@ class Space {
 
  private:
   int threads_;
-<<<<<<< HEAD
   DeviceBuffer<unsigned> failed_;
   DeviceBuffer<unsigned> counters_;
   std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
@@ -175,13 +174,6 @@ class PendingLoss {
  private:
   Space* space_;
   std::size_t number_;
-=======
-  cudaStream_t stream_ = nullptr;
-  float* scratch_ = nullptr;
-  std::size_t scratch_size_ = 0;
-  unsigned* counter_ = nullptr;
-  std::size_t counters_ = 0;
->>>>>>> points
 };
 
 }  // namespace sdepth::cuda
