@@ -72,7 +72,7 @@ class Launch {
  private:
   using Unit = std::max_align_t;
   struct alignas(alignof(Unit)) Storage {
-    std::byte bytes[sizeof(Unit)] = {};
+    std::byte bytes[sizeof(Unit)];
     friend bool operator==(const Storage&, const Storage&) = default;
   };
   [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
@@ -112,6 +112,7 @@ class Replay {
     row_ = std::move(row);
     check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch", row_.front().stage());
   }
+  [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
   /// Nodes that were changed since it was made, for tests.
   [[nodiscard]] std::size_t changes() const noexcept { return changes_; }
 
