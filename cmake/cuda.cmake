@@ -53,8 +53,8 @@ else()
   message(STATUS "sdepth: nothing for GPUs is built: ${sdepth_cuda_missing}")
 endif()
 
-# The host part gets our warnings but -Wpedantic, to which nvcc's own line marks are an extension. nvcc's include a kernel that spills its registers.
-set(sdepth_cuda_flags -Xcudafe=--display_error_number -Xptxas=--warn-on-spills,--warn-on-local-memory-usage)
+# The host part gets our warnings but -Wpedantic, to which nvcc's own line marks are an extension.
+set(sdepth_cuda_flags -Xcudafe=--display_error_number)
 set(sdepth_cuda_host_warnings ${sdepth_warnings})
 list(REMOVE_ITEM sdepth_cuda_host_warnings -Wpedantic)
 list(JOIN sdepth_cuda_host_warnings "," sdepth_cuda_host_warnings)

@@ -117,7 +117,7 @@ struct Counting {
   template <ConvShape S>
   static void conv_backward(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float*, const float* add, float* out, SourceSums<float> sums) {
-    {
+    if (weight_gradient) {
       // Forward has written the value where it had to be finished.
       const Source<float> value = source.finished ? Source<float>{.x = source.finished} : source;
       Work work{"weight gradient " + text_of(S), reading(value)};

@@ -12,58 +12,15 @@
 #include <vector>
 
 #include <sdepth/models/cifar_resnet.hpp>
-#include <sdepth/train/trainer.hpp>
 
-#include "counting.hpp"
+#include "least_time.hpp"
 
 namespace sdepth::roofline {
 namespace {
 
-// What an H100 SXM can do at most. Source: NVIDIA H100 datasheet; TF32 is what dense products reach of the 494 TFLOP/s.
-constexpr double bytes_per_second = 3.0e12;
-constexpr double fp32_per_second = 67e12;
-constexpr double tf32_per_second = 400e12;
-
 constexpr int batch = 128;
 constexpr int draws = 1000;  // steps whose gates the expected figures are the mean over
 using Net = CifarResNet<110>;
-
-/// The times that the three ceilings allow, in microseconds.
-struct Bound {
-  double memory = 0;
-  double fp32 = 0;
-  double tf32 = 0;
-
-  explicit Bound(const Work& work)
-      : memory(1e6 * work.bytes / bytes_per_second),
-        fp32(1e6 * (work.products + work.operations) / fp32_per_second),
-        tf32(1e6 * (work.products / tf32_per_second + work.operations / fp32_per_second)) {}
-  [[nodiscard]] double least(bool use_tf32) const { return std::max(memory, use_tf32 ? tf32 : fp32); }
-  [[nodiscard]] const char* binds(bool use_tf32) const { return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic"; }
-};
-
-/// A whole step.
-struct Total {
-  double submissions = 0;
-  double launches = 0;
-  double bytes = 0;
-  double operations = 0;
-  double fp32 = 0;  // microseconds
-  double tf32 = 0;
-
-  void add(const Recorded& step, double weight) {
-    submissions += weight * step.submissions;
-    for (const Work& work : step.kernels) add(work, weight);
-  }
-
-  void add(const Work& work, double weight) {
-    launches += weight;
-    bytes += weight * work.bytes;
-    operations += weight * (work.products + work.operations);
-    fp32 += weight * Bound(work).least(false);
-    tf32 += weight * Bound(work).least(true);
-  }
-};
 
 struct Row {
   Work work;
@@ -78,37 +35,6 @@ std::string text(const char* format, double value) {
 
 /// With two digits behind the point, unless nothing but zeros would be left.
 std::string two(double value) { return value < 0.005 ? "< 0.01" : text("%.2f", value); }
-
-class Steps {
- public:
-  Steps() : trainer_(options()), images_(static_cast<std::size_t>(batch) * Net::input.size()), labels_(batch) {}
-
-  /// The kernels of a step with every block open.
-  const Recorded& open() {
-    const std::vector<std::uint8_t> gates(static_cast<std::size_t>(Net::residual_blocks), std::uint8_t{1});
-    recorded() = {};
-    trainer_.step(NHWC<float>{images_}, labels_, gates);
-    return recorded();
-  }
-  /// Of the next step, with its own gates.
-  const Recorded& drawn() {
-    recorded() = {};
-    trainer_.step(NHWC<float>{images_}, labels_);
-    return recorded();
-  }
-
- private:
-  static TrainingOptions options() {
-    TrainingOptions options;
-    options.batch = batch;
-    options.threads = 1;
-    options.seed = 1;
-    return options;
-  }
-  Trainer<Net, Counting> trainer_;
-  std::vector<float> images_;
-  std::vector<int> labels_;
-};
 
 /// What stages are called, in the order of the table.
 constexpr std::array<std::string_view, 12> kinds = {"images", "gates", "forward",        "shortcut",        "finish", "pool",
@@ -126,11 +52,11 @@ void total_line(std::ostream& out, const std::string& name, const Total& total) 
 }
 
 std::string table() {
-  Steps steps;
+  Steps<Net> steps(batch);
   const Recorded all = steps.open();
   std::vector<Row> rows;
   Total open;
-  open.add(all, 1);
+  open.add(all);
   for (const Work& work : all.kernels) {
     const auto same = [&](const Row& row) {
       return row.work.stage == work.stage && row.work.reads == work.reads && row.work.bytes == work.bytes;
@@ -158,7 +84,7 @@ std::string table() {
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
     Total total;
     for (const Work& work : all.kernels)
-      if (kind_of(work) == kind) total.add(work, 1);
+      if (kind_of(work) == kind) total.add(work);
     if (total.launches > 0)
       out << "| " << kinds[kind] << " | " << text("%.0f", total.launches) << " | " << text("%.2f", total.bytes / 1e9) << " | "
           << text("%.1f", total.operations / 1e9) << " | " << text("%.3f", total.fp32 / 1e3) << " | " << text("%.3f", total.tf32 / 1e3)

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace sdepth::recording {
 
@@ -176,3 +177,26 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t run, cudaStream_t) {
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t) { return cudaSuccess; }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) { return cudaSuccess; }
+cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned) {
+  *graph = reinterpret_cast<cudaGraph_t>(new_graph());
+  return cudaSuccess;
+}
+cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t*, std::size_t,
+                                   const cudaKernelNodeParams* kernel) {
+  Graph* const all = reinterpret_cast<Graph*>(graph);
+  Graph* const before = std::exchange(capturing, all);
+  const cudaError_t status = record(kernel->func, kernel->gridDim, kernel->blockDim, kernel->sharedMemBytes);
+  capturing = before;
+  // A node is the place of its launch, counted from 1.
+  *node = reinterpret_cast<cudaGraphNode_t>(all->size());
+  return status;
+}
+cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_t node, const cudaKernelNodeParams* kernel) {
+  Graph& all = *reinterpret_cast<Graph*>(run);
+  Graph changed;
+  Graph* const before = std::exchange(capturing, &changed);
+  const cudaError_t status = record(kernel->func, kernel->gridDim, kernel->blockDim, kernel->sharedMemBytes);
+  capturing = before;
+  if (status == cudaSuccess) all[reinterpret_cast<std::size_t>(node) - 1] = changed.front();
+  return status;
+}

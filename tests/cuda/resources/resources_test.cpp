@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -16,11 +18,12 @@ using recording::Launch;
 namespace {
 
 const std::string reports = SDEPTH_REPORTS;
+const std::vector<std::uint8_t> open(blocks, std::uint8_t{1});
 
 /// The launches of a step, each kind once.
-std::vector<Launch> launches_of(void (*step)(int)) {
+std::vector<Launch> launches_of(void (*step)(std::span<const std::uint8_t>)) {
   recording::launches().clear();
-  step(1);
+  step(open);
   std::vector<Launch> all = recording::launches();
   const auto key = [](const Launch& l) { return std::tie(l.kernel, l.threads, l.shared_bytes); };
   std::sort(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) < key(b); });
@@ -28,7 +31,7 @@ std::vector<Launch> launches_of(void (*step)(int)) {
   return all;
 }
 
-void check_step(void (*step)(int), const std::string& file, bool tf32) {
+void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& file, bool tf32) {
   const std::vector<Launch> launches = launches_of(step);
   CHECK(!launches.empty());
   const Report report = read_report(reports + file);
