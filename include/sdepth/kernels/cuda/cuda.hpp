@@ -25,6 +25,8 @@
 
 namespace sdepth {
 
+using cuda::Precision;
+
 /// Kernels over floats on the current CUDA device. operands.hpp says what the operands mean, Reference what each kernel computes.
 ///
 /// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to be the host's. Functions return when the work has been
@@ -131,8 +133,7 @@ struct Cuda {
   static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last, std::size_t stride, float* to) {
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
     std::memcpy(space.images().begin(bytes), images, bytes);
-    cuda::spread_images(space, shape, reinterpret_cast<const Number*>(space.images().send(space.stream())), count, channels_last, stride,
-                        to);
+    @ @
   }
   /// Device memory on the host, once all kernels that write it are done.
   [[nodiscard]] static std::vector<float> read(Space&, const float* numbers, std::size_t count) {

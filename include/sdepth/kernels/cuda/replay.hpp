@@ -112,6 +112,7 @@ class Replay {
     row_ = std::move(row);
     check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch", row_.front().stage());
   }
+  [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
   /// Nodes that were changed since it was made, for tests.
   [[nodiscard]] std::size_t changes() const noexcept { return changes_; }
 

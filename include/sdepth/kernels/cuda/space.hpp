@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <unordered_map>
@@ -27,7 +28,7 @@ struct DeviceLoss {
 class Space {
  public:
   /// @param threads  of the host backends; a device decides for itself
-  explicit Space(int threads = 1) : threads_(threads), zeros_(2, "counters") {}
+  explicit Space(int threads = 1) : threads_(threads), failed_(1, "a flag") {}
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
   ~Space() {
@@ -48,10 +49,17 @@ class Space {
     }
     return scratch_.data();
   }
-  /// A zero on the device, by which the blocks of a kernel find out which of them is the last; that one sets it to zero again.
-  [[nodiscard]] unsigned* counter() noexcept { return zeros_.data(); }
+  /// So many zeros on the device, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
+  [[nodiscard]] unsigned* counter(std::size_t count = 1) {
+    constexpr std::size_t enough_for_most = 4096;
+    if (count > counters_.size()) {
+      outgrown_counters_.push_back(std::move(counters_));
+      counters_ = DeviceBuffer<unsigned>(std::max(count, enough_for_most), "counters");
+    }
+    return counters_.data();
+  }
   /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until forgive().
-  [[nodiscard]] unsigned* failed() noexcept { return zeros_.data() + 1; }
+  [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
   void forgive() { check(cudaMemsetAsync(failed(), 0, sizeof(unsigned), stream()), "cudaMemsetAsync"); }
 
   /// Launches kernel(operands) behind what the stream does already; within as_one, with the others there.
@@ -89,6 +97,7 @@ class Space {
     recording_ = false;
     replays_[key].run(std::move(row_), stream());
     outgrown_.clear();
+    outgrown_counters_.clear();
   }
   /// Off: every kernel is launched by itself, as kernels outside of blocks are.
   void use_graphs(bool on) noexcept { replays_on_ = on; }
@@ -134,7 +143,9 @@ class Space {
 
  private:
   int threads_;
-  DeviceBuffer<unsigned> zeros_;
+  DeviceBuffer<unsigned> failed_;
+  DeviceBuffer<unsigned> counters_;
+  std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
   DeviceBuffer<float> scratch_;
   std::vector<DeviceBuffer<float>> outgrown_;
   std::unordered_map<const void*, std::size_t> allowed_;  // bytes of shared memory
