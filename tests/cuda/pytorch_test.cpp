@@ -8,6 +8,6 @@ using namespace pytorch;
 
 TEST_CASE("a net with every kind of layer, on the device: PyTorch's loss, gradients, statistics and logits, with some blocks skipped") {
   const Oracle oracle("zoo");
-  check_training_step<Zoo, Cuda<>>(oracle, "skip_a.");
+  for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<Zoo, Cuda<>>(oracle, prefix);
   check_test_logits<Zoo, Cuda<>>(oracle);
 }

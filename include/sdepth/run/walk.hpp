@@ -45,7 +45,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// @param for_training  whether to reserve address space for a training step with every block open
   Walk(int batch, int threads, bool for_training)
       : batch_(batch),
-        space_(threads),
+        space_(std::make_unique<typename Backend::Space>(threads)),
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
@@ -53,8 +53,8 @@ class Walk<Network<Input_, Words...>, Backend> {
         records_(std::make_unique<typename Stages::Record>()) {}
 
   [[nodiscard]] int capacity() const noexcept { return batch_; }
-  [[nodiscard]] int threads() const noexcept { return space_.threads(); }
-  [[nodiscard]] typename Backend::Space& space() noexcept { return space_; }
+  [[nodiscard]] int threads() const noexcept { return space_->threads(); }
+  [[nodiscard]] typename Backend::Space& space() noexcept { return *space_; }
 
   /// Where the batch goes before forward: [N, H, W, input_stride].
   [[nodiscard]] T* input() noexcept { return input_.data(); }
@@ -64,7 +64,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     if constexpr (Backend::on_host)
       copy_images(Net::input, images, first, count, input_stride, input());
     else
-      Backend::upload_images(space_, Net::input, images.values.data() + static_cast<std::size_t>(first) * Net::input.size(), count,
+      Backend::upload_images(*space_, Net::input, images.values.data() + static_cast<std::size_t>(first) * Net::input.size(), count,
                              std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
   }
 
@@ -137,7 +137,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   }
 
   [[nodiscard]] Pass<Backend> make_pass(int images, bool training, const WalkParameters<T>& p) {
-    Pass<Backend> pass{space_, activations_, norms_, slots_};
+    Pass<Backend> pass{*space_, activations_, norms_, slots_};
     pass.batch = images;
     pass.training = training;
     pass.parameters = p.parameters;
@@ -150,7 +150,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   }
 
   int batch_;
-  typename Backend::Space space_;
+  std::unique_ptr<typename Backend::Space> space_;
   typename Backend::ActivationArena activations_;
   typename Backend::ActivationArena norms_;
   Slots<T, Backend::template Memory> slots_;

@@ -13,8 +13,8 @@ namespace sdepth::cuda {
 /// What is being computed, for the sentence of an error.
 struct StageName {
   const char* kernel = "";
-  Shape in;
-  Shape out;
+  Shape in = {};
+  Shape out = {};
   int batch = 0;
 };
 

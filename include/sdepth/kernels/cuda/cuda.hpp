@@ -58,7 +58,8 @@ struct Cuda {
   static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
     if (weight_gradient) cuda::conv_weight_gradient<S, P>(space, batch, gradient, source, weight_gradient, bias_gradient);
-    if (out) cuda::conv_input_gradient<S, P>(space, batch, gradient, source, weights, add, out, sums);
+    if constexpr (!S.network_input)
+      if (out) cuda::conv_input_gradient<S, P>(space, batch, gradient, source, weights, add, out, sums);
   }
   template <Shape S>
   static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
@@ -133,7 +134,9 @@ struct Cuda {
   static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last, std::size_t stride, float* to) {
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
     std::memcpy(space.images().begin(bytes), images, bytes);
-    @ @
+    const auto order = channels_last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first;
+    cuda::copy_images(space, shape, order, count, reinterpret_cast<const Number*>(space.images().send(space.stream())),
+                      static_cast<int>(stride), to);
   }
   /// Device memory on the host, once all kernels that write it are done.
   [[nodiscard]] static std::vector<float> read(Space&, const float* numbers, std::size_t count) {

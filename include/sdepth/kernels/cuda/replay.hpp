@@ -72,7 +72,7 @@ class Launch {
  private:
   using Unit = std::max_align_t;
   struct alignas(alignof(Unit)) Storage {
-    std::byte bytes[sizeof(Unit)] = {};
+    std::byte bytes[sizeof(Unit)];
     friend bool operator==(const Storage&, const Storage&) = default;
   };
   [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
