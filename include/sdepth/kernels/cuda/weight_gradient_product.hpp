@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
 namespace sdepth::cuda {
@@ -59,9 +60,9 @@ struct ProductInFloat32 {
       for (int x = 0; x < t.tile_width; ++x) {
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap)
-          window[tap] = x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0]
-                                                     : *reinterpret_cast<const float4*>(v + (x * step + tap) * t.channels_in);
-        const float4 g = *reinterpret_cast<const float4*>(dy + x * t.channels_out);
+          window[tap] =
+              x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0] : load_4(v + (x * step + tap) * t.channels_in);
+        const float4 g = load_4(dy + x * t.channels_out);
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap) {
           add(sums[tap][0], window[tap].x, g);
@@ -97,7 +98,7 @@ struct ProductInFloat32 {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         if (float* const to = at(tap, in + i, out))
-          *reinterpret_cast<float4*>(to) = make_float4(sums[tap][i][0], sums[tap][i][1], sums[tap][i][2], sums[tap][i][3]);
+          store_4(to, make_float4(sums[tap][i][0], sums[tap][i][1], sums[tap][i][2], sums[tap][i][3]));
   }
 };
 
