@@ -12,7 +12,7 @@ namespace {
 
 TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilities") {
   cuda::Space space(1);
-  for (const std::size_t blocks : {1, 54, 127, 128, 129, 600}) {
+  for (const std::size_t blocks : {1U, 54U, 127U, 128U, 129U, 600U}) {
     std::vector<double> survival(blocks);
     for (std::size_t l = 0; l < blocks; ++l)
       survival[l] = 1.0 - 0.5 * static_cast<double>(l + 1) / static_cast<double>(blocks);  // linear decay to 0.5
