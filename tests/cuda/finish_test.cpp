@@ -7,7 +7,6 @@ namespace {
 /// What a stage is asked for.
 struct Wanted {
   bool statistics = true;  // or sums
-  bool in_place = false;   // forward: finished is x
   int alias = 0;           // backward: 1 out is dy, 2 out is add
   bool norm = true;        // of the gradient
   bool add = true;
@@ -15,19 +14,14 @@ struct Wanted {
 
 template <class B, Shape S>
 [[nodiscard]] Results run_finish(int batch, const Pending& pending, const Wanted& wanted = {}) {
-  const RandomSource<B> random(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
-  Source<float> source = random.get();
-  if (wanted.in_place) source.x = source.finished = const_cast<float*>(source.x);
+  const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
   Packed<B> mean(1, S.channels), variance(1, S.channels);
   typename B::Space space(1);
-  B::template finish<S>(space, batch, source, wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
+  B::template finish<S>(space, batch, source.get(),
+                        wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
   Results results;
   if (wanted.statistics) results = {{"mean", mean.dense()}, {"variance", variance.dense()}};
-  if (wanted.in_place)
-    results["finished"] = {source.x,
-                           source.x + static_cast<std::size_t>(batch) * S.pixels() * static_cast<std::size_t>(B::padded(S.channels))};
-  else if (pending.finished)
-    results["finished"] = random.finished().dense();
+  if (pending.finished) results["finished"] = source.finished().dense();
   return results;
 }
 
@@ -38,12 +32,9 @@ TEST_CASE("cuda: finish writes values and their statistics, whatever is pending"
     check_close(run_finish<CudaPoints, odd>(1, pending), run_finish<Reference, odd>(1, pending), 5e-6);
 }
 
-TEST_CASE("cuda: finish needs no statistics, works in place, and on several blocks and ranges of channels") {
+TEST_CASE("cuda: finish needs no statistics, and works on several blocks and ranges of channels") {
   const Pending all{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true, .finished = true};
   check_close(run_finish<CudaPoints, odd>(2, all, {.statistics = false}), run_finish<Reference, odd>(2, all, {.statistics = false}), 5e-6);
-  constexpr Shape unpadded{16, 5, 3};
-  check_close(run_finish<CudaPoints, unpadded>(2, all, {.in_place = true}), run_finish<Reference, unpadded>(2, all, {.in_place = true}),
-              5e-6);
   check_close(run_finish<CudaPoints, odd>(10, all), run_finish<Reference, odd>(10, all), 5e-6);  // 350 pixels, 168 a block
   constexpr Shape wide{131, 4, 5};  // 72 and 64 channels of 136, 14 rows of pixels
   static_assert(cuda::PixelBlock<136>::tiles == 2 && cuda::PixelBlock<136>::pitch == 72 && cuda::PixelBlock<136>::rows == 14);
@@ -74,7 +65,7 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
   constexpr std::size_t large = std::size_t{256} * 112 * 112;
   static_assert((large + Block::pixels(large) - 1) / Block::pixels(large) <= 1024);
   // What a block does when it has more than its threads take at a time, to the last pixel.
-  for (const std::size_t pixels : {97, 129, 300}) {
+  for (const std::size_t pixels : {std::size_t{97}, std::size_t{129}, std::size_t{300}}) {
     const std::vector<float> numbers = random_numbers(pixels * 64, 1);
     std::vector<float> finished(numbers.size()), mean(64), variance(64), expected_mean(64), expected(64), d(numbers.size()), dz(64),
         expected_dz(64);

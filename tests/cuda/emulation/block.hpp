@@ -17,6 +17,7 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "settings.hpp"
@@ -200,21 +201,27 @@ class Block {
     wake_all(meeting.generation);
   }
 
+  /// Which threads are where, those of one place together.
   [[nodiscard]] std::string places() {
     std::vector<std::pair<std::string, std::vector<unsigned>>> groups;
     for (unsigned i = 0; i < size_; ++i) {
-      const Site site = threads_[i].site.load(std::memory_order_relaxed);
-      const std::string place = threads_[i].state.load(std::memory_order_relaxed) == Thread::State::left
-                                    ? std::string("have left")
-                                    : std::string("wait at ") + threads_[i].call.load(std::memory_order_relaxed) + " in " +
-                                          site.file_name() + ":" + std::to_string(site.line()) + ":" + std::to_string(site.column());
+      std::string place;  // empty: has left
+      if (threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits) {
+        const Site site = threads_[i].site.load(std::memory_order_relaxed);
+        place = std::string(threads_[i].call.load(std::memory_order_relaxed)) + " in " + site.file_name() + ":" +
+                std::to_string(site.line()) + ":" + std::to_string(site.column());
+      }
       auto group = groups.begin();
       while (group != groups.end() && group->first != place) ++group;
       if (group == groups.end()) group = groups.insert(group, {place, {}});
       group->second.push_back(i);
     }
     std::string text;
-    for (const auto& [place, threads] : groups) text += (text.empty() ? "threads " : ", threads ") + ranges(threads) + " " + place;
+    for (const auto& [place, threads] : groups) {
+      const bool one = threads.size() == 1;
+      text += (text.empty() ? "" : ", ") + std::string(one ? "thread " : "threads ") + ranges(threads);
+      text += place.empty() ? (one ? " has left" : " have left") : (one ? " waits at " : " wait at ") + place;
+    }
     return text;
   }
 

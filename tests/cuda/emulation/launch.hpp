@@ -4,10 +4,14 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <cxxabi.h>
@@ -138,6 +142,11 @@ struct Play {
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<std::unique_ptr<Play>> plays;
   std::string damage;
+  // A barrier in one block orders what the pool's threads do before and after, also in other blocks, where on a device nothing is in order. So that
+  // ThreadSanitizer finds races of blocks, consecutive blocks are played by different threads; every second one remains hidden.
+  const unsigned sets = thread_sanitizer ? 2 : 1;
+  const unsigned set_size = (size + Pool::team_size - 1) / Pool::team_size * Pool::team_size;
+  unsigned set = 0;
   for (const std::size_t number : order_of(std::size_t{grid.x} * grid.y * grid.z)) {
     const uint3 index{static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
                       static_cast<unsigned>(number / grid.x / grid.y)};
@@ -145,7 +154,7 @@ struct Play {
     blocks.push_back(std::make_unique<Block>(name_of, call.kernel, index, size, shared.get(), shared_bytes));
     plays.push_back(
         std::make_unique<Play>(Play{call, grid, threads, index, blocks.back().get(), static_cast<unsigned>(number * 37 % size)}));
-    Pool::the().run(size, Play::body, plays.back().get());
+    Pool::the().run(set++ % sets * set_size, size, Play::body, plays.back().get());
     if (blocks.back()->faulty()) break;
     if (damage = shared.damage(); !damage.empty()) break;
     if (!thread_sanitizer) blocks.clear(), plays.clear();

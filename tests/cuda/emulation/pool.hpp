@@ -13,6 +13,9 @@ namespace emulation {
 
 class Pool {
  public:
+  /// Threads that wake up together.
+  static constexpr unsigned team_size = 32;
+
   [[nodiscard]] static Pool& the() {
     static Pool pool;
     return pool;
@@ -25,17 +28,18 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Calls body(context, i) in count threads, i = 0 … count − 1, and waits for them. What the caller did comes before what they do. What they did does not come
+  /// Calls body(context, i) in count threads, i = 0 … count − 1, and waits for them: in the pool's threads from number `first` on, a multiple of team_size. What the caller did comes before what they do. What they did does not come
   /// before what follows, in the eyes of ThreadSanitizer, until settle is called: so the blocks of a grid are not ordered.
-  void run(unsigned count, void (*body)(void*, unsigned), void* context) {
-    while (threads_.size() < count) hire();
+  void run(unsigned first, unsigned count, void (*body)(void*, unsigned), void* context) {
+    while (threads_.size() < first + count) hire();
     body_.store(body, std::memory_order_relaxed);
     context_.store(context, std::memory_order_relaxed);
-    count_.store(count, std::memory_order_relaxed);
+    first_.store(first, std::memory_order_relaxed);
+    end_.store(first + count, std::memory_order_relaxed);
     std::uint32_t called = 0;
-    for (unsigned i = 0; i < count; i += team_size) called += teams_[i / team_size]->members;
+    for (unsigned i = first; i < first + count; i += team_size) called += teams_[i / team_size]->members;
     busy_.store(called, std::memory_order_relaxed);
-    for (unsigned i = 0; i < count; i += team_size) start(*teams_[i / team_size]);
+    for (unsigned i = first; i < first + count; i += team_size) start(*teams_[i / team_size]);
     constexpr auto order = thread_sanitizer ? std::memory_order_relaxed : std::memory_order_acquire;
     for (std::uint32_t now = 0; (now = busy_.load(order)) != 0;) sleep(busy_, now);
   }
@@ -44,8 +48,6 @@ class Pool {
  private:
   Pool() = default;
 
-  /// Threads that wake up together.
-  static constexpr unsigned team_size = 32;
   struct alignas(64) Team {
     Word round{0};
     unsigned members = 0;
@@ -62,7 +64,8 @@ class Pool {
         ++round;
         const auto body = body_.load(std::memory_order_relaxed);
         if (!body) return;
-        if (number < count_.load(std::memory_order_relaxed)) body(context_.load(std::memory_order_relaxed), number);
+        if (number < end_.load(std::memory_order_relaxed))
+          body(context_.load(std::memory_order_relaxed), number - first_.load(std::memory_order_relaxed));
         if (busy_.fetch_sub(1, std::memory_order_release) == 1) wake_all(busy_);
       }
     });
@@ -76,7 +79,8 @@ class Pool {
   std::vector<std::thread> threads_;
   std::atomic<void (*)(void*, unsigned)> body_{nullptr};
   std::atomic<void*> context_{nullptr};
-  std::atomic<unsigned> count_{0};
+  std::atomic<unsigned> first_{0};
+  std::atomic<unsigned> end_{0};
   Word busy_{0};
 };
 

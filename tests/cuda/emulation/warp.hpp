@@ -1,9 +1,11 @@
 // Shuffles and votes of a warp.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <type_traits>
 
 #include "block.hpp"

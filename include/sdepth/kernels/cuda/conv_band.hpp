@@ -82,7 +82,7 @@ class Band {
     const float* const tensor = first_tensor(from) + first_;
     const int k = channel();
     if (copies % ConvTile::threads != 0 && static_cast<int>(threadIdx.x) >= copies) return;
-#pragma unroll 4
+#pragma unroll 1
     for (int i = static_cast<int>(threadIdx.x); i < copies; i += ConvTile::threads) {
       const int pixel = i / in_pixel, offset = place(pixel, chunk * t.depth + k);
       float* const to = band + pixel * t.band_pitch() + k;
@@ -183,7 +183,7 @@ __device__ inline void begin_weights(const float* weights, const Taps& taps, int
   constexpr ConvTile t = Plan::tile;
   constexpr int in_row = t.weight_columns() / quad, in_tap = t.weight_rows() * in_row;
   const float* const of_row = weights + static_cast<std::size_t>((taps.first_row + tap_row * taps.step) * Plan::kernel) * Plan::tap_pitch;
-#pragma unroll 2
+#pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < taps.columns * in_tap; i += ConvTile::threads) {
     const int tap = i / in_tap, r = i / in_row % t.weight_rows(), c = i % in_row * quad;
     const bool inside = row + r < Plan::weight_rows_all && column + c < Plan::weight_columns_all;

@@ -53,8 +53,8 @@ struct ConvTile {
   }
   /// Sums in a thread's registers.
   [[nodiscard]] constexpr int sums() const noexcept { return pixels() * channels / threads; }
-  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread with 32 sums, whose product alone keeps the multiprocessor busy, else 80.
-  [[nodiscard]] constexpr int blocks() const noexcept { return sums() > 16 ? 4 : 6; }
+  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread with 32 sums, whose product alone keeps the multiprocessor busy, else 96.
+  [[nodiscard]] constexpr int blocks() const noexcept { return sums() > 16 ? 4 : 5; }
   [[nodiscard]] constexpr int tiles_down(int rows) const noexcept { return (rows + height - 1) / height; }
   [[nodiscard]] constexpr int tiles_across(int columns) const noexcept { return (columns + width - 1) / width; }
 

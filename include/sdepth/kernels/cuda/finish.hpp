@@ -52,32 +52,32 @@ struct PixelBlock {
 };
 
 /// The pixels that a thread takes at a time. Those that are not there are read from the last that is, and not written.
-template <int channels, int count>
+template <int channels, std::size_t count>
 struct Pixels {
   std::size_t at[count];  // number in the tensor
   bool inside[count];
 
   __device__ Pixels(const PixelBlock<channels>& block, std::size_t first, std::size_t end) {
 #pragma unroll
-    for (int i = 0; i < count; ++i) {
-      const std::size_t pixel = first + static_cast<std::size_t>(i * block.rows);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t pixel = first + i * static_cast<std::size_t>(block.rows);
       inside[i] = pixel < end;
       at[i] = (inside[i] ? pixel : end - 1) * channels + static_cast<std::size_t>(block.first_channel());
     }
   }
   __device__ void load(const float* from, float4 (&to)[count]) const {
 #pragma unroll
-    for (int i = 0; i < count; ++i) to[i] = load_4(from + at[i]);
+    for (std::size_t i = 0; i < count; ++i) to[i] = load_4(from + at[i]);
   }
   __device__ void store(const float4 (&from)[count], float* to) const {
 #pragma unroll
-    for (int i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i)
       if (inside[i]) store_4(to + at[i], from[i]);
   }
 };
 
 /// x becomes the Source's value of four channels from c on. shortcut: read where there is one.
-template <int count>
+template <std::size_t count>
 __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
   if (r.scale) {
     const float4 scale = load_4(r.scale + c), shift = load_4(r.shift + c);
@@ -88,7 +88,7 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
     const float4 scale = r.shortcut_scale ? load_4(r.shortcut_scale + c) : all_four(1.0F);
     const float4 shift = r.shortcut_scale ? load_4(r.shortcut_shift + c) : all_four(0.0F);
 #pragma unroll
-    for (int i = 0; i < count; ++i) x[i] = sum(x[i], multiply_add(scale, shortcut[i], shift));
+    for (std::size_t i = 0; i < count; ++i) x[i] = sum(x[i], multiply_add(scale, shortcut[i], shift));
   }
   if (r.relu)
 #pragma unroll
@@ -100,19 +100,19 @@ struct FinishOperands {
   Statistics<float> statistics;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
-  ChannelParts parts;
+  ChannelParts parts{};
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more, where 3 TB/s at a latency of 1 µs need 23 KB.
 template <int channels>
 __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) {
-  constexpr int at_a_time = 4;
+  constexpr std::size_t at_a_time = 4;
   const PixelBlock<channels> block;
   RunningMoments moments[quad];
   const std::size_t first = blockIdx.x * o.pixels_of_block,
                     end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
   if (block.works())
-    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * block.rows) {
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
       const Pixels<channels, at_a_time> pixels(block, p, end);
       float4 v[at_a_time], shortcut[at_a_time];
       pixels.load(o.source.x, v);
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
       if (o.source.finished) pixels.store(v, o.source.finished);
       if (o.statistics.mean)
 #pragma unroll
-        for (int i = 0; i < at_a_time; ++i)
+        for (std::size_t i = 0; i < at_a_time; ++i)
           if (pixels.inside[i]) moments[0].add(v[i].x), moments[1].add(v[i].y), moments[2].add(v[i].z), moments[3].add(v[i].w);
     }
   if (!o.statistics.mean) return;
@@ -140,13 +140,13 @@ struct FinishBackwardOperands {
   float* out = nullptr;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
-  ChannelParts parts;
+  ChannelParts parts{};
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as above.
 template <int channels>
 __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands o) {
-  constexpr int at_a_time = 2;
+  constexpr std::size_t at_a_time = 2;
   const PixelBlock<channels> block;
   const Masking& m = o.masking;
   const int c = block.first_channel();
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
   const std::size_t first = blockIdx.x * o.pixels_of_block,
                     end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
   if (block.works())
-    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * block.rows) {
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
       const Pixels<channels, at_a_time> pixels(block, p, end);
       float4 d[at_a_time], raw[at_a_time], add[at_a_time], x[at_a_time], shortcut[at_a_time];
       pixels.load(o.gradient.dy, d);
@@ -168,36 +168,36 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
         const float4 scale = load_4(o.gradient.scale + c), slope = load_4(o.gradient.slope + c), mean = load_4(o.gradient.mean + c),
                      offset = load_4(o.gradient.offset + c);
 #pragma unroll
-        for (int i = 0; i < at_a_time; ++i) {
+        for (std::size_t i = 0; i < at_a_time; ++i) {
           const float4 distance = each([](float a, float b) { return a - b; }, raw[i], mean);
           d[i] = multiply_add(scale, d[i], multiply_add(slope, distance, offset));
         }
       }
       if (m.add)
 #pragma unroll
-        for (int i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
+        for (std::size_t i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
       if (m.source.relu) {
         float4 v[at_a_time];
         if (m.source.finished) {
           pixels.load(m.source.finished, v);
         } else {
 #pragma unroll
-          for (int i = 0; i < at_a_time; ++i) v[i] = x[i];
+          for (std::size_t i = 0; i < at_a_time; ++i) v[i] = x[i];
           values(m.source, c, v, shortcut);
         }
 #pragma unroll
-        for (int i = 0; i < at_a_time; ++i) d[i] = each([](float dz, float value) { return value > 0.0F ? dz : 0.0F; }, d[i], v[i]);
+        for (std::size_t i = 0; i < at_a_time; ++i) d[i] = each([](float dz, float value) { return value > 0.0F ? dz : 0.0F; }, d[i], v[i]);
       }
       pixels.store(d, o.out);
       const auto add_products = [&](const float4(&numbers)[at_a_time], const float* means, float4& to) {
         const float4 mean = load_4(means + c);
 #pragma unroll
-        for (int i = 0; i < at_a_time; ++i)
+        for (std::size_t i = 0; i < at_a_time; ++i)
           to = pixels.inside[i] ? each([](float dz, float a, float b, float s) { return fmaf(dz, a - b, s); }, d[i], numbers[i], mean, to)
                                 : to;
       };
 #pragma unroll
-      for (int i = 0; i < at_a_time; ++i)
+      for (std::size_t i = 0; i < at_a_time; ++i)
         if (pixels.inside[i]) dz_sum = sum(dz_sum, d[i]);
       if (m.dz_normalised) add_products(x, m.mean, dz_x);
       if (m.dz_normalised_shortcut) add_products(shortcut, m.shortcut_mean, dz_shortcut);
@@ -224,7 +224,7 @@ void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Oper
                operands);
 }
 
-/// Writes source's value to source.finished (unless null), and its statistics where they are wanted. finished may be what is read.
+/// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
 template <Shape S>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   if (!source.finished && !statistics.mean) return;

@@ -20,6 +20,7 @@ class Optimizer {
  public:
   Optimizer(std::span<const ParameterSegment> segments, std::size_t blocks)
       : segments_(segments.size()),
+        count_(segments.empty() ? 0 : segments.back().offset + segments.back().size),
         starts_(segments.size() + 1),
         blocks_(segments.size()),
         gates_(std::max<std::size_t>(blocks, 1)),
@@ -48,12 +49,13 @@ class Optimizer {
     check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, space.stream()), "cudaMemcpyAsync of gates");
   }
   void step(Space& space, const SgdStep& step, bool frozen, float* weights, const float* gradients, float* velocity) {
-    sgd(space, {weights, gradients, velocity, starts_.on_device(), blocks_.on_device(), gates_.data()}, static_cast<int>(segments_), step,
-        frozen);
+    sgd(space, {weights, gradients, velocity, starts_.on_device(), blocks_.on_device(), gates_.data(), count_}, static_cast<int>(segments_),
+        step, frozen);
   }
 
  private:
   std::size_t segments_;
+  std::size_t count_;           // parameters
   Mirror<std::size_t> starts_;  // [segments + 1]
   Mirror<int> blocks_;          // [segments]
   DeviceBuffer<std::uint8_t> gates_;

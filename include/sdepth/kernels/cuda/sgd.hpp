@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,6 +21,7 @@ struct SgdArrays {
   const std::size_t* starts = nullptr;  // [segments + 1], multiples of 4; segment i ends where i + 1 starts
   const int* blocks = nullptr;          // [segments]: the residual block, or −1
   const std::uint8_t* gates = nullptr;  // [blocks], 1 open
+  std::size_t count = 0;                // numbers in all: starts[segments]
 };
 
 struct SgdOperands {
@@ -37,7 +39,7 @@ struct SgdOperands {
 
 namespace sgd_launch {
 inline constexpr int threads = 256;
-inline constexpr int blocks = 528;  // four on each SM of a large device: enough loads under way to keep its memory busy
+inline constexpr std::size_t most_blocks = 528;  // four on each SM of a large device: enough loads under way to keep its memory busy
 }  // namespace sgd_launch
 
 /// The last segment that starts at or before i.
@@ -59,8 +61,8 @@ __global__ void __launch_bounds__(threads) sgd_step(const SgdOperands o) {
   if (*o.failed != 0) return;
   constexpr std::size_t row = static_cast<std::size_t>(threads) * 4;
   const SgdArrays& a = o.arrays;
-  const std::size_t count = a.starts[o.segments], rows = (count + row - 1) / row, rows_each = (rows + gridDim.x - 1) / gridDim.x;
-  const std::size_t first = blockIdx.x * rows_each * row, after = first + rows_each * row, last = after < count ? after : count;
+  const std::size_t rows = (a.count + row - 1) / row, rows_each = (rows + gridDim.x - 1) / gridDim.x;
+  const std::size_t first = blockIdx.x * rows_each * row, after = first + rows_each * row, last = after < a.count ? after : a.count;
   if (first >= last) return;
   int segment = segment_of(a.starts, o.segments, first);
   const auto apply = [&o](float& w, float g, float& v) {
@@ -88,7 +90,7 @@ __global__ void __launch_bounds__(threads) sgd_step(const SgdOperands o) {
 /// One step, unless the device has found a loss that was not finite. The same bits as on the CPU.
 /// @param frozen  the parameters of closed blocks stay as they are; else their gradient is zero, and decay and momentum go on
 inline void sgd(Space& space, const SgdArrays& arrays, int segments, const SgdStep& step, bool frozen) {
-  if (segments == 0) return;
+  if (arrays.count == 0) return;
   const auto momentum = static_cast<float>(step.momentum);
   const SgdOperands operands{arrays,
                              segments,
@@ -99,7 +101,9 @@ inline void sgd(Space& space, const SgdArrays& arrays, int segments, const SgdSt
                              step.nesterov ? momentum : 1.0F,
                              frozen,
                              space.failed()};
-  space.launch(StageName{"sgd"}, sgd_step<sgd_launch::threads>, Grid{sgd_launch::blocks, 1, 1, sgd_launch::threads}, operands);
+  constexpr auto row = static_cast<std::size_t>(4 * sgd_launch::threads);
+  const auto blocks = static_cast<unsigned>(std::min((arrays.count + row - 1) / row, sgd_launch::most_blocks));
+  space.launch(StageName{"sgd"}, sgd_step<sgd_launch::threads>, Grid{blocks, 1, 1, sgd_launch::threads}, operands);
 }
 
 }  // namespace sdepth::cuda

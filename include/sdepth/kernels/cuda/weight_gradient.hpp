@@ -6,14 +6,15 @@
 
 #include <cuda_runtime.h>
 
-#include <bit>
 #include <cstddef>
 #include <type_traits>
 
+#include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_product.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
@@ -56,9 +57,9 @@ struct WeightGradientLoader {
   float* gradient;          // dy as the products read it
   float* raw_x;
   float* raw_dy;
-  float* raw_gradient_x;  // where the gradient has a norm
-  float* raw_shortcut;    // where the source has one
-  float4 bias = make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+  float* raw_gradient_x;         // where the gradient has a norm
+  float* raw_shortcut;           // where the source has one
+  float4 bias = all_four(0.0F);  // Σ dy of this thread's channels
 
   __device__ WeightGradientLoader(const WeightGradientOperands& operands, int first_channel_in, int first_channel_out, float* shared)
       : o(operands),
@@ -86,8 +87,8 @@ struct WeightGradientLoader {
   }
   /// Chunk i of the tile of dy.
   [[nodiscard]] __device__ Place gradient_place(int tile, int i) const {
-    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_out / 4;
-    const int c = i % of_pixel * 4, column = i / of_pixel % t.tile_width, row = i / of_pixel / t.tile_width;
+    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_out / quad;
+    const int c = i % of_pixel * quad, column = i / of_pixel % t.tile_width, row = i / of_pixel / t.tile_width;
     const int n = row / t.tile_height, image = tile / across / down * t.tile_images + n;
     const int y = tile / across % down * t.tile_height + row % t.tile_height, x = tile % across * t.tile_width + column;
     const bool inside = n < t.tile_images && image < o.batch && y < out.height && x < out.width && first_out + c < out.channels;
@@ -106,13 +107,13 @@ struct WeightGradientLoader {
     }
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
-      copy_4(raw_dy + 4 * i, o.gradient.dy + place.at, place.inside);
-      if (o.gradient.scale) copy_4(raw_gradient_x + 4 * i, o.gradient.x + place.at, place.inside);
+      copy_4(raw_dy + quad * i, o.gradient.dy + place.at, place.inside);
+      if (o.gradient.scale) copy_4(raw_gradient_x + quad * i, o.gradient.x + place.at, place.inside);
     }
     end_group();
   }
   __device__ static void copy(float* to, const float* from, bool inside) {
-    if constexpr (chunk == 4)
+    if constexpr (chunk == quad)
       copy_4(to, from, inside);
     else
       copy_1(to, from, inside);
@@ -120,7 +121,7 @@ struct WeightGradientLoader {
 
   /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have all the same ones.
   __device__ void make_ready(int tile) {
-    if constexpr (chunk == 4)
+    if constexpr (chunk == quad)
       make_band_of_groups(tile);
     else
       make_band_of_numbers(tile);
@@ -128,82 +129,43 @@ struct WeightGradientLoader {
   }
 
   __device__ void make_band_of_groups(int tile) const {
-    static_assert(threads % (t.channels_in / 4) == 0, "the chunks of a thread must have the same channels");
-    const Reading& r = o.source;
-    const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / 4) * 4;
-    const bool norm = r.scale && c < in.channels, shortcut_norm = r.shortcut_scale && c < in.channels;
-    const float4 scale = of_channels(r.scale, c, norm), shift = of_channels(r.shift, c, norm);
-    const float4 shortcut_scale = of_channels(r.shortcut_scale, c, shortcut_norm),
-                 shortcut_shift = of_channels(r.shortcut_shift, c, shortcut_norm);
+    static_assert(threads % (t.channels_in / quad) == 0, "the chunks of a thread must have the same channels");
+    const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / quad) * quad;
+    const auto value_of = pending(o.source, c < in.channels ? c : 0);
     copies_done();
     for (int i = thread; i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
-      float4 v = *reinterpret_cast<const float4*>(raw_x + 4 * i);
-      if (r.scale) v = multiply_add_4(scale, v, shift);
-      if (r.shortcut) {
-        const float4 shortcut = *reinterpret_cast<const float4*>(raw_shortcut + 4 * i);
-        const float4 add = r.shortcut_scale ? multiply_add_4(shortcut_scale, shortcut, shortcut_shift) : shortcut;
-        v = make_float4(v.x + add.x, v.y + add.y, v.z + add.z, v.w + add.w);
-      }
-      if (r.relu) v = make_float4(fmaxf(v.x, 0.0F), fmaxf(v.y, 0.0F), fmaxf(v.z, 0.0F), fmaxf(v.w, 0.0F));
-      *reinterpret_cast<float4*>(band + place.ready) = place.inside ? rounded(v) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+      const float4 v = value_of(load_4(raw_x + quad * i), o.source.shortcut ? load_4(raw_shortcut + quad * i) : all_four(0.0F));
+      store_4(band + place.ready, place.inside ? each([](float x) { return factor(x); }, v) : all_four(0.0F));
     }
   }
   /// The network's own input, whose pixels are C_in numbers.
   __device__ void make_band_of_numbers(int tile) const {
-    const Reading& r = o.source;
+    const bool is_plain = plain(o.source);
     copies_done();
     for (int i = static_cast<int>(threadIdx.x); i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
-      float v = 0.0F;
-      if (place.inside) {
-        const int c = place.channel;
-        v = raw_x[i];
-        if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
-        if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], raw_shortcut[i], r.shortcut_shift[c]) : raw_shortcut[i];
-        if (r.relu) v = fmaxf(v, 0.0F);
-      }
-      band[place.ready] = rounded(v);
+      // Rarely is anything pending on it: the one number is read again.
+      const float v = !place.inside ? 0.0F : is_plain ? raw_x[i] : value(o.source, place.at, place.channel);
+      band[place.ready] = factor(v);
     }
   }
   __device__ void make_gradient(int tile) {
     static_assert(threads % (t.channels_out / 4) == 0, "the chunks of a thread must have the same channels");
-    const GradientReading& g = o.gradient;
-    const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / 4) * 4;
-    const bool norm = g.scale && c < out.channels;
-    const float4 mean = of_channels(g.mean, c, norm), scale = of_channels(g.scale, c, norm), slope = of_channels(g.slope, c, norm),
-                 offset = of_channels(g.offset, c, norm);
+    const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / quad) * quad;
+    const auto gradient_of = pending(o.gradient, c < out.channels ? c : 0);
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
-      float4 dy = *reinterpret_cast<const float4*>(raw_dy + 4 * i);
-      if (g.scale) {
-        const float4 x = *reinterpret_cast<const float4*>(raw_gradient_x + 4 * i);
-        dy = multiply_add_4(scale, dy, multiply_add_4(slope, make_float4(x.x - mean.x, x.y - mean.y, x.z - mean.z, x.w - mean.w), offset));
-      }
-      // The last group may have lanes beyond the channels: their gradients must come out as zeros.
-      if (!place.inside) dy.x = 0.0F;
-      if (!place.inside || (out.channels % 4 != 0 && c + 1 >= out.channels)) dy.y = 0.0F;
-      if (!place.inside || (out.channels % 4 != 0 && c + 2 >= out.channels)) dy.z = 0.0F;
-      if (!place.inside || (out.channels % 4 != 0 && c + 3 >= out.channels)) dy.w = 0.0F;
-      bias = make_float4(bias.x + dy.x, bias.y + dy.y, bias.z + dy.z, bias.w + dy.w);
-      *reinterpret_cast<float4*>(gradient + place.ready) = rounded(dy);
+      const float4 g = gradient_of(load_4(raw_dy + quad * i), o.gradient.scale ? load_4(raw_gradient_x + quad * i) : all_four(0.0F));
+      const float4 dy = only_channels(g, c, place.inside ? out.channels : 0);
+      bias = sum(bias, dy);
+      store_4(gradient + place.ready, each([](float x) { return factor(x); }, dy));
     }
   }
-
-  [[nodiscard]] __device__ static float4 of_channels(const float* numbers, int c, bool there) {
-    return there ? *reinterpret_cast<const float4*>(numbers + c) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
-  }
-  [[nodiscard]] __device__ static float4 multiply_add_4(const float4& a, const float4& b, const float4& c) {
-    return make_float4(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w));
-  }
-  [[nodiscard]] __device__ static float rounded(float x) {
-    if constexpr (t.tensor_cores && has_tf32)
-      return std::bit_cast<float>(to_tf32(x));
-    else
-      return x;
-  }
-  [[nodiscard]] __device__ static float4 rounded(const float4& x) {
-    return make_float4(rounded(x.x), rounded(x.y), rounded(x.z), rounded(x.w));
+  /// x as the products read it.
+  [[nodiscard]] __device__ static float factor(float x) {
+    constexpr bool tf32 = t.tensor_cores && has_tf32;
+    return as_factor<tf32>(x);
   }
 };
 
@@ -271,13 +233,13 @@ __global__ void __launch_bounds__(
 
   // The bias gradient: a thread has summed its 4 channels while it made the gradient ready.
   if (operands.bias && first_in == 0 && first_tap_row == 0) {
-    constexpr int groups = t.channels_out / 4;
+    constexpr int groups = t.channels_out / quad;
     __syncthreads();
-    reinterpret_cast<float4*>(shared)[thread] = loader.bias;
+    store_4(shared + quad * thread, loader.bias);
     __syncthreads();
     if (thread < t.channels_out && first_out + thread < pitch) {
       float sum = 0.0F;
-      for (int i = thread / 4; i < t.threads(); i += groups) sum += shared[4 * i + thread % 4];
+      for (int i = thread / quad; i < t.threads(); i += groups) sum += shared[quad * i + thread % quad];
       operands.bias_gradient[static_cast<std::size_t>(part) * operands.part_size + static_cast<std::size_t>(first_out + thread)] = sum;
     }
   }

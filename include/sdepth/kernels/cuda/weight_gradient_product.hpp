@@ -8,9 +8,12 @@
 #include <cstdint>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
 namespace sdepth::cuda {
+
+[[nodiscard]] constexpr std::size_t array_size(int n) noexcept { return static_cast<std::size_t>(n); }
 
 /// Where row r of the tile begins in the band. Rows beyond the tile's images have no gradient, and may read any row.
 template <class B>
@@ -35,7 +38,7 @@ struct ProductInFloat32 {
   static constexpr int slices = t.slices;
   static constexpr int threads_of_slice = t.threads_of_slice();
 
-  float sums[t.taps][4][4] = {};
+  float sums[array_size(t.taps)][4][4] = {};
   int tap_row, in, out;
 
   /// @param thread  of its slice
@@ -52,14 +55,14 @@ struct ProductInFloat32 {
     for (int r = slice; r < t.rows; r += slices) {
       const float* const v = v_of_taps + band_row<B>(r);
       const float* const dy = gradient + r * t.gradient_pitch() + out;
-      float4 window[t.taps];
+      float4 window[array_size(t.taps)];
 #pragma unroll
       for (int x = 0; x < t.tile_width; ++x) {
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap)
-          window[tap] = x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0]
-                                                     : *reinterpret_cast<const float4*>(v + (x * step + tap) * t.channels_in);
-        const float4 g = *reinterpret_cast<const float4*>(dy + x * t.channels_out);
+          window[tap] =
+              x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0] : load_4(v + (x * step + tap) * t.channels_in);
+        const float4 g = load_4(dy + x * t.channels_out);
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap) {
           add(sums[tap][0], window[tap].x, g);
@@ -95,7 +98,7 @@ struct ProductInFloat32 {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         if (float* const to = at(tap, in + i, out))
-          *reinterpret_cast<float4*>(to) = make_float4(sums[tap][i][0], sums[tap][i][1], sums[tap][i][2], sums[tap][i][3]);
+          store_4(to, make_float4(sums[tap][i][0], sums[tap][i][1], sums[tap][i][2], sums[tap][i][3]));
   }
 };
 
@@ -107,7 +110,7 @@ struct ProductOnTensorCores {
   static constexpr int slices = t.tensor_slices();
   static constexpr int threads_of_slice = t.warps_of_slice() * warp_size;
 
-  float sums[t.taps][t.warp_16_out][t.warp_8_in][4] = {};
+  float sums[array_size(t.taps)][array_size(t.warp_16_out)][array_size(t.warp_8_in)][4] = {};
   int tap_row, in, out, group, depth;
 
   __device__ explicit ProductOnTensorCores(int thread) : group(thread % warp_size / 4), depth(thread % 4) {
@@ -126,7 +129,7 @@ struct ProductOnTensorCores {
     const float* const v_rows[2] = {v + band_row<B>(depth), v + band_row<B>(depth + 4)};
     const float* const dy = gradient + depth * t.gradient_pitch() + slice * columns * t.channels_out + out + group;
     const float* const dy_rows[2] = {dy, dy + 4 * t.gradient_pitch()};
-    std::uint32_t window[t.taps][t.warp_8_in][2];
+    std::uint32_t window[array_size(t.taps)][array_size(t.warp_8_in)][2];
 #pragma unroll
     for (int x = 0; x < columns; ++x) {
 #pragma unroll
