@@ -10,7 +10,10 @@
 #include <vector>
 
 #include <sdepth/cuda.hpp>
+#include <sdepth/kernels/reference/reference.hpp>
+#if !defined(__CUDACC__)
 #include <sdepth/kernels/cpu/cpu.hpp>
+#endif
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/train/norm_estimate.hpp>
 
@@ -21,7 +24,11 @@ template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
 using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<2, Drop<8>>, Drop<16, 2>, Drop<16>, GlobalAvgPool, Linear<5>>;
 using Device = Cuda<>;
+#if defined(__CUDACC__)  // on a real device; nvcc does not read the CPU's kernels
+using Host = Reference;
+#else
 using Host = Cpu<>;
+#endif
 
 /// `count` images and labels that depend on the seed.
 struct Pictures {
