@@ -113,7 +113,7 @@ inline cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t) {
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   if (!executable) return emulation::returned(cudaErrorInvalidValue);
-  emulation::note("graph");
+  ++emulation::counts().graphs;
   return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches] {
     for (const auto& [node, launch] : launches)
       if (const cudaError_t error = launch(); error != cudaSuccess) return error;
