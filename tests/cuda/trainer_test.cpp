@@ -188,6 +188,29 @@ TEST_CASE("a step waits for nothing and allocates nothing; a closed block launch
   CHECK(step({1, 1, 0, 1}).graphs == 8);  // a block that changes the shape still runs its shortcut
 }
 
+TEST_CASE("without room for graphs every kernel is launched by itself") {
+  Trainer<Net, Device> graphs(options()), launches(options());
+  const Pictures pictures(4);
+  const double loss = graphs.step(pictures.images(), pictures.labels).loss;
+  emulation::settings().graphs = false;
+  const std::size_t before = emulation::counts().graphs;
+  CHECK(launches.step(pictures.images(), pictures.labels).loss == loss);
+  CHECK(emulation::counts().graphs == before);
+  emulation::settings().graphs = true;
+  CHECK(state(graphs) == state(launches));
+}
+
+TEST_CASE("a call that fails is an error that names it, the stage and its shape") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(4);
+  const std::size_t allowed = emulation::settings().largest_shared_bytes;
+  emulation::settings().largest_shared_bytes = 1000;
+  CHECK_THROWS_WITH_AS(static_cast<void>(trainer.step(pictures.images(), pictures.labels)),
+                       doctest::Contains("CUDA: cudaFuncSetAttribute for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "),
+                       Error);
+  emulation::settings().largest_shared_bytes = allowed;
+}
+
 TEST_CASE("a device that does nothing until someone waits gives the same bits") {
   Trainer<Net, Device> eager(options()), lazy(options());
   std::vector<double> losses;
