@@ -108,12 +108,16 @@ TEST_CASE("a deferred stream does nothing until someone waits, then all in order
   emulation::settings().deferred = true;
   emulation::settings().log = true;
   emulation::log().clear();
+  const emulation::Counts before = emulation::counts();
   std::fill_n(one.host, 3, 1.0F);
   CHECK(cudaMemcpyAsync(one.device, one.host, 12, cudaMemcpyHostToDevice, stream) == cudaSuccess);
   CHECK(launch(append<0>, 2, 32, Numbers{one.device, 3, 3}, 0, stream) == cudaSuccess);
   CHECK(cudaEventRecord(event, stream) == cudaSuccess);
   CHECK(cudaMemcpyAsync(one.host, one.device, 12, cudaMemcpyDeviceToHost, stream) == cudaSuccess);
   CHECK(emulation::log().empty());
+  CHECK(emulation::counts().copies == before.copies + 2);
+  CHECK(emulation::counts().launches == before.launches + 1);
+  CHECK(emulation::counts().waits == before.waits);
   CHECK(one.host[0] == 1.0F);  // not there yet: who reads it now is wrong
   CHECK(cudaEventQuery(event) == cudaErrorNotReady);
   CHECK(cudaStreamQuery(stream) == cudaErrorNotReady);
@@ -122,6 +126,7 @@ TEST_CASE("a deferred stream does nothing until someone waits, then all in order
   CHECK(one.host[0] == 1.0F);  // the copy back lies behind the event
   CHECK(cudaStreamSynchronize(stream) == cudaSuccess);
   CHECK(one.host[2] == 5.0F);
+  CHECK(emulation::counts().waits == before.waits + 2);
   REQUIRE(emulation::log().size() == 4);
   CHECK(emulation::log()[0] == "copy of 12 bytes");
   CHECK(contains(emulation::log()[1], "kernel "));

@@ -10,7 +10,10 @@
 #include <vector>
 
 #include <sdepth/cuda.hpp>
+#include <sdepth/kernels/reference/reference.hpp>
+#if !defined(__CUDACC__)
 #include <sdepth/kernels/cpu/cpu.hpp>
+#endif
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/train/norm_estimate.hpp>
 
@@ -21,7 +24,11 @@ template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
 using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<2, Drop<8>>, Drop<16, 2>, Drop<16>, GlobalAvgPool, Linear<5>>;
 using Device = Cuda<>;
+#if defined(__CUDACC__)  // on a real device; nvcc does not read the CPU's kernels
+using Host = Reference;
+#else
 using Host = Cpu<>;
+#endif
 
 /// `count` images and labels that depend on the seed.
 struct Pictures {
@@ -155,6 +162,76 @@ TEST_CASE("with the same gates a block's graph is replayed as it is; with others
   CHECK(changed > 0);
   CHECK(changed < nodes / 4);
 }
+
+#if !defined(__CUDACC__)  // what the emulation sees and a real device does not tell
+TEST_CASE("a step waits for nothing and allocates nothing; a closed block launches nothing") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(4);
+  const auto step = [&](const std::vector<std::uint8_t>& gates) {
+    const emulation::Counts before = emulation::counts();
+    const auto started = trainer.start(pictures.images(), pictures.labels, gates);
+    emulation::Counts used = emulation::counts();
+    used.launches -= before.launches, used.graphs -= before.graphs, used.waits -= before.waits, used.allocations -= before.allocations;
+    static_cast<void>(trainer.finish(started));
+    return used;
+  };
+  const std::vector<std::uint8_t> open{1, 1, 1, 1};
+  for (int warm_up = 0; warm_up < 3; ++warm_up) step(open);  // the pinned buffers of two steps
+  const emulation::Counts all = step(open);
+  CHECK(all.waits <= 3);  // for pinned buffers of the step before last, which the device has long read
+  CHECK(all.allocations == 0);
+  CHECK(all.graphs == 8);
+  const emulation::Counts fewer = step({0, 1, 1, 0});
+  CHECK(fewer.graphs == 4);
+  CHECK(fewer.launches == all.launches);
+  CHECK(fewer.allocations == 0);
+  CHECK(step({1, 1, 0, 1}).graphs == 8);  // a block that changes the shape still runs its shortcut
+}
+
+TEST_CASE("without room for graphs every kernel is launched by itself") {
+  Trainer<Net, Device> graphs(options()), launches(options());
+  const Pictures pictures(4);
+  const double loss = graphs.step(pictures.images(), pictures.labels).loss;
+  emulation::settings().graphs = false;
+  const std::size_t before = emulation::counts().graphs;
+  CHECK(launches.step(pictures.images(), pictures.labels).loss == loss);
+  CHECK(emulation::counts().graphs == before);
+  emulation::settings().graphs = true;
+  CHECK(state(graphs) == state(launches));
+}
+
+TEST_CASE("a call that fails is an error that names it, the stage and its shape") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(4);
+  const std::size_t allowed = emulation::settings().largest_shared_bytes;
+  emulation::settings().largest_shared_bytes = 1000;
+  CHECK_THROWS_WITH_AS(static_cast<void>(trainer.step(pictures.images(), pictures.labels)),
+                       doctest::Contains("CUDA: cudaFuncSetAttribute for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "),
+                       Error);
+  emulation::settings().largest_shared_bytes = allowed;
+}
+
+TEST_CASE("a device that does nothing until someone waits gives the same bits") {
+  Trainer<Net, Device> eager(options()), lazy(options());
+  std::vector<double> losses;
+  const auto train = [&](Trainer<Net, Device>& trainer) {
+    std::vector<Trainer<Net, Device>::Started> started;
+    for (std::uint32_t step = 0; step < 5; ++step) {
+      const Pictures pictures(4, step);
+      started.push_back(trainer.start(pictures.images(), pictures.labels));
+    }
+    for (const auto& one : started) losses.push_back(trainer.finish(one).loss);
+    const Pictures test(6, 9);
+    losses.push_back(trainer.evaluate(test.images(), test.labels).loss);
+  };
+  train(eager);
+  emulation::settings().deferred = true;
+  train(lazy);
+  CHECK(state(eager) == state(lazy));
+  emulation::settings().deferred = false;
+  for (std::size_t i = 0; i < losses.size() / 2; ++i) CHECK(losses[i] == losses[i + losses.size() / 2]);
+}
+#endif
 
 TEST_CASE("the same seed gives the same bits") {
   Trainer<Net, Device> a(options()), b(options());

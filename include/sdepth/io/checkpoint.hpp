@@ -91,7 +91,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& t
   const auto number = [&]<class Number>(const char* key, Number& value) {
     const std::string& digits = text(key);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < Number{0})
+    if (error != std::errc() || end != digits.data() + digits.size() || std::cmp_less(value, 0))
       fail(checkpoint.where, " is damaged: its ", key, " is ", in_quotes(digits), ", expected a whole number; use an older checkpoint");
   };
   text("format");

@@ -60,9 +60,9 @@ struct HostBackend {
     }
   }
   /// γ's and β's gradients from Σ dz and Σ dz·x̂ over the `count` numbers of a channel, and dx = A·dz + B·(x − mean) + D with
-  /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz).
+  /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
   static void norm_backward(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale, double count, const T* gamma,
-                            const T* dz, const T* dz_normalised, T* gamma_gradient, T* beta_gradient) {
+                            const T* dz, const T* dz_normalised, T* gamma_gradient, T* beta_gradient, const RunningUpdate<T>& running) {
     for (std::size_t c = 0; c < channels; ++c) {
       const double sum = dz[c], sum_normalised = dz_normalised[c];
       const double inverse = norm.inverse_deviation[c], a = branch_scale * static_cast<double>(gamma[c]) * inverse;
@@ -71,15 +71,12 @@ struct HostBackend {
       norm.gradient_scale[c] = static_cast<T>(a);
       norm.gradient_slope[c] = static_cast<T>(-a * inverse * sum_normalised / count);
       norm.gradient_offset[c] = static_cast<T>(-a * sum / count);
-    }
-  }
-  /// Running statistics after one more batch: weight `momentum` for the new value, unbiased variance. Source: PyTorch's BatchNorm2d.
-  static void update_running(Space&, std::size_t channels, double momentum, double count, const T* mean, const T* variance, T* running_mean,
-                             T* running_variance) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      running_mean[c] = static_cast<T>((1 - momentum) * static_cast<double>(running_mean[c]) + momentum * static_cast<double>(mean[c]));
-      running_variance[c] = static_cast<T>((1 - momentum) * static_cast<double>(running_variance[c]) +
-                                           momentum * static_cast<double>(variance[c]) * count / (count - 1));
+      if (!running.mean) continue;
+      const auto mix = [&](T old, double now) {
+        return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
+      };
+      running.mean[c] = mix(running.mean[c], static_cast<double>(norm.mean[c]));
+      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * count / (count - 1));
     }
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.

@@ -92,6 +92,15 @@ struct Norm {
   T* gradient_offset = nullptr;
 };
 
+/// The running statistics of a batch normalisation, and what the batch adds: weight `momentum` for its mean and unbiased variance. Source: PyTorch's BatchNorm2d.
+template <class T>
+struct RunningUpdate {
+  T* mean = nullptr;  // null: nothing is updated
+  T* variance = nullptr;
+  const T* batch_variance = nullptr;  // biased; the batch's mean is Norm::mean
+  double momentum = 0.1;
+};
+
 template <class T>
 struct ImageSource;
 

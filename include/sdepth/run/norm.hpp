@@ -20,6 +20,7 @@ struct NormState : Norm<T> {
   const T* beta = nullptr;
   T* gamma_gradient = nullptr;
   T* beta_gradient = nullptr;
+  RunningUpdate<T> running;
   T* dz = nullptr;             // Σ dz, written by the stage that reads this norm's output, backward
   T* dz_normalised = nullptr;  // Σ dz·x̂
 
@@ -52,7 +53,7 @@ struct NormState : Norm<T> {
   /// Once dz and dz_normalised are complete. @param dz_  Σ dz
   template <class Backend>
   void prepare_backward(typename Backend::Space& space, const T* dz_) {
-    Backend::norm_backward(space, *this, channels, branch_scale, count, gamma, dz_, dz_normalised, gamma_gradient, beta_gradient);
+    Backend::norm_backward(space, *this, channels, branch_scale, count, gamma, dz_, dz_normalised, gamma_gradient, beta_gradient, running);
   }
 };
 

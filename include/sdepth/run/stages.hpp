@@ -98,7 +98,6 @@ struct Stage<Backend, BN, In, Here> {
   struct Record {
     Value<T> input;  // before it was finished, if it had to be
     NormState<T> norm;
-    Statistics<T> statistics;
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
@@ -113,10 +112,12 @@ struct Stage<Backend, BN, In, Here> {
     if (pass.training) {
       norm.gamma_gradient = pass.gradients + at.trainable;
       norm.beta_gradient = norm.gamma_gradient + channels;
+      norm.running = {};
       if (norm.count < 2)
         fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
       norm.template prepare<Backend>(pass.space, value.statistics.mean, value.statistics.variance, BN::eps);
-      record.statistics = value.statistics;
+      if (T* const running = pass.running_update)
+        norm.running = {running + at.running, running + at.running + channels, value.statistics.variance, BN::momentum};
       if (double* const sums = pass.statistics_sums)
         Backend::add_statistics(pass.space, norm.channels, norm.count, value.statistics.mean, value.statistics.variance, sums + at.running,
                                 sums + at.running + channels);
@@ -125,11 +126,7 @@ struct Stage<Backend, BN, In, Here> {
     }
     value.norm = &norm;
   }
-  /// Running statistics are updated here, so that a step whose loss is not finite leaves them alone.
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    T* running = pass.running_update + at.running;
-    Backend::update_running(pass.space, record.norm.channels, BN::momentum, record.norm.count, record.statistics.mean,
-                            record.statistics.variance, running, running + channels);
+  static void backward(Pass<Backend>& pass, Offsets, Record& record, Flow<T>& flow) {
     if (!record.input.plain()) finish_gradient<Backend, In>(pass, flow, record.input);
   }
 };

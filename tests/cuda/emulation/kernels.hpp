@@ -95,6 +95,7 @@ struct Launch {
 
 inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
                                     cudaStream_t stream = nullptr) {
+  ++emulation::counts().launches;
   emulation::Launch launch{kernel, grid, threads, shared_bytes, nullptr};
   const cudaError_t refused = launch.prepare(parameters);
   return emulation::returned(refused != cudaSuccess ? refused : emulation::line_of(stream)->add(std::move(launch)));

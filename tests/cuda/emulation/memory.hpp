@@ -42,6 +42,7 @@ class Memory {
 
   cudaError_t allocate(void** address, std::size_t bytes, Kind kind) {
     if (!address) return cudaErrorInvalidValue;
+    ++counts().allocations;
     if (settings().devices == 0) return cudaErrorNoDevice;
     const std::lock_guard lock(mutex_);
     *address = nullptr;
@@ -160,6 +161,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
   using emulation::Memory;
   if (bytes == 0) return cudaSuccess;
   if (!emulation::fits(to, from, bytes, kind)) return emulation::returned(cudaErrorInvalidValue);
+  ++emulation::counts().copies;
   emulation::Line& line = *emulation::line_of(stream);
   const auto copy = [=](const void* source) {
     emulation::note("copy of " + std::to_string(bytes) + " bytes");
@@ -167,6 +169,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
   };
   // Memory that is not pinned is read before the call returns; and when it is written, the call returns afterwards.
   if (Memory::the().kind(to, bytes) == Memory::Kind::unknown) {
+    ++emulation::counts().waits;
     const cudaError_t error = line.finish();
     copy(from);
     return emulation::returned(error);
@@ -182,11 +185,12 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
   if (const cudaError_t error = emulation::finish_lines(true); error != cudaSuccess) return error;
   if (const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind); error != cudaSuccess) return error;
-  return cudaStreamSynchronize(nullptr);
+  return emulation::returned(emulation::line_of(nullptr)->finish());
 }
 inline cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
   if (bytes == 0) return cudaSuccess;
   if (!emulation::on_device(address, bytes)) return emulation::returned(cudaErrorInvalidValue);
+  ++emulation::counts().copies;
   return emulation::returned(emulation::line_of(stream)->add([=] {
     emulation::note("set " + std::to_string(bytes) + " bytes");
     std::memset(address, value, bytes);

@@ -37,6 +37,8 @@ struct Settings {
   bool deferred = false;
   /// Keep emulation::log().
   bool log = false;
+  /// Whether graphs can be made.
+  bool graphs = true;
   int devices = 1;
 };
 inline Settings& settings() {

@@ -30,6 +30,19 @@ inline void note(std::string what) {
   if (settings().log) log().push_back(std::move(what));
 }
 
+/// How often something was asked for since the program began: a test takes the difference.
+struct Counts {
+  std::size_t launches = 0;     // of single kernels
+  std::size_t graphs = 0;       // launched
+  std::size_t copies = 0;       // and memory set
+  std::size_t waits = 0;        // of the host for the device
+  std::size_t allocations = 0;  // of memory of any kind, freed memory as well
+};
+inline Counts& counts() {
+  static Counts all;
+  return all;
+}
+
 /// What is to be done one after the other.
 class Line {
  public:
@@ -73,6 +86,7 @@ class Line {
 };
 
 inline cudaError_t finish_lines(bool only_blocking) {
+  ++counts().waits;
   cudaError_t first = cudaSuccess;
   for (std::size_t i = 0; i < Line::all().size(); ++i)
     if (!only_blocking || Line::all()[i]->blocking())
@@ -112,7 +126,10 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flag
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return emulation::returned(emulation::line_of(stream)->finish()); }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  ++emulation::counts().waits;
+  return emulation::returned(emulation::line_of(stream)->finish());
+}
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   if (!stream) return emulation::returned(cudaErrorInvalidResourceHandle);
   const cudaError_t error = stream->line->finish();
@@ -153,6 +170,7 @@ inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = null
 }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   if (!event) return emulation::returned(cudaErrorInvalidResourceHandle);
+  ++emulation::counts().waits;
   return event->line ? emulation::returned(event->line->finish(event->number)) : cudaSuccess;
 }
 /// Each question lets the event's stream do one thing more.

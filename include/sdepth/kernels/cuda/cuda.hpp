@@ -115,14 +115,10 @@ struct Cuda {
     cuda::norm_scale(space, norm, static_cast<int>(channels), branch_scale);
   }
   static void norm_backward(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale, double count,
-                            const float* gamma, const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient) {
+                            const float* gamma, const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient,
+                            const RunningUpdate<float>& running) {
     cuda::norm_backward(space, norm, static_cast<int>(channels), branch_scale, count, gamma, dz, dz_normalised, gamma_gradient,
-                        beta_gradient);
-  }
-  static void update_running(Space& space, std::size_t channels, double momentum, double count, const float* mean, const float* variance,
-                             float* running_mean, float* running_variance) {
-    cuda::update_running(space, static_cast<int>(channels), momentum, count, mean, variance, running_mean, running_variance,
-                         space.failed());
+                        beta_gradient, running);
   }
   static void add_statistics(Space& space, std::size_t channels, double count, const float* mean, const float* variance, double* mean_sum,
                              double* variance_sum) {

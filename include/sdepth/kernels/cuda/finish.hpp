@@ -92,7 +92,7 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
   }
   if (r.relu)
 #pragma unroll
-    for (float4& v : x) v = each([](float number) { return fmaxf(number, 0.0F); }, v);
+    for (float4& v : x) v = each([](float number) { return cuda::relu(number); }, v);
 }
 
 struct FinishOperands {

@@ -40,6 +40,7 @@ struct WeightGradientLoader {
   static constexpr WeightGradientTiling t = B::tiling;
   static constexpr Shape in = t.shape.in, out = t.shape.out();
   static constexpr int pitch_in = t.shape.network_input ? in.channels : padded(in.channels), pitch_out = padded(out.channels);
+  static constexpr std::size_t image_in = in.pixels() * pitch_in, image_out = out.pixels() * pitch_out;
   static constexpr int threads = t.threads();
   static constexpr int chunk = t.band_chunk();
 
@@ -72,33 +73,45 @@ struct WeightGradientLoader {
         raw_gradient_x(raw_dy + t.raw_gradient_size()),
         raw_shortcut(raw_gradient_x + (o.gradient.scale ? t.raw_gradient_size() : 0)) {}
 
+  /// Where a tile begins: its first image, and in this the first output pixel.
+  struct Corner {
+    int image, row, column;
+  };
+  [[nodiscard]] __device__ static Corner corner(int tile) {
+    constexpr int across = t.tiles_across(), down = t.tiles_down();
+    return {tile / across / down * t.tile_images, tile / across % down * t.tile_height, tile % across * t.tile_width};
+  }
+
+  // Chunk numbers are taken apart as unsigned ones, where a division by a power of 2 is one shift.
+
   /// Chunk i of the band under a tile. Channels are the fastest, so that neighbouring threads read neighbouring addresses.
-  [[nodiscard]] __device__ Place band_place(int tile, int i) const {
-    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_in / chunk;
-    const int c = i % of_pixel * chunk, pixel = i / of_pixel;
-    const int column = pixel % t.band_width(), row = pixel / t.band_width() % t.band_height(), n = pixel / t.band_width() / t.band_height();
-    const int image = tile / across / down * t.tile_images + n;
-    const int y = tile / across % down * t.tile_height * t.shape.stride - t.shape.padding + row * t.spacing();
-    const int x = tile % across * t.tile_width * t.shape.stride - t.shape.padding + column * t.spacing();
+  [[nodiscard]] __device__ Place band_place(const Corner& tile, int i) const {
+    constexpr unsigned of_pixel = t.channels_in / chunk, width = t.band_width(), height = t.band_height();
+    const unsigned number = static_cast<unsigned>(i), pixel = number / of_pixel;
+    const int c = static_cast<int>(number % of_pixel) * chunk, column = static_cast<int>(pixel % width);
+    const int row = static_cast<int>(pixel / width % height), n = static_cast<int>(pixel / (width * height));
+    const int image = tile.image + n, y = tile.row * t.shape.stride - t.shape.padding + row * t.spacing();
+    const int x = tile.column * t.shape.stride - t.shape.padding + column * t.spacing();
     const bool inside = image < o.batch && 0 <= y && y < in.height && 0 <= x && x < in.width && first_in + c < in.channels;
-    const std::size_t pixels = static_cast<std::size_t>(image) * in.pixels() + static_cast<std::size_t>(y * in.width + x);
-    return {inside, first_in + c, (n * t.band_height() + row) * t.band_pitch() + column * t.channels_in + c,
-            inside ? pixels * pitch_in + static_cast<std::size_t>(first_in + c) : 0};
+    const int ready = (n * t.band_height() + row) * t.band_pitch() + column * t.channels_in + c;
+    const int at = (y * in.width + x) * pitch_in + first_in + c;
+    return {inside, first_in + c, ready, inside ? static_cast<std::size_t>(image) * image_in + static_cast<std::size_t>(at) : 0};
   }
   /// Chunk i of the tile of dy.
-  [[nodiscard]] __device__ Place gradient_place(int tile, int i) const {
-    constexpr int across = t.tiles_across(), down = t.tiles_down(), of_pixel = t.channels_out / quad;
-    const int c = i % of_pixel * quad, column = i / of_pixel % t.tile_width, row = i / of_pixel / t.tile_width;
-    const int n = row / t.tile_height, image = tile / across / down * t.tile_images + n;
-    const int y = tile / across % down * t.tile_height + row % t.tile_height, x = tile % across * t.tile_width + column;
+  [[nodiscard]] __device__ Place gradient_place(const Corner& tile, int i) const {
+    constexpr unsigned of_pixel = t.channels_out / quad, width = t.tile_width, height = t.tile_height;
+    const unsigned number = static_cast<unsigned>(i), pixel = number / of_pixel, tile_row = pixel / width;
+    const int c = static_cast<int>(number % of_pixel) * quad, column = static_cast<int>(pixel % width),
+              n = static_cast<int>(tile_row / height);
+    const int image = tile.image + n, y = tile.row + static_cast<int>(tile_row % height), x = tile.column + column;
     const bool inside = n < t.tile_images && image < o.batch && y < out.height && x < out.width && first_out + c < out.channels;
-    const std::size_t pixels = static_cast<std::size_t>(image) * out.pixels() + static_cast<std::size_t>(y * out.width + x);
-    return {inside, first_out + c, row * t.gradient_pitch() + column * t.channels_out + c,
-            inside ? pixels * pitch_out + static_cast<std::size_t>(first_out + c) : 0};
+    const int ready = static_cast<int>(tile_row) * t.gradient_pitch() + column * t.channels_out + c;
+    const int at = (y * out.width + x) * pitch_out + first_out + c;
+    return {inside, first_out + c, ready, inside ? static_cast<std::size_t>(image) * image_out + static_cast<std::size_t>(at) : 0};
   }
 
   /// Begins to copy what a tile needs.
-  __device__ void fetch(int tile) const {
+  __device__ void fetch(const Corner& tile) const {
     const int thread = static_cast<int>(threadIdx.x);
     for (int i = thread; i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
@@ -120,7 +133,7 @@ struct WeightGradientLoader {
   }
 
   /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have all the same ones.
-  __device__ void make_ready(int tile) {
+  __device__ void make_ready(const Corner& tile) {
     if constexpr (chunk == quad)
       make_band_of_groups(tile);
     else
@@ -128,7 +141,7 @@ struct WeightGradientLoader {
     make_gradient(tile);
   }
 
-  __device__ void make_band_of_groups(int tile) const {
+  __device__ void make_band_of_groups(const Corner& tile) const {
     static_assert(threads % (t.channels_in / quad) == 0, "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / quad) * quad;
     const auto value_of = pending(o.source, c < in.channels ? c : 0);
@@ -140,7 +153,7 @@ struct WeightGradientLoader {
     }
   }
   /// The network's own input, whose pixels are C_in numbers.
-  __device__ void make_band_of_numbers(int tile) const {
+  __device__ void make_band_of_numbers(const Corner& tile) const {
     const bool is_plain = plain(o.source);
     copies_done();
     for (int i = static_cast<int>(threadIdx.x); i < t.band_chunks(); i += threads) {
@@ -150,8 +163,8 @@ struct WeightGradientLoader {
       band[place.ready] = factor(v);
     }
   }
-  __device__ void make_gradient(int tile) {
-    static_assert(threads % (t.channels_out / 4) == 0, "the chunks of a thread must have the same channels");
+  __device__ void make_gradient(const Corner& tile) {
+    static_assert(threads % (t.channels_out / quad) == 0, "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / quad) * quad;
     const auto gradient_of = pending(o.gradient, c < out.channels ? c : 0);
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
@@ -198,11 +211,13 @@ __global__ void __launch_bounds__(
   Product product(thread_of_slice);
   const int first = part * operands.tiles_of_part, after = first + operands.tiles_of_part;
   const int last = after < operands.tiles ? after : operands.tiles;
-  loader.fetch(first);
+  auto corner = loader.corner(first);
+  loader.fetch(corner);
   for (int tile = first; tile < last; ++tile) {
-    loader.make_ready(tile);
+    loader.make_ready(corner);
     __syncthreads();
-    if (tile + 1 < last) loader.fetch(tile + 1);  // in the background, while this tile is multiplied
+    corner = loader.corner(tile + 1);
+    if (tile + 1 < last) loader.fetch(corner);  // in the background, while this tile is multiplied
     product.add(loader.band, loader.gradient, slice, first_tap_row);
     __syncthreads();
   }
