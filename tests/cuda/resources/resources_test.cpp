@@ -10,6 +10,9 @@
 #include <tuple>
 #include <vector>
 
+#include <sdepth/models/cifar_resnet.hpp>
+
+#include "../../../bench/cuda/least_time.hpp"
 #include "claims.hpp"
 #include "step.hpp"
 
@@ -69,6 +72,21 @@ bool says(const std::string& text, const std::string& words) { return text.find(
 
 TEST_CASE("the kernels of a float32 step stay within what they claim") { check_step(step_float32, "step_float32", false); }
 TEST_CASE("the kernels of a TF32 step stay within what they claim") { check_step(step_tf32, "step_tf32", true); }
+
+TEST_CASE("a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
+  roofline::Steps<CifarResNet<110>> steps(batch);
+  std::vector<std::uint8_t> some = open;
+  for (const std::size_t block : {0, 17, 18, 30, 36, 53}) some[block] = 0;
+  for (const std::vector<std::uint8_t>& gates : {open, some, std::vector<std::uint8_t>(blocks, std::uint8_t{0}), open}) {
+    roofline::Total expected;
+    expected.add(steps.with(gates));
+    recording::launches().clear();
+    recording::submissions() = 0;
+    step_float32(gates);
+    CHECK(recording::launches().size() == static_cast<std::size_t>(expected.kernels));
+    CHECK(recording::submissions() == static_cast<int>(expected.submissions));
+  }
+}
 
 TEST_CASE("planted: what keeps the rules is not reported, on any architecture") {
   const Report report = read_report(reports + "planted");
