@@ -77,6 +77,7 @@ inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t gra
 /// Takes, of the nodes that may run, the one that was added last.
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags = 0) {
   if (!executable || !graph || flags != 0) return emulation::returned(cudaErrorInvalidValue);
+  if (!emulation::settings().graphs) return emulation::returned(cudaErrorMemoryAllocation);
   auto made = std::make_unique<CUgraphExec_st>();
   const auto ran = [&](const CUgraphNode_st* node) {
     return std::any_of(made->launches.begin(), made->launches.end(), [node](const auto& launch) { return launch.first == node; });

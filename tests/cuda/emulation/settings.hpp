@@ -39,6 +39,8 @@ struct Settings {
   bool protect = true;
   /// Keep emulation::log().
   bool log = false;
+  /// Whether graphs can be made.
+  bool graphs = true;
   int devices = 1;
 };
 inline Settings& settings() {

@@ -1,0 +1,124 @@
+// The forward convolution stage on the device.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include <sdepth/kernels/cuda/channel_sums.hpp>
+#include <sdepth/kernels/cuda/conv_band.hpp>
+#include <sdepth/kernels/cuda/conv_product.hpp>
+#include <sdepth/kernels/cuda/conv_tile.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+
+namespace sdepth::cuda {
+
+/// What is known of a forward stage when it is compiled. Band says what its members mean.
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
+          bool tensor_cores>
+struct ForwardPlan {
+  static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad, false, network_input};
+  static constexpr ConvTile tile = forward_tile(shape, tensor_cores);
+  static_assert(tile.shared_bytes() <= most_shared_bytes,
+                "the kernel and stride of this convolution are too large for the shared memory of a GPU's block");
+  static constexpr bool tf32 = tensor_cores;
+
+  static constexpr int height = rows, width = columns;
+  static constexpr bool quads = !network_input;
+  static constexpr int pitch = network_input ? channels_in : padded(channels_in);
+
+  static constexpr Shape out = shape.out();
+  static constexpr int tiles_down = tile.tiles_down(out.height), tiles_across = tile.tiles_across(out.width);
+  static constexpr int padding = pad;
+  static constexpr int own_rows = tile.height * stride, own_columns = tile.width * stride;
+  static constexpr int last_rows = tiles_down * own_rows, last_columns = tiles_across * own_columns;
+
+  static constexpr int kernel = kernel_size;
+  static constexpr int weight_rows_all = channels_in, weight_columns_all = padded(channels_out),
+                       tap_pitch = weight_rows_all * weight_columns_all;
+};
+
+struct ConvForwardOperands {
+  int batch = 0;
+  Reading source;
+  const float* weights = nullptr;
+  const float* bias = nullptr;  // null: none
+  float* out = nullptr;
+  Statistics<float> statistics;  // null: not wanted
+  ChannelParts parts;
+};
+
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
+          bool tensor_cores>
+__global__ void __launch_bounds__(
+    ConvTile::threads,
+    ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores>::tile.blocks())
+    conv_forward_kernel(const ConvForwardOperands o) {
+  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores>;
+  constexpr ConvTile t = Plan::tile;
+  constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);
+  const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images, tile = static_cast<int>(blockIdx.x) % tiles;
+  const int h0 = tile / Plan::tiles_across * t.height, w0 = tile % Plan::tiles_across * t.width;
+  const int first_channel = static_cast<int>(blockIdx.y) * t.channels;
+  const int images = o.batch - first_image;
+  float* const shared = shared_memory();
+
+  Reading source = o.source;
+  if (blockIdx.y > 0) source.finished = nullptr;  // one block of those that read a pixel finishes it
+  convolve(source, Band<Plan>(first_image, images, h0 * stride - pad, w0 * stride - pad), o.weights,
+           Taps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
+
+  const int own_channel = static_cast<int>(threadIdx.x) % (t.channels / quad) * quad, c = first_channel + own_channel;
+  const bool there = c < pitch_out;
+  const float4 bias = o.bias && there ? load_4(o.bias + c) : all_four(0.0F);
+  float* const out = o.out + static_cast<std::size_t>(first_image) * (Plan::out.pixels() * pitch_out);
+  RunningMoments moments[quad];
+  for_each_pixel<Plan>(shared, [&](int image, int row, int column, const float4& product) {
+    const int h = h0 + row, w = w0 + column;
+    if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) return;
+    const float4 v = sum(product, bias);
+    store_4(out + static_cast<std::size_t>(((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c), v);
+    moments[0].add(v.x);
+    moments[1].add(v.y);
+    moments[2].add(v.z);
+    moments[3].add(v.w);
+  });
+  if (!o.statistics.mean) return;
+  float* const sums = shared + t.result_size();
+  float* const own = sums + static_cast<int>(threadIdx.x) / (t.channels / quad) * 3 * t.channels + own_channel;
+  store_4(own, all_four(static_cast<float>(moments[0].count)));
+  store_4(own + t.channels, make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()));
+  store_4(own + 2 * t.channels,
+          make_float4(moments[0].deviations(), moments[1].deviations(), moments[2].deviations(), moments[3].deviations()));
+  join_channels<JoinedMoments>(o.parts, o.statistics, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+                               pitch_out - first_channel < t.channels ? pitch_out - first_channel : t.channels);
+}
+
+/// How a forward stage is launched.
+template <ConvShape S, Precision P>
+[[nodiscard]] constexpr Grid conv_forward_grid(int batch) noexcept {
+  constexpr ConvTile t = forward_tile(S, P == Precision::tf32);
+  return {.x = static_cast<unsigned>((batch + t.images - 1) / t.images * t.tiles_down(S.out().height) * t.tiles_across(S.out().width)),
+          .y = static_cast<unsigned>((padded(S.channels_out) + t.channels - 1) / t.channels),
+          .threads = ConvTile::threads,
+          .shared_bytes = t.shared_bytes()};
+}
+
+/// out = convolution of source's value, which is also written to source.finished unless that is null; statistics of out unless null.
+///
+/// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11 each, 5e-4.
+template <ConvShape S, Precision P>
+void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
+                  Statistics<float> statistics) {
+  constexpr Grid one = conv_forward_grid<S, P>(1);
+  const Grid grid = conv_forward_grid<S, P>(batch);
+  ConvForwardOperands o{batch, Reading(source), weights, bias, out, statistics, {}};
+  if (statistics.mean)
+    o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels, static_cast<int>(one.y));
+  space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels, S.in.height, S.in.width,
+               S.channels_out, S.kernel, S.stride, S.padding, S.network_input, P == Precision::tf32 >, grid, o);
+}
+
+}  // namespace sdepth::cuda

@@ -1,0 +1,145 @@
+// The gradient of a convolution stage's input, on the device.
+//
+// Each input pixel gathers from the output pixels that read it. Which taps these are depends on the pixel's row and column modulo the stride, so the pixels of one
+// such class are computed like the output of a convolution with stride 1, by blocks of their own; a class that no tap reaches has the gradient zero.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include <sdepth/kernels/cuda/channel_sums.hpp>
+#include <sdepth/kernels/cuda/conv_band.hpp>
+#include <sdepth/kernels/cuda/conv_product.hpp>
+#include <sdepth/kernels/cuda/conv_tile.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+
+namespace sdepth::cuda {
+
+/// What is known of an input gradient when it is compiled. Band says what its members mean.
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
+struct InputGradientPlan {
+  static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad};
+  static constexpr ConvTile tile = input_gradient_tile(shape);
+  static_assert(tile.shared_bytes() <= most_shared_bytes,
+                "the kernel of this convolution is too large for the shared memory of a GPU's block");
+  static constexpr bool tf32 = tensor_cores;
+
+  static constexpr int height = shape.out().height, width = shape.out().width;
+  static constexpr bool quads = true;
+  static constexpr int pitch = padded(channels_out);
+
+  static constexpr int tiles_down = tile.tiles_down((rows + stride - 1) / stride),
+                       tiles_across = tile.tiles_across((columns + stride - 1) / stride);
+  // A gradient is not finished.
+  static constexpr int padding = 0, own_rows = 0, own_columns = 0, last_rows = 0, last_columns = 0;
+
+  static constexpr int kernel = kernel_size;
+  static constexpr int weight_rows_all = channels_in, weight_columns_all = padded(channels_out),
+                       tap_pitch = weight_rows_all * weight_columns_all;
+};
+
+/// The taps of the kernel that connect input pixels p, p + stride, p + 2·stride … of a row (or column) with output pixels, in the order of these: input pixel
+/// p + stride·u reads output pixel u + origin + i through tap first − stride·i.
+struct TapsOfClass {
+  int count, first, origin;
+};
+[[nodiscard]] __device__ constexpr TapsOfClass taps_of_class(int p, int kernel, int stride, int padding) {
+  const int smallest = (p + padding) % stride, count = smallest < kernel ? (kernel - smallest + stride - 1) / stride : 0;
+  return {count, smallest + stride * (count - 1), (p + padding - smallest) / stride - (count - 1)};
+}
+
+struct ConvInputGradientOperands {
+  int batch = 0;
+  GradientReading gradient;
+  Masking masking;
+  const float* weights = nullptr;
+  float* out = nullptr;
+  ChannelParts parts;
+};
+
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
+__global__ void __launch_bounds__(
+    ConvTile::threads, InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>::tile.blocks())
+    conv_input_gradient_kernel(const ConvInputGradientOperands o) {
+  using Plan = InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
+  constexpr ConvTile t = Plan::tile;
+  constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_in = padded(channels_in);
+  const int tile = static_cast<int>(blockIdx.x) % tiles, of_class = static_cast<int>(blockIdx.x) / tiles % (stride * stride);
+  const int first_image = static_cast<int>(blockIdx.x) / (tiles * stride * stride) * t.images;
+  const int row_class = of_class / stride, column_class = of_class % stride;
+  const int u0 = tile / Plan::tiles_across * t.height, v0 = tile % Plan::tiles_across * t.width;
+  const int first_channel = static_cast<int>(blockIdx.y) * t.channels;
+  const int images = o.batch - first_image;
+  float* const shared = shared_memory();
+
+  const TapsOfClass down = taps_of_class(row_class, kernel_size, stride, pad),
+                    across = taps_of_class(column_class, kernel_size, stride, pad);
+  convolve(o.gradient, Band<Plan>(first_image, images, u0 + down.origin, v0 + across.origin), o.weights,
+           Taps{down.count, down.first, across.count, across.first, -stride}, first_channel, shared);
+
+  const Masking& m = o.masking;
+  const int own_channel = static_cast<int>(threadIdx.x) % (t.channels / quad) * quad, c = first_channel + own_channel;
+  const bool there = c < pitch_in;
+  const bool computes_mask = m.source.relu && !m.source.finished;
+  const bool needs_x = computes_mask || m.dz_normalised, needs_shortcut = (computes_mask && m.source.shortcut) || m.dz_normalised_shortcut;
+  const PendingValue value_of = pending(m.source, there ? c : 0);
+  const float4 mean = m.dz_normalised && there ? load_4(m.mean + c) : all_four(0.0F);
+  const float4 shortcut_mean = m.dz_normalised_shortcut && there ? load_4(m.shortcut_mean + c) : all_four(0.0F);
+  float4 sum_dz = all_four(0.0F), sum_dz_x = all_four(0.0F), sum_dz_shortcut = all_four(0.0F);
+  const std::size_t first = static_cast<std::size_t>(first_image) * (Plan::shape.in.pixels() * pitch_in);
+  for_each_pixel<Plan>(shared, [&](int image, int row, int column, const float4& product) {
+    const int h = (u0 + row) * stride + row_class, w = (v0 + column) * stride + column_class;
+    if (image >= images || h >= rows || w >= columns || !there) return;
+    const std::size_t i = first + static_cast<std::size_t>(((image * rows + h) * columns + w) * pitch_in + c);
+    const float4 x = needs_x ? load_4(m.source.x + i) : all_four(0.0F);
+    const float4 shortcut = needs_shortcut ? load_4(m.source.shortcut + i) : all_four(0.0F);
+    float4 dz = m.add ? sum(product, load_4(m.add + i)) : product;
+    if (m.source.relu)
+      dz = each([](float d, float v) { return v > 0.0F ? d : 0.0F; }, dz,
+                m.source.finished ? load_4(m.source.finished + i) : value_of(x, shortcut));
+    store_4(o.out + i, dz);
+    const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
+    sum_dz = sum(sum_dz, dz);
+    sum_dz_x = each(distance, dz, x, mean, sum_dz_x);
+    sum_dz_shortcut = each(distance, dz, shortcut, shortcut_mean, sum_dz_shortcut);
+  });
+  if (!m.dz && !m.dz_normalised && !m.dz_normalised_shortcut) return;
+  float* const sums = shared + t.result_size();
+  float* const own = sums + static_cast<int>(threadIdx.x) / (t.channels / quad) * 3 * t.channels + own_channel;
+  store_4(own, sum_dz);
+  store_4(own + t.channels, sum_dz_x);
+  store_4(own + 2 * t.channels, sum_dz_shortcut);
+  join_channels<JoinedSums>(o.parts, m, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+                            pitch_in - first_channel < t.channels ? pitch_in - first_channel : t.channels);
+}
+
+/// How an input gradient is launched.
+template <ConvShape S>
+[[nodiscard]] constexpr Grid conv_input_gradient_grid(int batch) noexcept {
+  constexpr ConvTile t = input_gradient_tile(S);
+  constexpr int down = t.tiles_down((S.in.height + S.stride - 1) / S.stride),
+                across = t.tiles_across((S.in.width + S.stride - 1) / S.stride);
+  return {.x = static_cast<unsigned>((batch + t.images - 1) / t.images * S.stride * S.stride * down * across),
+          .y = static_cast<unsigned>((padded(S.in.channels) + t.channels - 1) / t.channels),
+          .threads = ConvTile::threads,
+          .shared_bytes = t.shared_bytes()};
+}
+
+/// out = the gradient of source's raw numbers, with `add` unless null, where source's ReLU let them pass; and the sums over it, each unless null. out may be add.
+template <ConvShape S, Precision P>
+void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
+                         const float* add, float* out, const SourceSums<float>& sums) {
+  static_assert(!S.network_input, "the network's input needs no gradient");
+  constexpr Grid one = conv_input_gradient_grid<S>(1);
+  const Grid grid = conv_input_gradient_grid<S>(batch);
+  ConvInputGradientOperands o{batch, GradientReading(gradient), Masking(source, add, sums), weights, out, {}};
+  if (o.masking.sums_wanted())
+    o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels, static_cast<int>(one.y));
+  space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch}, conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width,
+               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32 >, grid, o);
+}
+
+}  // namespace sdepth::cuda

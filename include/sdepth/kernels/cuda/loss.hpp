@@ -1,0 +1,120 @@
+// Softmax cross-entropy on the device: the loss, its gradient, how many images were classified wrongly, and whether the loss is still a number.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cfloat>
+#include <cmath>
+#include <cstddef>
+
+#include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+
+namespace sdepth::cuda {
+
+struct LossOperands {
+  int batch = 0;
+  int classes = 0;
+  const float* logits = nullptr;  // [N, padded(classes)]
+  const int* labels = nullptr;    // [N]
+  float* gradient = nullptr;      // [N, padded(classes)], or null
+  DeviceLoss* result = nullptr;
+  unsigned* failed = nullptr;
+  DeviceLoss* blocks = nullptr;  // [blocks]: sums of each
+  unsigned* counter = nullptr;
+};
+
+/// A warp for each image, so that classes are read and worked on side by side, and few images in a block: exponentials in double are what this costs,
+/// and they spread over the multiprocessors (128 images: 32 blocks).
+inline constexpr int loss_warps = 4;
+
+/// Over the threads of a warp, as a tree: the same bits in all of them.
+[[nodiscard]] __device__ inline double warp_sum(double v) {
+  for (int distance = warp_size / 2; distance > 0; distance /= 2) v += __shfl_xor_sync(whole_warp, v, distance);
+  return v;
+}
+[[nodiscard]] __device__ inline int warp_sum(int v) {
+  for (int distance = warp_size / 2; distance > 0; distance /= 2) v += __shfl_xor_sync(whole_warp, v, distance);
+  return v;
+}
+
+/// One image, by the threads of a warp together: −log softmax(logits)[label], and (softmax − one-hot)·scale to gradient unless that is null.
+__device__ inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
+  const int lane = static_cast<int>(threadIdx.x % warp_size);
+  float largest = -FLT_MAX;  // what is not larger cannot win; a NaN or an infinity shows in the sum
+  int best = 0x7FFFFFFF;
+  for (int c = lane; c < classes; c += warp_size)
+    if (logits[c] > largest || best == 0x7FFFFFFF) largest = logits[c], best = c;
+  for (int distance = warp_size / 2; distance > 0; distance /= 2) {
+    const float theirs = __shfl_xor_sync(whole_warp, largest, distance);
+    const int their_best = __shfl_xor_sync(whole_warp, best, distance);
+    if (theirs > largest || (theirs == largest && their_best < best)) largest = theirs, best = their_best;
+  }
+  wrong = best != label;
+  // exp(logit − maximum) cannot overflow.
+  const double maximum = static_cast<double>(largest);
+  double sum = 0;
+  for (int c = lane; c < classes; c += warp_size) sum += exp(static_cast<double>(logits[c]) - maximum);
+  sum = warp_sum(sum);
+  if (gradient)
+    for (int c = lane; c < padded(classes); c += warp_size) {
+      const double probability = c < classes ? exp(static_cast<double>(logits[c]) - maximum) / sum : 0.0;
+      gradient[c] = static_cast<float>((probability - (c == label ? 1.0 : 0.0)) * scale);
+    }
+  return log(sum) + maximum - static_cast<double>(logits[label]);
+}
+
+/// Each block adds up its images in their order; the block that is ready last adds up the blocks', always in the same order, whichever it is.
+template <int warps>
+__global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperands o) {
+  auto* of_warps = reinterpret_cast<DeviceLoss*>(shared_memory());  // [warps]
+  auto* last = reinterpret_cast<unsigned*>(of_warps + warps);
+  const int warp = static_cast<int>(threadIdx.x) / warp_size, lane = static_cast<int>(threadIdx.x) % warp_size;
+  const int n = static_cast<int>(blockIdx.x) * warps + warp;
+  DeviceLoss mine;
+  if (n < o.batch) {
+    const std::size_t at = static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(o.classes));
+    bool wrong = false;
+    mine.loss = cross_entropy(o.classes, o.logits + at, o.labels[n], 1.0 / o.batch, o.gradient ? o.gradient + at : nullptr, wrong);
+    mine.errors = wrong;
+  }
+  if (lane == 0) of_warps[warp] = mine;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    DeviceLoss sum = of_warps[0];
+    for (int w = 1; w < warps; ++w) sum.loss += of_warps[w].loss, sum.errors += of_warps[w].errors;
+    o.blocks[blockIdx.x] = sum;
+    __threadfence();  // the sums are there before the count says so
+    *last = atomicAdd(o.counter, 1U) == gridDim.x - 1;
+  }
+  __syncthreads();
+  if (!*last || warp > 0) return;
+  __threadfence();
+  DeviceLoss total;
+  const volatile DeviceLoss* blocks = o.blocks;  // from memory, as other multiprocessors wrote them
+  for (unsigned b = static_cast<unsigned>(lane); b < gridDim.x; b += warp_size)
+    total.loss += blocks[b].loss, total.errors += blocks[b].errors;
+  total = {warp_sum(total.loss) / o.batch, warp_sum(total.errors)};
+  if (lane != 0) return;
+  *o.counter = 0;
+  *o.result = total;
+  if (!(fabs(total.loss) <= DBL_MAX)) *o.failed = 1;
+}
+
+/// Mean over the batch of −log softmax(logits)[label] to *result; gradient (softmax − one-hot)/batch, further lanes zero, unless null. An image whose first largest
+/// logit is not its label counts as an error. *failed becomes 1 where the loss is not finite, and is left alone where it is. All pointers are the device's.
+///
+/// @pre  0 ≤ label < classes; batch ≥ 1.
+inline void softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient,
+                                  DeviceLoss* result, unsigned* failed) {
+  const unsigned blocks = (static_cast<unsigned>(batch) + loss_warps - 1) / loss_warps;
+  static_assert(sizeof(DeviceLoss) % sizeof(float) == 0);
+  auto* of_blocks = reinterpret_cast<DeviceLoss*>(space.scratch(blocks * (sizeof(DeviceLoss) / sizeof(float))));
+  const Shape shape{classes, 1, 1};
+  space.launch(StageName{"softmax_cross_entropy", shape, shape, batch}, loss_kernel<loss_warps>,
+               Grid{.x = blocks, .threads = loss_warps * warp_size, .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
+               LossOperands{batch, classes, logits, labels, gradient, result, failed, of_blocks, space.counter(1)});
+}
+
+}  // namespace sdepth::cuda
