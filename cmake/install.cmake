@@ -1,9 +1,9 @@
-# Headers and the CMake package: find_package(sdepth) gives sdepth::sdepth, find_package(sdepth COMPONENTS io) sdepth::io as well.
+# Headers and the CMake package: find_package(sdepth) gives sdepth::sdepth and sdepth::cuda, find_package(sdepth COMPONENTS io) sdepth::io as well.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sdepth)
 install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
-install(TARGETS sdepth EXPORT sdepthTargets)
+install(TARGETS sdepth sdepth_cuda EXPORT sdepthTargets)
 install(TARGETS sdepth_io EXPORT sdepthIoTargets)
 install(EXPORT sdepthTargets NAMESPACE sdepth:: DESTINATION ${package_dir})
 install(EXPORT sdepthIoTargets NAMESPACE sdepth:: DESTINATION ${package_dir})

@@ -2,13 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <string>
 
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/weights.hpp>
-#include <sdepth/kernels/cpu/cpu.hpp>
+#include <sdepth/network/layout.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/network/training_memory.hpp>
 #include <sdepth/train/trainer.hpp>
@@ -34,7 +36,10 @@ class LearnerOf final : public Learner {
   double first_gradient() override {
     const auto gates = trainer_.gates();  // a row of them for each block
     if (std::ranges::count(gates.first(gates.size() / Net::residual_blocks), 1) == 0) return std::numeric_limits<double>::quiet_NaN();
-    return trainer_.gradient("blocks.0.conv1.weight").template cast<double>().cwiseAbs().mean();
+    if (!Backend::on_host && trainer_.steps() % 16 != 1) return std::numeric_limits<double>::quiet_NaN();  // looking waits for the device
+    const auto gradient = sdepth::to_pytorch(trainer_.weights()->find("blocks.0.conv1.weight"), trainer_.gradients().data());
+    const auto add_size = [](double sum, float g) { return sum + std::abs(static_cast<double>(g)); };
+    return std::accumulate(gradient.begin(), gradient.end(), 0.0, add_size) / static_cast<double>(gradient.size());
   }
 
   void set_learning_rate(double rate) override { trainer_.set_learning_rate(rate); }
@@ -62,11 +67,10 @@ class LearnerOf final : public Learner {
   sdepth::Trainer<Net, Backend> trainer_;
 };
 
-/// What is known of the network of that name, for the pictures and classes of this .cpp.
-template <class Image, int Classes>
+/// What is known of the network of that name, for the pictures and classes of this .cpp, with the channels padded to `lanes`.
+template <class Image, int Classes, int lanes>
 [[nodiscard]] NetworkFacts network_facts(const std::string& model) {
   return with_network<Image, Classes>(model, []<class Net>() -> NetworkFacts {
-    constexpr int lanes = sdepth::Cpu<>::lanes;
     const sdepth::ParameterSizes storage = Net::storage(lanes);
     return {Net::residual_blocks,
             Net::parameter_count,
@@ -78,10 +82,10 @@ template <class Image, int Classes>
 }
 
 /// The learner of the network of that name, for the pictures and classes of this .cpp.
-template <class Image, int Classes>
+template <class Image, int Classes, class Backend>
 [[nodiscard]] std::unique_ptr<Learner> make_learner(const std::string& model, const sdepth::TrainingOptions& options) {
   return with_network<Image, Classes>(
-      model, [&]<class Net>() -> std::unique_ptr<Learner> { return std::make_unique<LearnerOf<Net, sdepth::Cpu<>>>(options); });
+      model, [&]<class Net>() -> std::unique_ptr<Learner> { return std::make_unique<LearnerOf<Net, Backend>>(options); });
 }
 
 }  // namespace programs

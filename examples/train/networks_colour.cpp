@@ -1,12 +1,14 @@
 // The networks for pictures of 3 x 32 x 32 in 10 classes: CIFAR-10, SVHN and the synthetic set.
+#include <sdepth/kernels/cpu/cpu.hpp>
+
 #include "learner_of.hpp"
 
 namespace programs {
 
-NetworkFacts colour_network_facts(const std::string& model) { return network_facts<Colour, 10>(model); }
+NetworkFacts colour_network_facts(const std::string& model) { return network_facts<Colour, 10, sdepth::Cpu<>::lanes>(model); }
 
 std::unique_ptr<Learner> make_colour_learner(const std::string& model, const sdepth::TrainingOptions& options) {
-  return make_learner<Colour, 10>(model, options);
+  return make_learner<Colour, 10, sdepth::Cpu<>>(model, options);
 }
 
 }  // namespace programs

@@ -116,6 +116,11 @@ CommandLine read_command_line(int count, char** words) {
   app.get_option("--epochs")->excludes(app.get_option("--steps"));
   app.add_option("--threads", line.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--memory", line.memory, "GB of memory that the run may take (default: what the machine has free)")->check(not_negative);
+  app.add_option("--device", line.device, "where the network is trained: on the processor, or on a GPU")
+      ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_flag("--tf32", line.tf32, "on a GPU: convolve on tensor cores, with factors rounded to 10 bits")
+      ->needs(app.get_option("--device"));
   auto* out = app.add_option("--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");
   auto* resume = app.add_option("--resume", line.resume, "go on with the run in this folder, with its options")->type_name("DIR");
   out->type_name("DIR");
@@ -129,6 +134,7 @@ CommandLine read_command_line(int count, char** words) {
   } catch (const CLI::ParseError& error) {
     fail(error.what(), "; `train --help` lists the options");
   }
+  if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
   if (resume->count() > 0 && line.resume.empty()) fail("--resume needs the folder of a run");
   if (out->count() > 0 && line.out.empty()) fail("--out needs the name of a folder");
   for_each_option(line.options, [&](const std::string& name, const auto&...) {

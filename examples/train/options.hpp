@@ -49,9 +49,11 @@ struct CommandLine {
   Options options;
   std::set<std::string> given;  // names of the options that stand on it
   int threads = sdepth::hardware_threads();
-  std::string out;     // empty: nothing is written
-  std::string resume;  // empty: a new run
-  double memory = 0;   // GB that the run may take; 0: what the machine has free
+  std::string out;             // empty: nothing is written
+  std::string resume;          // empty: a new run
+  double memory = 0;           // GB that the run may take; 0: what the machine has free
+  std::string device = "cpu";  // or cuda
+  bool tf32 = false;           // on a GPU: convolve by tensor cores
 };
 
 /// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and ends the program then.

@@ -66,9 +66,13 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
   listen_to_signals();
   if (checkpoint) epoch_ = checkpoint->epoch;
-  check_memory(line.memory);
-  const auto make = for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner);
-  learner_ = make(options.model, training_options(options, line.threads));
+  const sdepth::TrainingOptions training = training_options(options, line.threads);
+  if (line.device == "cuda") {  // whose own memory holds the activations
+    learner_ = make_cuda_learner(data_.train, options.model, training, line.tf32);
+  } else {
+    check_memory(line.memory);
+    learner_ = for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model, training);
+  }
   if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
   if (checkpoint)
     go_on(*checkpoint, line.resume);

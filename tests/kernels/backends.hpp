@@ -15,11 +15,14 @@
 
 #include <doctest/doctest.h>
 
-#include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
+#if !defined(__CUDACC__)  // nvcc compiles the tests of the device alone
+#include <sdepth/kernels/cpu/cpu.hpp>
+#endif
 
 namespace sdepth::test {
 
+#if !defined(__CUDACC__)
 /// Cpu<Arch> where the compiler may use Arch, else nothing.
 template <class Arch>
 using Available = std::conditional_t<Arch::supported(), std::tuple<Arch>, std::tuple<>>;
@@ -29,6 +32,7 @@ std::tuple<Cpu<Archs>...> backends_of(std::tuple<Archs...>);
 /// Vectors of 16, 8 and 4 lanes, with and without fused multiply-add, as far as the compiler is told to use them.
 using Backends = decltype(backends_of(std::tuple_cat(Available<xsimd::avx512bw>(), Available<xsimd::fma3<xsimd::avx2>>(),
                                                      Available<xsimd::sse4_2>(), Available<xsimd::sse2>(), Available<xsimd::neon64>())));
+#endif
 
 [[nodiscard]] inline std::vector<float> random_numbers(std::size_t count, unsigned seed) {
   std::mt19937 random(seed);

@@ -91,7 +91,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& t
   const auto number = [&]<class Number>(const char* key, Number& value) {
     const std::string& digits = text(key);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < Number{0})
+    if (error != std::errc() || end != digits.data() + digits.size() || std::cmp_less(value, 0))
       fail(checkpoint.where, " is damaged: its ", key, " is ", in_quotes(digits), ", expected a whole number; use an older checkpoint");
   };
   text("format");
@@ -128,7 +128,7 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
   using T = typename Backend::Scalar;
   auto& weights = *trainer.weights();
   // Momentum goes to a place of its own first, so that whatever is wrong with either is found before anything changes.
-  Buffer<T> velocity(trainer.velocity().size());
+  typename Trainer<Net, Backend>::Storage velocity(trainer.velocity().size());
   take_weights<T>(checkpoint.momentum, weights.tensors(), velocity.data(), nullptr, std::string(momentum_prefix), checkpoint.where);
   take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(), weights.running().data(), "", checkpoint.where);
   trainer.velocity() = std::move(velocity);

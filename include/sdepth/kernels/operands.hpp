@@ -92,6 +92,15 @@ struct Norm {
   T* gradient_offset = nullptr;
 };
 
+/// The running statistics of a batch normalisation, and what the batch adds: weight `momentum` for its mean and unbiased variance. Source: PyTorch's BatchNorm2d.
+template <class T>
+struct RunningUpdate {
+  T* mean = nullptr;  // null: nothing is updated
+  T* variance = nullptr;
+  const T* batch_variance = nullptr;  // biased; the batch's mean is Norm::mean
+  double momentum = 0.1;
+};
+
 template <class T>
 struct ImageSource;
 
@@ -181,6 +190,14 @@ struct Ending {
 struct LossResult {
   double loss = 0;
   int errors = 0;
+  [[nodiscard]] const LossResult& get() const noexcept { return *this; }
+};
+
+/// Parameters that are updated together: those of one residual block's branch, or of what always runs (block −1).
+struct ParameterSegment {
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  int block = -1;
 };
 
 /// One step of SGD as PyTorch defines it (dampening 0): g += weight_decay·w; v = momentum·v + g; w −= learning_rate·(nesterov ? g + momentum·v : v).

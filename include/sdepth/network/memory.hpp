@@ -38,10 +38,17 @@ struct ActivationPlan {
 /// A convolution reads through whatever is pending; a BN right after one reads its raw output.
 template <class... Words, Shape In>
 struct ActivationPlan<Chain<Words...>, In> {
-  [[nodiscard]] static constexpr ActivationSizes sizes(int lanes) noexcept {
+  [[nodiscard]] static constexpr ActivationSizes sizes(int lanes) noexcept { return of_first(sizeof...(Words), lanes); }
+  /// Numbers kept by the first `count` words.
+  [[nodiscard]] static constexpr std::size_t kept_before(std::size_t count, int lanes) noexcept { return of_first(count, lanes).kept; }
+
+ private:
+  [[nodiscard]] static constexpr ActivationSizes of_first(std::size_t count, int lanes) noexcept {
     ActivationSizes sum;
+    std::size_t words = 0;
     bool after_raw = false;
     const auto visit = [&]<class Word, Shape Here>(std::type_identity<Word>, std::integral_constant<Shape, Here>) {
+      if (words++ >= count) return;
       ActivationSizes word = ActivationPlan<Word, Here>::sizes(lanes);
       if (is_convolution<Word>) word.kept = padded_size(Word::output(Here), lanes);
       if (std::is_same_v<Word, BN> && after_raw) word.kept = 0;

@@ -41,15 +41,15 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     record.open = *pass.gates_of(at.block);
     if (record.open)
-      forward_open(pass, at, record, value);
-    else
-      forward_closed(pass, at, record, value);
+      pass.as_one(at.block, 0, [&] { forward_open(pass, at, record, value); });
+    else if (!identity)
+      pass.as_one(at.block, 1, [&] { forward_closed(pass, at, record, value); });
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     if (record.open)
-      backward_open(pass, at, record, flow);
-    else
-      backward_closed(pass, at, record, flow);
+      pass.as_one(at.block, 2, [&] { backward_open(pass, at, record, flow); });
+    else if (!identity)
+      pass.as_one(at.block, 3, [&] { backward_closed(pass, at, record, flow); });
   }
 
   /// The same where the gate is known: see fixed_gates.hpp.
@@ -114,7 +114,7 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
     if (!std::is_same_v<std::tuple_element_t<sizeof...(Branch) - 1, std::tuple<Branch...>>, BN> && pass.branch_scale != 1.0) {
       record.scale.allocate(pass.norms, Backend::padded(out_shape.channels));
       record.scale.branch_scale = pass.branch_scale;
-      record.scale.prepare_scale_only();
+      record.scale.template prepare_scale_only<Backend>(pass.space);
       value.norm = &record.scale;
     }
     return value;
@@ -193,11 +193,16 @@ struct Stage<Backend, Repeat<Count, Word>, In, Here> {
 
   [[nodiscard]] static constexpr Offsets offset(Offsets at, int i) noexcept {
     constexpr ParameterSizes one = WordPlan<Word, In>::sizes(Backend::lanes);
-    return {at.trainable + static_cast<std::size_t>(i) * one.trainable, at.running + static_cast<std::size_t>(i) * one.running,
-            at.block + i};
+    constexpr std::size_t kept = ActivationPlan<Word, In>::sizes(Backend::lanes).kept;
+    const auto before = static_cast<std::size_t>(i);
+    return {at.trainable + before * one.trainable, at.running + before * one.running, at.block + i, at.activations + before * kept,
+            at.words + i};
   }
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
-    for (int i = 0; i < Count; ++i) One::forward(pass, offset(at, i), record[static_cast<std::size_t>(i)], value);
+    for (int i = 0; i < Count; ++i) {
+      pass.place(offset(at, i));
+      One::forward(pass, offset(at, i), record[static_cast<std::size_t>(i)], value);
+    }
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     for (int i = Count - 1; i >= 0; --i) One::backward(pass, offset(at, i), record[static_cast<std::size_t>(i)], flow);

@@ -26,7 +26,7 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
 
   template <std::size_t I>
   static constexpr Place place{Here.network_input && I == 0, is_norm[I + 1], Here.ends_branch&& I + 1 == count,
-                               stochastic_before<I, Words...>};
+                               stochastic_before<I, Words...>, false};
   template <std::size_t I>
   using At = Stage<Backend, Word<I>, Plan::shapes[I], place<I>>;
 
@@ -34,7 +34,12 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   [[nodiscard]] static constexpr Offsets offset(Offsets at) noexcept {
     constexpr ParameterSizes before = Plan::before(I, Backend::lanes);
     constexpr int blocks_before = std::accumulate(blocks.begin(), blocks.begin() + I, 0);
-    return {at.trainable + before.trainable, at.running + before.running, at.block + blocks_before};
+    Offsets word{at.trainable + before.trainable, at.running + before.running, at.block + blocks_before};
+    if constexpr (Here.trunk) {
+      word.activations = ActivationPlan<Chain<Words...>, In>::kept_before(I, Backend::lanes);
+      word.words = static_cast<int>(I) + blocks_before;
+    }
+    return word;
   }
 
   template <class Indices>
@@ -45,9 +50,13 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   };
   using Record = typename RecordOf<std::make_index_sequence<count>>::type;
 
+  template <std::size_t I>
+  static void place_word(Pass<Backend>& pass, Offsets at) {
+    if constexpr (Here.trunk) pass.place(offset<I>(at));
+  }
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (At<I>::forward(pass, offset<I>(at), std::get<I>(record), value), ...);
+      ((place_word<I>(pass, at), At<I>::forward(pass, offset<I>(at), std::get<I>(record), value)), ...);
     }(std::make_index_sequence<count>{});
   }
 

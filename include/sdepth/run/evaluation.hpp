@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include <sdepth/run/images.hpp>
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 
@@ -19,10 +18,10 @@ template <class Net, class Backend, template <class> class Layout, class Number>
 const typename Backend::Scalar* run_open_blocks(Walk<Net, Backend>& walk, const Weights<Net, Backend>& weights,
                                                 const Layout<Number>& images, int first, int count, std::span<const std::uint8_t> gates,
                                                 std::span<const double> scales) {
-  copy_images(Net::input, images, first, count, walk.input_stride, walk.input());
+  walk.load(images, first, count);
   WalkParameters<typename Backend::Scalar> numbers;
-  numbers.parameters = weights.parameters().data();
-  numbers.running = weights.running().data();
+  numbers.parameters = for_kernels(weights.parameters());
+  numbers.running = for_kernels(weights.running());
   return walk.forward(count, false, numbers, gates, scales);
 }
 
@@ -35,7 +34,8 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   std::vector<float> logits(static_cast<std::size_t>(count) * classes);
   for (int first = 0; first < count; first += walk.capacity()) {
     const int n = std::min(walk.capacity(), count - first);
-    const auto* out = run_open_blocks(walk, weights, images, first, n, gates, scales);
+    const auto* on_device = run_open_blocks(walk, weights, images, first, n, gates, scales);
+    const auto out = Backend::read(walk.space(), on_device, static_cast<std::size_t>(n) * walk.classes_stride);
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
       for (std::size_t c = 0; c < classes; ++c)
         logits[(static_cast<std::size_t>(first) + i) * classes + c] = static_cast<float>(out[i * walk.classes_stride + c]);

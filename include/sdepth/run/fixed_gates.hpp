@@ -60,7 +60,10 @@ struct Stage<Backend, Repeat<Count, StochasticDepth<Block, FixedGates<Gates...>>
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
     if constexpr (!open.empty())
-      for (std::size_t i = 0; i < open.size(); ++i) One::forward_open(pass, Row::offset(at, open[i]), record[i], value);
+      for (std::size_t i = 0; i < open.size(); ++i) {
+        pass.place(Row::offset(at, open[i]));
+        One::forward_open(pass, Row::offset(at, open[i]), record[i], value);
+      }
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     if constexpr (!open.empty())

@@ -13,7 +13,7 @@
 namespace sdepth {
 
 /// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on their way.
-template <class T>
+template <class T, template <class> class Memory = Buffer>
 class Slots {
  public:
   Slots() = default;
@@ -31,15 +31,19 @@ class Slots {
   }
   /// Gives a slot back; memory from elsewhere (the network's input) is left alone.
   void release(const T* slot) {
-    for (Buffer<T>& mine : all_)
+    for (Memory<T>& mine : all_)
       if (mine.data() == slot) free_.push_back(mine.data());
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return all_.size() * size_ * sizeof(T); }
   [[nodiscard]] bool all_free() const noexcept { return free_.size() == all_.size(); }
+  /// Once all are free: the next ones taken will be the same ones in the same order as ever.
+  void put_in_order() {
+    for (std::size_t i = 0; i < all_.size(); ++i) free_[i] = all_[i].data();
+  }
 
  private:
   std::size_t size_ = 0;
-  std::vector<Buffer<T>> all_;
+  std::vector<Memory<T>> all_;
   std::vector<T*> free_;
 };
 
@@ -70,13 +74,13 @@ struct Value {
     return wanted;
   }
   /// Turns the finished sums into the norms' gradients.
-  void close_sums() const {
+  template <class Backend>
+  void close_sums(typename Backend::Space& space) const {
     const bool first = norm && norm->learned();
-    if (first) norm->prepare_backward();
-    if (shortcut_norm && shortcut_norm->learned()) {
-      if (first) std::copy_n(norm->dz, norm->channels, shortcut_norm->dz);  // the same dz enters both
-      shortcut_norm->prepare_backward();
-    }
+    if (first) norm->template prepare_backward<Backend>(space, norm->dz);
+    // The same dz enters both, and is summed once.
+    if (shortcut_norm && shortcut_norm->learned())
+      shortcut_norm->template prepare_backward<Backend>(space, first ? norm->dz : shortcut_norm->dz);
   }
 };
 
@@ -95,15 +99,27 @@ struct Flow {
   const T* keep = nullptr;  // a slot that is read again later, so no stage may give it back
 };
 
+/// Where the numbers of a word begin, and which residual block comes next.
+struct Offsets {
+  std::size_t trainable = 0;
+  std::size_t running = 0;
+  int block = 0;
+  std::size_t activations = 0;  // numbers of an image that the trunk's words before it keep at most; inside a block not counted
+  int words = 0;                // of the trunk before it
+};
+
+/// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
+inline constexpr std::size_t norm_arrays = NormState<float>::storage(1) + 2;
+
 /// Everything a stage needs besides its own record.
 template <class Backend>
 struct Pass {
   using T = typename Backend::Scalar;
 
   typename Backend::Space& space;
-  Arena& activations;  // kept until the backward pass
-  Arena& norms;        // per-channel numbers of the norms
-  Slots<T>& slots;
+  typename Backend::ActivationArena& activations;  // kept until the backward pass
+  typename Backend::ActivationArena& norms;        // per-channel numbers of the norms
+  Slots<T, Backend::template Memory>& slots;
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
@@ -115,11 +131,28 @@ struct Pass {
   std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]
   double branch_scale = 1;                // of the block being run
+  std::size_t widest = 0;                 // the most channels, padded, of any tensor
 
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
+  /// Before a word of the trunk: where its activations go, wherever those of earlier words went.
+  void place(const Offsets& at) {
+    if constexpr (!Backend::on_host) {
+      if (!training) return;
+      activations.seek(at.activations * static_cast<std::size_t>(batch), at.words);
+      norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.words) * widest), at.words);
+    }
+  }
+  /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
+  template <class Body>
+  void as_one(int block, int variant, const Body& body) {
+    if constexpr (Backend::on_host)
+      body();
+    else
+      space.as_one(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
+  }
   [[nodiscard]] T* take(std::size_t numbers_per_image) {
-    return training ? activations.take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : slots.take();
+    return training ? activations.template take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : slots.take();
   }
   /// Activations are kept in training, and given back at test as soon as they have been read.
   void release(const T* activations_) {
@@ -131,13 +164,13 @@ struct Pass {
   }
   [[nodiscard]] Statistics<T> take_statistics(int channels) {
     const auto n = static_cast<std::size_t>(channels);
-    T* both = norms.take<T>(2 * n);
+    T* both = norms.template take<T>(2 * n);
     return {both, both + n};
   }
 
   /// After a stage has written the gradient `out` of what it read: what flows on.
   void consumed(Flow<T>& flow, const Value<T>& input, T* out) {
-    input.close_sums();
+    input.template close_sums<Backend>(space);
     const auto give_back = [&](const T* old) {
       if (old && old != out && old != flow.keep) slots.release(old);
     };
@@ -147,13 +180,6 @@ struct Pass {
     flow.add = nullptr;
     flow.gradient = {out, input.x, input.norm};
   }
-};
-
-/// Where the numbers of a word begin, and which residual block comes next.
-struct Offsets {
-  std::size_t trainable = 0;
-  std::size_t running = 0;
-  int block = 0;
 };
 
 }  // namespace sdepth

@@ -39,6 +39,7 @@ void add_image_sums(NormState<T>& norm, const T* sums, int images) {
 template <class Backend, class Block, class Schedule, Gating Gates, Shape In, Place Here>
   requires(Gates != Gating::per_batch)
 struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage<Backend, Block, In, Here> {
+  static_assert(Backend::on_host, "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
   using T = typename Backend::Scalar;
   using WholeBatch = Stage<Backend, Block, In, Here>;
   using Images = ImageSource<T>*;
@@ -153,7 +154,7 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     const Value<T>& branch = record.branch_value;
     if (branch.norm && branch.norm->learned()) {
       add_image_sums(*branch.norm, record.sums, record.survivors);
-      branch.norm->prepare_backward();
+      branch.norm->template prepare_backward<Backend>(pass.space, branch.norm->dz);
     }
     pass.batch = record.survivors;
     flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};

@@ -15,6 +15,7 @@ struct Place {
   bool before_norm = false;    // its output's statistics are wanted
   bool ends_branch = false;    // a BN here takes the branch's scale
   int stochastic_before = 0;   // StochasticDepth blocks before a word with FixedGates; 0 for all other words
+  bool trunk = false;          // in the network's own row of words, not inside a block
 };
 
 /// A word at input shape `In` as a stage: Record is what forward leaves for backward. Specialised for each word; a block's is in block.hpp.
@@ -97,7 +98,6 @@ struct Stage<Backend, BN, In, Here> {
   struct Record {
     Value<T> input;  // before it was finished, if it had to be
     NormState<T> norm;
-    Statistics<T> statistics;
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
@@ -112,23 +112,21 @@ struct Stage<Backend, BN, In, Here> {
     if (pass.training) {
       norm.gamma_gradient = pass.gradients + at.trainable;
       norm.beta_gradient = norm.gamma_gradient + channels;
+      norm.running = {};
       if (norm.count < 2)
         fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
-      norm.prepare(value.statistics.mean, value.statistics.variance, BN::eps);
-      record.statistics = value.statistics;
+      norm.template prepare<Backend>(pass.space, value.statistics.mean, value.statistics.variance, BN::eps);
+      if (T* const running = pass.running_update)
+        norm.running = {running + at.running, running + at.running + channels, value.statistics.variance, BN::momentum};
       if (double* const sums = pass.statistics_sums)
-        add_statistics(norm.channels, norm.count, value.statistics.mean, value.statistics.variance, sums + at.running,
-                       sums + at.running + channels);
+        Backend::add_statistics(pass.space, norm.channels, norm.count, value.statistics.mean, value.statistics.variance, sums + at.running,
+                                sums + at.running + channels);
     } else {
-      norm.prepare(pass.running + at.running, pass.running + at.running + channels, BN::eps);
+      norm.template prepare<Backend>(pass.space, pass.running + at.running, pass.running + at.running + channels, BN::eps);
     }
     value.norm = &norm;
   }
-  /// Running statistics are updated here, so that a step whose loss is not finite leaves them alone.
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    T* running = pass.running_update + at.running;
-    update_running(record.norm.channels, BN::momentum, record.norm.count, record.statistics.mean, record.statistics.variance, running,
-                   running + channels);
+  static void backward(Pass<Backend>& pass, Offsets, Record& record, Flow<T>& flow) {
     if (!record.input.plain()) finish_gradient<Backend, In>(pass, flow, record.input);
   }
 };

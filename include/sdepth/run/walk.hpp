@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/fixed_gates.hpp>
+#include <sdepth/run/images.hpp>
 #include <sdepth/run/per_sample.hpp>
 
 namespace sdepth {
@@ -43,7 +45,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// @param for_training  whether to reserve address space for a training step with every block open
   Walk(int batch, int threads, bool for_training)
       : batch_(batch),
-        space_(threads),
+        space_(std::make_unique<typename Backend::Space>(threads)),
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
@@ -51,11 +53,20 @@ class Walk<Network<Input_, Words...>, Backend> {
         records_(std::make_unique<typename Stages::Record>()) {}
 
   [[nodiscard]] int capacity() const noexcept { return batch_; }
-  [[nodiscard]] int threads() const noexcept { return space_.threads(); }
-  [[nodiscard]] typename Backend::Space& space() noexcept { return space_; }
+  [[nodiscard]] int threads() const noexcept { return space_->threads(); }
+  [[nodiscard]] typename Backend::Space& space() noexcept { return *space_; }
 
   /// Where the batch goes before forward: [N, H, W, input_stride].
   [[nodiscard]] T* input() noexcept { return input_.data(); }
+  /// Brings images [first, first + count) there.
+  template <template <class> class Layout, class Number>
+  void load(const Layout<Number>& images, int first, int count) {
+    if constexpr (Backend::on_host)
+      copy_images(Net::input, images, first, count, input_stride, input());
+    else
+      Backend::upload_images(*space_, Net::input, images.values.data() + static_cast<std::size_t>(first) * Net::input.size(), count,
+                             std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
+  }
 
   /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
   /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
@@ -63,6 +74,7 @@ class Walk<Network<Input_, Words...>, Backend> {
                    std::span<const double> branch_scales) {
     activations_.reset();
     norms_.reset();
+    if (slots_.all_free()) slots_.put_in_order();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
     if (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
@@ -94,7 +106,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   [[nodiscard]] bool slots_all_free() const noexcept { return slots_.all_free(); }
 
  private:
-  using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false}>;
+  using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false, 0, true}>;
   static constexpr ActivationSizes sizes = [] {
     ActivationSizes all = ActivationPlan<typename Net::Layers, Net::input>::sizes(Backend::lanes);
     all.kept += padded_size(Net::output, Backend::lanes);
@@ -115,7 +127,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     const std::size_t widest = static_cast<std::size_t>(widest_channels());
     const auto blocks = static_cast<std::size_t>(Net::residual_blocks);
     const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;  // two tables of a block, and each image's sums
-    return (NormState<T>::storage(1) + 2) * (channels + (blocks + 1) * widest) * sizeof(T) + 4 * padding_bytes +
+    return norm_arrays * (channels + (blocks + sizeof...(Words) + 1) * widest) * sizeof(T) + 4 * padding_bytes +
            blocks * images * (2 * sizeof(ImageSource<T>) + 2 * widest * sizeof(T));
   }
   [[nodiscard]] static constexpr int widest_channels() {
@@ -125,7 +137,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   }
 
   [[nodiscard]] Pass<Backend> make_pass(int images, bool training, const WalkParameters<T>& p) {
-    Pass<Backend> pass{space_, activations_, norms_, slots_};
+    Pass<Backend> pass{*space_, activations_, norms_, slots_};
     pass.batch = images;
     pass.training = training;
     pass.parameters = p.parameters;
@@ -133,15 +145,16 @@ class Walk<Network<Input_, Words...>, Backend> {
     pass.running = p.running;
     pass.running_update = p.running_update;
     pass.statistics_sums = p.statistics_sums;
+    pass.widest = static_cast<std::size_t>(widest_channels());
     return pass;
   }
 
   int batch_;
-  typename Backend::Space space_;
-  Arena activations_;
-  Arena norms_;
-  Slots<T> slots_;
-  Buffer<T> input_;
+  std::unique_ptr<typename Backend::Space> space_;
+  typename Backend::ActivationArena activations_;
+  typename Backend::ActivationArena norms_;
+  Slots<T, Backend::template Memory> slots_;
+  typename Backend::template Memory<T> input_;
   std::unique_ptr<typename Stages::Record> records_;
   Value<T> last_;
 };

@@ -17,6 +17,7 @@ template <class Net, class Backend>
 class Weights {
  public:
   using T = typename Backend::Scalar;
+  using Storage = typename Backend::template Storage<T>;
 
   Weights()
       : tensors_(Net::parameters(Backend::lanes)),
@@ -28,10 +29,10 @@ class Weights {
 
   /// Every tensor's name, shape and place.
   [[nodiscard]] const std::vector<ParameterInfo>& tensors() const noexcept { return tensors_; }
-  [[nodiscard]] Buffer<T>& parameters() noexcept { return parameters_; }
-  [[nodiscard]] const Buffer<T>& parameters() const noexcept { return parameters_; }
-  [[nodiscard]] Buffer<T>& running() noexcept { return running_; }
-  [[nodiscard]] const Buffer<T>& running() const noexcept { return running_; }
+  [[nodiscard]] Storage& parameters() noexcept { return parameters_; }
+  [[nodiscard]] const Storage& parameters() const noexcept { return parameters_; }
+  [[nodiscard]] Storage& running() noexcept { return running_; }
+  [[nodiscard]] const Storage& running() const noexcept { return running_; }
 
   /// The tensor of that name. Throws Error naming it where there is none.
   [[nodiscard]] const ParameterInfo& find(std::string_view name) const {
@@ -43,8 +44,8 @@ class Weights {
 
  private:
   std::vector<ParameterInfo> tensors_;
-  Buffer<T> parameters_;
-  Buffer<T> running_;
+  Storage parameters_;
+  Storage running_;
 };
 
 }  // namespace sdepth

@@ -39,17 +39,20 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& imag
   const std::vector<double> scales = test_scales(options.scaling, survival);
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
 
-  std::vector<double> sums(weights.running().size(), 0.0);
-  Buffer<T> gradients(weights.parameters().size());  // the walk's norms keep places in it; nothing is written without a backward pass
-  WalkParameters<T> numbers{weights.parameters().data(), weights.running().data(), gradients.data(), nullptr, sums.data()};
+  typename Backend::template Storage<double> statistics(weights.running().size());
+  // The walk's norms keep places among the gradients; nothing is written there without a backward pass.
+  typename Backend::template Memory<T> gradients(weights.parameters().size());
+  const WalkParameters<T> numbers{for_kernels(std::as_const(weights).parameters()), for_kernels(std::as_const(weights).running()),
+                                  gradients.data(), nullptr, for_kernels(statistics)};
   const int batches = (count + options.batch - 1) / options.batch;
   Walk<Net, Backend> walk((count + batches - 1) / batches, options.threads, true);
   for (int batch = 0; batch < batches; ++batch) {
     const Range range = part_of(count, batches, batch);
-    copy_images(Net::input, images, range.first, range.size(), walk.input_stride, walk.input());
+    walk.load(images, range.first, range.size());
     walk.forward(range.size(), true, numbers, gates, scales);
   }
 
+  const double* const sums = statistics.data();
   std::vector<ParameterInfo> estimated;
   for (const ParameterInfo& tensor : weights.tensors())
     if (!tensor.trainable() && (tensor.block < 0 || gates[static_cast<std::size_t>(tensor.block)])) estimated.push_back(tensor);
@@ -58,7 +61,8 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& imag
       if (!std::isfinite(sums[i]))
         fail("norms: ", tensor.name, " would not be finite; look for bad images, or for weights that have grown without bound");
   for (const ParameterInfo& tensor : estimated)
-    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i) weights.running()[i] = static_cast<T>(sums[i] / batches);
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i)
+      weights.running().data()[i] = static_cast<T>(sums[i] / batches);
 }
 
 }  // namespace sdepth

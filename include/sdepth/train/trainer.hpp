@@ -20,7 +20,9 @@
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/score.hpp>
 #include <sdepth/train/step_gates.hpp>
+#if !defined(__CUDACC__)  // nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
 #include <sdepth/train/views.hpp>
+#endif
 
 namespace sdepth {
 
@@ -35,6 +37,7 @@ template <class Net, class Backend>
 class Trainer {
  public:
   using T = typename Backend::Scalar;
+  using Storage = typename Backend::template Storage<T>;
   static constexpr int classes = static_cast<int>(Net::output.size());
 
   explicit Trainer(const TrainingOptions& options = {})
@@ -43,32 +46,59 @@ class Trainer {
         gradients_(weights_->parameters().size()),
         velocity_(weights_->parameters().size()),
         walk_(options.batch, options.threads, true),
+        optimizer_(segments(weights_->tensors()), blocks),
         survival_(survival_vector(Net::survival)),
         gates_(options.batch),
         scales_(blocks, 1.0) {
     initialise(*weights_, options.seed, options.gamma);
-    for (const ParameterInfo& tensor : weights_->tensors()) {
-      if (!tensor.trainable()) continue;
-      if (segments_.empty() || segments_.back().block != tensor.block) segments_.push_back({tensor.offset, 0, tensor.block});
-      segments_.back().size += tensor.size;
-    }
   }
 
   /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels) {
-    const int count = checked_count(images);
-    gates_.draw(options_.seed, step_, survival_, count);
-    return step_with_gates(images, labels, count);
+    return finish(start(images, labels));
   }
 
   /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open.
   /// Where images have gates of their own: these, or [residual blocks][N]
   template <template <class> class Layout, class Number>
   Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
+    return finish(start(images, labels, gates));
+  }
+
+  /// A step whose score has not been asked for.
+  struct Started {
+    typename Backend::Loss loss;
+    Score score;  // without loss and errors
+    std::uint64_t step = 0;
+  };
+  /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work has been handed over, so that the caller can prepare
+  /// the next batch; finish waits for the loss. On the host start does everything. Steps are finished in the order of their start.
+  template <template <class> class Layout, class Number>
+  [[nodiscard]] Started start(const Layout<Number>& images, std::span<const int> labels) {
+    const int count = checked_count(images);
+    gates_.draw(options_.seed, step_, survival_, count);
+    optimizer_.take_drawn_gates(walk_.space(), options_.seed, step_, survival_, gates_.open_blocks());
+    return start_with_gates(images, labels, count);
+  }
+  template <template <class> class Layout, class Number>
+  [[nodiscard]] Started start(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
     const int count = checked_count(images);
     gates_.take(gates, count);
-    return step_with_gates(images, labels, count);
+    optimizer_.take_gates(walk_.space(), gates_.open_blocks());
+    return start_with_gates(images, labels, count);
+  }
+  /// Throws Error where the loss is not finite; that step, and those started after it, then never were.
+  Score finish(const Started& started) {
+    const LossResult result = started.loss.get();
+    if (!std::isfinite(result.loss)) {
+      step_ = started.step;
+      fail_for(result.loss);
+    }
+    Score score = started.score;
+    score.loss = result.loss;
+    score.errors = result.errors;
+    return score;
   }
 
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
@@ -83,7 +113,7 @@ class Trainer {
     for (int first = 0; first < count; first += walk_.capacity()) {
       const int n = std::min(walk_.capacity(), count - first);
       const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
-      const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr);
+      const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr).get();
       score.loss += part.loss * n;
       score.errors += part.errors;
     }
@@ -98,12 +128,12 @@ class Trainer {
   }
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
-  [[nodiscard]] MatrixView<T> parameter(std::string_view name) {
+  [[nodiscard]] auto parameter(std::string_view name) {
     const ParameterInfo& tensor = weights_->find(name);
     return matrix_view(tensor, tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
   }
   /// The last step's gradient of a parameter; of a skipped block's it is an older step's.
-  [[nodiscard]] MatrixView<T> gradient(std::string_view name) {
+  [[nodiscard]] auto gradient(std::string_view name) {
     const ParameterInfo& tensor = weights_->find(name);
     if (!tensor.trainable()) fail("\"", name, "\" is a running statistic, which has no gradient");
     return matrix_view(tensor, gradients_.data());
@@ -133,8 +163,8 @@ class Trainer {
   /// The numbers, shared with any Inference made from them.
   [[nodiscard]] const std::shared_ptr<Weights<Net, Backend>>& weights() const noexcept { return weights_; }
   /// Momentum, laid out as the parameters are.
-  [[nodiscard]] Buffer<T>& velocity() noexcept { return velocity_; }
-  [[nodiscard]] const Buffer<T>& gradients() const noexcept { return gradients_; }
+  [[nodiscard]] Storage& velocity() noexcept { return velocity_; }
+  [[nodiscard]] const Storage& gradients() const noexcept { return gradients_; }
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
@@ -142,12 +172,16 @@ class Trainer {
                 "Trainer: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
-  /// Parameters that are updated together: those of one block's branch, or what always runs (block −1).
-  struct Segment {
-    std::size_t offset = 0;
-    std::size_t size = 0;
-    int block = -1;
-  };
+  /// The flat buffer of parameters, cut where a block's branch begins or ends.
+  [[nodiscard]] static std::vector<ParameterSegment> segments(const std::vector<ParameterInfo>& tensors) {
+    std::vector<ParameterSegment> all;
+    for (const ParameterInfo& tensor : tensors) {
+      if (!tensor.trainable()) continue;
+      if (all.empty() || all.back().block != tensor.block) all.push_back({tensor.offset, 0, tensor.block});
+      all.back().size += tensor.size;
+    }
+    return all;
+  }
 
   template <template <class> class Layout, class Number>
   [[nodiscard]] int checked_count(const Layout<Number>& images) const {
@@ -158,48 +192,40 @@ class Trainer {
   }
 
   template <template <class> class Layout, class Number>
-  Score step_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
+  Started start_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
     check_labels(count, labels, classes);
     std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
 
-    copy_images(Net::input, images, 0, count, walk_.input_stride, walk_.input());
-    const WalkParameters<T> numbers{weights_->parameters().data(), weights_->running().data(), gradients_.data(),
-                                    weights_->running().data()};
+    walk_.load(images, 0, count);
+    T* const parameters = for_kernels(weights_->parameters());
+    T* const running = for_kernels(weights_->running());
+    T* const gradients = for_kernels(gradients_);
+    const WalkParameters<T> numbers{parameters, running, gradients, running};
     const T* logits = walk_.forward(count, true, numbers, gates_.all(), scales_);
     T* logits_gradient = walk_.take_gradient();
-    const LossResult loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
-    if (!std::isfinite(loss.loss))
-      fail("step ", step_, ": the loss is ", loss.loss, ", expected a finite number; lower the learning rate (now ",
-           options_.sgd.learning_rate, ") or look for bad input images");
+    const auto loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
+    // A backend that works by itself sees to it that a loss that is not finite changes nothing.
+    if constexpr (Backend::on_host)
+      if (!std::isfinite(loss.loss)) fail_for(loss.loss);
     walk_.backward(count, numbers, logits_gradient);
-    update();
-    ++step_;
-    return {loss.loss, loss.errors, count, gates_.blocks_run(), gates_.branches_run()};
+    optimizer_.step(walk_.space(), options_.sgd, options_.skip_update == SkipUpdate::frozen, parameters, gradients, for_kernels(velocity_));
+    return {loss, {0, 0, count, gates_.blocks_run(), gates_.branches_run()}, step_++};
   }
 
-  /// SGD over runs of segments that are treated alike.
-  void update() {
-    const auto open = [&](const Segment& segment) { return segment.block < 0 || gates_.open(segment.block); };
-    for (std::size_t i = 0; i < segments_.size();) {
-      const bool ran = open(segments_[i]);
-      const std::size_t first = segments_[i].offset;
-      std::size_t last = first;
-      for (; i < segments_.size() && open(segments_[i]) == ran; ++i) last = segments_[i].offset + segments_[i].size;
-      if (!ran && options_.skip_update == SkipUpdate::frozen) continue;
-      Backend::sgd(walk_.space(), last - first, options_.sgd, weights_->parameters().data() + first,
-                   ran ? gradients_.data() + first : nullptr, velocity_.data() + first);
-    }
+  [[noreturn]] void fail_for(double loss) const {
+    fail("step ", step_, ": the loss is ", loss, ", expected a finite number; lower the learning rate (now ", options_.sgd.learning_rate,
+         ") or look for bad input images");
   }
 
   TrainingOptions options_;
   std::shared_ptr<Weights<Net, Backend>> weights_;
-  Buffer<T> gradients_;
-  Buffer<T> velocity_;
+  Storage gradients_;
+  Storage velocity_;
   Walk<Net, Backend> walk_;
+  typename Backend::Optimizer optimizer_;
   std::vector<double> survival_;
   StepGates<Net> gates_;  // of the last step
   std::vector<double> scales_;
-  std::vector<Segment> segments_;
   std::uint64_t step_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include <sdepth/kernels/cpu/loss.hpp>
 #include <sdepth/kernels/cpu/pool.hpp>
 #include <sdepth/kernels/cpu/sgd.hpp>
+#include <sdepth/kernels/host.hpp>
 
 namespace sdepth {
 
@@ -29,10 +30,9 @@ namespace sdepth {
 ///                      channels: Winograd 6.5e-7 forward, direct kernels 2.9e-7.
 /// @tparam Parts  Into how many parts a batch is cut: the most threads that can work, and part of what the bits depend on.
 template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, int Parts = 8>
-struct Cpu {
-  using Scalar = float;
+struct Cpu : HostBackend<float> {
   using ForInference = cpu::InferenceKernels<Arch, Convolution>;
-  using Space = Workspace<float>;
+  using Optimizer = HostOptimizer<Cpu>;
   static constexpr int lanes = cpu::lanes<Arch>;
   /// Channels as they lie in memory: whole vectors.
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }

@@ -21,7 +21,7 @@ struct PendingValue {
   }
   [[nodiscard]] __device__ float4 operator()(const float4& x, const float4& shortcut) const {
     const float4 v = sum(multiply_add(scale, x, shift), multiply_add(shortcut_scale, shortcut, shortcut_shift));
-    return relu ? each([](float number) { return fmaxf(number, 0.0F); }, v) : v;
+    return relu ? each([](float number) { return cuda::relu(number); }, v) : v;
   }
 };
 struct PendingGradient {

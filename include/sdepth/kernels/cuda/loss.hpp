@@ -13,12 +13,6 @@
 
 namespace sdepth::cuda {
 
-/// What the host reads back: mean loss of a batch and how many of its images were classified wrongly.
-struct DeviceLoss {
-  double loss = 0;
-  int errors = 0;
-};
-
 struct LossOperands {
   int batch = 0;
   int classes = 0;
@@ -120,7 +114,7 @@ inline void softmax_cross_entropy(Space& space, int batch, int classes, const fl
   const Shape shape{classes, 1, 1};
   space.launch(StageName{"softmax_cross_entropy", shape, shape, batch}, loss_kernel<loss_warps>,
                Grid{.x = blocks, .threads = loss_warps * warp_size, .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
-               LossOperands{batch, classes, logits, labels, gradient, result, failed, of_blocks, space.counter()});
+               LossOperands{batch, classes, logits, labels, gradient, result, failed, of_blocks, space.counter(1)});
 }
 
 }  // namespace sdepth::cuda

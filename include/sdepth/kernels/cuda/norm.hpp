@@ -68,6 +68,8 @@ struct NormBackwardOperands {
   const float* dz_normalised = nullptr;
   float* gamma_gradient = nullptr;
   float* beta_gradient = nullptr;
+  RunningUpdate<float> running;
+  const unsigned* failed = nullptr;
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_backward_kernel(const NormBackwardOperands o) {
@@ -81,27 +83,12 @@ __global__ void __launch_bounds__(threads) norm_backward_kernel(const NormBackwa
   o.norm.gradient_scale[c] = static_cast<float>(a);
   o.norm.gradient_slope[c] = static_cast<float>(-a * inverse * sum_normalised / o.count);
   o.norm.gradient_offset[c] = static_cast<float>(-a * sum / o.count);
-}
-
-struct RunningOperands {
-  int channels = 0;
-  double momentum = 0;
-  double count = 0;
-  const float* mean = nullptr;
-  const float* variance = nullptr;
-  float* running_mean = nullptr;
-  float* running_variance = nullptr;
-  const unsigned* failed = nullptr;
-};
-template <unsigned threads>
-__global__ void __launch_bounds__(threads) update_running_kernel(const RunningOperands o) {
-  const int c = norm_channel<threads>();
-  if (c >= o.channels || (o.failed && *o.failed != 0)) return;
+  if (!o.running.mean || *o.failed != 0) return;
   const auto mixed = [&](float old, double now) {
-    return static_cast<float>((1 - o.momentum) * static_cast<double>(old) + o.momentum * now);
+    return static_cast<float>((1 - o.running.momentum) * static_cast<double>(old) + o.running.momentum * now);
   };
-  o.running_mean[c] = mixed(o.running_mean[c], static_cast<double>(o.mean[c]));
-  o.running_variance[c] = mixed(o.running_variance[c], static_cast<double>(o.variance[c]) * o.count / (o.count - 1));
+  o.running.mean[c] = mixed(o.running.mean[c], static_cast<double>(o.norm.mean[c]));
+  o.running.variance[c] = mixed(o.running.variance[c], static_cast<double>(o.running.batch_variance[c]) * o.count / (o.count - 1));
 }
 
 struct AddStatisticsOperands {
@@ -140,17 +127,13 @@ inline void norm_forward(Space& space, const Norm<float>& norm, int channels, do
 inline void norm_scale(Space& space, const Norm<float>& norm, int channels, double branch_scale) {
   launch_norm(space, "norm_scale", norm_scale_kernel<norm_threads>, NormScaleOperands{norm, channels, static_cast<float>(branch_scale)});
 }
-/// γ's and β's gradients, and the norm's gradient_* numbers: NormState::prepare_backward. @param count  numbers per channel in the batch
+/// γ's and β's gradients, the norm's gradient_* numbers, and the running statistics unless the loss was not finite: HostBackend::norm_backward. @param count  numbers per channel in the batch
 inline void norm_backward(Space& space, const Norm<float>& norm, int channels, double branch_scale, double count, const float* gamma,
-                          const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient) {
+                          const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient,
+                          const RunningUpdate<float>& running) {
   launch_norm(space, "norm_backward", norm_backward_kernel<norm_threads>,
-              NormBackwardOperands{norm, channels, branch_scale, count, gamma, dz, dz_normalised, gamma_gradient, beta_gradient});
-}
-/// Running statistics after one more batch, unless *failed is not zero (null: always). Source: PyTorch's BatchNorm2d.
-inline void update_running(Space& space, int channels, double momentum, double count, const float* mean, const float* variance,
-                           float* running_mean, float* running_variance, const unsigned* failed) {
-  launch_norm(space, "update_running", update_running_kernel<norm_threads>,
-              RunningOperands{channels, momentum, count, mean, variance, running_mean, running_variance, failed});
+              NormBackwardOperands{norm, channels, branch_scale, count, gamma, dz, dz_normalised, gamma_gradient, beta_gradient, running,
+                                   space.failed()});
 }
 /// Adds a batch's mean and unbiased variance to sums over batches.
 inline void add_statistics(Space& space, int channels, double count, const float* mean, const float* variance, double* mean_sum,

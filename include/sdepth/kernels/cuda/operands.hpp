@@ -38,12 +38,15 @@ struct Reading {
         relu(source.relu) {}
 };
 
+/// Not fmaxf, which makes zero of what is not a number: a training that has diverged must be found out.
+[[nodiscard]] __device__ inline float relu(float v) { return v < 0.0F ? 0.0F : v; }
+
 /// v of number i of the tensor, in channel c.
 [[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
   float v = r.x[i];
   if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
   if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
-  return r.relu ? fmaxf(v, 0.0F) : v;
+  return r.relu ? relu(v) : v;
 }
 
 /// A Gradient: scale·dy + slope·(x − mean) + offset, or dy itself where scale is null.

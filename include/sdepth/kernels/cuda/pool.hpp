@@ -37,6 +37,7 @@ template <bool maximum, int channels, int channels_out, int height, int width, i
 __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOperands o) {
   constexpr unsigned window = window_height * window_width, parts = pool_parts(window), results = pool_threads / parts;
   constexpr unsigned quads_in = padded(channels) / quad, quads_out = padded(channels_out) / quad;
+  static_assert(!maximum || quads_in == quads_out, "channels that are added are means over nothing");
   const unsigned part = threadIdx.x / results, result = threadIdx.x % results, i = blockIdx.x * results + result;
   const unsigned q = i % quads_out, pixel = i / quads_out;
   const unsigned w = pixel % out_width, h = pixel / out_width % out_height, n = pixel / (out_width * out_height);
@@ -65,7 +66,7 @@ __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOp
   }
   if (!mine || part > 0) return;
   constexpr float factor = maximum ? 1.0F : 1.0F / static_cast<float>(window);
-  store_4(o.out + static_cast<std::size_t>(i) * quad, q < quads_in ? each([](float x) { return x * factor; }, v) : all_four(0.0F));
+  store_4(o.out + static_cast<std::size_t>(i) * quad, each([](float x) { return x * factor; }, v));
 }
 
 struct PoolGradientOperands {

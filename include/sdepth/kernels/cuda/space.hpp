@@ -1,110 +1,179 @@
-// The device side of a walk: its stream, scratch memory for kernels, and how kernels are launched.
+// The device side of a walk: its stream, scratch memory for kernels, the way of batches in and of losses out, and how kernels are launched.
 #pragma once
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <unordered_map>
+#include <vector>
 
-#include <sdepth/core/error.hpp>
-#include <sdepth/core/shape.hpp>
+#include <sdepth/kernels/cuda/check.hpp>
+#include <sdepth/kernels/cuda/memory.hpp>
+#include <sdepth/kernels/cuda/replay.hpp>
+#include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::cuda {
 
-/// What is being computed, for the sentence of an error.
-struct StageName {
-  const char* kernel = "";
-  Shape in;
-  Shape out;
-  int batch = 0;
-};
-
-/// Throws Error naming the call and the stage unless `status` is success.
-inline void check(cudaError_t status, const char* call, const StageName& stage = {}) {
-  if (status == cudaSuccess) return;
-  const auto shape = [](const Shape& s) {
-    return std::to_string(s.channels) + " x " + std::to_string(s.height) + " x " + std::to_string(s.width);
-  };
-  const std::string where = stage.batch > 0 ? std::string(" for ") + stage.kernel + ", " + std::to_string(stage.batch) + " images of " +
-                                                  shape(stage.in) + " to " + shape(stage.out)
-                                            : std::string();
-  fail("CUDA: ", call, where, " failed: ", cudaGetErrorString(status));
-}
-
-/// How many threads a kernel gets. blocks are numbered x fastest.
-struct Grid {
-  unsigned x = 1;
-  unsigned y = 1;
-  unsigned z = 1;
-  unsigned threads = 128;        // of a block
-  std::size_t shared_bytes = 0;  // of a block, dynamic
+/// What the loss kernel finds out.
+struct DeviceLoss {
+  double loss = 0;  // mean over the batch
+  int errors = 0;
 };
 
 /// One stream of kernels and the memory they share. Not for use from several threads at once.
+///
+/// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without another word.
 class Space {
  public:
   /// @param threads  of the host backends; a device decides for itself
-  explicit Space(int threads = 1) : threads_(threads) {
-    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-  }
+  explicit Space(int threads = 1) : threads_(threads), failed_(1, "a flag") {}
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
   ~Space() {
-    cudaStreamSynchronize(stream_);
-    cudaFree(scratch_);
-    cudaFree(counter_);
-    cudaStreamDestroy(stream_);
+    cudaStreamSynchronize(stream());
+    for (cudaEvent_t event : arrived_)
+      if (event) cudaEventDestroy(event);
+    cudaFreeHost(losses_);
   }
 
   [[nodiscard]] int threads() const noexcept { return threads_; }
-  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_; }
+  [[nodiscard]] cudaStream_t stream() const noexcept { return nullptr; }
 
   /// Device memory for at least so many numbers, which the kernels of one stage may use; the next stage gets the same.
   [[nodiscard]] float* scratch(std::size_t numbers) {
-    if (numbers > scratch_size_) {
-      check(cudaFree(scratch_), "cudaFree");
-      scratch_ = nullptr;
-      scratch_size_ = 0;
-      check(cudaMalloc(reinterpret_cast<void**>(&scratch_), numbers * sizeof(float)), "cudaMalloc of scratch memory");
-      scratch_size_ = numbers;
+    if (numbers > scratch_.size()) {
+      outgrown_.push_back(std::move(scratch_));  // launches that are recorded but not launched may still use it
+      scratch_ = DeviceBuffer<float>(numbers, "scratch memory");
     }
-    return scratch_;
+    return scratch_.data();
   }
   /// So many zeros on the device, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
   [[nodiscard]] unsigned* counter(std::size_t count = 1) {
-    if (count > counters_) {
-      constexpr std::size_t enough_for_most = 4096;
-      check(cudaFree(counter_), "cudaFree");
-      counter_ = nullptr;
-      counters_ = 0;
-      const std::size_t size = count > enough_for_most ? count : enough_for_most;
-      check(cudaMalloc(reinterpret_cast<void**>(&counter_), size * sizeof(unsigned)), "cudaMalloc of counters");
-      check(cudaMemsetAsync(counter_, 0, size * sizeof(unsigned), stream_), "cudaMemsetAsync");
-      counters_ = size;
+    constexpr std::size_t enough_for_most = 4096;
+    if (count > counters_.size()) {
+      outgrown_counters_.push_back(std::move(counters_));
+      counters_ = DeviceBuffer<unsigned>(std::max(count, enough_for_most), "counters");
     }
-    return counter_;
+    return counters_.data();
   }
+  /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until forgive().
+  [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
+  void forgive() { check(cudaMemsetAsync(failed(), 0, sizeof(unsigned), stream()), "cudaMemsetAsync"); }
 
-  /// Launches kernel(operands) behind what the stream does already.
+  /// Launches kernel(operands) behind what the stream does already; within as_one, with the others there.
   template <class Operands>
   void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands) {
-    constexpr std::size_t shared_without_asking = 48 << 10;
-    if (grid.shared_bytes > shared_without_asking)
+    const auto [allowed, first] = allowed_.try_emplace(reinterpret_cast<const void*>(kernel), std::size_t{0});
+    if (first || grid.shared_bytes > allowed->second) {  // more than 48 KiB of shared memory must be asked for
       check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared_bytes)),
             "cudaFuncSetAttribute", stage);
-    void* arguments[] = {const_cast<Operands*>(&operands)};
-    check(cudaLaunchKernel(kernel, dim3(grid.x, grid.y, grid.z), dim3(grid.threads), arguments, grid.shared_bytes, stream_),
-          "cudaLaunchKernel", stage);
+      allowed->second = grid.shared_bytes;
+    }
+    Launch one(stage, kernel, grid, operands);
+    if (recording_)
+      row_.push_back(std::move(one));
+    else
+      one.run(stream());
   }
+
+  /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not wait for the device.
+  template <class Body>
+  void as_one(std::size_t key, const Body& body) {
+    if (!replays_on_) {
+      body();
+      return;
+    }
+    if (key >= replays_.size()) replays_.resize(key + 1);
+    row_.clear();
+    recording_ = true;
+    try {
+      body();
+    } catch (...) {
+      recording_ = false;
+      throw;
+    }
+    recording_ = false;
+    replays_[key].run(std::move(row_), stream());
+    outgrown_.clear();
+    outgrown_counters_.clear();
+  }
+  /// Off: every kernel is launched by itself, as kernels outside of blocks are.
+  void use_graphs(bool on) noexcept { replays_on_ = on; }
+  [[nodiscard]] const std::vector<Replay>& replays() const noexcept { return replays_; }
+
+  [[nodiscard]] Upload& images() noexcept { return images_; }
+  [[nodiscard]] Upload& labels() noexcept { return labels_; }
+  [[nodiscard]] Upload& gates() noexcept { return gates_; }
+
+  /// Losses on their way to the host at the same time, at most.
+  static constexpr std::size_t most_losses = 64;
+  /// Where the next loss goes on the device.
+  [[nodiscard]] DeviceLoss* next_loss() {
+    if (!losses_) {
+      check(cudaMallocHost(reinterpret_cast<void**>(&losses_), most_losses * sizeof(DeviceLoss)), "cudaMallocHost of losses");
+      device_losses_ = DeviceBuffer<DeviceLoss>(most_losses, "losses");
+    }
+    return device_losses_.data() + losses_sent_ % most_losses;
+  }
+  /// Has it copied to the host. Returns its number.
+  [[nodiscard]] std::size_t send_loss() {
+    const std::size_t slot = losses_sent_ % most_losses;
+    cudaEvent_t& arrived = arrived_[slot];
+    if (!arrived) check(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    check(cudaMemcpyAsync(losses_ + slot, device_losses_.data() + slot, sizeof(DeviceLoss), cudaMemcpyDeviceToHost, stream()),
+          "cudaMemcpyAsync of a loss");
+    check(cudaEventRecord(arrived, stream()), "cudaEventRecord");
+    return losses_sent_++;
+  }
+  /// Waits for the loss of that number. Throws Error where it was not asked for in time.
+  [[nodiscard]] LossResult wait_for_loss(std::size_t number) {
+    if (number + most_losses < losses_sent_)
+      fail("step: the loss of an older step was asked for when ", losses_sent_ - number - 1, " more had been started; ask within ",
+           most_losses);
+    const std::size_t slot = number % most_losses;
+    check(cudaEventSynchronize(arrived_[slot]),
+          "cudaEventSynchronize (an earlier kernel may have failed; CUDA_LAUNCH_BLOCKING=1 tells which)");
+    return {losses_[slot].loss, losses_[slot].errors};
+  }
+
   /// Waits for all that was launched.
-  void finish() { check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+  void finish() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
 
  private:
   int threads_;
-  cudaStream_t stream_ = nullptr;
-  float* scratch_ = nullptr;
-  std::size_t scratch_size_ = 0;
-  unsigned* counter_ = nullptr;
-  std::size_t counters_ = 0;
+  DeviceBuffer<unsigned> failed_;
+  DeviceBuffer<unsigned> counters_;
+  std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
+  DeviceBuffer<float> scratch_;
+  std::vector<DeviceBuffer<float>> outgrown_;
+  std::unordered_map<const void*, std::size_t> allowed_;  // bytes of shared memory
+  bool recording_ = false;
+  bool replays_on_ = true;
+  std::vector<Launch> row_;
+  std::vector<Replay> replays_;
+  Upload images_, labels_, gates_;
+  DeviceBuffer<DeviceLoss> device_losses_;
+  DeviceLoss* losses_ = nullptr;  // pinned
+  std::array<cudaEvent_t, most_losses> arrived_{};
+  std::size_t losses_sent_ = 0;
+};
+
+/// A loss that the device still computes.
+class PendingLoss {
+ public:
+  explicit PendingLoss(Space& space) : space_(&space), number_(space.send_loss()) {}
+  /// Waits for it. Where it is not finite, parameters have not changed since, and may from now on.
+  [[nodiscard]] LossResult get() const {
+    const LossResult result = space_->wait_for_loss(number_);
+    if (!(result.loss - result.loss == 0)) space_->forgive();
+    return result;
+  }
+
+ private:
+  Space* space_;
+  std::size_t number_;
 };
 
 }  // namespace sdepth::cuda

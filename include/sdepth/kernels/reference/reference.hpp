@@ -5,16 +5,16 @@
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/kernels/reference/inference.hpp>
 #include <sdepth/kernels/reference/pool.hpp>
-#include <sdepth/kernels/workspace.hpp>
+#include <sdepth/kernels/host.hpp>
 
 namespace sdepth {
 
 /// Kernels over numbers of type T. Channels are not padded. operands.hpp says what the operands mean.
 template <class T>
-struct BasicReference {
-  using Scalar = T;
+struct BasicReference : HostBackend<T> {
+  using Space = typename HostBackend<T>::Space;
   using ForInference = reference::InferenceKernels<T>;
-  using Space = Workspace<T>;
+  using Optimizer = HostOptimizer<BasicReference>;
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 

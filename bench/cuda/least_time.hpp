@@ -1,0 +1,89 @@
+// The least time that an H100 needs for what counting.hpp has counted: the longer of what its memory and its arithmetic allow.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <sdepth/train/trainer.hpp>
+
+#include "counting.hpp"
+
+namespace sdepth::roofline {
+
+// What an H100 SXM can do at most. Source: NVIDIA's datasheet; TF32 is what dense products reach of its 494 TFLOP/s, memory what copies reach of its 3.35 TB/s.
+inline constexpr double bytes_per_second = 3.0e12;
+inline constexpr double fp32_per_second = 67e12;
+inline constexpr double tf32_per_second = 400e12;
+
+/// The times that the three ceilings allow, in microseconds.
+struct Bound {
+  double memory = 0;
+  double fp32 = 0;
+  double tf32 = 0;
+
+  explicit Bound(const Work& work)
+      : memory(1e6 * work.bytes / bytes_per_second),
+        fp32(1e6 * (work.products + work.operations) / fp32_per_second),
+        tf32(1e6 * (work.products / tf32_per_second + work.operations / fp32_per_second)) {}
+  [[nodiscard]] double least(bool use_tf32) const { return std::max(memory, use_tf32 ? tf32 : fp32); }
+  [[nodiscard]] const char* binds(bool use_tf32) const { return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic"; }
+};
+
+/// A row of kernels, one after the other.
+struct Total {
+  double submissions = 0;
+  double launches = 0;
+  double bytes = 0;
+  double operations = 0;
+  double fp32 = 0;  // microseconds
+  double tf32 = 0;
+
+  void add(const Recorded& step, double weight = 1) {
+    submissions += weight * step.submissions;
+    for (const Work& work : step.kernels) add(work, weight);
+  }
+  void add(const Work& work, double weight = 1) {
+    launches += weight;
+    bytes += weight * work.bytes;
+    operations += weight * (work.products + work.operations);
+    fp32 += weight * Bound(work).least(false);
+    tf32 += weight * Bound(work).least(true);
+  }
+};
+
+/// Training steps of a network whose kernels are counted.
+template <class Net>
+class Steps {
+ public:
+  explicit Steps(int batch)
+      : trainer_(options(batch)), images_(static_cast<std::size_t>(batch) * Net::input.size()), labels_(static_cast<std::size_t>(batch)) {}
+
+  /// With these gates. @param gates  [residual blocks]
+  const Recorded& with(const std::vector<std::uint8_t>& gates) {
+    recorded() = {};
+    trainer_.step(NHWC<float>{images_}, labels_, gates);
+    return recorded();
+  }
+  const Recorded& open() { return with(std::vector<std::uint8_t>(static_cast<std::size_t>(Net::residual_blocks), std::uint8_t{1})); }
+  /// With the gates of the step.
+  const Recorded& drawn() {
+    recorded() = {};
+    trainer_.step(NHWC<float>{images_}, labels_);
+    return recorded();
+  }
+
+ private:
+  static TrainingOptions options(int batch) {
+    TrainingOptions options;
+    options.batch = batch;
+    options.threads = 1;
+    options.seed = 1;
+    return options;
+  }
+  Trainer<Net, Counting> trainer_;
+  std::vector<float> images_;
+  std::vector<int> labels_;
+};
+
+}  // namespace sdepth::roofline

@@ -1,0 +1,37 @@
+// Which GPU kernels will run on.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <string>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/kernels/cuda/check.hpp>
+
+namespace sdepth {
+
+struct CudaDevice {
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  std::size_t free = 0;      // bytes of memory
+  std::size_t total = 0;
+};
+
+/// The current device: the first one, unless cudaSetDevice or CUDA_VISIBLE_DEVICES says otherwise.
+/// Throws Error where there is none, or it is older than the kernels.
+[[nodiscard]] inline CudaDevice cuda_device() {
+  cuda::require_device();
+  int index = 0;
+  cudaDeviceProp properties;
+  cuda::check(cudaGetDevice(&index), "cudaGetDevice");
+  cuda::check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+  CudaDevice device{properties.name, properties.major, properties.minor, 0, 0};
+  if (10 * device.major + device.minor < 75)
+    fail("the GPU ", device.name, " has compute capability ", device.major, ".", device.minor,
+         ", expected 7.5 or later; choose another by CUDA_VISIBLE_DEVICES");
+  cuda::check(cudaMemGetInfo(&device.free, &device.total), "cudaMemGetInfo");
+  return device;
+}
+
+}  // namespace sdepth

@@ -1,0 +1,145 @@
+// The CUDA backend: kernels for one GPU, float32, with TF32 tensor cores for the convolutions as an option.
+//
+//   instructions, operands          the words that kernels are written in
+//   check, memory, replay, space    the host's side of the device: errors, memory, graphs, launches
+//   convolution, weight_gradient    the stages with a convolution; finish, pool, linear, loss, norm, sgd, gates, images: the rest
+//   optimizer                       SGD with a step's gates
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include <sdepth/kernels/cuda/conv_forward.hpp>
+#include <sdepth/kernels/cuda/conv_input_gradient.hpp>
+#include <sdepth/kernels/cuda/finish.hpp>
+#include <sdepth/kernels/cuda/images.hpp>
+#include <sdepth/kernels/cuda/linear.hpp>
+#include <sdepth/kernels/cuda/loss.hpp>
+#include <sdepth/kernels/cuda/norm.hpp>
+#include <sdepth/kernels/cuda/optimizer.hpp>
+#include <sdepth/kernels/cuda/pool.hpp>
+#include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/weight_gradient.hpp>
+
+namespace sdepth {
+
+using cuda::Precision;
+
+/// Kernels over floats on the current CUDA device. operands.hpp says what the operands mean, Reference what each kernel computes.
+///
+/// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to be the host's. Functions return when the work has been
+/// handed over; everything happens in one stream. The same operands give the same bits on every device of the same precision. Throws Error naming the call
+/// of the CUDA runtime that failed, the stage and its shape.
+///
+/// @tparam P  Precision::tf32 rounds the factors of convolutions to 10 bits of mantissa, from compute capability 8.0 on; sums stay float32
+template <Precision P = Precision::float32>
+struct Cuda {
+  using Scalar = float;
+  using Space = cuda::Space;
+  using Loss = cuda::PendingLoss;
+  using ActivationArena = cuda::DeviceArena;
+  using Optimizer = cuda::Optimizer;
+  template <class Number>
+  using Memory = cuda::DeviceBuffer<Number>;
+  template <class Number>
+  using Storage = cuda::Mirror<Number>;
+  static constexpr bool on_host = false;
+  static constexpr int lanes = cuda::lanes;
+  [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
+
+  template <ConvShape S>
+  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
+                           Statistics<float> statistics) {
+    cuda::conv_forward<S, P>(space, batch, source, weights, bias, out, statistics);
+  }
+  template <ConvShape S>
+  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
+                            float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+    if (weight_gradient) cuda::conv_weight_gradient<S, P>(space, batch, gradient, source, weight_gradient, bias_gradient);
+    if constexpr (!S.network_input)
+      if (out) cuda::conv_input_gradient<S, P>(space, batch, gradient, source, weights, add, out, sums);
+  }
+  template <Shape S>
+  static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
+    cuda::finish<S>(space, batch, source, statistics);
+  }
+  template <Shape S>
+  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
+                              float* out, SourceSums<float> sums) {
+    cuda::finish_backward<S>(space, batch, gradient, source, add, out, sums);
+  }
+  template <PoolShape S>
+  static void pool_forward(Space& space, int batch, const float* in, float* out) {
+    cuda::pool_forward<S>(space, batch, in, out);
+  }
+  template <PoolShape S>
+  static void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
+    cuda::pool_backward<S>(space, batch, dy, in, dx);
+  }
+  template <ShortcutShape S>
+  static void shortcut_forward(Space& space, int batch, const float* in, float* out) {
+    cuda::shortcut_forward<S>(space, batch, in, out);
+  }
+  template <ShortcutShape S>
+  static void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
+    cuda::shortcut_backward<S>(space, batch, dy, dx);
+  }
+  template <LinearShape S>
+  static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+    cuda::linear_forward<S>(space, batch, in, weights, bias, out);
+  }
+  template <LinearShape S>
+  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
+                              float* bias_gradient, float* dx) {
+    cuda::linear_backward<S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+  }
+
+  /// @param labels  [N], on the host
+  [[nodiscard]] static Loss softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels,
+                                                  float* gradient) {
+    const std::size_t bytes = static_cast<std::size_t>(batch) * sizeof(int);
+    std::memcpy(space.labels().begin(bytes), labels, bytes);
+    const auto* there = reinterpret_cast<const int*>(space.labels().send(space.stream()));
+    // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
+    cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(), gradient ? space.failed() : nullptr);
+    return Loss(space);
+  }
+
+  static void norm_forward(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale, const float* gamma,
+                           const float* beta, const float* mean, const float* variance, double eps) {
+    cuda::norm_forward(space, norm, static_cast<int>(channels), branch_scale, gamma, beta, mean, variance, eps);
+  }
+  static void norm_scale(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale) {
+    cuda::norm_scale(space, norm, static_cast<int>(channels), branch_scale);
+  }
+  static void norm_backward(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale, double count,
+                            const float* gamma, const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient,
+                            const RunningUpdate<float>& running) {
+    cuda::norm_backward(space, norm, static_cast<int>(channels), branch_scale, count, gamma, dz, dz_normalised, gamma_gradient,
+                        beta_gradient, running);
+  }
+  static void add_statistics(Space& space, std::size_t channels, double count, const float* mean, const float* variance, double* mean_sum,
+                             double* variance_sum) {
+    cuda::add_statistics(space, static_cast<int>(channels), count, mean, variance, mean_sum, variance_sum);
+  }
+
+  /// The user's images, on the host, as the walk's input on the device: [N, H, W, stride].
+  template <class Number>
+  static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last, std::size_t stride, float* to) {
+    const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
+    std::memcpy(space.images().begin(bytes), images, bytes);
+    const auto order = channels_last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first;
+    cuda::copy_images(space, shape, order, count, reinterpret_cast<const Number*>(space.images().send(space.stream())),
+                      static_cast<int>(stride), to);
+  }
+  /// Device memory on the host, once all kernels that write it are done.
+  [[nodiscard]] static std::vector<float> read(Space&, const float* numbers, std::size_t count) {
+    std::vector<float> there(count);
+    cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
+    return there;
+  }
+};
+
+}  // namespace sdepth

@@ -1,0 +1,244 @@
+// Stages without a convolution on the device: where a Source's value itself is wanted (before a pool, at the end of a block), and the way back through it.
+//
+// Bound by memory. A block of 256 threads takes a run of pixels in at most 128 channels; a thread stays with four channels, whose sums it keeps in registers, and
+// takes several pixels at a time so that their loads are under way together. How pixels are dealt out depends on the tensor alone, never on the device.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include <sdepth/kernels/cuda/channel_sums.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/vector.hpp>
+
+namespace sdepth::cuda {
+
+/// How a block's threads lie over [pixels, channels]: channels fastest, so that a warp reads whole sectors of 32 bytes, and 512 bytes in a row from 128 channels on.
+template <int channels>  // padded
+struct PixelBlock {
+  static constexpr int threads = 256;
+  static constexpr int tiles = (channels + 127) / 128;                           // ranges of channels
+  static constexpr int pitch = round_up((channels + tiles - 1) / tiles, lanes);  // channels of one
+  static constexpr int rows = threads / (pitch / quad);                          // pixels at a time; threads beyond the last whole row idle
+  static constexpr std::size_t sums_bytes = std::size_t{3} * rows * pitch * sizeof(float);
+
+  /// This thread's place: its row (rows: none), and its first channel in the tile.
+  int row, channel;
+  __device__ PixelBlock()
+      : row(static_cast<int>(threadIdx.x) / (pitch / quad)), channel(static_cast<int>(threadIdx.x) % (pitch / quad) * quad) {}
+  [[nodiscard]] __device__ static int channels_of_tile() {
+    const int left = channels - static_cast<int>(blockIdx.y) * pitch;
+    return left < pitch ? left : pitch;
+  }
+  /// First channel in the tensor.
+  [[nodiscard]] __device__ int first_channel() const { return static_cast<int>(blockIdx.y) * pitch + channel; }
+  [[nodiscard]] __device__ bool works() const { return row < rows && channel < channels_of_tile(); }
+  /// Puts three sums of each of the four channels where join_channels finds them.
+  __device__ void put(float* sums, const float4& a, const float4& b, const float4& c) const {
+    float* to = sums + row * 3 * pitch + channel;
+    store_4(to, a);
+    store_4(to + pitch, b);
+    store_4(to + 2 * pitch, c);
+  }
+
+  /// Pixels of a block: 4 for each row, so that a tensor of 64 channels of 8 × 8 pixels still has 128 blocks; more where there would be over 1,024 blocks,
+  /// which fill any device and whose sums have to be joined.
+  [[nodiscard]] static constexpr std::size_t pixels(std::size_t all) noexcept {
+    constexpr std::size_t at_least = std::size_t{4} * rows, most_blocks = 1024;
+    return at_least * ((all + at_least * most_blocks - 1) / (at_least * most_blocks));
+  }
+};
+
+/// The pixels that a thread takes at a time. Those that are not there are read from the last that is, and not written.
+template <int channels, std::size_t count>
+struct Pixels {
+  std::size_t at[count];  // number in the tensor
+  bool inside[count];
+
+  __device__ Pixels(const PixelBlock<channels>& block, std::size_t first, std::size_t end) {
+#pragma unroll
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t pixel = first + i * static_cast<std::size_t>(block.rows);
+      inside[i] = pixel < end;
+      at[i] = (inside[i] ? pixel : end - 1) * channels + static_cast<std::size_t>(block.first_channel());
+    }
+  }
+  __device__ void load(const float* from, float4 (&to)[count]) const {
+#pragma unroll
+    for (std::size_t i = 0; i < count; ++i) to[i] = load_4(from + at[i]);
+  }
+  __device__ void store(const float4 (&from)[count], float* to) const {
+#pragma unroll
+    for (std::size_t i = 0; i < count; ++i)
+      if (inside[i]) store_4(to + at[i], from[i]);
+  }
+};
+
+/// x becomes the Source's value of four channels from c on. shortcut: read where there is one.
+template <std::size_t count>
+__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
+  if (r.scale) {
+    const float4 scale = load_4(r.scale + c), shift = load_4(r.shift + c);
+#pragma unroll
+    for (float4& v : x) v = multiply_add(scale, v, shift);
+  }
+  if (r.shortcut) {
+    const float4 scale = r.shortcut_scale ? load_4(r.shortcut_scale + c) : all_four(1.0F);
+    const float4 shift = r.shortcut_scale ? load_4(r.shortcut_shift + c) : all_four(0.0F);
+#pragma unroll
+    for (std::size_t i = 0; i < count; ++i) x[i] = sum(x[i], multiply_add(scale, shortcut[i], shift));
+  }
+  if (r.relu)
+#pragma unroll
+    for (float4& v : x) v = each([](float number) { return cuda::relu(number); }, v);
+}
+
+struct FinishOperands {
+  Reading source;
+  Statistics<float> statistics;
+  std::size_t pixels = 0;  // of all images
+  std::size_t pixels_of_block = 0;
+  ChannelParts parts{};
+};
+
+/// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more, where 3 TB/s at a latency of 1 µs need 23 KB.
+template <int channels>
+__global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) {
+  constexpr std::size_t at_a_time = 4;
+  const PixelBlock<channels> block;
+  RunningMoments moments[quad];
+  const std::size_t first = blockIdx.x * o.pixels_of_block,
+                    end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
+  if (block.works())
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
+      const Pixels<channels, at_a_time> pixels(block, p, end);
+      float4 v[at_a_time], shortcut[at_a_time];
+      pixels.load(o.source.x, v);
+      if (o.source.shortcut) pixels.load(o.source.shortcut, shortcut);
+      values(o.source, block.first_channel(), v, shortcut);
+      if (o.source.finished) pixels.store(v, o.source.finished);
+      if (o.statistics.mean)
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i)
+          if (pixels.inside[i]) moments[0].add(v[i].x), moments[1].add(v[i].y), moments[2].add(v[i].z), moments[3].add(v[i].w);
+    }
+  if (!o.statistics.mean) return;
+  float* const sums = shared_memory();
+  if (block.works())
+    block.put(sums, all_four(static_cast<float>(moments[0].count)),
+              make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()),
+              make_float4(moments[0].deviations(), moments[1].deviations(), moments[2].deviations(), moments[3].deviations()));
+  join_channels<JoinedMoments>(o.parts, o.statistics, sums, block.rows, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+                               block.channels_of_tile());
+}
+
+struct FinishBackwardOperands {
+  GradientReading gradient;
+  Masking masking;
+  float* out = nullptr;
+  std::size_t pixels = 0;  // of all images
+  std::size_t pixels_of_block = 0;
+  ChannelParts parts{};
+};
+
+/// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as above.
+template <int channels>
+__global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands o) {
+  constexpr std::size_t at_a_time = 2;
+  const PixelBlock<channels> block;
+  const Masking& m = o.masking;
+  const int c = block.first_channel();
+  const bool recompute = m.source.relu && !m.source.finished;
+  const bool needs_x = recompute || m.dz_normalised, needs_shortcut = (recompute && m.source.shortcut) || m.dz_normalised_shortcut;
+  float4 dz_sum = all_four(0.0F), dz_x = all_four(0.0F), dz_shortcut = all_four(0.0F);
+  const std::size_t first = blockIdx.x * o.pixels_of_block,
+                    end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
+  if (block.works())
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
+      const Pixels<channels, at_a_time> pixels(block, p, end);
+      float4 d[at_a_time], raw[at_a_time], add[at_a_time], x[at_a_time], shortcut[at_a_time];
+      pixels.load(o.gradient.dy, d);
+      if (o.gradient.scale) pixels.load(o.gradient.x, raw);
+      if (m.add) pixels.load(m.add, add);
+      if (needs_x) pixels.load(m.source.x, x);
+      if (needs_shortcut) pixels.load(m.source.shortcut, shortcut);
+      if (o.gradient.scale) {
+        const float4 scale = load_4(o.gradient.scale + c), slope = load_4(o.gradient.slope + c), mean = load_4(o.gradient.mean + c),
+                     offset = load_4(o.gradient.offset + c);
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i) {
+          const float4 distance = each([](float a, float b) { return a - b; }, raw[i], mean);
+          d[i] = multiply_add(scale, d[i], multiply_add(slope, distance, offset));
+        }
+      }
+      if (m.add)
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
+      if (m.source.relu) {
+        float4 v[at_a_time];
+        if (m.source.finished) {
+          pixels.load(m.source.finished, v);
+        } else {
+#pragma unroll
+          for (std::size_t i = 0; i < at_a_time; ++i) v[i] = x[i];
+          values(m.source, c, v, shortcut);
+        }
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i) d[i] = each([](float dz, float value) { return value > 0.0F ? dz : 0.0F; }, d[i], v[i]);
+      }
+      pixels.store(d, o.out);
+      const auto add_products = [&](const float4(&numbers)[at_a_time], const float* means, float4& to) {
+        const float4 mean = load_4(means + c);
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i)
+          to = pixels.inside[i] ? each([](float dz, float a, float b, float s) { return fmaf(dz, a - b, s); }, d[i], numbers[i], mean, to)
+                                : to;
+      };
+#pragma unroll
+      for (std::size_t i = 0; i < at_a_time; ++i)
+        if (pixels.inside[i]) dz_sum = sum(dz_sum, d[i]);
+      if (m.dz_normalised) add_products(x, m.mean, dz_x);
+      if (m.dz_normalised_shortcut) add_products(shortcut, m.shortcut_mean, dz_shortcut);
+    }
+  if (o.parts.parts == 0) return;  // no sums wanted
+  if (block.works()) block.put(shared_memory(), dz_sum, dz_x, dz_shortcut);
+  join_channels<JoinedSums>(o.parts, m, shared_memory(), block.rows, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+                            block.channels_of_tile());
+}
+
+/// Launches a kernel over all pixels, with ChannelParts where `sums` are wanted.
+template <int channels, class Operands>
+void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Operands), Operands& operands, bool sums) {
+  using Block = PixelBlock<channels>;
+  operands.pixels = static_cast<std::size_t>(name.batch) * name.in.pixels();
+  operands.pixels_of_block = Block::pixels(operands.pixels);
+  const std::size_t blocks = (operands.pixels + operands.pixels_of_block - 1) / operands.pixels_of_block;
+  if (sums) operands.parts = channel_parts(space, static_cast<int>(blocks), Block::pitch, Block::tiles);
+  space.launch(name, kernel,
+               Grid{.x = static_cast<unsigned>(blocks),
+                    .y = static_cast<unsigned>(Block::tiles),
+                    .threads = static_cast<unsigned>(Block::threads),
+                    .shared_bytes = sums ? Block::sums_bytes : 0},
+               operands);
+}
+
+/// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
+template <Shape S>
+void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+  if (!source.finished && !statistics.mean) return;
+  FinishOperands operands{.source = Reading(source), .statistics = statistics};
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels)>, operands,
+                                         statistics.mean != nullptr);
+}
+/// out = mask(gradient + add), and the sums. out may be gradient.dy or add, which may be null.
+template <Shape S>
+void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
+                     const SourceSums<float>& sums) {
+  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums), .out = out};
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels)>,
+                                         operands, operands.masking.sums_wanted());
+}
+
+}  // namespace sdepth::cuda

@@ -1,0 +1,198 @@
+// Memory on the device: arrays, the arena of a walk, and arrays that host and device share by turns.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <sdepth/core/memory.hpp>
+#include <sdepth/kernels/cuda/check.hpp>
+
+namespace sdepth::cuda {
+
+/// `bytes` of memory on the device, zeroed, or Error. @param what  what it is for
+[[nodiscard]] inline void* allocate(std::size_t bytes, const char* what) {
+  if (bytes == 0) return nullptr;
+  require_device();
+  void* p = nullptr;
+  const cudaError_t status = cudaMalloc(&p, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    std::size_t free = 0, total = 0;
+    static_cast<void>(cudaGetLastError());  // the device is well: the next call must not find this error
+    static_cast<void>(cudaMemGetInfo(&free, &total));
+    fail("CUDA: the device has no room for ", bytes >> 20, " MiB of ", what, ", ", free >> 20,
+         " MiB are free; use a smaller batch or network");
+  }
+  check(status, (std::string("cudaMalloc of ") + what).c_str());
+  check(cudaMemset(p, 0, bytes), "cudaMemset");
+  return p;
+}
+
+/// A zeroed array on the device; moves, does not copy. data() is for kernels.
+template <class T>
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  explicit DeviceBuffer(std::size_t size, const char* what = "numbers")
+      : values_(static_cast<T*>(allocate(size * sizeof(T), what))), size_(size) {}
+  [[nodiscard]] T* data() const noexcept { return values_.get(); }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const noexcept { cudaFree(p); }
+  };
+  std::unique_ptr<T, Free> values_;
+  std::size_t size_ = 0;
+};
+
+/// The arena of a walk on the device. Each word of the network has a place of its own, whatever ran before it, so that a block's launches read and write the same
+/// addresses in every step and can be replayed. So the worst case, every block open, is taken from the device.
+class DeviceArena {
+ public:
+  DeviceArena() = default;
+  explicit DeviceArena(std::size_t bytes, std::size_t /*gap*/ = 0) : memory_(bytes, "activations") {}
+
+  /// Room for `count` numbers, where a row of threads begins with a whole cache line; its content is undefined.
+  template <class T>
+  [[nodiscard]] T* take(std::size_t count) {
+    const std::size_t bytes = (count * sizeof(T) + line - 1) / line * line;
+    if (next_ + bytes > memory_.size())
+      fail("the device's arena of ", memory_.size(), " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
+    T* p = reinterpret_cast<T*>(memory_.data() + next_);
+    next_ += bytes;
+    used_ += bytes;
+    return p;
+  }
+  /// The next array goes behind `numbers` floats of `words` words.
+  void seek(std::size_t numbers, int words) noexcept {
+    next_ = numbers * sizeof(float) / line * line + static_cast<std::size_t>(words) * slack;
+  }
+  void reset() noexcept { next_ = used_ = 0; }
+  /// Bytes taken since the last reset.
+  [[nodiscard]] std::size_t used() const noexcept { return used_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return memory_.size(); }
+
+ private:
+  static constexpr std::size_t line = 128;    // what a warp reads at once
+  static constexpr std::size_t slack = 4096;  // a word's arrays, some ten, each rounded up to a line; as Walk's plan has it
+  DeviceBuffer<std::byte> memory_;
+  std::size_t next_ = 0;
+  std::size_t used_ = 0;
+};
+
+/// An array on the host and the same one on the device. Whoever asks for it gets the newest numbers; they are copied when the other side has written them.
+///
+/// data() waits for the device where it has. Not for use from several threads at once.
+template <class T>
+class Mirror {
+ public:
+  Mirror() = default;
+  explicit Mirror(std::size_t size) : host_(size), device_(size, "parameters") {}
+  [[nodiscard]] std::size_t size() const noexcept { return host_.size(); }
+
+  /// To read and write on the host.
+  [[nodiscard]] T* data() {
+    to_host();
+    newer_ = Newer::host;
+    return host_.data();
+  }
+  [[nodiscard]] const T* data() const {
+    to_host();
+    return host_.data();
+  }
+  /// For kernels that write.
+  [[nodiscard]] T* on_device() {
+    to_device();
+    newer_ = Newer::device;
+    return device_.data();
+  }
+  [[nodiscard]] const T* on_device() const {
+    to_device();
+    return device_.data();
+  }
+
+ private:
+  enum class Newer { neither, host, device };
+  void to_host() const {
+    if (newer_ != Newer::device) return;
+    check(cudaMemcpy(host_.data(), device_.data(), size() * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy of parameters from the device");
+    newer_ = Newer::neither;
+  }
+  void to_device() const {
+    if (newer_ != Newer::host) return;
+    check(cudaMemcpy(device_.data(), host_.data(), size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy of parameters to the device");
+    newer_ = Newer::neither;
+  }
+
+  mutable Buffer<T> host_;
+  DeviceBuffer<T> device_;
+  mutable Newer newer_ = Newer::neither;
+};
+
+/// See the host's for_kernels.
+template <class T>
+[[nodiscard]] T* for_kernels(Mirror<T>& mirror) {
+  return mirror.on_device();
+}
+template <class T>
+[[nodiscard]] const T* for_kernels(const Mirror<T>& mirror) {
+  return mirror.on_device();
+}
+
+/// The way of a batch to the device: written to pinned memory, from which the device copies it by itself. There are two such buffers, so the host can write the next
+/// batch while the device still copies this one, and waits only where it is two batches ahead.
+class Upload {
+ public:
+  Upload() = default;
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  ~Upload() {
+    for (Half& half : halves_) {
+      if (half.copied) cudaEventSynchronize(half.copied), cudaEventDestroy(half.copied);
+      cudaFreeHost(half.pinned);
+    }
+  }
+  /// Where `bytes` may be written for the next send().
+  [[nodiscard]] std::byte* begin(std::size_t bytes) {
+    Half& half = halves_[turn_];
+    if (!half.copied)
+      check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    else
+      check(cudaEventSynchronize(half.copied), "cudaEventSynchronize");
+    if (bytes > half.size) {
+      cudaFreeHost(half.pinned);
+      half.pinned = nullptr;
+      half.size = 0;
+      check(cudaMallocHost(reinterpret_cast<void**>(&half.pinned), bytes), "cudaMallocHost of a batch");
+      half.size = bytes;
+    }
+    bytes_ = bytes;
+    return half.pinned;
+  }
+  /// Has what was written copied, behind what the stream does already. Returns where it will be on the device, valid until the next send().
+  [[nodiscard]] const std::byte* send(cudaStream_t stream) {
+    if (bytes_ > device_.size()) device_ = DeviceBuffer<std::byte>(bytes_, "a batch");  // freeing the older one waits for its readers
+    Half& half = halves_[turn_];
+    check(cudaMemcpyAsync(device_.data(), half.pinned, bytes_, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync of a batch");
+    check(cudaEventRecord(half.copied, stream), "cudaEventRecord");
+    turn_ = 1 - turn_;
+    return device_.data();
+  }
+
+ private:
+  struct Half {
+    std::byte* pinned = nullptr;
+    std::size_t size = 0;
+    cudaEvent_t copied = nullptr;
+  };
+  Half halves_[2];
+  int turn_ = 0;
+  std::size_t bytes_ = 0;
+  DeviceBuffer<std::byte> device_;
+};
+
+}  // namespace sdepth::cuda

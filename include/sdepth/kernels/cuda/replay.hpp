@@ -1,0 +1,167 @@
+// Launches that are replayed: what one residual block launches, recorded as a CUDA graph the first time and launched as a whole from then on.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <sdepth/kernels/cuda/check.hpp>
+
+namespace sdepth::cuda {
+
+/// How many threads a kernel gets. Blocks are numbered x fastest.
+struct Grid {
+  unsigned x = 1;
+  unsigned y = 1;
+  unsigned z = 1;
+  unsigned threads = 128;        // of a block
+  std::size_t shared_bytes = 0;  // of a block, dynamic
+
+  friend bool operator==(const Grid&, const Grid&) = default;
+};
+
+/// kernel(operands), not yet launched. Kernels have one parameter, a plain structure.
+class Launch {
+ public:
+  template <class Operands>
+  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands)
+      : stage_(stage),
+        kernel_(reinterpret_cast<void*>(kernel)),
+        grid_(grid),
+        operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
+    static_assert(std::is_trivially_copyable_v<Operands> && alignof(Operands) <= alignof(Unit),
+                  "a kernel's operands are a plain structure");
+    std::memcpy(operands_.data(), &operands, sizeof operands);
+    run_ = [](const Launch& launch, cudaStream_t stream) {
+      const Grid& g = launch.grid_;
+      void* arguments[] = {launch.arguments()};
+      check(cudaLaunchKernel(reinterpret_cast<void (*)(Operands)>(launch.kernel_), dim3(g.x, g.y, g.z), dim3(g.threads), arguments,
+                             g.shared_bytes, stream),
+            "cudaLaunchKernel", launch.stage_);
+    };
+  }
+
+  /// Launches it alone, behind what the stream does already.
+  void run(cudaStream_t stream) const { run_(*this, stream); }
+
+  /// Whether a graph that holds the one can be made to hold the other.
+  [[nodiscard]] bool same_kernel(const Launch& other) const noexcept { return kernel_ == other.kernel_; }
+  friend bool operator==(const Launch& a, const Launch& b) noexcept {
+    return a.kernel_ == b.kernel_ && a.grid_ == b.grid_ && a.operands_ == b.operands_;
+  }
+  [[nodiscard]] const StageName& stage() const noexcept { return stage_; }
+
+  /// Calls body(parameters) with what a graph's node of this launch is made from.
+  template <class Body>
+  void with_node_parameters(const Body& body) const {
+    void* arguments[] = {this->arguments()};
+    cudaKernelNodeParams parameters{};
+    parameters.func = kernel_;
+    parameters.gridDim = dim3(grid_.x, grid_.y, grid_.z);
+    parameters.blockDim = dim3(grid_.threads);
+    parameters.sharedMemBytes = static_cast<unsigned>(grid_.shared_bytes);
+    parameters.kernelParams = arguments;
+    body(parameters);
+  }
+
+ private:
+  using Unit = std::max_align_t;
+  struct alignas(alignof(Unit)) Storage {
+    std::byte bytes[sizeof(Unit)];
+    friend bool operator==(const Storage&, const Storage&) = default;
+  };
+  [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
+
+  StageName stage_;
+  void* kernel_ = nullptr;
+  Grid grid_;
+  std::vector<Storage> operands_;
+  void (*run_)(const Launch&, cudaStream_t) = nullptr;
+};
+
+/// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed; where it has other kernels, the graph is made anew.
+class Replay {
+ public:
+  Replay() = default;
+  Replay(Replay&& other) noexcept { swap(other); }
+  Replay& operator=(Replay&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Replay() { clear(); }
+
+  /// Launches the row, behind what the stream does already.
+  void run(std::vector<Launch>&& row, cudaStream_t stream) {
+    if (row.empty()) return;
+    const bool fits = graph_ && row.size() == row_.size() &&
+                      std::equal(row.begin(), row.end(), row_.begin(), [](const Launch& a, const Launch& b) { return a.same_kernel(b); });
+    if (!fits) {
+      if (!make(row)) {  // the device has no room for graphs, say
+        for (const Launch& launch : row) launch.run(stream);
+        return;
+      }
+    } else {
+      for (std::size_t i = 0; i < row.size(); ++i)
+        if (!(row[i] == row_[i])) change(i, row[i]);
+    }
+    row_ = std::move(row);
+    check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch", row_.front().stage());
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
+  /// Nodes that were changed since it was made, for tests.
+  [[nodiscard]] std::size_t changes() const noexcept { return changes_; }
+
+ private:
+  [[nodiscard]] bool make(const std::vector<Launch>& row) {
+    clear();
+    cudaError_t status = cudaGraphCreate(&source_, 0);
+    for (const Launch& launch : row) {
+      cudaGraphNode_t node = nullptr;
+      launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
+        if (status == cudaSuccess)
+          status = cudaGraphAddKernelNode(&node, source_, nodes_.empty() ? nullptr : &nodes_.back(), nodes_.empty() ? 0 : 1, &parameters);
+      });
+      nodes_.push_back(node);
+    }
+    if (status == cudaSuccess) status = cudaGraphInstantiate(&graph_, source_, 0);
+    if (status != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      clear();
+    }
+    return status == cudaSuccess;
+  }
+  void change(std::size_t i, const Launch& launch) {
+    launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
+      check(cudaGraphExecKernelNodeSetParams(graph_, nodes_[i], &parameters), "cudaGraphExecKernelNodeSetParams", launch.stage());
+    });
+    ++changes_;
+  }
+  void clear() noexcept {
+    if (graph_) cudaGraphExecDestroy(graph_);
+    if (source_) cudaGraphDestroy(source_);
+    graph_ = nullptr;
+    source_ = nullptr;
+    nodes_.clear();
+    row_.clear();
+  }
+  void swap(Replay& other) noexcept {
+    std::swap(source_, other.source_);
+    std::swap(graph_, other.graph_);
+    std::swap(nodes_, other.nodes_);
+    std::swap(row_, other.row_);
+    std::swap(changes_, other.changes_);
+  }
+
+  cudaGraph_t source_ = nullptr;  // its nodes are the names of the executable graph's
+  cudaGraphExec_t graph_ = nullptr;
+  std::vector<cudaGraphNode_t> nodes_;
+  std::vector<Launch> row_;
+  std::size_t changes_ = 0;
+};
+
+}  // namespace sdepth::cuda

@@ -1,0 +1,131 @@
+// What the backends on the host share: their memory, which everyone reaches, and the few numbers per channel of batch normalisation.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <sdepth/core/memory.hpp>
+#include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/workspace.hpp>
+
+namespace sdepth {
+
+/// For the walk: a pointer by which kernels read and write the numbers of a Storage, or only read them. @see HostBackend::Storage
+template <class T>
+[[nodiscard]] T* for_kernels(Buffer<T>& buffer) noexcept {
+  return buffer.data();
+}
+template <class T>
+[[nodiscard]] const T* for_kernels(const Buffer<T>& buffer) noexcept {
+  return buffer.data();
+}
+
+/// What a backend is besides its kernels, for kernels that run where everything else does.
+template <class T>
+struct HostBackend {
+  using Scalar = T;
+  using Space = Workspace<T>;
+  using Loss = LossResult;  // what softmax_cross_entropy returns: a LossResult, or something whose get() waits for one
+  using ActivationArena = Arena;
+  /// Numbers that kernels alone read and write.
+  template <class Number>
+  using Memory = Buffer<Number>;
+  /// Numbers that both kernels and everyone else read and write: parameters, gradients.
+  template <class Number>
+  using Storage = Buffer<Number>;
+  /// Whether pointers to kernels' memory may be followed by everyone, and results are there when a kernel returns.
+  static constexpr bool on_host = true;
+
+  /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β − mean·scale, both times branch_scale.
+  static void norm_forward(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale, const T* gamma, const T* beta,
+                           const T* mean, const T* variance, double eps) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const double inverse = 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps);
+      const double factor = branch_scale * static_cast<double>(gamma[c]) * inverse;
+      norm.mean[c] = mean[c];
+      norm.inverse_deviation[c] = static_cast<T>(inverse);
+      norm.scale[c] = static_cast<T>(factor);
+      norm.shift[c] = static_cast<T>(branch_scale * static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * factor);
+    }
+  }
+  /// y = branch_scale·x.
+  static void norm_scale(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      norm.mean[c] = norm.shift[c] = norm.gradient_slope[c] = norm.gradient_offset[c] = T{0};
+      norm.inverse_deviation[c] = T{1};
+      norm.scale[c] = norm.gradient_scale[c] = static_cast<T>(branch_scale);
+    }
+  }
+  /// γ's and β's gradients from Σ dz and Σ dz·x̂ over the `count` numbers of a channel, and dx = A·dz + B·(x − mean) + D with
+  /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
+  static void norm_backward(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale, double count, const T* gamma,
+                            const T* dz, const T* dz_normalised, T* gamma_gradient, T* beta_gradient, const RunningUpdate<T>& running) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const double sum = dz[c], sum_normalised = dz_normalised[c];
+      const double inverse = norm.inverse_deviation[c], a = branch_scale * static_cast<double>(gamma[c]) * inverse;
+      gamma_gradient[c] = static_cast<T>(branch_scale * sum_normalised);
+      beta_gradient[c] = static_cast<T>(branch_scale * sum);
+      norm.gradient_scale[c] = static_cast<T>(a);
+      norm.gradient_slope[c] = static_cast<T>(-a * inverse * sum_normalised / count);
+      norm.gradient_offset[c] = static_cast<T>(-a * sum / count);
+      if (!running.mean) continue;
+      const auto mix = [&](T old, double now) {
+        return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
+      };
+      running.mean[c] = mix(running.mean[c], static_cast<double>(norm.mean[c]));
+      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * count / (count - 1));
+    }
+  }
+  /// Adds a batch's mean and unbiased variance to sums over batches.
+  static void add_statistics(Space&, std::size_t channels, double count, const T* mean, const T* variance, double* mean_sum,
+                             double* variance_sum) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      mean_sum[c] += static_cast<double>(mean[c]);
+      variance_sum[c] += static_cast<double>(variance[c]) * count / (count - 1);
+    }
+  }
+
+  /// `count` numbers of kernels' memory, once all kernels that write them are done.
+  [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) { return {numbers, count}; }
+};
+
+/// SGD over the flat buffer of parameters, by segments: runs of segments that are treated alike are one pass.
+template <class Backend>
+class HostOptimizer {
+ public:
+  using T = typename Backend::Scalar;
+  /// @param segments  in order of their offsets, without gaps
+  HostOptimizer(std::span<const ParameterSegment> segments, std::size_t blocks)
+      : segments_(segments.begin(), segments.end()), open_(blocks) {}
+
+  /// The gates of the step: those of (seed, step), as the caller drew them, or the caller's own. @param open  [blocks], 1 where a block runs
+  void take_drawn_gates(typename Backend::Space&, std::uint64_t, std::uint64_t, std::span<const double>,
+                        std::span<const std::uint8_t> open) {
+    open_.assign(open.begin(), open.end());
+  }
+  void take_gates(typename Backend::Space&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
+
+  /// One step. Parameters of closed blocks have no gradient; @param frozen  they stay as they are, momentum too
+  void step(typename Backend::Space& space, const SgdStep& step, bool frozen, T* weights, const T* gradients, T* velocity) const {
+    const auto open = [&](const ParameterSegment& segment) {
+      return segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0;
+    };
+    for (std::size_t i = 0; i < segments_.size();) {
+      const bool ran = open(segments_[i]);
+      const std::size_t first = segments_[i].offset;
+      std::size_t last = first;
+      for (; i < segments_.size() && open(segments_[i]) == ran; ++i) last = segments_[i].offset + segments_[i].size;
+      if (!ran && frozen) continue;
+      Backend::sgd(space, last - first, step, weights + first, ran ? gradients + first : nullptr, velocity + first);
+    }
+  }
+
+ private:
+  std::vector<ParameterSegment> segments_;
+  std::vector<std::uint8_t> open_;
+};
+
+}  // namespace sdepth

@@ -1,0 +1,121 @@
+// Launching kernels, and what the real runtime refuses.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <utility>
+
+#include "errors.hpp"
+#include "launch.hpp"
+#include "settings.hpp"
+#include "streams.hpp"
+#include "vectors.hpp"
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
+
+namespace emulation {
+
+inline constexpr std::size_t shared_without_asking = std::size_t{48} << 10U;
+
+/// What must be known of a kernel to launch it by its address alone.
+struct Kernel {
+  void (*invoke)(const void* kernel, const void* operands) = nullptr;
+  std::shared_ptr<const void> (*copy)(const void* operands) = nullptr;
+  std::size_t largest_shared_bytes = shared_without_asking;
+};
+
+class Kernels {
+ public:
+  /// Null for one that no function with its type has ever been given.
+  [[nodiscard]] static Kernel* find(const void* address) {
+    const std::lock_guard lock(the().mutex_);
+    const auto found = the().kernels_.find(address);
+    return found == the().kernels_.end() ? nullptr : &found->second;
+  }
+  template <class Operands>
+  static const void* add(void (*kernel)(Operands)) {
+    static_assert(std::is_trivially_copyable_v<Operands>, "a kernel's operands are copied to the device byte by byte");
+    static_assert(sizeof(Operands) <= 4096, "a kernel takes at most 4096 bytes of operands");
+    const auto* address = reinterpret_cast<const void*>(kernel);
+    const std::lock_guard lock(the().mutex_);
+    Kernel& known = the().kernels_[address];
+    known.invoke = [](const void* function, const void* operands) {
+      reinterpret_cast<void (*)(Operands)>(const_cast<void*>(function))(*static_cast<const Operands*>(operands));
+    };
+    known.copy = [](const void* operands) -> std::shared_ptr<const void> {
+      return std::make_shared<const Operands>(*static_cast<const Operands*>(operands));
+    };
+    return address;
+  }
+
+ private:
+  static Kernels& the() {
+    static Kernels kernels;
+    return kernels;
+  }
+  std::mutex mutex_;
+  std::map<const void*, Kernel> kernels_;
+};
+
+/// A launch that has been checked, with its own copy of the operands.
+struct Launch {
+  const void* kernel = nullptr;
+  dim3 grid;
+  dim3 threads;
+  std::size_t shared_bytes = 0;
+  std::shared_ptr<const void> operands;
+
+  /// Why it is refused, or cudaSuccess.
+  [[nodiscard]] cudaError_t prepare(void** parameters) {
+    if (settings().devices == 0) return cudaErrorNoDevice;
+    const Kernel* known = Kernels::find(kernel);
+    if (!known) return cudaErrorInvalidDeviceFunction;
+    if (!parameters || !parameters[0]) return cudaErrorInvalidValue;
+    if (shared_bytes > known->largest_shared_bytes) return cudaErrorInvalidValue;
+    const auto outside = [](unsigned n, unsigned most) { return n == 0 || n > most; };
+    if (outside(grid.x, 0x7FFFFFFFU) || outside(grid.y, 65535) || outside(grid.z, 65535)) return cudaErrorInvalidConfiguration;
+    if (outside(threads.x, 1024) || outside(threads.y, 1024) || outside(threads.z, 64) || threads.x * threads.y * threads.z > 1024)
+      return cudaErrorInvalidConfiguration;
+    operands = known->copy(parameters[0]);
+    return cudaSuccess;
+  }
+  cudaError_t operator()() const {
+    note("kernel " + name_of(kernel));
+    const std::string fault = run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
+    if (fault.empty()) return cudaSuccess;
+    last_fault() = fault;
+    return cudaErrorLaunchFailure;
+  }
+};
+
+}  // namespace emulation
+
+inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
+                                    cudaStream_t stream = nullptr) {
+  ++emulation::counts().launches;
+  emulation::Launch launch{kernel, grid, threads, shared_bytes, nullptr};
+  const cudaError_t refused = launch.prepare(parameters);
+  return emulation::returned(refused != cudaSuccess ? refused : emulation::line_of(stream)->add(std::move(launch)));
+}
+template <class Operands>
+cudaError_t cudaLaunchKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
+                             cudaStream_t stream = nullptr) {
+  return cudaLaunchKernel(emulation::Kernels::add(kernel), grid, threads, parameters, shared_bytes, stream);
+}
+
+inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  emulation::Kernel* known = emulation::Kernels::find(kernel);
+  if (!known) return emulation::returned(cudaErrorInvalidDeviceFunction);
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (value < 0 || static_cast<std::size_t>(value) > emulation::settings().largest_shared_bytes)
+    return emulation::returned(cudaErrorInvalidValue);
+  known->largest_shared_bytes = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+template <class Operands>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Operands), cudaFuncAttribute attribute, int value) {
+  return cudaFuncSetAttribute(emulation::Kernels::add(kernel), attribute, value);
+}

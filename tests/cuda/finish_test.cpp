@@ -1,0 +1,146 @@
+// finish and finish_backward on the device against the reference: everything that can be pending, aliases, odd shapes.
+#include "points.hpp"
+
+namespace sdepth::test {
+namespace {
+
+/// What a stage is asked for.
+struct Wanted {
+  bool statistics = true;  // or sums
+  int alias = 0;           // backward: 1 out is dy, 2 out is add
+  bool norm = true;        // of the gradient
+  bool add = true;
+};
+
+template <class B, Shape S>
+[[nodiscard]] Results run_finish(int batch, const Pending& pending, const Wanted& wanted = {}) {
+  const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
+  Packed<B> mean(1, S.channels), variance(1, S.channels);
+  typename B::Space space(1);
+  B::template finish<S>(space, batch, source.get(),
+                        wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
+  Results results;
+  if (wanted.statistics) results = {{"mean", mean.dense()}, {"variance", variance.dense()}};
+  if (pending.finished) results["finished"] = source.finished().dense();
+  return results;
+}
+
+constexpr Shape odd{21, 7, 5};
+
+TEST_CASE("cuda: finish writes values and their statistics, whatever is pending") {
+  for (const Pending& pending : all_pending())
+    check_close(run_finish<CudaPoints, odd>(1, pending), run_finish<Reference, odd>(1, pending), 5e-6);
+}
+
+TEST_CASE("cuda: finish needs no statistics, and works on several blocks and ranges of channels") {
+  const Pending all{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true, .finished = true};
+  check_close(run_finish<CudaPoints, odd>(2, all, {.statistics = false}), run_finish<Reference, odd>(2, all, {.statistics = false}), 5e-6);
+  check_close(run_finish<CudaPoints, odd>(10, all), run_finish<Reference, odd>(10, all), 5e-6);  // 350 pixels, 168 a block
+  constexpr Shape wide{131, 4, 5};  // 72 and 64 channels of 136, 14 rows of pixels
+  static_assert(cuda::PixelBlock<136>::tiles == 2 && cuda::PixelBlock<136>::pitch == 72 && cuda::PixelBlock<136>::rows == 14);
+  check_close(run_finish<CudaPoints, wide>(3, all), run_finish<Reference, wide>(3, all), 5e-6);
+  constexpr Shape one{1, 1, 1};
+  check_close(run_finish<CudaPoints, one>(1, all), run_finish<Reference, one>(1, all), 5e-6);
+  CHECK(run_finish<CudaPoints, odd>(10, all) == run_finish<CudaPoints, odd>(10, all));
+}
+
+TEST_CASE("cuda: variances keep their digits where the mean is large against the deviation") {
+  constexpr Shape image{3, 8, 8};
+  constexpr int batch = 9;  // 3 blocks
+  std::vector<float> x = random_numbers(batch * image.size(), 1);
+  for (float& number : x) number += 1000.0F;  // E[x²] − E[x]² in float would leave no correct digit
+  Packed<CudaPoints> packed(x, image.channels), mean(1, image.channels), variance(1, image.channels);
+  cuda::Space space;
+  CudaPoints::finish<image>(space, batch, {.x = packed.data()}, {mean.data(), variance.data()});
+  Packed<Reference> expected_mean(1, image.channels), expected(1, image.channels);
+  Reference::Space reference_space(1);
+  Reference::finish<image>(reference_space, batch, {.x = x.data()}, {expected_mean.data(), expected.data()});
+  CHECK(relative_error(variance.dense(), expected.dense()) < 2e-4);
+  CHECK(relative_error(mean.dense(), expected_mean.dense()) < 1e-7);
+}
+
+TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, small ones to many") {
+  using Block = cuda::PixelBlock<64>;
+  static_assert(Block::pixels(128 * 8 * 8) == 64);  // 128 blocks
+  constexpr std::size_t large = std::size_t{256} * 112 * 112;
+  static_assert((large + Block::pixels(large) - 1) / Block::pixels(large) <= 1024);
+  // What a block does when it has more than its threads take at a time, to the last pixel.
+  for (const std::size_t pixels : {std::size_t{97}, std::size_t{129}, std::size_t{300}}) {
+    const std::vector<float> numbers = random_numbers(pixels * 64, 1);
+    std::vector<float> finished(numbers.size()), mean(64), variance(64), expected_mean(64), expected(64), d(numbers.size()), dz(64),
+        expected_dz(64);
+    cuda::Space space;
+    Source<float> source{.x = numbers.data(), .relu = true, .finished = finished.data()};
+    cuda::FinishOperands forward{cuda::Reading(source), {mean.data(), variance.data()}, pixels, 150, cuda::channel_parts(space, 2, 64)};
+    const cuda::Grid grid{.x = pixels > 150 ? 2U : 1U, .threads = Block::threads, .shared_bytes = Block::sums_bytes};
+    forward.parts = cuda::channel_parts(space, static_cast<int>(grid.x), 64);
+    space.launch({}, cuda::finish_kernel<64>, grid, forward);
+    space.finish();
+    source.finished = nullptr;
+    cuda::FinishBackwardOperands backward{cuda::GradientReading({.dy = numbers.data()}),
+                                          cuda::Masking(source, nullptr, {.dz = dz.data()}),
+                                          d.data(),
+                                          pixels,
+                                          150,
+                                          forward.parts};
+    space.launch({}, cuda::finish_backward_kernel<64>, grid, backward);
+    space.finish();
+    reference::statistics<float>(
+        pixels, 64, [&](std::size_t i, std::size_t c) { return std::max(0.0, static_cast<double>(numbers[i * 64 + c])); },
+        Statistics<float>{expected_mean.data(), expected.data()});
+    for (std::size_t c = 0; c < 64; ++c)
+      expected_dz[c] = static_cast<float>(static_cast<double>(pixels) * static_cast<double>(expected_mean[c]));
+    std::vector<float> rectified = numbers;
+    for (float& number : rectified) number = std::max(number, 0.0F);
+    check_close({{"mean", mean}, {"variance", variance}, {"finished", finished}, {"d", d}, {"dz", dz}},
+                {{"mean", expected_mean}, {"variance", expected}, {"finished", rectified}, {"d", rectified}, {"dz", expected_dz}}, 5e-6);
+  }
+}
+
+template <class B, Shape S>
+[[nodiscard]] Results run_finish_backward(int batch, const Pending& pending, const Wanted& wanted) {
+  const std::size_t pixels = static_cast<std::size_t>(batch) * S.pixels(), numbers = pixels * static_cast<std::size_t>(S.channels);
+  RandomSource<B> source(pixels, S.channels, pending, 1);
+  if (pending.finished) source.set_finished(random_numbers(numbers, 50), S.channels);
+  Packed<B> dy(random_numbers(numbers, 5), S.channels), y(random_numbers(numbers, 6), S.channels),
+      add(random_numbers(numbers, 7), S.channels), other(pixels, S.channels);
+  Packed<B>& out = wanted.alias == 0 ? other : wanted.alias == 1 ? dy : add;
+  const RandomNorm<B> gradient_norm(S.channels, 30);
+  Packed<B> dz(1, S.channels), dz_normalised(1, S.channels), dz_shortcut(1, S.channels);
+  SourceSums<float> sums;
+  if (wanted.statistics)
+    sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
+  typename B::Space space(1);
+  B::template finish_backward<S>(space, batch, {dy.data(), y.data(), wanted.norm ? gradient_norm.get() : nullptr}, source.get(),
+                                 wanted.add ? add.data() : nullptr, out.data(), sums);
+  Results results{{"out", out.dense()}};
+  if (sums.dz) results["dz"] = dz.dense();
+  if (sums.dz_normalised) results["dz normalised"] = dz_normalised.dense();
+  if (sums.dz_normalised_shortcut) results["dz normalised, shortcut"] = dz_shortcut.dense();
+  return results;
+}
+
+template <Shape S>
+void check_finish_backward(int batch, const Pending& pending, const Wanted& wanted) {
+  check_close(run_finish_backward<CudaPoints, S>(batch, pending, wanted), run_finish_backward<Reference, S>(batch, pending, wanted), 1e-5);
+}
+
+TEST_CASE("cuda: finish_backward masks and sums, whatever is pending") {
+  for (const Pending& pending : all_pending()) check_finish_backward<odd>(1, pending, {});
+}
+
+TEST_CASE("cuda: finish_backward takes every kind of gradient, in place too, with and without sums") {
+  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true};
+  for (const bool norm : {false, true})
+    for (const int alias : {0, 1, 2})
+      for (const bool add : {false, true})
+        if (alias < 2 || add) check_finish_backward<odd>(1, pending, {.alias = alias, .norm = norm, .add = add});
+  check_finish_backward<odd>(2, pending, {.statistics = false});
+  check_finish_backward<Shape{131, 4, 5}>(3, pending, {.alias = 2});
+  check_finish_backward<Shape{1, 1, 1}>(1, pending, {});
+  check_finish_backward<odd>(10, pending, {.alias = 1});
+  CHECK(run_finish_backward<CudaPoints, odd>(10, pending, {}) == run_finish_backward<CudaPoints, odd>(10, pending, {}));
+}
+
+}  // namespace
+}  // namespace sdepth::test

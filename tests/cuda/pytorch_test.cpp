@@ -1,0 +1,13 @@
+// Training steps on the device against PyTorch's numbers: the bodies that all backends share.
+#include <sdepth/cuda.hpp>
+
+#include "../train/pytorch_checks.hpp"
+
+using namespace sdepth;
+using namespace pytorch;
+
+TEST_CASE("a net with every kind of layer, on the device: PyTorch's loss, gradients, statistics and logits, with some blocks skipped") {
+  const Oracle oracle("zoo");
+  for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<Zoo, Cuda<>>(oracle, prefix);
+  check_test_logits<Zoo, Cuda<>>(oracle);
+}

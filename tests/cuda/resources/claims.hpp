@@ -1,0 +1,100 @@
+// What the kernels claim of the device, in one place, and the sentences about those that do not keep it.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recording_runtime.hpp"
+#include "report.hpp"
+
+namespace sdepth::resources {
+
+/// The kernels of one name.
+struct Claim {
+  std::string_view kernel;
+  int warps = 0;                   // a multiprocessor holds at least so many, of all its blocks
+  bool tensor_cores = false;       // multiplies TF32 numbers on them where the precision is TF32
+  bool background_copies = false;  // fills shared memory by cp.async
+};
+
+/// Every kernel that a training step launches has its line here.
+inline constexpr std::array claims = {
+    Claim{"good", 16, true, true},
+};
+
+/// The name of a kernel without its namespace, template arguments and parameters.
+[[nodiscard]] inline std::string plain_name(const std::string& mangled) {
+  std::string name = readable(mangled);
+  name = name.substr(0, name.find_first_of("<("));
+  const auto from = name.find_last_of(": ");
+  return from == std::string::npos ? name : name.substr(from + 1);
+}
+
+[[nodiscard]] inline const Claim* claim_of(const std::string& mangled) {
+  const std::string name = plain_name(mangled);
+  for (const Claim& claim : claims)
+    if (claim.kernel == name) return &claim;
+  return nullptr;
+}
+
+/// One sentence for each rule that a kernel breaks on one architecture. @param tf32  launched where TF32 is allowed
+[[nodiscard]] inline std::vector<std::string> violations(const Multiprocessor& m, const recording::Launch& launch, const Kernel& kernel,
+                                                         bool tf32) {
+  std::vector<std::string> found;
+  const std::string where = readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) + ": ";
+  const auto say = [&](const auto&... parts) {
+    std::ostringstream text;
+    (text << where << ... << parts);
+    found.push_back(text.str());
+  };
+  if (kernel.spilled_bytes > 0) say("it spills registers, ", kernel.spilled_bytes, " bytes.");
+  if (kernel.stack_bytes > 0) say("it uses local memory, ", kernel.stack_bytes, " bytes of a thread.");
+  if (kernel.shared_bytes > 0)
+    say("it has ", kernel.shared_bytes, " bytes of static shared memory; kernels take theirs from shared_memory().");
+  if (kernel.registers == 0) say("the compiler's report does not say how many registers it uses.");
+  if (kernel.threads == 0) say("it does not state how many threads it is for; give it __launch_bounds__.");
+  if (kernel.threads != 0 && static_cast<int>(launch.threads) > kernel.threads)
+    say("it is launched with ", launch.threads, " threads, but states ", kernel.threads, ".");
+
+  const int resident = resident_blocks(m, kernel, static_cast<int>(launch.threads), static_cast<int>(launch.shared_bytes));
+  if (resident < std::max(1, kernel.blocks))
+    say("a multiprocessor holds ", resident, " of its blocks (", launch.threads, " threads of ", kernel.registers, " registers, ",
+        launch.shared_bytes, " bytes of shared memory), but it states ", std::max(1, kernel.blocks), ".");
+  const Claim* const claim = claim_of(launch.kernel);
+  if (!claim) {
+    say("it has no line in claims.hpp.");
+    return found;
+  }
+  const int warps = resident * static_cast<int>((launch.threads + 31) / 32);
+  if (warps < claim->warps)
+    say("a multiprocessor holds ", warps, " of its warps (", launch.threads, " threads of ", kernel.registers, " registers, ",
+        launch.shared_bytes, " bytes of shared memory), but claims.hpp says ", claim->warps, ".");
+  // Before 8.0 there is neither.
+  const bool products = tf32 && claim->tensor_cores && m.architecture >= 80, copies = claim->background_copies && m.architecture >= 80;
+  if (products != (kernel.tensor_products > 0))
+    say("there are ", kernel.tensor_products, " products on tensor cores in its PTX, but ",
+        products ? "some are claimed." : "none is claimed.");
+  if (copies != (kernel.background_copies > 0))
+    say("there are ", kernel.background_copies, " cp.async in its PTX, but ", copies ? "some are claimed." : "none is claimed.");
+  return found;
+}
+
+/// Of all launches, on all architectures.
+[[nodiscard]] inline std::vector<std::string> violations(const Report& report, const std::vector<recording::Launch>& launches, bool tf32) {
+  std::vector<std::string> found;
+  for (const Multiprocessor& m : multiprocessors)
+    for (const recording::Launch& launch : launches) {
+      const auto kernels = report.find(m.architecture);
+      if (kernels == report.end() || !kernels->second.contains(launch.kernel)) {
+        found.push_back(readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) +
+                        ": it is launched, but not in the compiler's report.");
+        continue;
+      }
+      for (std::string& sentence : violations(m, launch, kernels->second.at(launch.kernel), tf32)) found.push_back(std::move(sentence));
+    }
+  return found;
+}
+
+}  // namespace sdepth::resources

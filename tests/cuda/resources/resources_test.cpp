@@ -1,0 +1,102 @@
+// Registers, memory and instructions of the kernels that a training step of ResNet-110 launches, on each architecture; and the test of that test, on planted kernels.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "claims.hpp"
+#include "step.hpp"
+
+using namespace sdepth;
+using namespace sdepth::resources;
+using recording::Launch;
+
+namespace {
+
+const std::string reports = SDEPTH_REPORTS;
+const std::vector<std::uint8_t> open(blocks, std::uint8_t{1});
+
+/// The launches of a step, each kind once.
+std::vector<Launch> launches_of(void (*step)(std::span<const std::uint8_t>)) {
+  recording::launches().clear();
+  step(open);
+  std::vector<Launch> all = recording::launches();
+  const auto key = [](const Launch& l) { return std::tie(l.kernel, l.threads, l.shared_bytes); };
+  std::sort(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) < key(b); });
+  all.erase(std::unique(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) == key(b); }), all.end());
+  return all;
+}
+
+void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& file, bool tf32) {
+  const std::vector<Launch> launches = launches_of(step);
+  CHECK(!launches.empty());
+  const Report report = read_report(reports + file);
+  for (const Multiprocessor& m : multiprocessors) CHECK(report.contains(m.architecture));
+  for (const std::string& sentence : violations(report, launches, tf32)) FAIL_CHECK(sentence);
+  for (const Launch& l : launches) {
+    const Kernel& k = report.at(90).at(l.kernel);
+    MESSAGE(plain_name(l.kernel), ": ", l.threads, " threads of ", k.registers, " registers, ", l.shared_bytes, " bytes shared, ",
+            resident_blocks(multiprocessors[2], k, static_cast<int>(l.threads), static_cast<int>(l.shared_bytes)), " blocks on sm_90");
+  }
+}
+
+/// What is said of a planted kernel, on sm_90.
+std::string said_of(const std::string& name, std::size_t threads, std::size_t shared_bytes, bool tf32 = true) {
+  static const Report report = read_report(reports + "planted");
+  for (const auto& [mangled, kernel] : report.at(90)) {
+    if (plain_name(mangled) != name) continue;
+    std::string all;
+    for (const std::string& sentence : violations(multiprocessors[2], {mangled, 1, threads, shared_bytes}, kernel, tf32))
+      all += sentence + '\n';
+    return all;
+  }
+  return "there is no such kernel";
+}
+bool says(const std::string& text, const std::string& words) { return text.find(words) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("the kernels of a float32 step stay within what they claim") { check_step(step_float32, "step_float32", false); }
+TEST_CASE("the kernels of a TF32 step stay within what they claim") { check_step(step_tf32, "step_tf32", true); }
+
+TEST_CASE("planted: what keeps the rules is not reported, on any architecture") {
+  const Report report = read_report(reports + "planted");
+  for (const Multiprocessor& m : multiprocessors) {
+    CAPTURE(m.architecture);
+    REQUIRE(report.contains(m.architecture));
+    const auto& kernels = report.at(m.architecture);
+    const auto good = std::find_if(kernels.begin(), kernels.end(), [](const auto& k) { return plain_name(k.first) == "good"; });
+    REQUIRE(good != kernels.end());
+    CHECK(violations(m, {good->first, 1, 128, 2048}, good->second, true) == std::vector<std::string>{});
+    CHECK((good->second.tensor_products > 0) == (m.architecture >= 80));
+    CHECK((good->second.background_copies > 0) == (m.architecture >= 80));
+    CHECK(good->second.threads == 128);
+    CHECK(good->second.blocks == 4);
+  }
+}
+
+TEST_CASE("planted: each broken rule is reported") {
+  CHECK(says(said_of("spills", 1024, 0), "it spills registers, "));
+  CHECK(says(said_of("local_memory", 128, 0), "it uses local memory, 128 bytes"));
+  CHECK(says(said_of("unbounded", 128, 0), "it does not state how many threads"));
+  CHECK(says(said_of("unbounded", 128, 0), "it has no line in claims.hpp"));
+  CHECK(says(said_of("good", 256, 2048), "it is launched with 256 threads, but states 128"));
+  CHECK(says(said_of("good", 128, 60 << 10), "a multiprocessor holds 3 of its blocks"));
+  CHECK(says(said_of("good", 128, 228 << 10), "a multiprocessor holds 0 of its blocks"));
+  CHECK(says(said_of("good", 128, 2048, /*tf32*/ false), "products on tensor cores in its PTX, but none is claimed"));
+}
+
+TEST_CASE("resident blocks are those of NVIDIA's occupancy tables") {
+  // 128 threads of 40 registers: 12 blocks by registers. 255 registers, 256 threads: a warp's registers come in units of 256.
+  CHECK(resident_blocks(multiprocessors[1], {.registers = 40}, 128, 0) == 12);
+  CHECK(resident_blocks(multiprocessors[1], {.registers = 255}, 256, 0) == 1);
+  CHECK(resident_blocks(multiprocessors[1], {.registers = 16}, 64, 0) == 32);
+  CHECK(resident_blocks(multiprocessors[4], {.registers = 16}, 1024, 0) == 1);
+  CHECK(resident_blocks(multiprocessors[0], {.registers = 16}, 128, 32 << 10) == 2);
+  CHECK(resident_blocks(multiprocessors[2], {.registers = 16}, 128, 48 << 10) == 4);
+  CHECK(resident_blocks(multiprocessors[2], {.registers = 16, .shared_bytes = 1 << 10}, 128, 227 << 10) == 0);
+}
