@@ -101,6 +101,7 @@ struct Counting {
   using ActivationArena = CountingArena;
   class Optimizer;
   static constexpr bool on_host = false;
+  static constexpr bool norms_at_once = true;
   static constexpr int lanes = 8;  // as cuda::lanes
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
@@ -208,15 +209,11 @@ struct Counting {
     return {};
   }
 
-  static void norm_forward(Space&, const Norm<float>&, std::size_t channels, double, const float*, const float*, const float*, const float*,
-                           double) {
+  /// At test; in training the stages prepare norms themselves.
+  static void norm_forward(Space&, std::size_t channels, const NormForward<float>&, const float*, const float*) {
     norm("BN: numbers", 8, channels);
   }
-  static void norm_scale(Space&, const Norm<float>&, std::size_t channels, double) { norm("branch's scale", 7, channels); }
-  static void norm_backward(Space&, const Norm<float>&, std::size_t channels, double, double, const float*, const float*, const float*,
-                            float*, float*, const RunningUpdate<float>& running) {
-    norm("BN: gradients, running statistics", running.mean ? 15 : 9, channels);
-  }
+  static void norm_scale(Space&, std::size_t channels, const Norm<float>&, double) { norm("branch's scale", 7, channels); }
   static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*, double*) {
     norm("statistics' sums", 10, channels);
   }

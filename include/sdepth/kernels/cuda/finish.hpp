@@ -98,7 +98,7 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
 
 struct FinishOperands {
   Reading source;
-  Statistics<float> statistics;
+  StatisticsResult statistics;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
@@ -229,7 +229,7 @@ void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Oper
 template <Shape S>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   if (!source.finished && !statistics.mean) return;
-  FinishOperands operands{.source = Reading(source), .statistics = statistics};
+  FinishOperands operands{.source = Reading(source), .statistics = StatisticsResult(statistics)};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels)>, operands,
                                          statistics.mean != nullptr);
 }
@@ -237,7 +237,7 @@ void finish(Space& space, int batch, const Source<float>& source, const Statisti
 template <Shape S>
 void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
                      const SourceSums<float>& sums) {
-  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums), .out = out};
+  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums, space.failed()), .out = out};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels)>,
                                          operands, operands.masking.sums_wanted());
 }
