@@ -46,6 +46,7 @@ void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& 
   std::map<std::string, std::array<int, multiprocessors.size()>> warps;
   for (const Launch& l : launches)
     for (const Multiprocessor& m : multiprocessors) {
+      if (!report.contains(m.architecture) || !report.at(m.architecture).contains(l.kernel)) continue;  // reported above
       const int resident =
           resident_blocks(m, report.at(m.architecture).at(l.kernel), static_cast<int>(l.threads), static_cast<int>(l.shared_bytes));
       int& least = warps.try_emplace(plain_name(l.kernel), std::array{99, 99, 99, 99, 99}).first->second[index_of(m)];
