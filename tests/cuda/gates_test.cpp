@@ -36,11 +36,11 @@ TEST_CASE("cuda: a probability that equals the number of a gate leaves it closed
   cuda::Space space(1);
   const double number = uniform(random_words(3, Purpose::gate, 9, 0)[0]);
   for (const double above : {0.0, 0x1p-40}) {
-    const double survival = number + above;
-    std::uint8_t gate = 7;
-    cuda::draw_gates(space, 3, 9, 1, &survival, &gate);
+    const std::vector<double> survival{number + above};
+    std::vector<std::uint8_t> gates{7};
+    cuda::draw_gates(space, 3, 9, 1, survival.data(), gates.data());
     space.finish();
-    CHECK(gate == (above > 0 ? 1 : 0));
+    CHECK(gates[0] == (above > 0 ? 1 : 0));
   }
 }
 

@@ -44,7 +44,7 @@ struct Parameters {
 [[nodiscard]] Parameters on_device(Parameters p, const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
                                    const std::vector<std::uint8_t>& gates, const SgdStep& step, bool frozen, bool failed = false) {
   cuda::Space space(1);
-  if (failed) *space.failed() = 1;
+  if (failed) REQUIRE(cudaMemsetAsync(space.failed(), 1, sizeof(unsigned), space.stream()) == cudaSuccess);
   cuda::sgd(space, {p.weights.data(), p.gradients.data(), p.velocity.data(), starts.data(), blocks.data(), gates.data(), starts.back()},
             static_cast<int>(blocks.size()), step, frozen);
   space.finish();

@@ -154,7 +154,7 @@ TEST_CASE("with the same gates a block's graph is replayed as it is; with others
   step(open);
   step(open);
   const auto [before, nodes] = changes();
-  CHECK(nodes > 30);
+  CHECK(nodes > 20);
   step(open);
   CHECK(changes().first == before);
   step(second_closed);

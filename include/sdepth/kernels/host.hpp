@@ -39,44 +39,46 @@ struct HostBackend {
   /// Whether pointers to kernels' memory may be followed by everyone, and results are there when a kernel returns.
   static constexpr bool on_host = true;
 
+  /// Whether stages take what follows from their sums: Statistics::norm, SourceSums::norm.
+  static constexpr bool norms_at_once = false;
+
   /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β − mean·scale, both times branch_scale.
-  static void norm_forward(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale, const T* gamma, const T* beta,
-                           const T* mean, const T* variance, double eps) {
+  static void norm_forward(Space&, std::size_t channels, const NormForward<T>& n, const T* mean, const T* variance) {
     for (std::size_t c = 0; c < channels; ++c) {
-      const double inverse = 1.0 / std::sqrt(static_cast<double>(variance[c]) + eps);
-      const double factor = branch_scale * static_cast<double>(gamma[c]) * inverse;
-      norm.mean[c] = mean[c];
-      norm.inverse_deviation[c] = static_cast<T>(inverse);
-      norm.scale[c] = static_cast<T>(factor);
-      norm.shift[c] = static_cast<T>(branch_scale * static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * factor);
+      const double inverse = 1.0 / std::sqrt(static_cast<double>(variance[c]) + n.eps);
+      const double factor = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
+      n.norm.mean[c] = mean[c];
+      n.norm.inverse_deviation[c] = static_cast<T>(inverse);
+      n.norm.scale[c] = static_cast<T>(factor);
+      n.norm.shift[c] = static_cast<T>(n.branch_scale * static_cast<double>(n.beta[c]) - static_cast<double>(mean[c]) * factor);
     }
   }
   /// y = branch_scale·x.
-  static void norm_scale(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale) {
+  static void norm_scale(Space&, std::size_t channels, const Norm<T>& norm, double branch_scale) {
     for (std::size_t c = 0; c < channels; ++c) {
       norm.mean[c] = norm.shift[c] = norm.gradient_slope[c] = norm.gradient_offset[c] = T{0};
       norm.inverse_deviation[c] = T{1};
       norm.scale[c] = norm.gradient_scale[c] = static_cast<T>(branch_scale);
     }
   }
-  /// γ's and β's gradients from Σ dz and Σ dz·x̂ over the `count` numbers of a channel, and dx = A·dz + B·(x − mean) + D with
+  /// γ's and β's gradients from Σ dz and Σ dz·x̂ and dx = A·dz + B·(x − mean) + D with
   /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
-  static void norm_backward(Space&, const Norm<T>& norm, std::size_t channels, double branch_scale, double count, const T* gamma,
-                            const T* dz, const T* dz_normalised, T* gamma_gradient, T* beta_gradient, const RunningUpdate<T>& running) {
+  static void norm_backward(Space&, std::size_t channels, const NormBackward<T>& n, const T* dz, const T* dz_normalised) {
     for (std::size_t c = 0; c < channels; ++c) {
       const double sum = dz[c], sum_normalised = dz_normalised[c];
-      const double inverse = norm.inverse_deviation[c], a = branch_scale * static_cast<double>(gamma[c]) * inverse;
-      gamma_gradient[c] = static_cast<T>(branch_scale * sum_normalised);
-      beta_gradient[c] = static_cast<T>(branch_scale * sum);
-      norm.gradient_scale[c] = static_cast<T>(a);
-      norm.gradient_slope[c] = static_cast<T>(-a * inverse * sum_normalised / count);
-      norm.gradient_offset[c] = static_cast<T>(-a * sum / count);
+      const double inverse = n.norm.inverse_deviation[c], a = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
+      n.gamma_gradient[c] = static_cast<T>(n.branch_scale * sum_normalised);
+      n.beta_gradient[c] = static_cast<T>(n.branch_scale * sum);
+      n.norm.gradient_scale[c] = static_cast<T>(a);
+      n.norm.gradient_slope[c] = static_cast<T>(-a * inverse * sum_normalised / n.count);
+      n.norm.gradient_offset[c] = static_cast<T>(-a * sum / n.count);
+      const RunningUpdate<T>& running = n.running;
       if (!running.mean) continue;
       const auto mix = [&](T old, double now) {
         return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
       };
-      running.mean[c] = mix(running.mean[c], static_cast<double>(norm.mean[c]));
-      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * count / (count - 1));
+      running.mean[c] = mix(running.mean[c], static_cast<double>(n.norm.mean[c]));
+      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
     }
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.

@@ -101,6 +101,28 @@ struct RunningUpdate {
   double momentum = 0.1;
 };
 
+/// A batch normalisation before its first use: scale and shift come from γ, β and the batch's statistics.
+template <class T>
+struct NormForward {
+  Norm<T> norm;
+  double branch_scale = 1;  // multiplies the output
+  double eps = 0;
+  const T* gamma = nullptr;
+  const T* beta = nullptr;
+};
+
+/// A batch normalisation on the way back: from the sums of the gradient of its output to its parameters' gradients, and the numbers of its own backward.
+template <class T>
+struct NormBackward {
+  Norm<T> norm;
+  double branch_scale = 1;
+  double count = 0;  // numbers per channel in the batch
+  const T* gamma = nullptr;
+  T* gamma_gradient = nullptr;
+  T* beta_gradient = nullptr;
+  RunningUpdate<T> running;
+};
+
 template <class T>
 struct ImageSource;
 
@@ -168,6 +190,8 @@ template <class T>
 struct Statistics {
   T* mean = nullptr;
   T* variance = nullptr;
+  /// Of a backend that prepares norms at once: what it does with the statistics as soon as they are there; null: nothing.
+  const NormForward<T>* norm = nullptr;
 };
 
 /// Where a backward stage puts the sums over batch and pixels that the norms of its Source need, per channel, of the dz it writes; null: not wanted.
@@ -177,6 +201,9 @@ struct SourceSums {
   T* dz = nullptr;
   T* dz_normalised = nullptr;           // Σ dz·x̂ with the Source's x and norm
   T* dz_normalised_shortcut = nullptr;  // Σ dz·x̂ with the Source's shortcut and shortcut_norm
+  /// Of a backend that prepares norms at once: whose backward it prepares as soon as the sums are there; null: nobody's.
+  const NormBackward<T>* norm = nullptr;
+  const NormBackward<T>* shortcut_norm = nullptr;
 };
 
 /// What happens to a layer's numbers v on their way to memory, at inference: v = relu?(v); v += what is there (a shortcut's value); v = relu?(v).

@@ -50,13 +50,34 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   };
   using Record = typename RecordOf<std::make_index_sequence<count>>::type;
 
+  /// Whether norm I is begun before the convolution in front of it, which then prepares it from its own statistics.
   template <std::size_t I>
-  static void place_word(Pass<Backend>& pass, Offsets at) {
-    if constexpr (Here.trunk) pass.place(offset<I>(at));
-  }
+  static constexpr bool begins_early = [] {
+    if constexpr (Backend::norms_at_once && I > 0 && I < count)
+      return is_norm[I] && is_convolution<Word<I - 1>>;
+    else
+      return false;
+  }();
+
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+      if constexpr (begins_early<I + 1>) {
+        if (pass.training) {
+          if constexpr (Here.trunk) pass.place(offset<I + 1>(at));
+          At<I + 1>::begin(pass, offset<I + 1>(at), std::get<I + 1>(record));
+          const NormForward<T> norm = std::get<I + 1>(record).norm.forward(BN::eps);
+          pass.next_norm = &norm;
+          if constexpr (Here.trunk) pass.place(offset<I>(at));
+          At<I>::forward(pass, offset<I>(at), std::get<I>(record), value);
+          pass.next_norm = nullptr;
+          return;
+        }
+      }
+      if constexpr (Here.trunk && !begins_early<I>) pass.place(offset<I>(at));
+      At<I>::forward(pass, offset<I>(at), std::get<I>(record), value);
+    };
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((place_word<I>(pass, at), At<I>::forward(pass, offset<I>(at), std::get<I>(record), value)), ...);
+      (step(std::integral_constant<std::size_t, I>{}), ...);
     }(std::make_index_sequence<count>{});
   }
 

@@ -40,20 +40,24 @@ struct NormState : Norm<T> {
   /// How many numbers allocate() takes.
   [[nodiscard]] static constexpr std::size_t storage(int channels) noexcept { return 9 * static_cast<std::size_t>(channels); }
 
+  [[nodiscard]] NormForward<T> forward(double eps) const noexcept { return {*this, branch_scale, eps, gamma, beta}; }
+  [[nodiscard]] NormBackward<T> backward() const noexcept {
+    return {*this, branch_scale, count, gamma, gamma_gradient, beta_gradient, running};
+  }
   /// Once mean and variance of the batch, or the running ones, are known.
   template <class Backend>
-  void prepare(typename Backend::Space& space, const T* mean_, const T* variance, double eps) {
-    Backend::norm_forward(space, *this, channels, branch_scale, gamma, beta, mean_, variance, eps);
+  void prepare(typename Backend::Space& space, const T* mean_, const T* variance, double eps) const {
+    Backend::norm_forward(space, channels, forward(eps), mean_, variance);
   }
   /// For a branch that does not end in a BN: y = branch_scale·x.
   template <class Backend>
-  void prepare_scale_only(typename Backend::Space& space) {
-    Backend::norm_scale(space, *this, channels, branch_scale);
+  void prepare_scale_only(typename Backend::Space& space) const {
+    Backend::norm_scale(space, channels, *this, branch_scale);
   }
   /// Once dz and dz_normalised are complete. @param dz_  Σ dz
   template <class Backend>
-  void prepare_backward(typename Backend::Space& space, const T* dz_) {
-    Backend::norm_backward(space, *this, channels, branch_scale, count, gamma, dz_, dz_normalised, gamma_gradient, beta_gradient, running);
+  void prepare_backward(typename Backend::Space& space, const T* dz_) const {
+    Backend::norm_backward(space, channels, backward(), dz_, dz_normalised);
   }
 };
 

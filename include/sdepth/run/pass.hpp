@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -62,8 +63,9 @@ struct Value {
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
   [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, relu, finished, images}; }
-  /// The sums that this value's norms ask of the stage that writes its gradient.
-  [[nodiscard]] SourceSums<T> sums() const noexcept {
+  /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their backward is kept for a backend that prepares it at once
+  template <class Backend>
+  [[nodiscard]] SourceSums<T> sums(std::array<NormBackward<T>, 2>& ends) const {
     SourceSums<T> wanted;
     const bool first = norm && norm->learned(), second = shortcut_norm && shortcut_norm->learned();
     if (first) wanted.dz = norm->dz, wanted.dz_normalised = norm->dz_normalised;
@@ -71,16 +73,22 @@ struct Value {
       if (!first) wanted.dz = shortcut_norm->dz;
       wanted.dz_normalised_shortcut = shortcut_norm->dz_normalised;
     }
+    if constexpr (Backend::norms_at_once) {
+      if (first) wanted.norm = &(ends[0] = norm->backward());
+      if (second) wanted.shortcut_norm = &(ends[1] = shortcut_norm->backward());
+    }
     return wanted;
   }
   /// Turns the finished sums into the norms' gradients.
   template <class Backend>
   void close_sums(typename Backend::Space& space) const {
-    const bool first = norm && norm->learned();
-    if (first) norm->template prepare_backward<Backend>(space, norm->dz);
-    // The same dz enters both, and is summed once.
-    if (shortcut_norm && shortcut_norm->learned())
-      shortcut_norm->template prepare_backward<Backend>(space, first ? norm->dz : shortcut_norm->dz);
+    if constexpr (!Backend::norms_at_once) {
+      const bool first = norm && norm->learned();
+      if (first) norm->template prepare_backward<Backend>(space, norm->dz);
+      // The same dz enters both, and is summed once.
+      if (shortcut_norm && shortcut_norm->learned())
+        shortcut_norm->template prepare_backward<Backend>(space, first ? norm->dz : shortcut_norm->dz);
+    }
   }
 };
 
@@ -123,15 +131,16 @@ struct Pass {
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
-  T* gradients = nullptr;                 // training only
-  const T* running = nullptr;             // running statistics, read at test
-  T* running_update = nullptr;            // the same in training, to be updated
-  double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
-  const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
-  std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
-  const double* branch_scales = nullptr;  // [residual blocks]
-  double branch_scale = 1;                // of the block being run
-  std::size_t widest = 0;                 // the most channels, padded, of any tensor
+  T* gradients = nullptr;                     // training only
+  const T* running = nullptr;                 // running statistics, read at test
+  T* running_update = nullptr;                // the same in training, to be updated
+  double* statistics_sums = nullptr;          // laid out as running; a training pass forward adds its batch's to it; null: it does not
+  const std::uint8_t* gates = nullptr;        // [residual blocks][gates_per_block], 1 open
+  std::size_t gates_per_block = 1;            // the batch where images have gates of their own, else 1
+  const double* branch_scales = nullptr;      // [residual blocks]
+  double branch_scale = 1;                    // of the block being run
+  const NormForward<T>* next_norm = nullptr;  // the norm behind the convolution being run, of a backend that prepares it at once
+  std::size_t widest = 0;                     // the most channels, padded, of any tensor
 
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }

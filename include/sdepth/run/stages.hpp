@@ -1,6 +1,7 @@
 // The stages that words become, forward and backward: convolutions read through what is pending on their input, all others read finished numbers.
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 #include <sdepth/kernels/operands.hpp>
@@ -51,7 +52,9 @@ void finish_gradient(Pass<Backend>& pass, Flow<typename Backend::Scalar>& flow, 
               : flow.dy != flow.keep              ? flow.dy
               : flow.add && flow.add != flow.keep ? flow.add
                                                   : pass.slots.take();
-  Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out, before.sums());
+  std::array<NormBackward<typename Backend::Scalar>, 2> ends;
+  Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
+                                        before.template sums<Backend>(ends));
   pass.consumed(flow, before, out);
 }
 
@@ -71,6 +74,7 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
     T* raw = pass.take(padded_size(shape.out(), Backend::lanes));
     Statistics<T> statistics;
     if (Here.before_norm && pass.training) statistics = pass.take_statistics(Backend::padded(Channels));
+    statistics.norm = pass.next_norm;
     const T* parameters = pass.parameters + at.trainable;
     Backend::template conv_forward<shape>(pass.space, pass.batch, value.source(), parameters, Word::bias ? parameters + weights : nullptr,
                                           raw, statistics);
@@ -84,8 +88,10 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
     T* out = nullptr;
     if constexpr (!Here.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.slots.take();
     T* gradients = pass.gradients + at.trainable;
+    std::array<NormBackward<T>, 2> ends;
     Backend::template conv_backward<shape>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
-                                           gradients, Word::bias ? gradients + weights : nullptr, flow.add, out, record.input.sums());
+                                           gradients, Word::bias ? gradients + weights : nullptr, flow.add, out,
+                                           record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
   }
 };
@@ -100,26 +106,41 @@ struct Stage<Backend, BN, In, Here> {
     NormState<T> norm;
   };
 
-  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+  /// What is known of the norm before its input: where its numbers are. Called by forward, unless the row of words has done so already.
+  static void begin(Pass<Backend>& pass, Offsets at, Record& record) {
     NormState<T>& norm = record.norm;
     norm.allocate(pass.norms, channels);
     norm.branch_scale = Here.ends_branch ? pass.branch_scale : 1.0;
     norm.count = static_cast<double>(pass.batch) * static_cast<double>(In.pixels());
     norm.gamma = pass.parameters + at.trainable;
     norm.beta = norm.gamma + channels;
-    const bool known = value.plain() && value.statistics.mean;
-    record.input = finish_value<Backend, In>(pass, value, pass.training && !known ? pass.take_statistics(channels) : Statistics<T>{});
+    norm.running = {};
+    if (!pass.training) return;
+    norm.gamma_gradient = pass.gradients + at.trainable;
+    norm.beta_gradient = norm.gamma_gradient + channels;
+  }
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+    NormState<T>& norm = record.norm;
+    bool prepared = value.statistics.norm != nullptr;
+    if (!prepared) begin(pass, at, record);
+    Statistics<T> wanted;
+    if (pass.training && !(value.plain() && value.statistics.mean)) wanted = pass.take_statistics(channels);
+    const NormForward<T> after = norm.forward(BN::eps);
+    if (Backend::norms_at_once && wanted.mean) {
+      wanted.norm = &after;
+      prepared = true;
+    }
+    record.input = finish_value<Backend, In>(pass, value, wanted);
+    value.statistics.norm = nullptr;
     if (pass.training) {
-      norm.gamma_gradient = pass.gradients + at.trainable;
-      norm.beta_gradient = norm.gamma_gradient + channels;
-      norm.running = {};
+      const Statistics<T>& statistics = value.statistics;
       if (norm.count < 2)
         fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
-      norm.template prepare<Backend>(pass.space, value.statistics.mean, value.statistics.variance, BN::eps);
+      if (!prepared) norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
       if (T* const running = pass.running_update)
-        norm.running = {running + at.running, running + at.running + channels, value.statistics.variance, BN::momentum};
+        norm.running = {running + at.running, running + at.running + channels, statistics.variance, BN::momentum};
       if (double* const sums = pass.statistics_sums)
-        Backend::add_statistics(pass.space, norm.channels, norm.count, value.statistics.mean, value.statistics.variance, sums + at.running,
+        Backend::add_statistics(pass.space, norm.channels, norm.count, statistics.mean, statistics.variance, sums + at.running,
                                 sums + at.running + channels);
     } else {
       norm.template prepare<Backend>(pass.space, pass.running + at.running, pass.running + at.running + channels, BN::eps);

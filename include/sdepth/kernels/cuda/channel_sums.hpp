@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/norm_channel.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
@@ -89,10 +90,13 @@ struct JoinedMoments {
     to[pitch] = static_cast<float>(origin + shift);
     to[2 * pitch] = static_cast<float>(squares - sum * shift);
   }
-  __device__ void store_result(const Statistics<float>& result, int c) const {
+  __device__ void store_result(const StatisticsResult& result, int c) const {
     const double shift = count > 0 ? sum / count : 0.0;
-    result.mean[c] = static_cast<float>(origin + shift);
-    result.variance[c] = count > 0 ? fmaxf(static_cast<float>((squares - sum * shift) / count), 0.0F) : 0.0F;
+    const float mean = static_cast<float>(origin + shift),
+                variance = count > 0 ? static_cast<float>((squares - sum * shift) / count) : 0.0F;
+    result.mean[c] = mean;
+    result.variance[c] = variance < 0.0F ? 0.0F : variance;
+    if (result.norm.gamma) norm_forward_channel(result.norm, c, mean, result.variance[c]);
   }
 };
 
@@ -113,10 +117,18 @@ struct JoinedSums {
     for (int i = 0; i < 3; ++i) to[i * pitch] = static_cast<float>(sums[i]);
   }
   __device__ void store_result(const Masking& m, int c) const {
-    if (m.dz) m.dz[c] = static_cast<float>(sums[0]);
-    if (m.dz_normalised) m.dz_normalised[c] = static_cast<float>(sums[1] * static_cast<double>(m.inverse_deviation[c]));
-    if (m.dz_normalised_shortcut)
-      m.dz_normalised_shortcut[c] = static_cast<float>(sums[2] * static_cast<double>(m.shortcut_inverse_deviation[c]));
+    const float dz = static_cast<float>(sums[0]);
+    if (m.dz) m.dz[c] = dz;
+    if (m.dz_normalised) {
+      const float normalised = static_cast<float>(sums[1] * static_cast<double>(m.inverse_deviation[c]));
+      m.dz_normalised[c] = normalised;
+      if (m.norm.gamma) norm_backward_channel(m.norm, c, dz, normalised, m.failed);
+    }
+    if (m.dz_normalised_shortcut) {
+      const float normalised = static_cast<float>(sums[2] * static_cast<double>(m.shortcut_inverse_deviation[c]));
+      m.dz_normalised_shortcut[c] = normalised;
+      if (m.shortcut_norm.gamma) norm_backward_channel(m.shortcut_norm, c, dz, normalised, m.failed);
+    }
   }
 };
 
@@ -156,7 +168,7 @@ __device__ inline bool last_to_arrive(unsigned* counter, int blocks, float* word
 
 /// Makes the result per channel from the rows of all blocks. Called by all threads of all blocks, a whole number of warps, as the last thing they do.
 ///
-/// @tparam Joined  JoinedMoments with a Statistics, JoinedSums with a Masking, as `result`: where the result goes
+/// @tparam Joined  JoinedMoments with a StatisticsResult, JoinedSums with a Masking, as `result`: where the result goes
 /// @param rows     [count][3][pitch] in shared memory, written by this block; overwritten
 /// @param tile     which range of channels: its first is tile·pitch   @param part  which of the blocks that share them
 /// @param channels of this range, a multiple of 8, at most the pitch

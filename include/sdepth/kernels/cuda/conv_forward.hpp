@@ -46,7 +46,7 @@ struct ConvForwardOperands {
   const float* weights = nullptr;
   const float* bias = nullptr;  // null: none
   float* out = nullptr;
-  Statistics<float> statistics;  // null: not wanted
+  StatisticsResult statistics;
   ChannelParts parts;
 };
 
@@ -114,7 +114,7 @@ void conv_forward(Space& space, int batch, const Source<float>& source, const fl
                   Statistics<float> statistics) {
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
-  ConvForwardOperands o{batch, Reading(source), weights, bias, out, statistics, {}};
+  ConvForwardOperands o{batch, Reading(source), weights, bias, out, StatisticsResult(statistics), {}};
   if (statistics.mean)
     o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels, static_cast<int>(one.y));
   space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels, S.in.height, S.in.width,

@@ -150,7 +150,7 @@ void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradien
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
-  ConvInputGradientOperands o{batch, GradientReading(gradient), Masking(source, add, sums), weights, out, {}};
+  ConvInputGradientOperands o{batch, GradientReading(gradient), Masking(source, add, sums, space.failed()), weights, out, {}};
   if (o.masking.sums_wanted())
     o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels, static_cast<int>(one.y));
   space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch}, conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width,

@@ -46,6 +46,7 @@ struct Cuda {
   template <class Number>
   using Storage = cuda::Mirror<Number>;
   static constexpr bool on_host = false;
+  static constexpr bool norms_at_once = true;  // by the last block of the kernel that makes their sums
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
@@ -107,18 +108,11 @@ struct Cuda {
     return Loss(space);
   }
 
-  static void norm_forward(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale, const float* gamma,
-                           const float* beta, const float* mean, const float* variance, double eps) {
-    cuda::norm_forward(space, norm, static_cast<int>(channels), branch_scale, gamma, beta, mean, variance, eps);
+  static void norm_forward(Space& space, std::size_t channels, const NormForward<float>& norm, const float* mean, const float* variance) {
+    cuda::norm_forward(space, static_cast<int>(channels), norm, mean, variance);
   }
-  static void norm_scale(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale) {
-    cuda::norm_scale(space, norm, static_cast<int>(channels), branch_scale);
-  }
-  static void norm_backward(Space& space, const Norm<float>& norm, std::size_t channels, double branch_scale, double count,
-                            const float* gamma, const float* dz, const float* dz_normalised, float* gamma_gradient, float* beta_gradient,
-                            const RunningUpdate<float>& running) {
-    cuda::norm_backward(space, norm, static_cast<int>(channels), branch_scale, count, gamma, dz, dz_normalised, gamma_gradient,
-                        beta_gradient, running);
+  static void norm_scale(Space& space, std::size_t channels, const Norm<float>& norm, double branch_scale) {
+    cuda::norm_scale(space, static_cast<int>(channels), norm, branch_scale);
   }
   static void add_statistics(Space& space, std::size_t channels, double count, const float* mean, const float* variance, double* mean_sum,
                              double* variance_sum) {

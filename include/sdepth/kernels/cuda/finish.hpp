@@ -51,7 +51,8 @@ struct PixelBlock {
   }
 };
 
-/// The pixels that a thread takes at a time. Those that are not there are read from the last that is, and not written.
+/// The pixels that a thread takes at a time, of which the first is there. In place of those that are not it reads the first again, which nobody else writes where the
+/// result lies on an operand; nothing is written for them.
 template <int channels, std::size_t count>
 struct Pixels {
   std::size_t at[count];  // number in the tensor
@@ -62,7 +63,7 @@ struct Pixels {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t pixel = first + i * static_cast<std::size_t>(block.rows);
       inside[i] = pixel < end;
-      at[i] = (inside[i] ? pixel : end - 1) * channels + static_cast<std::size_t>(block.first_channel());
+      at[i] = (inside[i] ? pixel : first) * channels + static_cast<std::size_t>(block.first_channel());
     }
   }
   __device__ void load(const float* from, float4 (&to)[count]) const {
@@ -97,7 +98,7 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
 
 struct FinishOperands {
   Reading source;
-  Statistics<float> statistics;
+  StatisticsResult statistics;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
@@ -228,7 +229,7 @@ void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Oper
 template <Shape S>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   if (!source.finished && !statistics.mean) return;
-  FinishOperands operands{.source = Reading(source), .statistics = statistics};
+  FinishOperands operands{.source = Reading(source), .statistics = StatisticsResult(statistics)};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels)>, operands,
                                          statistics.mean != nullptr);
 }
@@ -236,7 +237,7 @@ void finish(Space& space, int batch, const Source<float>& source, const Statisti
 template <Shape S>
 void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
                      const SourceSums<float>& sums) {
-  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums), .out = out};
+  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums, space.failed()), .out = out};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels)>,
                                          operands, operands.masking.sums_wanted());
 }

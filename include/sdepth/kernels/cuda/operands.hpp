@@ -74,6 +74,18 @@ struct GradientReading {
   return g.scale ? fmaf(g.scale[c], dy, fmaf(g.slope[c], g.x[i] - g.mean[c], g.offset[c])) : dy;
 }
 
+/// Where a forward stage puts the statistics of its output, and the norm that its last block prepares from them.
+struct StatisticsResult {
+  float* mean = nullptr;  // null: not wanted
+  float* variance = nullptr;
+  NormForward<float> norm;  // without γ: none
+
+  StatisticsResult() = default;
+  explicit StatisticsResult(const Statistics<float>& statistics) : mean(statistics.mean), variance(statistics.variance) {
+    if (statistics.norm) norm = *statistics.norm;
+  }
+};
+
 /// The Source of a backward stage: masks, and says which sums are wanted.
 struct Masking {
   Reading source;
@@ -85,11 +97,20 @@ struct Masking {
   float* dz = nullptr;  // as SourceSums
   float* dz_normalised = nullptr;
   float* dz_normalised_shortcut = nullptr;
+  NormBackward<float> norm, shortcut_norm;  // that the last block prepares from the sums; without γ: none
+  const unsigned* failed = nullptr;         // Space::failed()
 
   Masking() = default;
-  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums)
-      : source(from), add(joins), dz(sums.dz), dz_normalised(sums.dz_normalised), dz_normalised_shortcut(sums.dz_normalised_shortcut) {
+  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums, const unsigned* failed_)
+      : source(from),
+        add(joins),
+        dz(sums.dz),
+        dz_normalised(sums.dz_normalised),
+        dz_normalised_shortcut(sums.dz_normalised_shortcut),
+        failed(failed_) {
     if (from.norm) mean = from.norm->mean, inverse_deviation = from.norm->inverse_deviation;
+    if (sums.norm) norm = *sums.norm;
+    if (sums.shortcut_norm) shortcut_norm = *sums.shortcut_norm;
     if (from.shortcut_norm) shortcut_mean = from.shortcut_norm->mean, shortcut_inverse_deviation = from.shortcut_norm->inverse_deviation;
   }
   [[nodiscard]] bool sums_wanted() const noexcept { return dz || dz_normalised || dz_normalised_shortcut; }
