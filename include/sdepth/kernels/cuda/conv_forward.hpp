@@ -52,10 +52,7 @@ struct ConvForwardOperands {
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
           bool tensor_cores>
-__global__ void __launch_bounds__(
-    ConvTile::threads,
-    ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores>::tile.blocks())
-    conv_forward_kernel(const ConvForwardOperands o) {
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forward_kernel(const ConvForwardOperands o) {
   using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);

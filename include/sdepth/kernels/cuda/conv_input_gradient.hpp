@@ -61,9 +61,7 @@ struct ConvInputGradientOperands {
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
-__global__ void __launch_bounds__(
-    ConvTile::threads, InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>::tile.blocks())
-    conv_input_gradient_kernel(const ConvInputGradientOperands o) {
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_input_gradient_kernel(const ConvInputGradientOperands o) {
   using Plan = InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_in = padded(channels_in);

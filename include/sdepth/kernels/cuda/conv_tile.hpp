@@ -15,6 +15,8 @@ namespace sdepth::cuda {
 struct ConvTile {
   /// 4 warps: few enough that ResNet-110 has two blocks or more for each of 128 multiprocessors at batch 128, enough to share a band.
   static constexpr int threads = 128;
+  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread, for 32 sums and two loads of what they are made of.
+  static constexpr int blocks = 4;
 
   int images = 1;  // images, rows and columns of output pixels: powers of two
   int height = 1;
@@ -54,8 +56,6 @@ struct ConvTile {
   }
   /// Sums in a thread's registers.
   [[nodiscard]] constexpr int sums() const noexcept { return pixels() * channels / threads; }
-  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread with 32 sums, whose product alone keeps the multiprocessor busy, else 96.
-  [[nodiscard]] constexpr int blocks() const noexcept { return sums() > 16 ? 4 : 5; }
   [[nodiscard]] constexpr int tiles_down(int rows) const noexcept { return (rows + height - 1) / height; }
   [[nodiscard]] constexpr int tiles_across(int columns) const noexcept { return (columns + width - 1) / width; }
 
@@ -64,6 +64,8 @@ struct ConvTile {
 
 /// What every device from compute capability 7.5 on has for a block.
 inline constexpr std::size_t most_shared_bytes = 64 << 10;
+/// With which a multiprocessor has room for 4 blocks (9.0, 10.0), 3 (8.0) or 2 (8.6, 8.9, 12.0).
+inline constexpr std::size_t good_shared_bytes = 48 << 10;
 
 /// What a tile is chosen from. Channels as they lie in memory.
 struct ConvWork {
@@ -92,23 +94,28 @@ struct ConvWork {
   const int most = sums * ConvTile::threads / channels;
   const int deepest = work.channels_in <= work.least_depth ? work.least_depth : work.channels_in % 16 == 0 ? 16 : 8;
   ConvTile tile;
-  for (int pixels = most < 256 ? most : 256; pixels >= 16; pixels /= 2)
-    for (int depth = deepest; depth >= work.least_depth; depth /= 2) {
-      // 4 columns × 1 pixel a thread, and 16 pixels × 8 channels a warp, are the least.
-      tile.channels = channels > 512 / pixels ? channels : 512 / pixels;
-      tile.width = power_of_2(work.width, 16);
-      if (tile.width > pixels / 4) tile.width = pixels / 4;
-      tile.height = power_of_2(work.height, pixels / tile.width);
-      tile.images = pixels / tile.width / tile.height;
-      tile.depth = depth;
-      tile.chunks = (work.channels_in + depth - 1) / depth;
-      tile.step = work.step;
-      tile.taps = work.taps;
-      tile.band_height = (tile.height - 1) * work.step + work.reach;
-      tile.band_width = (tile.width - 1) * work.step + work.reach;
-      tile.turned = work.turned;
-      if (tile.shared_bytes() <= most_shared_bytes) return tile;
+  const auto fits = [&](int pixels, std::size_t bytes) {
+    // 4 columns × 1 pixel a thread, and 16 pixels × 8 channels a warp, are the least.
+    tile.channels = channels > 512 / pixels ? channels : 512 / pixels;
+    tile.width = power_of_2(work.width, pixels >= 64 ? 16 : pixels / 4);
+    tile.height = power_of_2(work.height, pixels / tile.width);
+    tile.images = pixels / tile.width / tile.height;
+    tile.step = work.step;
+    tile.taps = work.taps;
+    tile.band_height = (tile.height - 1) * work.step + work.reach;
+    tile.band_width = (tile.width - 1) * work.step + work.reach;
+    tile.turned = work.turned;
+    for (tile.depth = deepest; tile.depth >= work.least_depth; tile.depth /= 2) {
+      tile.chunks = (work.channels_in + tile.depth - 1) / tile.depth;
+      if (tile.shared_bytes() <= bytes) return true;
     }
+    tile.depth = work.least_depth;
+    return false;
+  };
+  for (int pixels = most < 256 ? most : 256; pixels >= 64; pixels /= 2)
+    if (fits(pixels, good_shared_bytes)) return tile;
+  for (int pixels = most < 256 ? most : 256; pixels >= 16; pixels /= 2)
+    if (fits(pixels, most_shared_bytes)) return tile;
   while (tile.images > 1 && tile.shared_bytes() > most_shared_bytes) tile.images /= 2, tile.idle *= 2;
   return tile;
 }
