@@ -190,13 +190,15 @@ struct WeightGradientBlock {
       weight_gradient_tiling({{channels_in, height, width}, channels_out, kernel, stride, padding, false, network_input}, tensor_cores);
   static_assert(tiling.shared_size(true, true) <= WeightGradientTiling::most_shared,
                 "conv_weight_gradient: no tile of this kernel and stride fits into 64 KiB of shared memory; use a smaller kernel");
+  /// Before compute capability 8.0 the shared memory of a multiprocessor is enough for one block.
+  static constexpr int resident = has_tf32 ? tiling.resident() : 1;
 };
 
 template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
           bool tensor_cores>
 __global__ void __launch_bounds__(
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.threads(),
-    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.resident())
+    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::resident)
     weight_gradient_parts(const WeightGradientOperands operands) {
   using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>;
   using Product = std::conditional_t<tensor_cores && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
