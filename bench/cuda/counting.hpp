@@ -21,18 +21,19 @@
 
 namespace sdepth::roofline {
 
-/// What one kernel does in a step: one row of the table.
+/// What one stage does in a step: one row of the table.
 struct Work {
   std::string stage;  // what and over which shape
   std::string reads;  // what is done on the way in
   double bytes = 0;
   double products = 0;    // operations that tensor cores can do: 2 for each multiply-add of a product of matrices
   double operations = 0;  // all others
+  int kernels = 1;        // that it launches
 };
 
-/// The step that is being made: its kernels in the order of their launches, and how often the device is handed something, a kernel or a graph of a block's.
+/// The step that is being made: its stages in order, and how often the device is handed something, a kernel or a graph of a block's.
 struct Recorded {
-  std::vector<Work> kernels;
+  std::vector<Work> stages;
   int submissions = 0;
   bool in_block = false;
 };
@@ -75,11 +76,11 @@ class CountingSpace {
   [[nodiscard]] int threads() const noexcept { return 1; }
   template <class Body>
   void as_one(std::size_t, const Body& body) {
-    const std::size_t before = recorded().kernels.size();
+    const std::size_t before = recorded().stages.size();
     recorded().in_block = true;
     body();
     recorded().in_block = false;
-    recorded().submissions += recorded().kernels.size() > before ? 1 : 0;
+    recorded().submissions += recorded().stages.size() > before ? 1 : 0;
   }
 };
 
@@ -126,6 +127,7 @@ struct Counting {
       read(bytes, work, value, input_size<S>(batch));
       bytes.write(weight_gradient, weight_size<S>);
       work.products = products<S>(batch);
+      work.kernels = 2;  // parts of the batch, then their sum
       record(work, bytes);
     }
     if (!out) return;
@@ -212,11 +214,8 @@ struct Counting {
   }
   static void norm_scale(Space&, const Norm<float>&, std::size_t channels, double) { norm("branch's scale", 7, channels); }
   static void norm_backward(Space&, const Norm<float>&, std::size_t channels, double, double, const float*, const float*, const float*,
-                            float*, float*) {
-    norm("BN: gradients", 9, channels);
-  }
-  static void update_running(Space&, std::size_t channels, double, double, const float*, const float*, float*, float*) {
-    norm("BN: running statistics", 6, channels);
+                            float*, float*, const RunningUpdate<float>& running) {
+    norm("BN: gradients, running statistics", running.mean ? 15 : 9, channels);
   }
   static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*, double*) {
     norm("statistics' sums", 10, channels);
@@ -323,8 +322,8 @@ struct Counting {
     record(std::move(work));
   }
   static void record(Work work) {
-    recorded().kernels.push_back(std::move(work));
-    recorded().submissions += recorded().in_block ? 0 : 1;
+    recorded().submissions += recorded().in_block ? 0 : work.kernels;
+    recorded().stages.push_back(std::move(work));
   }
 };
 

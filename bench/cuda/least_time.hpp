@@ -30,10 +30,10 @@ struct Bound {
   [[nodiscard]] const char* binds(bool use_tf32) const { return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic"; }
 };
 
-/// A row of kernels, one after the other.
+/// A row of stages, one after the other.
 struct Total {
   double submissions = 0;
-  double launches = 0;
+  double kernels = 0;
   double bytes = 0;
   double operations = 0;
   double fp32 = 0;  // microseconds
@@ -41,10 +41,10 @@ struct Total {
 
   void add(const Recorded& step, double weight = 1) {
     submissions += weight * step.submissions;
-    for (const Work& work : step.kernels) add(work, weight);
+    for (const Work& work : step.stages) add(work, weight);
   }
   void add(const Work& work, double weight = 1) {
-    launches += weight;
+    kernels += weight * work.kernels;
     bytes += weight * work.bytes;
     operations += weight * (work.products + work.operations);
     fp32 += weight * Bound(work).least(false);

@@ -45,7 +45,7 @@ std::size_t kind_of(const Work& work) {
 }
 
 void total_line(std::ostream& out, const std::string& name, const Total& total) {
-  out << "| " << name << " | " << text("%.0f", total.launches) << " | " << text("%.0f", total.submissions) << " | "
+  out << "| " << name << " | " << text("%.0f", total.kernels) << " | " << text("%.0f", total.submissions) << " | "
       << text("%.2f", total.bytes / 1e9) << " | " << text("%.1f", total.operations / 1e9) << " | " << text("%.2f", total.fp32 / 1e3)
       << " | " << text("%.0f", batch / total.fp32 * 1e6) << " | " << text("%.2f", total.tf32 / 1e3) << " | "
       << text("%.0f", batch / total.tf32 * 1e6) << " |\n";
@@ -57,7 +57,7 @@ std::string table() {
   std::vector<Row> rows;
   Total open;
   open.add(all);
-  for (const Work& work : all.kernels) {
+  for (const Work& work : all.stages) {
     const auto same = [&](const Row& row) {
       return row.work.stage == work.stage && row.work.reads == work.reads && row.work.bytes == work.bytes;
     };
@@ -83,10 +83,10 @@ std::string table() {
   out << "\n| all blocks open | kernels | GB | GFLOP | float32 ms | TF32 ms |\n|---|--:|--:|--:|--:|--:|\n";
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
     Total total;
-    for (const Work& work : all.kernels)
+    for (const Work& work : all.stages)
       if (kind_of(work) == kind) total.add(work);
-    if (total.launches > 0)
-      out << "| " << kinds[kind] << " | " << text("%.0f", total.launches) << " | " << text("%.2f", total.bytes / 1e9) << " | "
+    if (total.kernels > 0)
+      out << "| " << kinds[kind] << " | " << text("%.0f", total.kernels) << " | " << text("%.2f", total.bytes / 1e9) << " | "
           << text("%.1f", total.operations / 1e9) << " | " << text("%.3f", total.fp32 / 1e3) << " | " << text("%.3f", total.tf32 / 1e3)
           << " |\n";
   }

@@ -82,6 +82,24 @@ TEST_CASE("device memory begins as no numbers, ends somewhere, and is counted") 
   cudaGetLastError();
 }
 
+/// One number too far.
+template <int at>
+__global__ void beside(const Numbers o) {
+  o.out[at] = 1.0F;
+}
+
+TEST_CASE("writing beside an allocation is found") {
+  float* device = nullptr;
+  REQUIRE(cudaMalloc(&device, 400) == cudaSuccess);
+  CHECK(launch(beside<99>, 1, 1, Numbers{device}) == cudaSuccess);
+  CHECK(contains(fault(beside<100>, 1, 1, Numbers{device}), "beside an allocation of 400 bytes"));
+  CHECK(cudaFree(device) == cudaSuccess);
+  REQUIRE(cudaMalloc(&device, 400) == cudaSuccess);
+  CHECK(contains(fault(beside<-1>, 1, 1, Numbers{device}), "beside an allocation of 400 bytes"));
+  CHECK(cudaFree(device) == cudaSuccess);
+  cudaGetLastError();
+}
+
 /// Numbers on the device, and pinned ones of the host.
 struct Both {
   float* device = nullptr;

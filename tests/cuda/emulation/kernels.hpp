@@ -10,6 +10,7 @@
 
 #include "errors.hpp"
 #include "launch.hpp"
+#include "memory.hpp"
 #include "settings.hpp"
 #include "streams.hpp"
 #include "vectors.hpp"
@@ -84,7 +85,10 @@ struct Launch {
   }
   cudaError_t operator()() const {
     note("kernel " + name_of(kernel));
-    const std::string fault = run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
+    const Memory::Open open;
+    std::string fault = run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
+    if (const std::string damage = open.damage(); fault.empty() && !damage.empty())
+      fault = "kernel " + name_of(kernel) + " wrote " + damage + ".";
     if (fault.empty()) return cudaSuccess;
     last_fault() = fault;
     return cudaErrorLaunchFailure;

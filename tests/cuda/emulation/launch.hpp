@@ -131,6 +131,7 @@ struct Play {
       block.fault(error.what());
     }
     block.leave(i);
+    this_block = nullptr;
   }
 };
 

@@ -1,15 +1,23 @@
-// Device memory, which here is host memory full of poison, and copies to and from it.
+// Device memory, which here is host memory full of poison that the host cannot touch, and copies to and from it.
 #pragma once
 
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "block.hpp"
 #include "errors.hpp"
 #include "settings.hpp"
 #include "streams.hpp"
@@ -30,6 +38,39 @@ inline constexpr unsigned cudaMemAttachGlobal = 1;
 
 namespace emulation {
 
+/// Pages of device memory. What was asked for ends, but for less than 256 bytes, where a page begins that nobody may touch.
+class DevicePages {
+ public:
+  explicit DevicePages(std::size_t bytes)
+      : bytes_(bytes),
+        usable_((bytes + page - 1) / page * page),
+        first_(static_cast<unsigned char*>(mmap(nullptr, usable_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    if (first_ == MAP_FAILED) throw std::bad_alloc();
+    allow(true);
+    std::memset(first_, poison_byte, usable_);
+  }
+  DevicePages(const DevicePages&) = delete;
+  DevicePages& operator=(const DevicePages&) = delete;
+  ~DevicePages() { munmap(first_, usable_ + page); }
+
+  [[nodiscard]] unsigned char* get() const noexcept { return first_ + usable_ - (bytes_ + alignment - 1) / alignment * alignment; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
+  void allow(bool access) const { mprotect(first_, usable_, access ? PROT_READ | PROT_WRITE : PROT_NONE); }
+  [[nodiscard]] bool has(const void* address) const noexcept { return address >= first_ && address < first_ + usable_ + page; }
+  /// Whether something was written to where nothing lies. While access is allowed.
+  [[nodiscard]] bool damaged() const {
+    const auto other = [](unsigned char byte) { return byte != poison_byte; };
+    return std::any_of(first_, get(), other) || std::any_of(get() + bytes_, first_ + usable_, other);
+  }
+
+ private:
+  static constexpr std::size_t page = 4096;
+  static constexpr std::size_t alignment = 256;  // what cudaMalloc promises
+  std::size_t bytes_;
+  std::size_t usable_;
+  unsigned char* first_;
+};
+
 /// All that was allocated through the runtime.
 class Memory {
  public:
@@ -49,15 +90,19 @@ class Memory {
     if (bytes == 0) return cudaSuccess;
     if (kind != Kind::pinned && (bytes > settings().memory_bytes || used_ > settings().memory_bytes - bytes))
       return cudaErrorMemoryAllocation;
-    // Aligned as the device does. A little more than asked for, as aligned_alloc wants whole multiples: what lies beyond the end is poison, not another's.
-    constexpr std::size_t alignment = 256;
-    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void* memory = std::aligned_alloc(alignment, rounded);
-    if (!memory) return cudaErrorMemoryAllocation;
-    std::memset(memory, poison_byte, rounded);
+    Allocation made{bytes, kind, nullptr, nullptr};
+    if (kind == Kind::device) {
+      explain_crashes();
+      made.pages = std::make_unique<DevicePages>(bytes);
+      *address = made.pages->get();
+      if (open_ == 0 && settings().protect) made.pages->allow(false);
+    } else {
+      made.plain = std::make_unique<std::max_align_t[]>(bytes / sizeof(std::max_align_t) + 1);
+      *address = made.plain.get();
+      std::memset(*address, poison_byte, bytes);
+    }
     if (kind != Kind::pinned) used_ += bytes;
-    allocations_[reinterpret_cast<std::uintptr_t>(memory)] = {bytes, kind};
-    *address = memory;
+    allocations_[reinterpret_cast<std::uintptr_t>(*address)] = std::move(made);
     return cudaSuccess;
   }
   cudaError_t free(void* address, bool pinned) {
@@ -67,7 +112,6 @@ class Memory {
     if (found == allocations_.end() || (found->second.kind == Kind::pinned) != pinned) return cudaErrorInvalidValue;
     if (!pinned) used_ -= found->second.bytes;
     allocations_.erase(found);
-    std::free(address);
     return cudaSuccess;
   }
   /// Of so many bytes at an address. @return unknown where they do not lie in one allocation
@@ -83,14 +127,68 @@ class Memory {
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] std::size_t allocations() const noexcept { return allocations_.size(); }
 
+  /// While one of these lives, device memory can be touched.
+  class Open {
+   public:
+    Open() { the().open(1); }
+    ~Open() { the().open(-1); }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+
+    /// Where something was written beside an allocation, as the end of a sentence; else empty.
+    [[nodiscard]] std::string damage() const {
+      for (const auto& [address, allocation] : the().allocations_)
+        if (allocation.pages && allocation.pages->damaged())
+          return "right beside an allocation of " + std::to_string(allocation.bytes) + " bytes of device memory";
+      return "";
+    }
+  };
+
  private:
   struct Allocation {
-    std::size_t bytes;
-    Kind kind;
+    std::size_t bytes = 0;
+    Kind kind = Kind::unknown;
+    std::unique_ptr<DevicePages> pages;
+    std::unique_ptr<std::max_align_t[]> plain;
   };
+
+  void open(int by) {
+    const std::lock_guard lock(mutex_);
+    open_ += by;
+    if (open_ == (by > 0 ? 1 : 0))
+      for (const auto& [address, allocation] : allocations_)
+        if (allocation.pages) allocation.pages->allow(by > 0 || !settings().protect);
+  }
+
+  /// Before the program ends because of an access to device memory, a sentence says whose it was. Whoever else handles such signals does so afterwards.
+  static void explain_crashes() {
+    struct sigaction now{};
+    sigaction(SIGSEGV, nullptr, &now);
+    if (now.sa_sigaction == explain) return;
+    before_ = now;
+    struct sigaction ours{};
+    ours.sa_sigaction = explain;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &ours, nullptr);
+  }
+  static void explain(int, siginfo_t* signal, void*) {
+    sigaction(SIGSEGV, &before_, nullptr);
+    for (const auto& [address, allocation] : the().allocations_) {
+      if (!allocation.pages || !allocation.pages->has(signal->si_addr)) continue;
+      const auto byte = static_cast<const unsigned char*>(signal->si_addr) - allocation.pages->get();
+      const std::string who = this_block ? this_block->where() + ", thread " + std::to_string(this_thread) : "the host";
+      const std::string text = "\nemulation: " + who + " touched byte " + std::to_string(byte) + " of an allocation of " +
+                               std::to_string(allocation.bytes) + " bytes of device memory" +
+                               (this_block ? ".\n" : "; the host must copy it with cudaMemcpyAsync.\n");
+      static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
+    }
+  }
+
   std::mutex mutex_;
   std::map<std::uintptr_t, Allocation> allocations_;
   std::size_t used_ = 0;
+  int open_ = 0;
+  inline static struct sigaction before_{};
 };
 
 [[nodiscard]] inline bool on_device(const void* address, std::size_t bytes) {
@@ -165,6 +263,7 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
   emulation::Line& line = *emulation::line_of(stream);
   const auto copy = [=](const void* source) {
     emulation::note("copy of " + std::to_string(bytes) + " bytes");
+    const Memory::Open open;
     std::memmove(to, source, bytes);
   };
   // Memory that is not pinned is read before the call returns; and when it is written, the call returns afterwards.
@@ -193,6 +292,7 @@ inline cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes, 
   ++emulation::counts().copies;
   return emulation::returned(emulation::line_of(stream)->add([=] {
     emulation::note("set " + std::to_string(bytes) + " bytes");
+    const emulation::Memory::Open open;
     std::memset(address, value, bytes);
     return cudaSuccess;
   }));

@@ -35,6 +35,8 @@ struct Settings {
   std::size_t memory_bytes = std::size_t{1} << 30U;
   /// Streams do nothing until someone waits: what is read too early, or written too early, gives wrong numbers.
   bool deferred = false;
+  /// Device memory cannot be touched but by kernels and copies: who does so on the host is ended with a sentence.
+  bool protect = true;
   /// Keep emulation::log().
   bool log = false;
   /// Whether graphs can be made.

@@ -128,7 +128,7 @@ inline constexpr int registers_of_multiprocessor = 64 << 10;
 [[nodiscard]] inline int resident_blocks(const Multiprocessor& m, const Kernel& kernel, int threads, int dynamic_shared_bytes) {
   const int shared = kernel.shared_bytes + dynamic_shared_bytes;
   if (shared > m.most_shared_of_a_block) return 0;
-  const int warps = (threads + 31) / 32;
+  const int warps = std::max(1, (threads + 31) / 32);
   // A warp gets registers in units of 256, shared memory comes in units of 128 bytes.
   const int registers_of_warp = (kernel.registers * 32 + 255) / 256 * 256;
   const int shared_of_block = (shared + 127) / 128 * 128 + (m.architecture >= 80 ? 1024 : 0);

@@ -68,6 +68,7 @@ class Band {
   static constexpr int at_once = Plan::quads ? quad : 1;
   static constexpr int in_pixel = t.depth / at_once;
   static constexpr int copies = t.band_pixels() * in_pixel;
+  static constexpr bool rounds = Plan::tf32 && has_tf32;
   static_assert(ConvTile::threads % in_pixel == 0, "a thread must stay with its channels");
   static constexpr int image_size = Plan::height * Plan::width * Plan::pitch;
 
@@ -98,14 +99,14 @@ class Band {
   template <class Operand>
   __device__ void finish(const Operand& from, int chunk, float* band) const {
     float* const finished = finished_tensor(from);
-    if (!Plan::tf32 && plain(from) && !finished) {
+    if (!rounds && plain(from) && !finished) {
       copies_done();
       return;
     }
     const int k = channel(), c = chunk * t.depth + k;
     if constexpr (Plan::quads) {
-      // Two at a time: their loads of the second tensor are under way together, and while the copies arrive.
-      constexpr int at_a_time = 2;
+      // Four at a time: their loads of the second tensor are under way together, and while the copies arrive.
+      constexpr int at_a_time = 4;
       const bool there = c < Plan::pitch;
       const auto value_of = pending(from, there ? c : 0);
       const float* const second = second_tensor(from);
@@ -127,7 +128,7 @@ class Band {
           float* const at = band + pixel * t.band_pitch() + k;
           const float4 v = value_of(load_4(at), other[j]);
           if (finished && own(pixel)) store_4(finished + first_ + offset[j], v);
-          store_4(at, each([](float x) { return as_factor<Plan::tf32>(x); }, v));
+          store_4(at, each([](float x) { return as_factor<rounds>(x); }, v));
         }
         first += at_a_time * ConvTile::threads;
       } while (first < copies);
@@ -140,7 +141,7 @@ class Band {
         const std::size_t number = first_ + static_cast<std::size_t>(offset);
         const float v = one_value(from, number, c);
         if (finished && own(pixel)) finished[number] = v;
-        band[pixel * t.band_pitch() + k] = as_factor<Plan::tf32>(v);
+        band[pixel * t.band_pitch() + k] = as_factor<rounds>(v);
       }
     }
   }

@@ -90,22 +90,37 @@ __global__ void __launch_bounds__(
   const float4 shortcut_mean = m.dz_normalised_shortcut && there ? load_4(m.shortcut_mean + c) : all_four(0.0F);
   float4 sum_dz = all_four(0.0F), sum_dz_x = all_four(0.0F), sum_dz_shortcut = all_four(0.0F);
   const std::size_t first = static_cast<std::size_t>(first_image) * (Plan::shape.in.pixels() * pitch_in);
-  for_each_pixel<Plan>(shared, [&](int image, int row, int column, const float4& product) {
-    const int h = (u0 + row) * stride + row_class, w = (v0 + column) * stride + column_class;
-    if (image >= images || h >= rows || w >= columns || !there) return;
-    const std::size_t i = first + static_cast<std::size_t>(((image * rows + h) * columns + w) * pitch_in + c);
-    const float4 x = needs_x ? load_4(m.source.x + i) : all_four(0.0F);
-    const float4 shortcut = needs_shortcut ? load_4(m.source.shortcut + i) : all_four(0.0F);
-    float4 dz = m.add ? sum(product, load_4(m.add + i)) : product;
-    if (m.source.relu)
-      dz = each([](float d, float v) { return v > 0.0F ? d : 0.0F; }, dz,
-                m.source.finished ? load_4(m.source.finished + i) : value_of(x, shortcut));
-    store_4(o.out + i, dz);
-    const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
-    sum_dz = sum(sum_dz, dz);
-    sum_dz_x = each(distance, dz, x, mean, sum_dz_x);
-    sum_dz_shortcut = each(distance, dz, shortcut, shortcut_mean, sum_dz_shortcut);
-  });
+  // Two pixels at a time, whose loads are under way together: out may be one of the tensors that are read, so the compiler could not move a load before a store.
+  constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel, at_a_time = 2;
+  for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_a_time * at_once) {
+    bool inside[at_a_time];
+    int at[at_a_time];  // from the tile's first image on
+    float4 dz[at_a_time], x[at_a_time], shortcut[at_a_time], add[at_a_time], v[at_a_time];
+#pragma unroll
+    for (int j = 0; j < at_a_time; ++j) {
+      const int own = p + j * at_once, image = own / (t.height * t.width);
+      const int h = (u0 + own / t.width % t.height) * stride + row_class, w = (v0 + own % t.width) * stride + column_class;
+      inside[j] = own < t.pixels() / t.idle && image < images && h < rows && w < columns && there;
+      at[j] = inside[j] ? ((image * rows + h) * columns + w) * pitch_in + c : 0;
+      dz[j] = load_4(shared + (inside[j] ? own : 0) * t.result_pitch() + own_channel);
+      x[j] = needs_x ? load_4(m.source.x + first + at[j]) : all_four(0.0F);
+      shortcut[j] = needs_shortcut ? load_4(m.source.shortcut + first + at[j]) : all_four(0.0F);
+      add[j] = m.add ? load_4(m.add + first + at[j]) : all_four(0.0F);
+      v[j] = m.source.relu && m.source.finished ? load_4(m.source.finished + first + at[j]) : all_four(1.0F);
+    }
+#pragma unroll
+    for (int j = 0; j < at_a_time; ++j) {
+      if (!inside[j]) continue;
+      dz[j] = sum(dz[j], add[j]);
+      if (computes_mask) v[j] = value_of(x[j], shortcut[j]);
+      if (m.source.relu) dz[j] = each([](float d, float value) { return value > 0.0F ? d : 0.0F; }, dz[j], v[j]);
+      store_4(o.out + first + at[j], dz[j]);
+      const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
+      sum_dz = sum(sum_dz, dz[j]);
+      sum_dz_x = each(distance, dz[j], x[j], mean, sum_dz_x);
+      sum_dz_shortcut = each(distance, dz[j], shortcut[j], shortcut_mean, sum_dz_shortcut);
+    }
+  }
   if (!m.dz && !m.dz_normalised && !m.dz_normalised_shortcut) return;
   float* const sums = shared + t.result_size();
   float* const own = sums + static_cast<int>(threadIdx.x) / (t.channels / quad) * 3 * t.channels + own_channel;

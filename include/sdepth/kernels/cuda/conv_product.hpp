@@ -198,7 +198,7 @@ __device__ inline void for_each_pixel(const float* result, const Body& body) {
   constexpr int columns = t.channels / quad, rows = ConvTile::threads / columns;
   const int c = static_cast<int>(threadIdx.x) % columns * quad;
 #pragma unroll 2
-  for (int p = static_cast<int>(threadIdx.x) / columns; p < t.pixels(); p += rows)
+  for (int p = static_cast<int>(threadIdx.x) / columns; p < t.pixels() / t.idle; p += rows)
     body(p / (t.height * t.width), p / t.width % t.height, p % t.width, load_4(result + p * t.result_pitch() + c));
 }
 

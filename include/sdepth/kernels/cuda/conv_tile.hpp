@@ -19,16 +19,17 @@ struct ConvTile {
   int images = 1;  // images, rows and columns of output pixels: powers of two
   int height = 1;
   int width = 1;
-  int channels = 0;     // output: 8, 16 or 32
-  int depth = 0;        // input channels at a time: 4, 8 or 16
-  int chunks = 0;       // of input channels
-  int step = 1;         // from output pixel to output pixel, in pixels of the band
-  int taps = 0;         // in a row
+  int idle = 1;      // times as many pixels are computed, where threads would be left without: too few images' bands fit into shared memory
+  int channels = 0;  // output: 8, 16 or 32
+  int depth = 0;     // input channels at a time: 4, 8 or 16
+  int chunks = 0;    // of input channels
+  int step = 1;      // from output pixel to output pixel, in pixels of the band
+  int taps = 0;      // in a row
   int band_height = 0;  // of one image, in pixels
   int band_width = 0;
   bool turned = false;  // weights lie [tap][output channel][input channel] in shared memory instead of [tap][input channel][output channel]
 
-  [[nodiscard]] constexpr int pixels() const noexcept { return images * height * width; }
+  [[nodiscard]] constexpr int pixels() const noexcept { return images * height * width * idle; }
   /// Numbers from pixel to pixel: an odd multiple of 4, so that 8 neighbours, read 16 bytes each or 4 numbers each, touch every bank once.
   [[nodiscard]] constexpr int band_pitch() const noexcept { return depth / 4 % 2 == 1 ? depth : depth + 4; }
   [[nodiscard]] constexpr int band_pixels() const noexcept { return images * band_height * band_width; }
@@ -108,6 +109,7 @@ struct ConvWork {
       tile.turned = work.turned;
       if (tile.shared_bytes() <= most_shared_bytes) return tile;
     }
+  while (tile.images > 1 && tile.shared_bytes() > most_shared_bytes) tile.images /= 2, tile.idle *= 2;
   return tile;
 }
 
@@ -146,7 +148,7 @@ struct ConvWork {
 template <class Plan>
 [[nodiscard]] __device__ constexpr int pixel_in_band(int p) {
   constexpr ConvTile t = Plan::tile;
-  const int image = p / (t.height * t.width), row = p / t.width % t.height, column = p % t.width;
+  const int image = p / (t.height * t.width) % t.images, row = p / t.width % t.height, column = p % t.width;
   return ((image * t.band_height + row * t.step) * t.band_width + column * t.step) * t.band_pitch();
 }
 

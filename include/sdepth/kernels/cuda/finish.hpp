@@ -51,7 +51,8 @@ struct PixelBlock {
   }
 };
 
-/// The pixels that a thread takes at a time. Those that are not there are read from the last that is, and not written.
+/// The pixels that a thread takes at a time, of which the first is there. In place of those that are not it reads the first again, which nobody else writes where the
+/// result lies on an operand; nothing is written for them.
 template <int channels, std::size_t count>
 struct Pixels {
   std::size_t at[count];  // number in the tensor
@@ -62,7 +63,7 @@ struct Pixels {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t pixel = first + i * static_cast<std::size_t>(block.rows);
       inside[i] = pixel < end;
-      at[i] = (inside[i] ? pixel : end - 1) * channels + static_cast<std::size_t>(block.first_channel());
+      at[i] = (inside[i] ? pixel : first) * channels + static_cast<std::size_t>(block.first_channel());
     }
   }
   __device__ void load(const float* from, float4 (&to)[count]) const {
