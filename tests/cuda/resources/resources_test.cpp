@@ -76,7 +76,7 @@ TEST_CASE("the kernels of a TF32 step stay within what they claim") { check_step
 TEST_CASE("a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
   roofline::Steps<CifarResNet<110>> steps(batch);
   std::vector<std::uint8_t> some = open;
-  for (const std::size_t block : {0, 17, 18, 30, 36, 53}) some[block] = 0;
+  for (const std::size_t block : {0U, 17U, 18U, 30U, 36U, 53U}) some[block] = 0;
   for (const std::vector<std::uint8_t>& gates : {open, some, std::vector<std::uint8_t>(blocks, std::uint8_t{0}), open}) {
     roofline::Total expected;
     expected.add(steps.with(gates));
