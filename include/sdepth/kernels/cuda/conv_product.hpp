@@ -190,16 +190,4 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
   __syncthreads();
 }
 
-/// Calls body(p, row, column, image, v) for a thread's pixels of a finished tile: v are its 4 channels from Plan::tile.channels'
-/// threadIdx.x % (channels / 4) · 4 on, so that neighbouring threads read and write neighbouring groups of 16 bytes.
-template <class Plan, class Body>
-__device__ inline void for_each_pixel(const float* result, const Body& body) {
-  constexpr ConvTile t = Plan::tile;
-  constexpr int columns = t.channels / quad, rows = ConvTile::threads / columns;
-  const int c = static_cast<int>(threadIdx.x) % columns * quad;
-#pragma unroll 2
-  for (int p = static_cast<int>(threadIdx.x) / columns; p < t.pixels() / t.idle; p += rows)
-    body(p / (t.height * t.width), p / t.width % t.height, p % t.width, load_4(result + p * t.result_pitch() + c));
-}
-
 }  // namespace sdepth::cuda
