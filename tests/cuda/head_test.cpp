@@ -42,6 +42,9 @@ TEST_CASE("cuda: linear layers agree with the reference") {
   check_linear<LinearShape{{7, 3, 2}, 21}>();
   check_linear<LinearShape{{16, 2, 2}, 3}>();
   check_linear<LinearShape{{1, 1, 1}, 1}>();
+  // All three products over 3 tiles: only then is a tile overwritten that slow threads may still read.
+  constexpr LinearShape deep{{70, 1, 1}, 66};
+  check_close(run_linear<CudaPoints, deep>(70), run_linear<Reference, deep>(70), 5e-6);
 }
 
 /// The loss on the device with all that it leaves there.

@@ -121,6 +121,31 @@ TEST_CASE_TEMPLATE("cuda: the weight gradient has the same bits every time", B, 
   CHECK(once == run_weight_gradient<B, shape>(3, {.norm = true, .relu = true}, true));
 }
 
+/// Whether the 32 lanes of a warp read from 32 banks, where lane (depth, group) reads number at(depth) + group.
+template <class At>
+[[nodiscard]] bool without_conflicts(const At& at) {
+  std::vector<bool> read(32);
+  for (int depth = 0; depth < 4; ++depth)
+    for (int group = 0; group < 8; ++group) read[static_cast<std::size_t>((at(depth) + group) % 32)] = true;
+  return std::count(read.begin(), read.end(), true) == 32;
+}
+
+TEST_CASE("cuda: tensor cores get the numbers of a weight gradient without bank conflicts") {
+  for (const int stride : {1, 2, 3})
+    for (const int kernel : {1, 3, 5, 7})
+      for (const int channels : {8, 16, 32, 64})
+        for (const int extent : {8, 13, 32, 56}) {
+          const cuda::WeightGradientTiling t =
+              cuda::weight_gradient_tiling({{channels, extent, extent}, 2 * channels, kernel, stride, kernel / 2}, true);
+          CAPTURE(stride);
+          CAPTURE(kernel);
+          CAPTURE(channels);
+          CAPTURE(extent);
+          CHECK(without_conflicts([&](int row) { return row * t.gradient_pitch(); }));
+          if (t.tile_height >= 4) CHECK(without_conflicts([&](int row) { return row * t.step() * t.band_pitch(); }));
+        }
+}
+
 TEST_CASE("cuda: the pieces of a weight gradient are those that were meant") {
   constexpr auto blocks = [](const ConvShape& shape, bool tf32) {
     const cuda::WeightGradientTiling t = cuda::weight_gradient_tiling(shape, tf32);

@@ -41,6 +41,8 @@ namespace emulation {
 /// Pages of device memory. What was asked for ends, but for less than 256 bytes, where a page begins that nobody may touch.
 class DevicePages {
  public:
+  static constexpr std::size_t alignment = 256;  // what cudaMalloc promises
+
   explicit DevicePages(std::size_t bytes)
       : bytes_(bytes),
         usable_((bytes + page - 1) / page * page),
@@ -65,7 +67,6 @@ class DevicePages {
 
  private:
   static constexpr std::size_t page = 4096;
-  static constexpr std::size_t alignment = 256;  // what cudaMalloc promises
   std::size_t bytes_;
   std::size_t usable_;
   unsigned char* first_;
@@ -97,7 +98,7 @@ class Memory {
       *address = made.pages->get();
       if (open_ == 0 && settings().protect) made.pages->allow(false);
     } else {
-      made.plain = std::make_unique<std::max_align_t[]>(bytes / sizeof(std::max_align_t) + 1);
+      made.plain.reset(::operator new(bytes, std::align_val_t(DevicePages::alignment)));
       *address = made.plain.get();
       std::memset(*address, poison_byte, bytes);
     }
@@ -145,11 +146,14 @@ class Memory {
   };
 
  private:
+  struct Free {
+    void operator()(void* plain) const { ::operator delete(plain, std::align_val_t(DevicePages::alignment)); }
+  };
   struct Allocation {
     std::size_t bytes = 0;
     Kind kind = Kind::unknown;
     std::unique_ptr<DevicePages> pages;
-    std::unique_ptr<std::max_align_t[]> plain;
+    std::unique_ptr<void, Free> plain;
   };
 
   void open(int by) {

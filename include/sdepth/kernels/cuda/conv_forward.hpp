@@ -67,24 +67,27 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forw
   convolve(source, Band<Plan>(first_image, images, h0 * stride - pad, w0 * stride - pad), o.weights,
            Taps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
 
-  const int own_channel = static_cast<int>(threadIdx.x) % (t.channels / quad) * quad, c = first_channel + own_channel;
+  // Neighbouring threads read and write neighbouring groups of 16 bytes.
+  constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
+  const int own_channel = static_cast<int>(threadIdx.x) % in_pixel * quad, c = first_channel + own_channel;
   const bool there = c < pitch_out;
   const float4 bias = o.bias && there ? load_4(o.bias + c) : all_four(0.0F);
   float* const out = o.out + static_cast<std::size_t>(first_image) * (Plan::out.pixels() * pitch_out);
   RunningMoments moments[quad];
-  for_each_pixel<Plan>(shared, [&](int image, int row, int column, const float4& product) {
-    const int h = h0 + row, w = w0 + column;
-    if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) return;
-    const float4 v = sum(product, bias);
+#pragma unroll 2
+  for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_once) {
+    const int image = p / (t.height * t.width), h = h0 + p / t.width % t.height, w = w0 + p % t.width;
+    if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) continue;
+    const float4 v = sum(load_4(shared + p * t.result_pitch() + own_channel), bias);
     store_4(out + static_cast<std::size_t>(((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c), v);
     moments[0].add(v.x);
     moments[1].add(v.y);
     moments[2].add(v.z);
     moments[3].add(v.w);
-  });
+  }
   if (!o.statistics.mean) return;
   float* const sums = shared + t.result_size();
-  float* const own = sums + static_cast<int>(threadIdx.x) / (t.channels / quad) * 3 * t.channels + own_channel;
+  float* const own = sums + static_cast<int>(threadIdx.x) / in_pixel * 3 * t.channels + own_channel;
   store_4(own, all_four(static_cast<float>(moments[0].count)));
   store_4(own + t.channels, make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()));
   store_4(own + 2 * t.channels,

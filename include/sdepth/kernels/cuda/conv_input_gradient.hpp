@@ -79,7 +79,8 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
            Taps{down.count, down.first, across.count, across.first, -stride}, first_channel, shared);
 
   const Masking& m = o.masking;
-  const int own_channel = static_cast<int>(threadIdx.x) % (t.channels / quad) * quad, c = first_channel + own_channel;
+  constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
+  const int own_channel = static_cast<int>(threadIdx.x) % in_pixel * quad, c = first_channel + own_channel;
   const bool there = c < pitch_in;
   const bool computes_mask = m.source.relu && !m.source.finished;
   const bool needs_x = computes_mask || m.dz_normalised, needs_shortcut = (computes_mask && m.source.shortcut) || m.dz_normalised_shortcut;
@@ -89,7 +90,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
   float4 sum_dz = all_four(0.0F), sum_dz_x = all_four(0.0F), sum_dz_shortcut = all_four(0.0F);
   const std::size_t first = static_cast<std::size_t>(first_image) * (Plan::shape.in.pixels() * pitch_in);
   // Two pixels at a time, whose loads are under way together: out may be one of the tensors that are read, so the compiler could not move a load before a store.
-  constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel, at_a_time = 2;
+  constexpr int at_a_time = 2;
   for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_a_time * at_once) {
     bool inside[at_a_time];
     int at[at_a_time];  // from the tile's first image on
@@ -101,10 +102,12 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
       inside[j] = own < t.pixels() / t.idle && image < images && h < rows && w < columns && there;
       at[j] = inside[j] ? ((image * rows + h) * columns + w) * pitch_in + c : 0;
       dz[j] = load_4(shared + (inside[j] ? own : 0) * t.result_pitch() + own_channel);
-      x[j] = needs_x ? load_4(m.source.x + first + at[j]) : all_four(0.0F);
-      shortcut[j] = needs_shortcut ? load_4(m.source.shortcut + first + at[j]) : all_four(0.0F);
-      add[j] = m.add ? load_4(m.add + first + at[j]) : all_four(0.0F);
-      v[j] = m.source.relu && m.source.finished ? load_4(m.source.finished + first + at[j]) : all_four(1.0F);
+      // Nothing is read in the place of what is not there: another thread may be writing it.
+      const auto load = [&](bool wanted, const float* from) { return wanted && inside[j] ? load_4(from + first + at[j]) : all_four(0.0F); };
+      x[j] = load(needs_x, m.source.x);
+      shortcut[j] = load(needs_shortcut, m.source.shortcut);
+      add[j] = load(m.add != nullptr, m.add);
+      v[j] = load(m.source.relu && m.source.finished, m.source.finished);
     }
 #pragma unroll
     for (int j = 0; j < at_a_time; ++j) {
@@ -121,7 +124,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
   }
   if (!m.dz && !m.dz_normalised && !m.dz_normalised_shortcut) return;
   float* const sums = shared + t.result_size();
-  float* const own = sums + static_cast<int>(threadIdx.x) / (t.channels / quad) * 3 * t.channels + own_channel;
+  float* const own = sums + static_cast<int>(threadIdx.x) / in_pixel * 3 * t.channels + own_channel;
   store_4(own, sum_dz);
   store_4(own + t.channels, sum_dz_x);
   store_4(own + 2 * t.channels, sum_dz_shortcut);

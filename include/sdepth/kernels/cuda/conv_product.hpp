@@ -77,7 +77,7 @@ class Product {
   [[nodiscard]] __device__ static float dot(const float4& a, const float4& b, float c) {
     return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, fmaf(a.x, b.x, c))));
   }
-  float4 sums_[pixels] = {};
+  float4 sums_[static_cast<unsigned>(pixels)] = {};
 };
 
 /// The same on tensor cores: a warp has 16·pixel_blocks pixels × 8·channel_blocks channels. Its operands come from shared memory without bank conflicts, as
@@ -100,7 +100,7 @@ class Product<Plan, true> {
     for (int tap = 0; tap < taps; ++tap, from += t.band_pitch(), with += t.tap_size()) {
 #pragma unroll
       for (int k = 0; k < t.depth; k += 8) {
-        std::uint32_t b[channel_blocks][2];
+        std::uint32_t b[static_cast<unsigned>(channel_blocks)][2];
 #pragma unroll
         for (int j = 0; j < channel_blocks; ++j) {
           const float* const w = with + k * to_input_channel + 8 * j * to_output_channel;
@@ -139,7 +139,7 @@ class Product<Plan, true> {
   [[nodiscard]] __device__ static int warp() { return static_cast<int>(threadIdx.x) / warp_size; }
   [[nodiscard]] __device__ static int first_pixel() { return warp() % warps_down * 16 * pixel_blocks; }
   [[nodiscard]] __device__ static int first_channel() { return warp() / warps_down * 8 * channel_blocks; }
-  float sums_[pixel_blocks][channel_blocks][4] = {};
+  float sums_[static_cast<unsigned>(pixel_blocks)][static_cast<unsigned>(channel_blocks)][4] = {};
 };
 
 /// Computes a tile and leaves it in shared memory, [pixels][result_pitch], for all threads to read.
@@ -188,18 +188,6 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
   }
   product.store(shared);
   __syncthreads();
-}
-
-/// Calls body(p, row, column, image, v) for a thread's pixels of a finished tile: v are its 4 channels from Plan::tile.channels'
-/// threadIdx.x % (channels / 4) · 4 on, so that neighbouring threads read and write neighbouring groups of 16 bytes.
-template <class Plan, class Body>
-__device__ inline void for_each_pixel(const float* result, const Body& body) {
-  constexpr ConvTile t = Plan::tile;
-  constexpr int columns = t.channels / quad, rows = ConvTile::threads / columns;
-  const int c = static_cast<int>(threadIdx.x) % columns * quad;
-#pragma unroll 2
-  for (int p = static_cast<int>(threadIdx.x) / columns; p < t.pixels() / t.idle; p += rows)
-    body(p / (t.height * t.width), p / t.width % t.height, p % t.width, load_4(result + p * t.result_pitch() + c));
 }
 
 }  // namespace sdepth::cuda
