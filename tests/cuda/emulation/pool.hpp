@@ -60,7 +60,8 @@ class Pool {
     ++team.members;
     threads_.emplace_back([this, number, &team, round = team.round.load()]() mutable {
       while (true) {
-        while (team.round.load(std::memory_order_acquire) == round) sleep(team.round, round);
+        while (team.round.load(std::memory_order_relaxed) == round) sleep(team.round, round);
+        static_cast<void>(team.round.load(std::memory_order_acquire));
         ++round;
         const auto body = body_.load(std::memory_order_relaxed);
         if (!body) return;
