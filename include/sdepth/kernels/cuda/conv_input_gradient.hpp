@@ -48,7 +48,7 @@ struct TapsOfClass {
 };
 [[nodiscard]] __device__ constexpr TapsOfClass taps_of_class(int p, int kernel, int stride, int padding) {
   const int smallest = (p + padding) % stride, count = smallest < kernel ? (kernel - smallest + stride - 1) / stride : 0;
-  return {count, smallest + stride * (count - 1), (p + padding - smallest) / stride - (count - 1)};
+  return {count, smallest + stride * (count - 1), (p + padding) / stride - (count - 1)};
 }
 
 struct ConvInputGradientOperands {
