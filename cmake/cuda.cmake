@@ -7,6 +7,7 @@ include(CheckLanguage)
 # Real code for each, so that the report on registers and memory is about what runs: Turing, Ampere, Hopper, and the two Blackwells.
 set(sdepth_cuda_architectures 75-real 80-real 90-real 100-real 120-real)
 
+set(sdepth_cuda_asked_for "${CMAKE_CUDA_ARCHITECTURES}")  # by whoever configures; empty: nothing
 set(sdepth_has_cuda FALSE)
 set(sdepth_cuda_missing "")  # why not, for the one line below
 if("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize")
@@ -70,3 +71,20 @@ function(sdepth_own_cuda_target target)
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${sdepth_cuda_flags}>" "$<$<COMPILE_LANGUAGE:CXX>:${sdepth_warnings}>")
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CUDA_EXTENSIONS OFF CUDA_ARCHITECTURES "${sdepth_cuda_architectures}")
 endfunction()
+
+# What is large is compiled for the machine's own GPU, or where there is none for 8.0 alone, which a later GPU's driver translates: nvcc takes a minute for each
+# architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources and examples/08.
+set(sdepth_cuda_own_architecture 80)
+set(sdepth_cuda_tests_architecture 80-virtual)  # PTX alone: without a GPU the tests are compiled, but do not run
+find_program(SDEPTH_NVIDIA_SMI nvidia-smi DOC "Tells whether this machine has a GPU")
+mark_as_advanced(SDEPTH_NVIDIA_SMI)
+if(sdepth_has_cuda AND SDEPTH_NVIDIA_SMI)
+  execute_process(COMMAND ${SDEPTH_NVIDIA_SMI} -L OUTPUT_VARIABLE gpus ERROR_QUIET)
+  if(gpus MATCHES "GPU 0")
+    set(sdepth_cuda_own_architecture native)
+    set(sdepth_cuda_tests_architecture native)
+  endif()
+endif()
+if(sdepth_cuda_asked_for)
+  set(sdepth_cuda_own_architecture ${sdepth_cuda_asked_for})
+endif()
