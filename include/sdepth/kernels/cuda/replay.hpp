@@ -36,7 +36,9 @@ class Launch {
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
     static_assert(std::is_trivially_copyable_v<Operands> && alignof(Operands) <= alignof(Unit),
                   "a kernel's operands are a plain structure");
-    std::memcpy(operands_.data(), &operands, sizeof operands);
+    Operands own = operands;
+    clear_padding(own);
+    std::memcpy(operands_.data(), &own, sizeof own);
     run_ = [](const Launch& launch, cudaStream_t stream) {
       const Grid& g = launch.grid_;
       void* arguments[] = {launch.arguments()};
@@ -75,6 +77,15 @@ class Launch {
     std::byte bytes[sizeof(Unit)];
     friend bool operator==(const Storage&, const Storage&) = default;
   };
+  /// Bytes between members, which would make equal operands look different; where the compiler cannot, a node is changed that need not be.
+  template <class Operands>
+  static void clear_padding([[maybe_unused]] Operands& operands) noexcept {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&operands);
+#endif
+#endif
+  }
   [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
 
   StageName stage_;
