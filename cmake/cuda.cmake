@@ -10,7 +10,9 @@ set(sdepth_cuda_architectures 75-real 80-real 90-real 100-real 120-real)
 set(sdepth_cuda_asked_for "${CMAKE_CUDA_ARCHITECTURES}")  # by whoever configures; empty: nothing
 set(sdepth_has_cuda FALSE)
 set(sdepth_cuda_missing "")  # why not, for the one line below
-if("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize")
+if(CMAKE_TOOLCHAIN_FILE MATCHES "clang[.]cmake$")
+  set(sdepth_cuda_missing "that is for the builds by g++")
+elseif("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize")
   set(sdepth_cuda_missing "this build has sanitizers")  # which would see the emulated kernels, but not what nvcc compiles
 else()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
@@ -74,6 +76,7 @@ endfunction()
 
 # What is large is compiled for the machine's own GPU, or where there is none for 8.0 alone, which a later GPU's driver translates: nvcc takes a minute for each
 # architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources and examples/08.
+set(sdepth_has_gpu FALSE)
 set(sdepth_cuda_own_architecture 80)
 set(sdepth_cuda_tests_architecture 80-virtual)  # PTX alone: without a GPU the tests are compiled, but do not run
 find_program(SDEPTH_NVIDIA_SMI nvidia-smi DOC "Tells whether this machine has a GPU")
@@ -81,6 +84,7 @@ mark_as_advanced(SDEPTH_NVIDIA_SMI)
 if(sdepth_has_cuda AND SDEPTH_NVIDIA_SMI)
   execute_process(COMMAND ${SDEPTH_NVIDIA_SMI} -L OUTPUT_VARIABLE gpus ERROR_QUIET)
   if(gpus MATCHES "GPU 0")
+    set(sdepth_has_gpu TRUE)
     set(sdepth_cuda_own_architecture native)
     set(sdepth_cuda_tests_architecture native)
   endif()
