@@ -14,7 +14,7 @@
 namespace sdepth {
 
 /// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on their way.
-template <class T, template <class> class Memory = Buffer>
+template <class T, class Memory = Buffer<T>>
 class Slots {
  public:
   Slots() = default;
@@ -32,7 +32,7 @@ class Slots {
   }
   /// Gives a slot back; memory from elsewhere (the network's input) is left alone.
   void release(const T* slot) {
-    for (Memory<T>& mine : all_)
+    for (Memory& mine : all_)
       if (mine.data() == slot) free_.push_back(mine.data());
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return all_.size() * size_ * sizeof(T); }
@@ -44,7 +44,7 @@ class Slots {
 
  private:
   std::size_t size_ = 0;
-  std::vector<Memory<T>> all_;
+  std::vector<Memory> all_;
   std::vector<T*> free_;
 };
 
@@ -127,7 +127,7 @@ struct Pass {
   typename Backend::Space& space;
   typename Backend::ActivationArena& activations;  // kept until the backward pass
   typename Backend::ActivationArena& norms;        // per-channel numbers of the norms
-  Slots<T, Backend::template Memory>& slots;
+  Slots<T, typename Backend::template Memory<T>>& slots;
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;

@@ -153,7 +153,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   std::unique_ptr<typename Backend::Space> space_;
   typename Backend::ActivationArena activations_;
   typename Backend::ActivationArena norms_;
-  Slots<T, Backend::template Memory> slots_;
+  Slots<T, typename Backend::template Memory<T>> slots_;
   typename Backend::template Memory<T> input_;
   std::unique_ptr<typename Stages::Record> records_;
   Value<T> last_;
