@@ -1,19 +1,9 @@
 // Pools and parameter-free shortcuts on the device against the reference.
+#include "../kernels/pool_cases.hpp"
 #include "points.hpp"
 
 namespace sdepth::test {
 namespace {
-
-template <class B, PoolShape S>
-[[nodiscard]] Results run_pool(int batch, const std::vector<float>& numbers) {
-  const std::size_t out_pixels = static_cast<std::size_t>(batch) * S.out().pixels(), channels = static_cast<std::size_t>(S.in.channels);
-  Packed<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels), dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
-  Packed<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
-  typename B::Space space(1);
-  B::template pool_forward<S>(space, batch, in.data(), out.data());
-  B::template pool_backward<S>(space, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr, dx.data());
-  return {{"out", out.dense()}, {"dx", dx.dense()}};
-}
 
 template <PoolShape S>
 void check_pool(int batch) {
@@ -40,17 +30,6 @@ TEST_CASE("cuda: pools agree with the reference, maxima with ties too") {
   check_pool<PoolShape{{3, 8, 8}, PoolKind::maximum, 2, 2, 3, 0}>(1);  // numbers that no window contains
 }
 
-template <class B, ShortcutShape S>
-[[nodiscard]] Results run_shortcut(int batch) {
-  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
-                    out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  Packed<B> in(random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels), out(out_pixels, S.channels_out);
-  Packed<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
-  typename B::Space space(1);
-  B::template shortcut_forward<S>(space, batch, in.data(), out.data());
-  B::template shortcut_backward<S>(space, batch, dy.data(), dx.data());
-  return {{"out", out.dense()}, {"dx", dx.dense()}};
-}
 template <ShortcutShape S>
 void check_shortcut(int batch) {
   check_close(run_shortcut<CudaPoints, S>(batch), run_shortcut<Reference, S>(batch), 1e-6);

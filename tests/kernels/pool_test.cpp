@@ -1,19 +1,8 @@
 // Pools and parameter-free shortcuts on every backend against the reference.
-#include "backends.hpp"
+#include "pool_cases.hpp"
 
 namespace sdepth::test {
 namespace {
-
-template <class B, PoolShape S>
-[[nodiscard]] Results run_pool(int batch, const std::vector<float>& numbers) {
-  const std::size_t out_pixels = static_cast<std::size_t>(batch) * S.out().pixels(), channels = static_cast<std::size_t>(S.in.channels);
-  Packed<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels), dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
-  Packed<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
-  typename B::Space space(2);
-  B::template pool_forward<S>(space, batch, in.data(), out.data());
-  B::template pool_backward<S>(space, batch, dy.data(), in.data(), dx.data());
-  return {{"out", out.dense()}, {"dx", dx.dense()}};
-}
 
 template <class B, PoolShape S>
 void check_pool(int batch) {
@@ -33,18 +22,6 @@ TEST_CASE_TEMPLATE_DEFINE("pools agree with the reference, maxima with ties too"
   check_pool<B, PoolShape{{3, 5, 4}, PoolKind::maximum, 5, 4, 1, 0}>(1);
 }
 TEST_CASE_TEMPLATE_APPLY(pools, Backends);
-
-template <class B, ShortcutShape S>
-[[nodiscard]] Results run_shortcut(int batch) {
-  const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
-                    out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  Packed<B> in(random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels), out(out_pixels, S.channels_out);
-  Packed<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
-  typename B::Space space(2);
-  B::template shortcut_forward<S>(space, batch, in.data(), out.data());
-  B::template shortcut_backward<S>(space, batch, dy.data(), dx.data());
-  return {{"out", out.dense()}, {"dx", dx.dense()}};
-}
 
 TEST_CASE_TEMPLATE_DEFINE("shortcuts pool, add zero channels, and agree with the reference", B, shortcuts) {
   check_close(run_shortcut<B, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), run_shortcut<Reference, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2),

@@ -59,8 +59,6 @@ class StepGates {
   [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(open_.size() * per_block_); }
   /// Whether each block runs for any image, [residual blocks].
   [[nodiscard]] std::span<const std::uint8_t> open_blocks() const noexcept { return open_; }
-  /// Whether the block runs for any image.
-  [[nodiscard]] bool open(int block) const noexcept { return open_[static_cast<std::size_t>(block)] != 0; }
   [[nodiscard]] int blocks_run() const noexcept { return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})); }
   /// Residual branches over images.
   [[nodiscard]] std::int64_t branches_run() const noexcept { return branches_run_; }
