@@ -32,7 +32,7 @@ struct Range {
 /// Calls body(index, thread) for index in [0, count), each exactly once, on up to `threads` threads; thread < threads.
 /// The body must not throw. Indices are handed out as threads become free, so nothing may depend on which thread runs which.
 template <class Body>
-void parallel_for(int count, int threads, Body&& body) {
+void parallel_for(int count, [[maybe_unused]] int threads, Body&& body) {
 #if defined(_OPENMP)
   if (threads > 1 && count > 1) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
