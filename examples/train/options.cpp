@@ -47,7 +47,8 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("batch", o.batch, "images per step; an epoch's last step may have fewer", at_least_one);
   visit("lr", o.learning_rate, "learning rate", not_negative);
   visit("lr-drop", o.drops, "fractions of the run at which the rate falls to a tenth, rising; 1: never (svhn: 0.6,0.7)");
-  visit("warm-up", o.warm_up, "epochs at a tenth of the rate first (resnet1202 without --lr: 10)", at_least_zero);
+  visit("warm-up", o.warm_up, "epochs at a tenth of the rate first (resnet1202 without --lr: 10; short runs of resnet110 need 1)",
+        at_least_zero);
   visit("momentum", o.momentum, "momentum of SGD", CLI::Range(0.0, 0.999999));
   visit("weight-decay", o.weight_decay, "weight decay, on every parameter", not_negative);
   visit("nesterov", o.nesterov, "Nesterov's momentum, or the plain one");

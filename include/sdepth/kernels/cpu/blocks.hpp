@@ -154,9 +154,10 @@ struct Pixels {
   int d_column = 0;
 };
 
-/// total[i·TotalRow + lanes] += Σ_pixels x[pixel][i] · d[pixel][lanes], i < scalars. The total is read at the end: the first multiply-adds need not wait for it.
+/// total[i·TotalRow + lanes] = Σ_pixels x[pixel][i] · d[pixel][lanes], i < scalars, added to what is there where `add`. That is read at the end: the first
+/// multiply-adds need not wait for it.
 template <class Arch, OuterBlock B, Pixels P, int TotalRow>
-void outer_block(const float* x, const float* d, int rows, float* total) {
+void outer_block(const float* x, const float* d, int rows, float* total, bool add) {
   constexpr auto vectors = static_cast<std::size_t>(B.vectors);
   Vector<Arch> sum[static_cast<std::size_t>(B.scalars)][vectors];
   SDEPTH_UNROLL(32)
@@ -186,25 +187,25 @@ void outer_block(const float* x, const float* d, int rows, float* total) {
     SDEPTH_UNROLL(4)
     for (int v = 0; v < B.vectors; ++v) {
       float* to = total + i * TotalRow + v * lanes<Arch>;
-      store<Arch>(to, load<Arch>(to) + sum[i][v]);
+      store<Arch>(to, add ? load<Arch>(to) + sum[i][v] : sum[i][v]);
     }
   }
 }
 
 /// outer_block for all of `Count` consecutive input channels and `Width` vectors of output channels.
 template <class Arch, int Count, int Width, Pixels P, int TotalRow, OuterBlock B = choose_outer_block<Arch>(Count, Width)>
-void outer_product(const float* x, const float* d, int rows, float* total) {
+void outer_product(const float* x, const float* d, int rows, float* total, bool add) {
   if constexpr (Width > B.vectors && Width % B.vectors != 0) {  // what is left over: once the whole blocks, once the rest
     constexpr int whole = Width - Width % B.vectors;
-    outer_product<Arch, Count, whole, P, TotalRow, B>(x, d, rows, total);
+    outer_product<Arch, Count, whole, P, TotalRow, B>(x, d, rows, total, add);
     outer_product<Arch, Count, Width % B.vectors, P, TotalRow, OuterBlock{B.scalars, Width % B.vectors}>(x, d + whole * lanes<Arch>, rows,
-                                                                                                         total + whole * lanes<Arch>);
+                                                                                                         total + whole * lanes<Arch>, add);
   } else {
     for (int v = 0; v < Width * lanes<Arch>; v += B.vectors * lanes<Arch>) {
       int i = 0;
-      for (; i + B.scalars <= Count; i += B.scalars) outer_block<Arch, B, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v);
+      for (; i + B.scalars <= Count; i += B.scalars) outer_block<Arch, B, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v, add);
       if constexpr (Count % B.scalars != 0)
-        outer_block<Arch, OuterBlock{Count % B.scalars, B.vectors}, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v);
+        outer_block<Arch, OuterBlock{Count % B.scalars, B.vectors}, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v, add);
     }
   }
 }

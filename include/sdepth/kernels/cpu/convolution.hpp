@@ -22,6 +22,17 @@ namespace sdepth::cpu {
 /// Parts that a batch is cut into: no part is empty, and their number depends on the batch alone.
 [[nodiscard]] constexpr int parts_of(int batch, int parts) noexcept { return std::min(batch, parts); }
 
+/// Goes through a part of the batch in groups of at most `size` images: body(group, next), `next` being the images that the thread will read after them.
+/// Behind the part's end that is a guess, the beginning of the part which is its turn if `threads` threads take turns; a wrong one costs a few loads.
+template <class Body>
+void for_each_group(int batch, int parts, int part, int threads, int size, const Body& body) {
+  const Range mine = part_of(batch, parts, part);
+  const Range later = part + threads < parts ? part_of(batch, parts, part + threads) : Range{};
+  const auto group_of = [size](int first, const Range& range) { return Range{first, std::min(first + size, range.last)}; };
+  for (int n = mine.first; n < mine.last; n += size)
+    body(group_of(n, mine), n + size < mine.last ? group_of(n + size, mine) : group_of(later.first, later));
+}
+
 /// Hands out pieces of a block of memory, each on a cache line.
 class Pieces {
  public:
@@ -69,29 +80,30 @@ void clear_halos(int images, float* scratch) {
 [[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
 
 template <class Arch, ConvShape S, class Kernel>
-void forward_group(const Source<float>& source, int n, int images, int end, const float* weights, const float* bias, float* scratch,
-                   float* work, float* out, Moments* moments) {
+void forward_group(const Source<float>& source, const Range& group, const Range& next, const float* weights, const float* bias,
+                   float* scratch, float* work, float* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Ahead ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
-  const int next = n + images;
-  for (int g = next; g < std::min(next + Kernel::images, end); ++g) {
-    const Source<float> wanted = source.of_image(g, in_image);
+  for (int n = next.first; n < next.last; ++n) {
+    const Source<float> wanted = source.of_image(n, in_image);
     for (const float* tensor : {wanted.x, wanted.shortcut, static_cast<const float*>(wanted.finished)}) ahead.want(tensor, in_image);
-    ahead.want(out + static_cast<std::size_t>(g) * shape.size(), shape.size());
+    ahead.want(out + static_cast<std::size_t>(n) * shape.size(), shape.size());
   }
   int filled = 0;
   const auto fill = [&](int rows) {
-    for (int g = 0; g < images; ++g)
-      fill_source<Arch, Kernel::scratch, !S.network_input>(source.of_image(n + g, in_image), filled, rows,
+    for (int g = 0; g < group.size(); ++g)
+      fill_source<Arch, Kernel::scratch, !S.network_input>(source.of_image(group.first + g, in_image), filled, rows,
                                                            scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
-  const auto sinks = [&](int g) { return ForwardSink<Arch, shape>(out + static_cast<std::size_t>(n + g) * shape.size(), bias, moments); };
+  const auto sinks = [&](int g) {
+    return ForwardSink<Arch, shape>(out + static_cast<std::size_t>(group.first + g) * shape.size(), bias, moments);
+  };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
     const int count = std::min(Kernel::rows, shape.height - row);
     fill(std::max(filled, Kernel::needed(row + count)));
-    Kernel::run(scratch, images, row, count, weights, work, ahead, sinks);
+    Kernel::run(scratch, group.size(), row, count, weights, work, ahead, sinks);
   }
   fill(S.in.height);  // rows that no tap reads may still be wanted in source.finished
 }
@@ -115,10 +127,10 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
     float* scratch = space.of_thread(thread);
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
-    const Range range = part_of(batch, parts, part);
-    for (int n = range.first; n < range.last; n += Kernel::images)
-      forward_group<Arch, S, Kernel>(source, n, std::min(Kernel::images, range.last - n), range.last, prepared, bias, scratch,
-                                     scratch + scratch_size, out, statistics.mean ? &mine : nullptr);
+    for_each_group(batch, parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
+      forward_group<Arch, S, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size, out,
+                                     statistics.mean ? &mine : nullptr);
+    });
   });
   if (statistics.mean)
     moments.merge(
@@ -180,12 +192,12 @@ struct ConvBackward {
       float* own_sums = WeightKernel::own_sums_size ? memory + v_size + d_size : total;
       clear_halos<v_scratch>(group, memory);
       clear_halos<d_scratch>(group, memory + v_size);
-      if (weight_gradient)
-        std::fill_n(own_sums, WeightKernel::own_sums_size ? WeightKernel::own_sums_size : WeightKernel::total_size, 0.0F);
-      const Range range = part_of(batch, parts, part);
-      for (int n = range.first; n < range.last; n += group)
-        run_group(operands, n, range.last, memory, own_sums, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
+      bool begun = false;  // the part's weight gradient
+      for_each_group(batch, parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
+        run_group(operands, images, next, memory, own_sums, begun, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
                   sums_of_parts.of(part));
+        begun = true;
+      });
       if (weight_gradient) WeightKernel::finish_part(own_sums, total);
     });
     if (weight_gradient) merge_totals(space.threads(), totals, parts, weight_gradient);
@@ -198,12 +210,13 @@ struct ConvBackward {
   }
 
  private:
-  /// Images from n on, of a part that ends at `end`.
-  static void run_group(const Operands& o, int n, int end, float* memory, float* own_sums, float* bias_sum, const PartialSums& sums) {
+  /// One group of images; `begun`: own_sums holds the weight gradient of others.
+  static void run_group(const Operands& o, const Range& range, const Range& next, float* memory, float* own_sums, bool begun,
+                        float* bias_sum, const PartialSums& sums) {
     float* v = memory;
     float* d = memory + v_size;
     float* work = memory + v_size + d_size + own_sums_size;
-    const int images = std::min(group, end - n);
+    const int n = range.first, images = range.size();
     for (int g = 0; g < images; ++g) {
       const Source<float> source = o.source.of_image(n + g, in_image);
       if (needs_v(o, source))
@@ -213,7 +226,7 @@ struct ConvBackward {
                                      bias_sum);
       clear_sums(o.source, n + g, in.channels);
     }
-    Ahead ahead = next_group(o, n + images, end);
+    Ahead ahead = wanted_by(o, next);
     if constexpr (!S.network_input) {
       const auto sinks = [&](int g) {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
@@ -225,13 +238,13 @@ struct ConvBackward {
         InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work, ahead, sinks);
     }
     for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
-      WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, work, ahead);
+      WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, begun || row > 0, work, ahead);
   }
   [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept { return o.weight_gradient || source.relu; }
-  [[nodiscard]] static Ahead next_group(const Operands& o, int next, int end) {
+  [[nodiscard]] static Ahead wanted_by(const Operands& o, const Range& next) {
     Ahead ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
                 (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
-    for (int n = next; n < std::min(next + group, end); ++n) {
+    for (int n = next.first; n < next.last; ++n) {
       const Gradient<float> gradient = o.gradient.of_image(n, out_image.size());
       ahead.want(gradient.dy, out_image.size());
       if (gradient.norm) ahead.want(gradient.x, out_image.size());

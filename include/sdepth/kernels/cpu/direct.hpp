@@ -10,7 +10,7 @@
 //   needed(row)           how many rows of the operand must be in scratch before output rows up to `row` can be made
 //   run(...)              output rows [row, row + count) of each image g, to sinks(g)
 // A weight gradient's kernel adds up sums instead: in memory of the part (total_size floats), or, where own_sums_size is not 0, in the thread's, which
-// finish_part turns into the part's total.
+// finish_part turns into the part's total; the part's first call (add false) overwrites what is there.
 #pragma once
 
 #include <algorithm>
@@ -229,7 +229,7 @@ struct DirectWeightGradient {
   static constexpr bool merge = V.image.channels == S.in.channels;  // neighbouring taps are then one run of channels
   static constexpr int steps = S.kernel * (merge ? 1 : S.kernel);
 
-  static void run(const float* v, const float* d, int, int row, int count, float* total, float*, Ahead& ahead) {
+  static void run(const float* v, const float* d, int, int row, int count, float* total, bool add, float*, Ahead& ahead) {
     constexpr int channels = V.image.channels;
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);
     constexpr Pixels pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
@@ -239,7 +239,7 @@ struct DirectWeightGradient {
         ahead.step();
         outer_product<Arch, length, out.channels / lanes<Arch>, pixels, out.channels>(
             v + (row * S.stride + kh) * V.row() + kw * channels, gradient, count,
-            total + (kh * S.kernel + kw) * S.in.channels * out.channels);
+            total + (kh * S.kernel + kw) * S.in.channels * out.channels, add);
       }
   }
   static void finish_part(const float*, float*) {}

@@ -60,9 +60,8 @@ void linear_backward(Workspace<float>& space, int batch, const float* dy, const 
   float* transposed = space.shared();  // [features][inputs, padding included]
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
-    std::fill_n(gradient, S.in.channels * Layout::features, 0.0F);
     constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
-    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(in + pixel * Layout::channels, dy, batch, gradient);
+    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(in + pixel * Layout::channels, dy, batch, gradient, false);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     for (int f = 0; f < S.features; ++f)
       for (int c = 0; c < Layout::channels; ++c)

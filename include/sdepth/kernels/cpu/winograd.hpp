@@ -203,7 +203,7 @@ struct WinogradWeightGradient {
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
   static constexpr int steps = winograd_positions;
 
-  static void run(const float* v, const float* d, int group, int row, int, float* sums, float* work, Ahead& ahead) {
+  static void run(const float* v, const float* d, int group, int row, int, float* sums, bool add, float* work, Ahead& ahead) {
     float* m = work + winograd_positions * v_plane;
     constexpr Tiling v_tiling{V.row(), V.image.channels, tile_rows, tile_columns, v_plane};
     constexpr Tiling d_tiling{D.row(), D.image.channels, tile_rows, tile_columns, m_plane};
@@ -218,9 +218,10 @@ struct WinogradWeightGradient {
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
       if (group == images)
-        outer_product<Arch, S.in.channels, vectors, all, out.channels>(work + k * v_plane, m + k * m_plane, 1, sums + k * u_plane);
+        outer_product<Arch, S.in.channels, vectors, all, out.channels>(work + k * v_plane, m + k * m_plane, 1, sums + k * u_plane, add);
       else
-        outer_product<Arch, S.in.channels, vectors, image, out.channels>(work + k * v_plane, m + k * m_plane, group, sums + k * u_plane);
+        outer_product<Arch, S.in.channels, vectors, image, out.channels>(work + k * v_plane, m + k * m_plane, group, sums + k * u_plane,
+                                                                         add);
     }
   }
   /// total[tap] = Gᵀ dU G.
