@@ -48,7 +48,7 @@ def length_text(experiment, states):
         return f"The whole of {experiment.schedule}, {experiment.epochs} epochs."
     text = f"**{lengths} of {experiment.epochs} epochs of {experiment.schedule}**; the learning rate drops at the same fractions of the run."
     if experiment.short_warm_up:
-        text += f" So short a run begins with {experiment.short_warm_up} epoch{'s'[:experiment.short_warm_up > 1]} at a tenth of it."
+        text += f" So short a run begins at a tenth of it (`--warm-up {experiment.short_warm_up}`)."
     if any(variant.paper is not None for variant in experiment.variants):
         text += " The paper's errors are those of the whole schedule: so short a run cannot show them, only which network is ahead when it ends."
     return text
