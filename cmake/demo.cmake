@@ -85,5 +85,5 @@ Weights, readable from PyTorch:         ${repository}/${out}/model.safetensors
 
 What to try next:
   the same without skipping:          build/release/examples/train ${data} --model resnet20 --schedule none --epochs ${epochs} --out build/demo-all
-  54 blocks, where skipping pays:     build/release/examples/train ${data} --model resnet110 --epochs ${epochs} --out build/demo-110
+  54 blocks, where skipping pays:     build/release/examples/train ${data} --model resnet110 --epochs ${epochs} --warm-up 1 --out build/demo-110
   every option:                       build/release/examples/train --help")
