@@ -1,5 +1,40 @@
-// The library's macros, all of them: what a compiler must be told and C++ cannot say.
+// The library's macros, all of them: what a compiler must be told and C++ cannot say. Every header includes this one, directly or not.
 #pragma once
+
+/// The inline namespace that everything stands in, named after the instructions that this translation unit may use. Without it, the same inline function compiled
+/// for two processors would be one symbol, of which the linker keeps either: an old processor would be given a newer one's instructions.
+/// Features that all processors with a named one have (FMA's BMI2 and F16C, say) are not in the name.
+#if defined(__AVX512VBMI2__)
+#define SDEPTH_ISA avx512_vbmi2
+#elif defined(__AVX512VL__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
+#define SDEPTH_ISA avx512
+#elif defined(__AVX512F__)
+#define SDEPTH_ISA avx512f
+#elif defined(__AVX2__) && defined(__FMA__)
+#define SDEPTH_ISA avx2_fma
+#elif defined(__AVX2__)
+#define SDEPTH_ISA avx2
+#elif defined(__AVX__) && defined(__FMA__)
+#define SDEPTH_ISA avx_fma
+#elif defined(__AVX__)
+#define SDEPTH_ISA avx
+#elif defined(__SSE4_2__)
+#define SDEPTH_ISA sse4_2
+#elif defined(__SSE4_1__)
+#define SDEPTH_ISA sse4_1
+#elif defined(__SSSE3__)
+#define SDEPTH_ISA ssse3
+#elif defined(__SSE3__)
+#define SDEPTH_ISA sse3
+#elif defined(__SSE2__)
+#define SDEPTH_ISA sse2
+#elif defined(__ARM_FEATURE_SVE)
+#define SDEPTH_ISA sve
+#elif defined(__ARM_NEON)
+#define SDEPTH_ISA neon
+#else
+#define SDEPTH_ISA scalar
+#endif
 
 /// Unrolls the following loop n times; kernels use it for loops over register blocks, whose counts are compile-time constants.
 #if defined(__clang__)

@@ -4,7 +4,9 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Bad input, a full disk, a number out of range: what() is one sentence meant to be printed as it is.
 struct Error : std::runtime_error {
@@ -19,4 +21,4 @@ template <class... Parts>
   throw Error(sentence.str());
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -14,7 +14,7 @@
 
 #include <sdepth/core/error.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A cache line, and the width of the widest vector (AVX-512).
 inline constexpr std::size_t alignment = 64;
@@ -131,4 +131,4 @@ class Arena {
   std::size_t used_ = 0;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

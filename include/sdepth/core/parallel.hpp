@@ -5,7 +5,9 @@
 #include <omp.h>
 #endif
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Images [first, last) of a batch.
 struct Range {
@@ -43,4 +45,4 @@ void parallel_for(int count, [[maybe_unused]] int threads, Body&& body) {
   for (int index = 0; index < count; ++index) body(index, 0);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <numbers>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Ten rounds of Philox 4x32. Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
@@ -42,4 +44,4 @@ enum class Purpose : std::uint32_t { gate, shuffle, augment, initialise, synthet
   return std::sqrt(-2.0 * std::log(1.0 - uniform(a))) * std::cos(2.0 * std::numbers::pi * uniform(b));
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Channels, height and width of one image's activations; the batch is not part of it.
 struct Shape {
@@ -19,4 +21,4 @@ struct Shape {
 /// n rounded up to a multiple of m.
 [[nodiscard]] constexpr int round_up(int n, int m) noexcept { return (n + m - 1) / m * m; }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

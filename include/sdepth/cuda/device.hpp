@@ -9,7 +9,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cuda/check.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 struct CudaDevice {
   std::string name;
@@ -34,4 +34,4 @@ struct CudaDevice {
   return device;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

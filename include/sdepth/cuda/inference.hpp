@@ -15,7 +15,7 @@
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/inference.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Logits for images, from weights that several of these may share; see run/inference.hpp for the CPU's, whose functions it has.
 ///
@@ -62,4 +62,4 @@ class Inference<Net, Cuda<P>> {
   std::vector<double> scales_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -11,7 +11,7 @@
 #include <sdepth/core/philox.hpp>
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The largest shift in pixels, in x and in y.
 inline constexpr int max_shift = 4;
@@ -53,4 +53,4 @@ inline void augment(const float* from, Shape shape, Augmentation change, float* 
   }
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -15,7 +15,7 @@
 #include <sdepth/data/svhn.hpp>
 #include <sdepth/data/synthetic.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The names that load_data_set() knows, for a program's help text.
 inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist", "mnist", "cifar10", "cifar100", "svhn", "synthetic"};
@@ -88,4 +88,4 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
        "say where it is with --data-dir, or go on without files with --data synthetic");
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -15,7 +15,7 @@
 #include <sdepth/data/files.hpp>
 #include <sdepth/data/image_set.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Which of CIFAR-100's two labels: 100 classes, or the 20 groups that they form.
 enum class CifarLabel { fine, coarse };
@@ -95,4 +95,4 @@ inline void append_cifar_file(ImageSet& set, const std::filesystem::path& path, 
   return data;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

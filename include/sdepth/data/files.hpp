@@ -18,7 +18,7 @@
 
 #include <sdepth/core/error.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// 30730000 → "30,730,000".
 [[nodiscard]] inline std::string grouped(std::uintmax_t number) {
@@ -91,4 +91,4 @@ class UnpackedFile {
   std::unique_ptr<gzFile_s, Close> file_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

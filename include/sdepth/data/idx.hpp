@@ -16,7 +16,7 @@
 #include <sdepth/data/files.hpp>
 #include <sdepth/data/image_set.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// One IDX file of bytes with the given number of dimensions.
 struct IdxArray {
@@ -105,4 +105,4 @@ struct IdxArray {
   return data;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

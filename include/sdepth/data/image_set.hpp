@@ -11,7 +11,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Labelled pictures of one shape, in the order of their files.
 struct ImageSet {
@@ -74,4 +74,4 @@ inline void planes_to_pixels(const std::uint8_t* planes, Shape shape, std::uint8
     for (std::size_t i = 0; i < shape.pixels(); ++i) to[i * channels + c] = planes[c * shape.pixels() + i];
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

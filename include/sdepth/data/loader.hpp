@@ -17,7 +17,7 @@
 #include <sdepth/data/normalize.hpp>
 #include <sdepth/data/order.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Pictures ready for the network.
 struct Batch {
@@ -168,4 +168,4 @@ class Loader {
   int end_ = 0;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -21,7 +21,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/data/files.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Calls `on_array` for each array of bytes of a file; the values are read in pieces, in the order of the file (column-major).
 class MatFile {
@@ -216,4 +216,4 @@ class MatFile {
   std::unique_ptr<z_stream, End> open_stream_;  // ends stream_, and points to it: a MatFile neither moves nor copies
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -12,7 +12,7 @@
 #include <sdepth/core/shape.hpp>
 #include <sdepth/data/image_set.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// (byte − mean) / scale, with a mean for each position of a picture, and one scale.
 class Normalization {
@@ -89,4 +89,4 @@ class Normalization {
   float scale_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

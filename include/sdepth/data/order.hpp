@@ -9,7 +9,7 @@
 #include <sdepth/core/philox.hpp>
 #include <sdepth/data/random_stream.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Writes the records 0 … count − 1 in the order of epoch `epoch` to `order`: a Fisher–Yates shuffle, every order equally likely.
 inline void shuffled_order(std::vector<int>& order, int count, std::uint64_t seed, int epoch) {
@@ -19,4 +19,4 @@ inline void shuffled_order(std::vector<int>& order, int count, std::uint64_t see
   for (std::size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[random.below(static_cast<std::uint32_t>(left))]);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -7,7 +7,7 @@
 
 #include <sdepth/core/philox.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Successive 32-bit words of one stream: (seed, purpose, major), read from its first word on.
 class RandomStream {
@@ -42,4 +42,4 @@ class RandomStream {
   std::array<std::uint32_t, 4> words_{};
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -15,7 +15,7 @@
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/mat_file.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Whether the 531,131 easier pictures of extra_32x32.mat, if the file is there, join the training set, as in the paper.
 enum class SvhnExtra { if_present, never };
@@ -95,4 +95,4 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
   return data;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -17,7 +17,7 @@
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/random_stream.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Which of a data set's two parts a synthetic picture belongs to; each has pictures of its own.
 enum class Part : std::uint32_t { train, test };
@@ -104,4 +104,4 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
   return {draw(Part::train, train, "training set"), draw(Part::test, test, "test set")};
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

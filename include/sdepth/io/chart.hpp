@@ -13,7 +13,7 @@
 
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// `text` for HTML and SVG, in content and in attributes.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
@@ -230,4 +230,4 @@ struct Plot {
   return svg + strips_of(plot, chart) + "</svg>\n";
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -24,7 +24,7 @@
 #include <sdepth/io/weights.hpp>
 #include <sdepth/train/trainer.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 inline constexpr std::string_view checkpoint_format = "sdepth checkpoint 1";
 inline constexpr std::string_view momentum_prefix = "momentum.";
@@ -136,4 +136,4 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
   trainer.set_learning_rate(learning_rate);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

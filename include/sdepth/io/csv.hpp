@@ -19,7 +19,7 @@
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Splits off and returns what precedes the next `separator`, or all that is left.
 [[nodiscard]] inline std::string_view take_until(std::string_view& text, char separator) noexcept {
@@ -207,4 +207,4 @@ class CsvLog {
   return steps;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

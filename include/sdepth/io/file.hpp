@@ -20,7 +20,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 static_assert(std::endian::native == std::endian::little, "sdepth writes its files, all little-endian, straight from memory");
 
@@ -169,4 +169,4 @@ inline void write_file_atomically(const std::filesystem::path& path, std::string
   write_file_atomically(path, [&](OpenFile& file) { file.write(bytes); });
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

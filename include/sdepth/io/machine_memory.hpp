@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The number behind `name` and blanks in a text of lines such as "MemAvailable:   24245232 kB"; nothing where there is none.
 [[nodiscard]] inline std::optional<std::uint64_t> number_of_line(std::string_view text, std::string_view name) {
@@ -56,4 +58,4 @@ namespace sdepth {
   }
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

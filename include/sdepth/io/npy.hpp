@@ -12,7 +12,7 @@
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// What precedes the numbers of a .npy file, format version 1.0: magic, version, and a Python dictionary padded with spaces, so that
 /// the numbers start at a multiple of 64 bytes.
@@ -45,4 +45,4 @@ inline void write_npy(const std::filesystem::path& path, std::span<const float> 
   });
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

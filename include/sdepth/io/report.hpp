@@ -14,7 +14,7 @@
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// One epoch. Losses are means per image, errors percent of images classified wrongly; not-a-number where there is none.
 struct EpochRow {
@@ -223,4 +223,4 @@ th { font-weight: 400; width: 25%; }
 /// Writes the page, replacing an older one only when it is complete. Throws Error where that fails.
 inline void write_report(const std::filesystem::path& path, const RunReport& report) { write_file_atomically(path, report_html(report)); }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -29,7 +29,7 @@
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// One tensor. F32, and F64, F16 and BF16 read as float (F64 rounded, the others exact), have their numbers in `values`, row-major.
 /// Integers and booleans are read with their name, shape and dtype but without numbers: no weight of a network is one.
@@ -269,4 +269,4 @@ inline void write_safetensors(const std::filesystem::path& path, const SafeTenso
   });
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The shortest spelling of `value` rounded to `digits` significant digits, whatever the locale. Nine digits bring a float back exactly.
 /// Not-a-number is "nan", infinity "inf" or "-inf".
@@ -49,4 +51,4 @@ namespace sdepth {
   return shown + (text.size() > longest ? "…\"" : "\"");
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -17,7 +17,7 @@
 #include <sdepth/network/layout.hpp>
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Adds a tensor `prefix + name` to `file` for each of the network's parameters.
 ///
@@ -91,4 +91,4 @@ void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos,
   for (const auto& [info, tensor] : pairs) from_pytorch(*info, tensor->values, info->trainable() ? parameters : running);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

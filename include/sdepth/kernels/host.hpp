@@ -11,7 +11,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// For the walk: a pointer by which kernels read and write the numbers of a Storage, or only read them. @see HostBackend::Storage
 template <class T>
@@ -130,4 +130,4 @@ class HostOptimizer {
   std::vector<std::uint8_t> open_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

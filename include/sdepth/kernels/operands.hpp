@@ -11,7 +11,7 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Where an image lies in memory, in numbers: its first pixel, and the distances between rows, pixels, and from image to image.
 struct ImageLayout {
@@ -235,4 +235,4 @@ struct SgdStep {
   bool nesterov = true;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

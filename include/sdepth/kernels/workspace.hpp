@@ -8,7 +8,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 template <class T>
 class Workspace {
@@ -32,4 +32,4 @@ class Workspace {
   Buffer<T> shared_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

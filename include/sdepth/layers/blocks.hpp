@@ -5,7 +5,7 @@
 
 #include <sdepth/layers/residual.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 template <class Word>
 inline constexpr bool is_residual = false;
@@ -90,4 +90,4 @@ inline constexpr bool is_nested = false;
 template <class Shortcut, class AfterSum, class... Branch>
 inline constexpr bool is_nested<BasicResidual<Shortcut, AfterSum, Branch...>> = (is_block<Branch> || ...);
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

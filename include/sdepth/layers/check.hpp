@@ -3,7 +3,7 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Why a layer does not accept an input shape.
 enum class ShapeError {
@@ -36,4 +36,4 @@ struct Accepts {
                 "Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block before Repeat");
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -3,7 +3,7 @@
 
 #include <sdepth/layers/check.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Whether a Conv or Linear adds a learned number per output channel. A batch normalisation right after it makes it useless.
 enum class Bias { none, learned };
@@ -35,4 +35,4 @@ inline constexpr bool is_convolution = false;
 template <int Channels, int Kernel, int Stride, Bias HasBias, int Padding>
 inline constexpr bool is_convolution<Conv<Channels, Kernel, Stride, HasBias, Padding>> = true;
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

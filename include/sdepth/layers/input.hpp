@@ -3,7 +3,7 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Images of `Channels` × `Height` × `Width`.
 template <int Channels, int Height, int Width>
@@ -12,4 +12,4 @@ struct Input {
   static constexpr Shape shape{Channels, Height, Width};
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

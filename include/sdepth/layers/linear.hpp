@@ -3,7 +3,7 @@
 
 #include <sdepth/layers/conv.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Fully connected over all numbers of an image, flattened as PyTorch's Flatten does (channel, row, column): [C, H, W] → [Features, 1, 1].
 template <int Features, Bias HasBias = Bias::learned>
@@ -15,4 +15,4 @@ struct Linear {
   [[nodiscard]] static constexpr Shape output(Shape) noexcept { return {Features, 1, 1}; }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -3,7 +3,7 @@
 
 #include <sdepth/layers/check.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Batch normalisation over batch, height and width, as PyTorch's BatchNorm2d: eps 1e-5, running statistics with weight 0.1 for the new
 /// batch, biased variance to normalise, unbiased to keep.  Source: Ioffe, Szegedy, ICML 2015.
@@ -20,4 +20,4 @@ struct ReLU {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -3,7 +3,7 @@
 
 #include <sdepth/layers/check.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// What AvgPool and MaxPool share: windows of Window × Window, Stride apart, out = floor((in + 2·Padding − Window)/Stride) + 1.
 template <int Window, int Stride, int Padding>
@@ -35,4 +35,4 @@ struct GlobalAvgPool {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return {in.channels, 1, 1}; }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

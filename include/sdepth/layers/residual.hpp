@@ -6,7 +6,7 @@
 #include <sdepth/layers/check.hpp>
 #include <sdepth/layers/pointwise.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Words one after the other: the shape rules of a residual branch.
 template <class... Words>
@@ -77,4 +77,4 @@ using PreActivation = BasicResidual<PoolShortcut, NoActivation, Branch...>;
 template <class Shortcut, class... Branch>
 using PreActivationWith = BasicResidual<Shortcut, NoActivation, Branch...>;
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -4,7 +4,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// f_l of the CIFAR ResNets: two 3×3 convolutions. Stride 2 in the first of a group.
 template <int Channels, int Stride = 1>
@@ -31,4 +31,4 @@ struct CifarResNetOf {
 template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
 using CifarResNet = typename CifarResNetOf<Image, Classes, (Layers - 2) / 6, Schedule, Gates>::type;
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

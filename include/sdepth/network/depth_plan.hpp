@@ -10,7 +10,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/schedule/gates.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The residual blocks that run. Only blocks in a StochasticDepth may be dropped: there the network's rules make a block without its branch exactly its shortcut.
 ///
@@ -117,4 +117,4 @@ template <class Net>
        operations_of<Net>(drop_first<Net>(order, static_cast<int>(order.size()))) / whole, " are left");
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -10,7 +10,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Numbers of a parameter as PyTorch counts them: the product of its shape, no padding.
 [[nodiscard]] inline std::size_t pytorch_size(const ParameterInfo& info) noexcept {
@@ -65,4 +65,4 @@ void from_pytorch(const ParameterInfo& info, std::span<const float> values, T* b
   for_each_number(info, [&](std::size_t i, std::size_t j) { storage[j] = static_cast<T>(values[i]); });
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -9,7 +9,7 @@
 
 #include <sdepth/network/plan.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Numbers of a tensor of one image whose channels are padded to `lanes`.
 [[nodiscard]] constexpr std::size_t padded_size(Shape shape, int lanes) noexcept {
@@ -96,4 +96,4 @@ struct ActivationPlan<Repeat<Count, Word>, In> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -9,7 +9,7 @@
 #include <sdepth/network/plan.hpp>
 #include <sdepth/network/rules.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A network: the shape of its input and its layers in order. Carries no state; see Trainer and Inference for numbers.
 ///
@@ -121,4 +121,4 @@ struct Network {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -8,7 +8,7 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 enum class ParameterKind { conv_weight, bias, linear_weight, bn_weight, bn_bias, running_mean, running_var };
 
@@ -43,4 +43,4 @@ struct ParameterSizes {
   friend constexpr bool operator==(const ParameterSizes&, const ParameterSizes&) = default;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

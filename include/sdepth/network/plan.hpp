@@ -16,7 +16,7 @@
 #include <sdepth/layers/residual.hpp>
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The words of a projection shortcut around `Block` at input shape `In`.
 template <class Block, Shape In>
@@ -187,4 +187,4 @@ struct WordPlan<Repeat<Count, Word>, In> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -14,7 +14,7 @@
 #include <sdepth/layers/pool.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A layer: it can say whether it accepts an input shape, and which shape it makes of it.
 template <class Word>
@@ -146,4 +146,4 @@ constexpr bool are_probabilities(const std::array<double, Blocks>& table) {
   return true;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

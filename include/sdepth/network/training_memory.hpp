@@ -13,7 +13,7 @@
 #include <sdepth/network/memory.hpp>
 #include <sdepth/network/network.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Numbers that an image's activations keep. Blocks whose images have gates of their own count as always open: some image nearly always survives.
 struct ActivationTable {
@@ -77,4 +77,4 @@ struct ActivationBytes {
   return {unit * all, unit * mean, unit * std::min(all, mean + 6 * std::sqrt(variance))};
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

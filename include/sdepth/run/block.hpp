@@ -7,7 +7,7 @@
 
 #include <sdepth/run/chain.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 template <class Backend, class Shortcut, class AfterSum, class... Branch, Shape In, Place Here>
 struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
@@ -209,4 +209,4 @@ struct Stage<Backend, Repeat<Count, Word>, In, Here> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -12,7 +12,7 @@
 
 #include <sdepth/run/lower.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's value. Where the word's own last operation cannot
 /// (a pool, or a convolution that would overwrite its own input), one more does.
@@ -146,4 +146,4 @@ struct BlockOperation {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

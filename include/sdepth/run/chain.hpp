@@ -10,7 +10,7 @@
 #include <sdepth/network/rules.hpp>
 #include <sdepth/run/stages.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 template <class Backend, class... Words, Shape In, Place Here>
 struct Stage<Backend, Chain<Words...>, In, Here> {
@@ -93,4 +93,4 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -10,7 +10,7 @@
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Runs images [first, first + count) through the blocks whose gate is open. Returns padded logits, valid until the walk's next pass.
 /// @param gates, scales  [residual blocks]; see gates_of and test_scales
@@ -43,4 +43,4 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   return logits;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

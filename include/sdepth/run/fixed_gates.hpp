@@ -8,7 +8,7 @@
 #include <sdepth/network/rules.hpp>
 #include <sdepth/run/block.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The open ones among `Count` blocks that stand behind `Before` other StochasticDepth blocks: their places among the Count, rising.
 template <class Gates, int Before, int Count>
@@ -75,4 +75,4 @@ template <class Backend, class Block, int... Gates, Shape In, Place Here>
 struct Stage<Backend, Repeat<1, StochasticDepth<Block, FixedGates<Gates...>>>, In, Here>
     : Stage<Backend, StochasticDepth<Block, FixedGates<Gates...>>, In, Here> {};
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -7,7 +7,7 @@
 
 #include <sdepth/network/plan.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A network's numbers, handed out in the order of storage.
 template <class T>
@@ -71,4 +71,4 @@ template <class T>
   return folded;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -10,7 +10,7 @@
 #include <sdepth/core/shape.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// [N, H, W, C]: bytes (0 … 255, read as byte/255) or floats (read as they are).
 template <class T>
@@ -66,4 +66,4 @@ void copy_images(Shape shape, const Layout<T>& images, int first, int count, std
               out);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -19,7 +19,7 @@
 #include <sdepth/schedule/gates.hpp>
 #include <sdepth/schedule/scaling.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The factors by which branches are multiplied at test. @param survival  [residual blocks]
 [[nodiscard]] inline std::vector<double> test_scales(Scaling scaling, std::span<const double> survival) {
@@ -123,4 +123,4 @@ class Inference {
   std::vector<typename Plan::Memory> memories_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -12,7 +12,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/block_operation.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 template <class Net, class Backend>
 struct InferencePlan;
@@ -129,4 +129,4 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   };
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

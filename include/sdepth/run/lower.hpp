@@ -7,7 +7,7 @@
 #include <sdepth/network/plan.hpp>
 #include <sdepth/run/operations.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// What is left of a row of words behind Word, where it begins with that.
 template <class Word, class Words>
@@ -95,4 +95,4 @@ struct Lowered<Backend, Chain<Word, Others...>, In, NetworkInput> {
   using type = typename LoweredTo<Backend, Blocks, Chain<Others...>>::type;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -5,7 +5,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// One batch normalisation of a walk: what kernels apply, and where its parameters and gradients are. All arrays hold `channels` numbers.
 ///
@@ -61,4 +61,4 @@ struct NormState : Norm<T> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

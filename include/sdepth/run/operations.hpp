@@ -11,7 +11,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/run/folding.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Memory of one thread, besides an operation's input and output.
 template <class T>
@@ -104,4 +104,4 @@ struct PoolOperation {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

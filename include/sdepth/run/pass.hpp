@@ -11,7 +11,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/run/norm.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on their way.
 template <class T, class Memory = Buffer<T>>
@@ -191,4 +191,4 @@ struct Pass {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

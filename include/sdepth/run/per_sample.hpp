@@ -13,7 +13,7 @@
 
 #include <sdepth/run/block.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The sums over `images` images that a norm's backward needs, from the sums of each, [images][2][channels].
 template <class T>
@@ -163,4 +163,4 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -8,7 +8,7 @@
 #include <sdepth/network/memory.hpp>
 #include <sdepth/run/pass.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Where a word stands, as far as its stage depends on it.
 struct Place {
@@ -226,4 +226,4 @@ struct Stage<Backend, Linear<Features, HasBias>, In, Here>
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

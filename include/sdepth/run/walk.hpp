@@ -12,7 +12,7 @@
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/per_sample.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// The parameters a walk reads, and in training the places it writes.
 template <class T>
@@ -159,4 +159,4 @@ class Walk<Network<Input_, Words...>, Backend> {
   Value<T> last_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

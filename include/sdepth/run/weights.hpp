@@ -10,7 +10,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// All numbers of `Net`, padded for `Backend`. Parameters are zero, running means 0 and running variances 1 until something is loaded or drawn.
 template <class Net, class Backend>
@@ -48,4 +48,4 @@ class Weights {
   Storage running_;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -4,7 +4,9 @@
 #include <array>
 #include <cstddef>
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Every gate known to the compiler: b_l = Gates[l], l = 1 … L over all StochasticDepth blocks of the network, those of other schedules included.
 ///
@@ -33,4 +35,4 @@ inline constexpr bool is_fixed_gates = false;
 template <int... Gates>
 inline constexpr bool is_fixed_gates<FixedGates<Gates...>> = true;
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

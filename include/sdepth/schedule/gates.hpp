@@ -9,7 +9,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/philox.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// b ~ Bernoulli(survival): open where 32 random bits, read as a number in [0, 1), lie below the survival probability. 1 is always open, 0 never.
 /// @param block  0-based index of the residual block in the network.
@@ -71,4 +71,4 @@ inline void check_survival(std::span<const double> survival, std::size_t blocks)
   return copy;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

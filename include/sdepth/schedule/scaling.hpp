@@ -1,7 +1,9 @@
 // Where a branch is scaled to make up for the steps it missed: at test (the paper), or in training.
 #pragma once
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 enum class Scaling {
   test,   // as the paper: training adds the branch as it is, test multiplies it by its survival probability
@@ -14,4 +16,4 @@ enum class Scaling {
   return training && survival > 0 ? 1.0 / survival : 1.0;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

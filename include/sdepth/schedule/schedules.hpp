@@ -1,7 +1,9 @@
 // Survival probabilities p_l as a function of the block. A schedule of one's own is a type with this one function.
 #pragma once
 
-namespace sdepth {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Survival probability falling linearly from 1 at the input to p_L at the last block.
 ///
@@ -31,4 +33,4 @@ struct Uniform {
   [[nodiscard]] static constexpr double survival(int, int) noexcept { return Survival; }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -15,7 +15,7 @@
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/score.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Loss and error of what a plan leaves of a network, as Inference runs it.
 /// Throws Error on images or labels of the wrong size, labels out of range, and a plan or survival probabilities of another network.
@@ -72,4 +72,4 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   return order;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

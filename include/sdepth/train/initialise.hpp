@@ -10,7 +10,7 @@
 #include <sdepth/run/weights.hpp>
 #include <sdepth/train/options.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Convolutions N(0, sqrt(2/fan_in)), their biases 0; γ by choice, β 0; linear weights and biases U(±1/sqrt(fan_in)); running statistics 0 and 1.
 /// The numbers depend on seed, tensor and index in PyTorch's order alone, not on the backend's padding.
@@ -49,4 +49,4 @@ void initialise(Weights<Net, Backend>& weights, std::uint64_t seed, GammaInit ga
   }
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

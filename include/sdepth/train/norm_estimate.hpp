@@ -15,7 +15,7 @@
 #include <sdepth/run/weights.hpp>
 #include <sdepth/train/options.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Replaces the running statistics of every norm that runs by averages over batches of training images, every block of the plan running, its branch scaled as at
 /// test: running mean = mean of the batches' means, running variance = mean of their unbiased variances. Each norm is applied with its batch's own statistics
@@ -65,4 +65,4 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& imag
       weights.running().data()[i] = static_cast<T>(sums[i] / batches);
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -9,7 +9,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/schedule/scaling.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// What SGD does to the parameters of a block that was skipped in this step.
 enum class SkipUpdate {
@@ -112,4 +112,4 @@ struct Recipe {
   return recipe;
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -8,7 +8,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// What one step or one evaluation found.
 struct Score {
@@ -38,4 +38,4 @@ inline void check_labels(int count, std::span<const int> labels, int classes) {
   return {result.loss, result.errors, count, 0};
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

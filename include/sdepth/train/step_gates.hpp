@@ -11,7 +11,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/gates.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// [residual blocks], or where images have gates of their own [residual blocks][N]: 1 open, 0 closed.
 template <class Net>
@@ -97,4 +97,4 @@ class StepGates {
   std::int64_t branches_run_ = 0;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -24,7 +24,7 @@
 #include <sdepth/train/views.hpp>
 #endif
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Trains `Net` on `Backend` by SGD with stochastic depth.
 ///
@@ -229,4 +229,4 @@ class Trainer {
   std::uint64_t step_ = 0;
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -5,7 +5,7 @@
 
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// A tensor in place, without padding: rows × columns with columns = output channels.
 template <class T>
@@ -20,4 +20,4 @@ template <class T>
                        Eigen::OuterStride<>(stride));
 }
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -9,7 +9,7 @@
 
 #include <sdepth/core/memory.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Some tensors' next images on their way to L2, a portion of each per step().
 class Ahead {
@@ -54,4 +54,4 @@ class Ahead {
   std::size_t steps_;
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -9,7 +9,7 @@
 
 #include <sdepth/kernels/cpu/vector.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Output pixels (rows × columns) and vectors of output channels that are accumulated in registers.
 struct Block {
@@ -210,4 +210,4 @@ void outer_product(const float* x, const float* d, int rows, float* total, bool 
   }
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -17,7 +17,7 @@
 #include <sdepth/kernels/cpu/statistics.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Parts that a batch is cut into: no part is empty, and their number depends on the batch alone.
 [[nodiscard]] constexpr int parts_of(int batch, int parts) noexcept { return std::min(batch, parts); }
@@ -278,4 +278,4 @@ struct ConvBackward {
   }
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -19,7 +19,7 @@
 #include <sdepth/kernels/cpu/sgd.hpp>
 #include <sdepth/kernels/host.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Kernels over floats. operands.hpp says what the operands mean, Reference what each kernel computes.
 ///
@@ -99,4 +99,4 @@ struct Cpu : HostBackend<float> {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -22,7 +22,7 @@
 #include <sdepth/kernels/cpu/scratch.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 template <class Arch>
 [[nodiscard]] constexpr int padded(int channels) noexcept {
@@ -245,4 +245,4 @@ struct DirectWeightGradient {
   static void finish_part(const float*, float*) {}
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -13,7 +13,7 @@
 #include <sdepth/kernels/cpu/source.hpp>
 #include <sdepth/kernels/cpu/statistics.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Forward: + bias, to memory, with the statistics. For one image of shape Out, channels padded.
 template <class Arch, Shape Out>
@@ -188,4 +188,4 @@ class SumsOfParts {
   SourceSums<float> wanted_;
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -10,7 +10,7 @@
 #include <sdepth/kernels/cpu/statistics.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Calls body(n, first row, rows) for bands of rows of a range of images: about 8 KiB, so that what a first pass wrote is in L1 for the second.
 template <Shape Image, class Body>
@@ -80,4 +80,4 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
   sums_of_parts.merge(parts, source);
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

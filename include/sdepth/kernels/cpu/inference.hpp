@@ -12,7 +12,7 @@
 #include <sdepth/kernels/cpu/linear.hpp>
 #include <sdepth/kernels/cpu/pool.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single pixels have none: mostly linear layers read them.
 template <class Arch, Shape S>
@@ -207,4 +207,4 @@ struct InferenceKernels {
   }
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -6,7 +6,7 @@
 
 #include <sdepth/kernels/cpu/winograd.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Direct kernels for every shape: for those who want each product of a convolution rounded as it stands.
 struct Direct {
@@ -47,4 +47,4 @@ struct Fastest {
   using Kernels = typename std::conditional_t<winograd_pays(S), Winograd, Direct>::template Kernels<Arch, S>;
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -8,7 +8,7 @@
 #include <sdepth/kernels/cpu/direct.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Geometry of a linear layer in memory.
 template <class Arch, LinearShape S>
@@ -85,4 +85,4 @@ void linear_backward(Workspace<float>& space, int batch, const float* dy, const 
   });
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

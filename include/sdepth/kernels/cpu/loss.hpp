@@ -10,7 +10,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// One image: −log softmax(logits)[label], in double. gradient: (softmax − one-hot)·scale, unless null.
 inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
@@ -55,4 +55,4 @@ template <int Parts, int Lanes>
   return total;
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -8,7 +8,7 @@
 #include <sdepth/kernels/cpu/direct.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// The part of a window that lies inside the image: rows [top, bottom), columns [left, right).
 struct Window {
@@ -103,4 +103,4 @@ void pool_backward(Workspace<float>& space, int batch, const float* dy, const fl
       });
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -6,7 +6,7 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// A padded image [height, width, channels]; the operand's first pixel lies at (top, left).
 struct Scratch {
@@ -46,4 +46,4 @@ inline void clear_halo(const Scratch& scratch, float* image) noexcept {
   return std::min(height, round_up(std::max(2048 / row_floats, 1), multiple));
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

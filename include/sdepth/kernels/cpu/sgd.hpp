@@ -11,7 +11,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// SgdStep's formula on numbers [first, last).
 template <class Arch, bool HasGradient>
@@ -54,4 +54,4 @@ void sgd(Workspace<float>& space, std::size_t count, const SgdStep& step, float*
   });
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

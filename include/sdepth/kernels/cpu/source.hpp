@@ -9,7 +9,7 @@
 #include <sdepth/kernels/cpu/vector.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// A run of pixels in a tensor [..., channels]: `at` is the index of its first number. channels is a multiple of the lanes.
 struct Run {
@@ -142,4 +142,4 @@ void read_gradient(const Gradient<float>& gradient, const Run& run, float* to, f
   }
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -10,7 +10,7 @@
 #include <sdepth/kernels/cpu/vector.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Count, means and sums of squared deviations [padded(C)] of one part of the batch.
 class Moments {
@@ -112,4 +112,4 @@ class MomentsOfParts {
   int channels_;
 };
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

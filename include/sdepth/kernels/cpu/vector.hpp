@@ -9,7 +9,7 @@
 
 #include <sdepth/core/config.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// A vector of `lanes<Arch>` floats.
 template <class Arch>
@@ -74,4 +74,4 @@ SDEPTH_INLINE void when(bool condition, F&& f) {
     f(std::false_type{});
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

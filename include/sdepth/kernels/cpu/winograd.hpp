@@ -11,7 +11,7 @@
 #include <sdepth/kernels/cpu/direct.hpp>
 #include <sdepth/kernels/cpu/winograd_transforms.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Tiles of an output's extent; the last may reach beyond it.
 [[nodiscard]] constexpr int tiles_of(int extent) noexcept { return (extent + winograd_tile - 1) / winograd_tile; }
@@ -249,4 +249,4 @@ template <class Arch, ConvShape S>
 using WinogradInputGradient =
     WinogradKernel<Arch, winograd_gradient_scratch<Arch, S>, input_image<Arch, S>, S.channels_out, S.in.channels, true>;
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -13,7 +13,7 @@
 
 #include <sdepth/kernels/cpu/vector.hpp>
 
-namespace sdepth::cpu {
+namespace sdepth::inline SDEPTH_ISA::cpu {
 
 inline constexpr int winograd_tile = 4;        // output pixels of a tile, per dimension
 inline constexpr int winograd_positions = 36;  // (4 + 3 − 1)² products per tile, where direct convolution has 9·16
@@ -167,4 +167,4 @@ SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
   put(5, first);
 }
 
-}  // namespace sdepth::cpu
+}  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -15,7 +15,7 @@
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Mean and squared deviations of one channel's numbers in one thread, in one pass: sums of distances from the first number, which lies no further from the mean
 /// than √n deviations, so that the few numbers of a thread lose no digits.
@@ -192,4 +192,4 @@ __device__ inline void join_channels(const ChannelParts& parts, const Result& re
                [&](const Joined& joined, int c) { joined.store_result(result, tile * pitch + c); });
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -8,7 +8,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is being computed, for the sentence of an error.
 struct StageName {
@@ -43,4 +43,4 @@ inline void require_device() {
          "); run on a machine with an NVIDIA GPU of compute capability 7.5 or later and its driver, or on the CPU");
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

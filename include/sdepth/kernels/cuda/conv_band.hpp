@@ -8,7 +8,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 // What a Reading or a GradientReading makes of four channels: fixed for a thread while it goes from pixel to pixel. Absent parts are those that change nothing.
 struct PendingValue {
@@ -193,4 +193,4 @@ __device__ inline void begin_weights(const float* weights, const Taps& taps, int
   }
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

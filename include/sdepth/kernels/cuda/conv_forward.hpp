@@ -13,7 +13,7 @@
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of a forward stage when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
@@ -121,4 +121,4 @@ void conv_forward(Space& space, int batch, const Source<float>& source, const fl
                S.channels_out, S.kernel, S.stride, S.padding, S.network_input, P == Precision::tf32 >, grid, o);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

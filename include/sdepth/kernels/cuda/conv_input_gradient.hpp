@@ -16,7 +16,7 @@
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of an input gradient when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
@@ -158,4 +158,4 @@ void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradien
                S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32 >, grid, o);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -9,7 +9,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// The sums of a tile, in float32: a thread has 4 channels of pixels that lie `rows` apart.
 ///
@@ -190,4 +190,4 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
   __syncthreads();
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

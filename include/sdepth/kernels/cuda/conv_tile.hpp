@@ -10,7 +10,7 @@
 
 #include <sdepth/kernels/cuda/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct ConvTile {
   /// 4 warps: few enough that ResNet-110 has two blocks or more for each of 128 multiprocessors at batch 128, enough to share a band.
@@ -159,4 +159,4 @@ template <class Plan>
   return ((image * t.band_height + row * t.step) * t.band_width + column * t.step) * t.band_pitch();
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -23,7 +23,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 using cuda::Precision;
 
@@ -136,4 +136,4 @@ struct Cuda {
   }
 };
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -13,7 +13,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// How a block's threads lie over [pixels, channels]: channels fastest, so that a warp reads whole sectors of 32 bytes, and 512 bytes in a row from 128 channels on.
 template <int channels>  // padded
@@ -242,4 +242,4 @@ void finish_backward(Space& space, int batch, const Gradient<float>& gradient, c
                                          operands, operands.masking.sums_wanted());
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -9,7 +9,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct GateOperands {
   std::uint64_t seed = 0;
@@ -37,4 +37,4 @@ inline void draw_gates(Space& space, std::uint64_t seed, std::uint64_t step, int
                GateOperands{seed, step, blocks, survival, gates});
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -12,7 +12,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Whether a pixel's channels lie side by side, [N, H, W, C], or each channel by itself, [N, C, H, W].
 enum class ImageOrder { channels_last, channels_first };
@@ -79,4 +79,4 @@ void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T
                Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads}, operands);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 
-namespace sdepth::cuda {
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Threads that run in step.
 inline constexpr int warp_size = 32;
@@ -78,4 +80,4 @@ __device__ inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4]
 #endif
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -16,7 +16,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct LinearOperands {
   int batch = 0;
@@ -201,4 +201,4 @@ void linear_backward(Space& space, int batch, const float* dy, const float* in, 
                Grid{.x = weight_gradient_tiles(o) + for_dx, .threads = LinearTile::threads, .shared_bytes = LinearTile::bytes}, o);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -11,7 +11,7 @@
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct LossOperands {
   int batch = 0;
@@ -117,4 +117,4 @@ inline void softmax_cross_entropy(Space& space, int batch, int classes, const fl
                LossOperands{batch, classes, logits, labels, gradient, result, failed, of_blocks, space.counter(1)});
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -11,7 +11,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/kernels/cuda/check.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// `bytes` of memory on the device, zeroed, or Error. @param what  what it is for
 [[nodiscard]] inline void* allocate(std::size_t bytes, const char* what) {
@@ -195,4 +195,4 @@ class Upload {
   DeviceBuffer<std::byte> device_;
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

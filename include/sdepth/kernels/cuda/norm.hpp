@@ -12,7 +12,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Threads of a block; kernels have them as an argument only because a kernel in a header must be a template.
 inline constexpr unsigned norm_threads = 64;
@@ -89,4 +89,4 @@ inline void add_statistics(Space& space, int channels, double count, const float
               AddStatisticsOperands{channels, count, mean, variance, mean_sum, variance_sum});
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

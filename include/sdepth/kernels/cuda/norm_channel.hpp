@@ -7,7 +7,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Scale and shift from the mean and biased variance. See HostBackend::norm_forward.
 __device__ inline void norm_forward_channel(const NormForward<float>& n, int c, float mean, float variance) {
@@ -39,4 +39,4 @@ __device__ inline void norm_backward_channel(const NormBackward<float>& n, int c
   running.variance[c] = mixed(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

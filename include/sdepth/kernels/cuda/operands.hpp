@@ -9,7 +9,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Channels lie in memory as whole groups of 8: the depth of a tensor core's product, and two copies of 16 bytes.
 inline constexpr int lanes = 8;
@@ -123,4 +123,4 @@ struct Masking {
   return (m.source.finished ? m.source.finished[i] : value(m.source, i, c)) > 0.0F ? sum : 0.0F;
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -13,7 +13,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// See HostOptimizer, which has the same functions.
 class Optimizer {
@@ -63,4 +63,4 @@ class Optimizer {
   std::vector<double> survival_of_;
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

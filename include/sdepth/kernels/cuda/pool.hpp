@@ -14,7 +14,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// 8 warps, 8 blocks on a multiprocessor: enough accesses in flight to fill the memory's latency.
 inline constexpr int pool_threads = 256;
@@ -158,4 +158,4 @@ void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
   pool_backward_from<S.pool(), S.channels_out>(space, batch, dy, nullptr, dx);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -12,7 +12,7 @@
 
 #include <sdepth/kernels/cuda/check.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// How many threads a kernel gets. Blocks are numbered x fastest.
 struct Grid {
@@ -175,4 +175,4 @@ class Replay {
   std::size_t changes_ = 0;
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

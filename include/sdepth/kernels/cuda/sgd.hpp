@@ -11,7 +11,7 @@
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// The flat buffer, on the device, and its segments: the parameters of one residual block's branch, or of what always runs.
 struct SgdArrays {
@@ -106,4 +106,4 @@ inline void sgd(Space& space, const SgdArrays& arrays, int segments, const SgdSt
   space.launch(StageName{"sgd"}, sgd_step<sgd_launch::threads>, Grid{blocks, 1, 1, sgd_launch::threads}, operands);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -14,7 +14,7 @@
 #include <sdepth/kernels/cuda/replay.hpp>
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What the loss kernel finds out.
 struct DeviceLoss {
@@ -176,4 +176,4 @@ class PendingLoss {
   std::size_t number_;
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -7,7 +7,7 @@
 
 #include <sdepth/kernels/cuda/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Channels of one access.
 inline constexpr int quad = 4;
@@ -38,4 +38,4 @@ template <class F, class... Quads>
                      c + 3 < channels ? v.w : 0.0F);
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

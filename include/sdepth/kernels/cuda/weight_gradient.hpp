@@ -18,7 +18,7 @@
 #include <sdepth/kernels/cuda/weight_gradient_product.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What the compiler knows of a kernel: the pieces of its shape.
 template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
@@ -179,4 +179,4 @@ void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradie
     launch(std::integral_constant<int, 2>{});
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

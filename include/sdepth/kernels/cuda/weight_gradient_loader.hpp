@@ -11,7 +11,7 @@
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct WeightGradientOperands {
   Reading source;            // v; where it has been stored, that array alone
@@ -175,4 +175,4 @@ struct WeightGradientLoader {
   }
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

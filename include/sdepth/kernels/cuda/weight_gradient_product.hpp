@@ -11,7 +11,7 @@
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 [[nodiscard]] constexpr std::size_t array_size(int n) noexcept { return static_cast<std::size_t>(n); }
 
@@ -179,4 +179,4 @@ struct ProductOnTensorCores {
   }
 };
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -12,7 +12,7 @@
 
 #include <sdepth/kernels/cuda/operands.hpp>
 
-namespace sdepth::cuda {
+namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// The pieces of one shape. Sizes of arrays are in numbers.
 struct WeightGradientTiling {
@@ -168,4 +168,4 @@ constexpr void divide_block(WeightGradientTiling& t) noexcept {
   return t;
 }
 
-}  // namespace sdepth::cuda
+}  // namespace sdepth::inline SDEPTH_ISA::cuda

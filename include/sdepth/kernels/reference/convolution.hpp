@@ -7,7 +7,7 @@
 
 #include <sdepth/kernels/reference/source.hpp>
 
-namespace sdepth::reference {
+namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// Calls body(input pixel, output pixel, tap) for every pair of pixels of an image that the kernel connects; padding connects to nothing.
 template <ConvShape S, class Body>
@@ -78,4 +78,4 @@ void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& sour
   if (out) finish_gradient<T>(batch, pixels_in, ci, source, out, sums);
 }
 
-}  // namespace sdepth::reference
+}  // namespace sdepth::inline SDEPTH_ISA::reference

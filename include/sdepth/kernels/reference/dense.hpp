@@ -6,7 +6,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::reference {
+namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
 template <LinearShape S, class T>
@@ -79,4 +79,4 @@ void sgd(std::size_t count, const SgdStep& step, T* weights, const T* gradient, 
   }
 }
 
-}  // namespace sdepth::reference
+}  // namespace sdepth::inline SDEPTH_ISA::reference

@@ -8,7 +8,7 @@
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/kernels/reference/pool.hpp>
 
-namespace sdepth::reference {
+namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// to = end(v); see Ending.
 template <Ending E, class T>
@@ -72,4 +72,4 @@ struct InferenceKernels {
   }
 };
 
-}  // namespace sdepth::reference
+}  // namespace sdepth::inline SDEPTH_ISA::reference

@@ -7,7 +7,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::reference {
+namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// Calls body(input index, output index) for each number of a window, in row-major order within the window; numbers of one image.
 template <PoolShape S, class Body>
@@ -87,4 +87,4 @@ void shortcut_backward(int batch, const T* dy, T* dx) {
   pool_backward<S.pool()>(batch, pooled.data(), dx, dx);
 }
 
-}  // namespace sdepth::reference
+}  // namespace sdepth::inline SDEPTH_ISA::reference

@@ -7,7 +7,7 @@
 #include <sdepth/kernels/reference/pool.hpp>
 #include <sdepth/kernels/host.hpp>
 
-namespace sdepth {
+namespace sdepth::inline SDEPTH_ISA {
 
 /// Kernels over numbers of type T. Channels are not padded. operands.hpp says what the operands mean.
 template <class T>
@@ -92,4 +92,4 @@ using Reference = BasicReference<float>;
 /// For checks of the mathematics alone: numbers kept in double, too.
 using ReferenceDouble = BasicReference<double>;
 
-}  // namespace sdepth
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -6,7 +6,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::reference {
+namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// Values of an operand, in double. i: index into [N, H, W, C]; c: its channel.
 template <class T>
@@ -76,4 +76,4 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
   }
 }
 
-}  // namespace sdepth::reference
+}  // namespace sdepth::inline SDEPTH_ISA::reference
