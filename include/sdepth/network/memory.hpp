@@ -55,8 +55,8 @@ struct ActivationPlan<Chain<Words...>, In> {
       after_raw = !std::is_same_v<Word, BN> && !std::is_same_v<Word, ReLU> && !is_block<Word>;
       sum = sum + word;
     };
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (visit(std::type_identity<Words>{}, std::integral_constant<Shape, WordPlan<Chain<Words...>, In>::shapes[I]>{}), ...);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (visit(std::type_identity<Words>{}, std::integral_constant<Shape, WordPlan<Chain<Words...>, In>::shapes[Index]>{}), ...);
     }(std::index_sequence_for<Words...>{});
     return sum;
   }

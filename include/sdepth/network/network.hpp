@@ -89,7 +89,7 @@ struct Network {
 
   /// The same of each residual block's branch alone: what is saved where the block does not run. Shortcuts always run.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> branch_operations =
-      []<std::size_t... I>(std::index_sequence<I...>) {
+      []<std::size_t... Index>(std::index_sequence<Index...>) {
         std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
         std::size_t block = 0;
         const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
@@ -97,7 +97,7 @@ struct Network {
             for (int i = 0; i < BlockTraits<Word>::count; ++i)
               table[block++] = 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds;
         };
-        (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[I]>{}), ...);
+        (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[Index]>{}), ...);
         return table;
       }(std::index_sequence_for<Words...>{});
 

@@ -117,7 +117,7 @@ struct WordPlan<Linear<Features, HasBias>, In> {
   }
 };
 
-/// Words in a row; `before<I>` is what the first I of them keep.
+/// Words in a row; `before<Index>` is what the first Index of them keep.
 template <class... Words, Shape In>
 struct WordPlan<Chain<Words...>, In> {
   static constexpr auto shapes = [] {
@@ -128,19 +128,19 @@ struct WordPlan<Chain<Words...>, In> {
   }();
 
   [[nodiscard]] static constexpr ParameterSizes before(std::size_t count, int lanes) noexcept {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return (ParameterSizes{} + ... + (I < count ? WordPlan<Words, shapes[I]>::sizes(lanes) : ParameterSizes{}));
+    return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      return (ParameterSizes{} + ... + (Index < count ? WordPlan<Words, shapes[Index]>::sizes(lanes) : ParameterSizes{}));
     }(std::index_sequence_for<Words...>{});
   }
   [[nodiscard]] static constexpr ParameterSizes sizes(int lanes) noexcept { return before(sizeof...(Words), lanes); }
 
-  static constexpr double multiply_adds = []<std::size_t... I>(std::index_sequence<I...>) {
-    return (0.0 + ... + WordPlan<Words, shapes[I]>::multiply_adds);
+  static constexpr double multiply_adds = []<std::size_t... Index>(std::index_sequence<Index...>) {
+    return (0.0 + ... + WordPlan<Words, shapes[Index]>::multiply_adds);
   }(std::index_sequence_for<Words...>{});
 
   static void describe(Planner& planner, Naming& naming) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (WordPlan<Words, shapes[I]>::describe(planner, naming), ...);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (WordPlan<Words, shapes[Index]>::describe(planner, naming), ...);
     }(std::index_sequence_for<Words...>{});
   }
 };

@@ -25,12 +25,12 @@ concept Layer = requires(Shape in) {
 
 /// Instantiates Accepts for the first word that does not accept its input and for no other, so that one mistake is one error.
 /// Never called: deducing its return type instantiates it.
-template <std::array Shapes, std::size_t I, class First, class... Rest>
+template <std::array Shapes, std::size_t Index, class First, class... Rest>
 auto report_first_mistake() {
-  if constexpr (First::check(Shapes[I]) != ShapeError::none)
-    static_cast<void>(Accepts<First, Shapes[I]>{});
+  if constexpr (First::check(Shapes[Index]) != ShapeError::none)
+    static_cast<void>(Accepts<First, Shapes[Index]>{});
   else if constexpr (sizeof...(Rest) > 0)
-    report_first_mistake<Shapes, I + 1, Rest...>();
+    report_first_mistake<Shapes, Index + 1, Rest...>();
 }
 
 template <class Word>
@@ -44,12 +44,12 @@ inline constexpr int stochastic_count = is_stochastic_word<Word> ? BlockTraits<W
 template <class Word>
 inline constexpr bool has_fixed_gates = is_fixed_gates<typename BlockTraits<Word>::Schedule>;
 
-/// StochasticDepth blocks before word I of a row, if that has fixed gates, which are looked up by it; 0 otherwise.
-template <std::size_t I, class... Words>
+/// StochasticDepth blocks before word Index of a row, if that has fixed gates, which are looked up by it; 0 otherwise.
+template <std::size_t Index, class... Words>
 inline constexpr int stochastic_before = [] {
-  if (!has_fixed_gates<std::tuple_element_t<I, std::tuple<Words...>>>) return 0;
+  if (!has_fixed_gates<std::tuple_element_t<Index, std::tuple<Words...>>>) return 0;
   constexpr std::array<int, sizeof...(Words)> counts{stochastic_count<Words>...};
-  return std::accumulate(counts.begin(), counts.begin() + I, 0);
+  return std::accumulate(counts.begin(), counts.begin() + Index, 0);
 }();
 
 /// True where every FixedGates has a gate for each of the L StochasticDepth blocks.

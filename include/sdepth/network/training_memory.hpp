@@ -43,8 +43,8 @@ struct ActivationTableOf<Network<Input_, Words...>> {
         if (skips) result.always -= count * (one - shortcut);
       }
     };
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (visit(std::type_identity<Words>{}, std::integral_constant<Shape, Net::shapes[I]>{}), ...);
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (visit(std::type_identity<Words>{}, std::integral_constant<Shape, Net::shapes[Index]>{}), ...);
     }(std::index_sequence_for<Words...>{});
     return result;
   }

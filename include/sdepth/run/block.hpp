@@ -33,8 +33,8 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
     bool open = false;
     typename Inside::Record branch;
     NormState<T> scale;  // of a branch that does not end in a BN
-    struct None {};
-    [[no_unique_address]] std::conditional_t<projects, typename Projection::Record, None> projection;
+    struct NoProjection {};
+    [[no_unique_address]] std::conditional_t<projects, typename Projection::Record, NoProjection> projection;
     const T* projected = nullptr;  // the projection's raw output
   };
 

@@ -31,8 +31,8 @@ struct BlockOperation {
   using T = typename Backend::Scalar;
   using Kernels = typename Backend::ForInference;
   using Branch = typename BranchOperations<Backend, Block, In>::type;
-  template <std::size_t I>
-  using At = std::tuple_element_t<I, Branch>;
+  template <std::size_t Index>
+  using At = std::tuple_element_t<Index, Branch>;
   static constexpr std::size_t length = std::tuple_size_v<Branch>;
   using Steps = std::make_index_sequence<length>;
 
@@ -48,11 +48,11 @@ struct BlockOperation {
                                                 std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
   static_assert(in_place || Count == 1, "Repeat: a block that changes its input's shape cannot be repeated");
 
-  /// Numbers of the first I operations of a branch; numbers per image of the tensors that they write.
+  /// Numbers of the first Index operations of a branch; numbers per image of the tensors that they write.
   template <class F>
   [[nodiscard]] static constexpr std::size_t sum_before(std::size_t count, const F& f) {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return (std::size_t{0} + ... + (I < count ? f(std::type_identity<At<I>>{}) : 0));
+    return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      return (std::size_t{0} + ... + (Index < count ? f(std::type_identity<At<Index>>{}) : 0));
     }(Steps{});
   }
   [[nodiscard]] static constexpr std::size_t numbers_before(std::size_t count) {
@@ -63,8 +63,9 @@ struct BlockOperation {
   }
   template <class F>
   [[nodiscard]] static constexpr std::size_t largest(const F& f) {
-    return
-        [&]<std::size_t... I>(std::index_sequence<I...>) { return std::max({std::size_t{0}, f(std::type_identity<At<I>>{})...}); }(Steps{});
+    return [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      return std::max({std::size_t{0}, f(std::type_identity<At<Index>>{})...});
+    }(Steps{});
   }
 
   static constexpr std::size_t branch_size = numbers_before(length), shortcut_size = projects ? Projection::size : 0;
@@ -100,8 +101,8 @@ struct BlockOperation {
       if (!keep[i]) {
         from.skip(branch);
       } else {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-          (At<I>::fold(from, I + 1 == length ? scales[i] : 1.0, next + numbers_before(I)), ...);
+        [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+          (At<Index>::fold(from, Index + 1 == length ? scales[i] : 1.0, next + numbers_before(Index)), ...);
         }(Steps{});
         next += branch_size;
       }
@@ -136,13 +137,13 @@ struct BlockOperation {
   }
   static void run_branch(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     const auto images_at_once = static_cast<std::size_t>(group(memory.images));
-    const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-      constexpr bool last = I + 1 == length;
-      const T* from = I == 0 ? x : memory.own + images_at_once * tensors_before(I > 0 ? I - 1 : 0);
-      T* to = last ? y : memory.own + images_at_once * tensors_before(I);
-      At<I>::template run<last, last && Block::relu_after_sum>(count, from, numbers + numbers_before(I), to, memory);
+    const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+      constexpr bool last = Index + 1 == length;
+      const T* from = Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
+      T* to = last ? y : memory.own + images_at_once * tensors_before(Index);
+      At<Index>::template run<last, last && Block::relu_after_sum>(count, from, numbers + numbers_before(Index), to, memory);
     };
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (step(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
   }
 };
 

@@ -24,8 +24,8 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   using Kernels = typename Backend::ForInference;
   using All = Operations<Backend, Chain<Words...>, Net::input, true>;
   static constexpr std::size_t length = std::tuple_size_v<All>;
-  template <std::size_t I>
-  using At = std::tuple_element_t<I, All>;
+  template <std::size_t Index>
+  using At = std::tuple_element_t<Index, All>;
   using Steps = std::make_index_sequence<length>;
 
   /// Where images come in: a first convolution reads them without padded channels.
@@ -48,19 +48,19 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
 
     /// @param keep  [residual blocks], 1 for those that run
     explicit Depth(const std::uint8_t* keep) {
-      const auto count = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
+      const auto count = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
         std::size_t size = 0;
-        if constexpr (is_row<At<I>>) {
-          running[I] = static_cast<int>(std::count_if(keep, keep + At<I>::blocks, [](std::uint8_t kept) { return kept != 0; }));
-          keep += At<I>::blocks;
-          size = At<I>::size(running[I]);
+        if constexpr (is_row<At<Index>>) {
+          running[Index] = static_cast<int>(std::count_if(keep, keep + At<Index>::blocks, [](std::uint8_t kept) { return kept != 0; }));
+          keep += At<Index>::blocks;
+          size = At<Index>::size(running[Index]);
         } else {
-          running[I] = 1;
-          size = At<I>::size;
+          running[Index] = 1;
+          size = At<Index>::size;
         }
-        numbers_before[I + 1] = numbers_before[I] + whole_lines(size);
+        numbers_before[Index + 1] = numbers_before[Index] + whole_lines(size);
       };
-      [&]<std::size_t... I>(std::index_sequence<I...>) { (count(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (count(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
     }
     [[nodiscard]] std::size_t size() const noexcept { return numbers_before[length]; }
   };
@@ -69,16 +69,16 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   static void fold(const T* parameters, const T* running, const double* scales, const std::uint8_t* keep, T* numbers) {
     const Depth depth(keep);
     Unfolded<T> from(parameters, running);
-    const auto fold_one = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-      if constexpr (is_row<At<I>>) {
-        At<I>::fold(from, scales, keep, numbers + depth.numbers_before[I]);
-        scales += At<I>::blocks;
-        keep += At<I>::blocks;
+    const auto fold_one = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+      if constexpr (is_row<At<Index>>) {
+        At<Index>::fold(from, scales, keep, numbers + depth.numbers_before[Index]);
+        scales += At<Index>::blocks;
+        keep += At<Index>::blocks;
       } else {
-        At<I>::fold(from, 1.0, numbers + depth.numbers_before[I]);
+        At<Index>::fold(from, 1.0, numbers + depth.numbers_before[Index]);
       }
     };
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (fold_one(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (fold_one(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
   }
 
   /// Memory of a thread that takes up to `images` images through the network.
@@ -93,16 +93,16 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
       const auto place = places(images_, depth_);
       T* const work = memory_.data() + place[2 * length + 1];
       T* x = memory_.data();
-      const auto step = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-        T* y = At<I>::in_place ? x : memory_.data() + place[1 + 2 * I];
-        const OperationMemory<T> memory{memory_.data() + place[2 + 2 * I], work, images_};
-        if constexpr (is_row<At<I>>)
-          At<I>::run(count, x, numbers + depth_.numbers_before[I], y, depth_.running[I], memory);
+      const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+        T* y = At<Index>::in_place ? x : memory_.data() + place[1 + 2 * Index];
+        const OperationMemory<T> memory{memory_.data() + place[2 + 2 * Index], work, images_};
+        if constexpr (is_row<At<Index>>)
+          At<Index>::run(count, x, numbers + depth_.numbers_before[Index], y, depth_.running[Index], memory);
         else
-          At<I>::template run<false, false>(count, x, numbers + depth_.numbers_before[I], y, memory);
+          At<Index>::template run<false, false>(count, x, numbers + depth_.numbers_before[Index], y, memory);
         x = y;
       };
-      [&]<std::size_t... I>(std::index_sequence<I...>) { (step(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
       return x;
     }
 
@@ -111,14 +111,14 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
     [[nodiscard]] static std::array<std::size_t, 2 * length + 3> places(int images, const Depth& depth) {
       std::array<std::size_t, 2 * length + 3> begin{};
       std::size_t next = whole_lines(input_layout.size * static_cast<std::size_t>(images)), work = 0;
-      const auto place = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
-        begin[1 + 2 * I] = next;
-        if (!At<I>::in_place) next += whole_lines(Kernels::template layout<At<I>::out>.size * static_cast<std::size_t>(images));
-        begin[2 + 2 * I] = next;
-        if (depth.running[I] > 0) next += whole_lines(At<I>::own_size(images));
-        work = std::max(work, At<I>::work_size);
+      const auto place = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+        begin[1 + 2 * Index] = next;
+        if (!At<Index>::in_place) next += whole_lines(Kernels::template layout<At<Index>::out>.size * static_cast<std::size_t>(images));
+        begin[2 + 2 * Index] = next;
+        if (depth.running[Index] > 0) next += whole_lines(At<Index>::own_size(images));
+        work = std::max(work, At<Index>::work_size);
       };
-      [&]<std::size_t... I>(std::index_sequence<I...>) { (place(std::integral_constant<std::size_t, I>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (place(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
       begin[2 * length + 1] = next;
       begin[2 * length + 2] = next + work;
       return begin;
