@@ -47,7 +47,7 @@ using sdepth::fail;
 struct Options {
   std::string model, weights, data, data_dir, logits;
   int limit = 0;  // 0: all
-  int threads = sdepth::hardware_threads();
+  int threads = sdepth::available_threads();
   std::string normalize, schedule, scaling;  // empty: as the file says
   std::optional<double> survival;
   std::string block_removal, depth_curve;  // empty: not wanted

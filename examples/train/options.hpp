@@ -48,7 +48,7 @@ struct Options {
 struct CommandLine {
   Options options;
   std::set<std::string> given;  // names of the options that stand on it
-  int threads = sdepth::hardware_threads();
+  int threads = sdepth::available_threads();
   std::string out;             // empty: nothing is written
   std::string resume;          // empty: a new run
   double memory = 0;           // GB that the run may take; 0: what the machine has free

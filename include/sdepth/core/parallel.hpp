@@ -1,11 +1,9 @@
 // Threads over a fixed partition: results depend on the number of parts, never on the number of threads.
 #pragma once
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
+#include <algorithm>
 
-#include <sdepth/core/config.hpp>
+#include <sdepth/core/thread_team.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -22,27 +20,15 @@ struct Range {
   return {cut(index), cut(index + 1)};
 }
 
-/// Threads the machine offers; 1 without OpenMP.
-[[nodiscard]] inline int hardware_threads() noexcept {
-#if defined(_OPENMP)
-  return omp_get_num_procs();
-#else
-  return 1;
-#endif
-}
-
 /// Calls body(index, thread) for index in [0, count), each exactly once, on up to `threads` threads; thread < threads.
 /// The body must not throw. Indices are handed out as threads become free, so nothing may depend on which thread runs which.
+/// A loop inside another one's body runs on the thread that meets it.
 template <class Body>
-void parallel_for(int count, [[maybe_unused]] int threads, Body&& body) {
-#if defined(_OPENMP)
-  if (threads > 1 && count > 1) {
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (int index = 0; index < count; ++index) body(index, omp_get_thread_num());
-    return;
-  }
-#endif
-  for (int index = 0; index < count; ++index) body(index, 0);
+void parallel_for(int count, int threads, const Body& body) {
+  if (threads > 1 && count > 1 && !ThreadTeam::inside_loop())
+    ThreadTeam::mine().run(count, std::min(count, threads) - 1, body);
+  else
+    for (int index = 0; index < count; ++index) body(index, 0);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

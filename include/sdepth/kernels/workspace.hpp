@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <sdepth/core/memory.hpp>
-#include <sdepth/core/parallel.hpp>
+#include <sdepth/core/available_threads.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -14,7 +14,7 @@ template <class T>
 class Workspace {
  public:
   /// @param threads  How many threads kernels may use, at least 1.
-  explicit Workspace(int threads = hardware_threads()) : per_thread_(static_cast<std::size_t>(std::max(threads, 1))) {}
+  explicit Workspace(int threads = available_threads()) : per_thread_(static_cast<std::size_t>(std::max(threads, 1))) {}
 
   [[nodiscard]] int threads() const noexcept { return static_cast<int>(per_thread_.size()); }
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include <sdepth/core/parallel.hpp>
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/schedule/scaling.hpp>
 
@@ -25,7 +25,7 @@ enum class GammaInit {
 
 struct TrainingOptions {
   int batch = 128;                   // largest batch of a step, in images
-  int threads = hardware_threads();  // results do not depend on it
+  int threads = available_threads();  // results do not depend on it
   std::uint64_t seed = 0;            // of weights and gates
   SgdStep sgd = {};                  // learning rate, momentum, weight decay, Nesterov
   SkipUpdate skip_update = SkipUpdate::as_code;
@@ -38,7 +38,7 @@ struct TestOptions {
   std::vector<double> survival = {};  // [residual blocks], the probabilities of training; empty: the network's own
   Scaling scaling = Scaling::test;    // as in training
   int batch = 128;
-  int threads = hardware_threads();
+  int threads = available_threads();
 };
 
 /// Learning rate that falls by `factor` at fractions of the run.
