@@ -1,34 +1,67 @@
 # How tests, examples and benchmarks are compiled: for this machine's processor and with warnings. Users of the library choose for themselves.
 include(CheckCXXCompilerFlag)
+include(CheckCXXSourceRuns)
 
 set(sdepth_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wno-unknown-pragmas)
 if(SDEPTH_WERROR)
   list(APPEND sdepth_warnings -Werror)
 endif()
 
-set(sdepth_machine "")
-if(SDEPTH_MARCH)
-  check_cxx_compiler_flag(-march=${SDEPTH_MARCH} sdepth_has_march_${SDEPTH_MARCH})
-  if(sdepth_has_march_${SDEPTH_MARCH})
-    set(sdepth_machine -march=${SDEPTH_MARCH})
+# False alarms of g++ 12 and 13, which come and go with the processor that is compiled for and the level of optimisation.
+set(sdepth_false_alarms "")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  set(sdepth_false_alarms -Wno-restrict  # of std::string: GCC bug 105651
+      -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow)  # of std::vector and std::string as bytes: GCC bugs 105562, 107852
+endif()
+
+# sdepth_machine_flags(variable march): what tells the compiler to use all of that processor.
+function(sdepth_machine_flags variable march)
+  set(flags "")
+  string(MAKE_C_IDENTIFIER ${march} name)
+  check_cxx_compiler_flag(-march=${march} sdepth_has_march_${name})
+  if(sdepth_has_march_${name})
+    set(flags -march=${march})
   else()
-    message(STATUS "sdepth: ${CMAKE_CXX_COMPILER} does not know -march=${SDEPTH_MARCH}; compiling for its default processor")
+    message(STATUS "sdepth: ${CMAKE_CXX_COMPILER} does not know -march=${march}; compiling for its default processor")
   endif()
   # Compilers prefer 256 bits for the loops they vectorise themselves; the kernels' loops gain from 512.
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     check_cxx_compiler_flag(-mprefer-vector-width=512 sdepth_has_vector_width)
     if(sdepth_has_vector_width)
-      list(APPEND sdepth_machine -mprefer-vector-width=512)
+      list(APPEND flags -mprefer-vector-width=512)
     endif()
   endif()
+  set(${variable} ${flags} PARENT_SCOPE)
+endfunction()
+
+set(sdepth_machine "")
+if(SDEPTH_MARCH)
+  sdepth_machine_flags(sdepth_machine ${SDEPTH_MARCH})
 endif()
 
-# sdepth_own_target(target): everything of the library, warnings, this machine's instructions.
-function(sdepth_own_target target)
+# The levels of x86-64 that tests are compiled for, whatever this machine is: `sdepth_levels`; those of them that it can execute: `sdepth_executable_levels`.
+set(sdepth_levels "")
+set(sdepth_executable_levels "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(sdepth_levels x86-64 x86-64-v2 x86-64-v3 x86-64-v4)
+  foreach(level IN LISTS sdepth_levels)
+    string(MAKE_C_IDENTIFIER ${level} name)
+    # Compiled for the lowest level, whose code runs everywhere.
+    check_cxx_source_runs("int main() { __builtin_cpu_init(); return __builtin_cpu_supports(\"${level}\") ? 0 : 1; }" sdepth_executes_${name})
+    if(sdepth_executes_${name} OR level STREQUAL "x86-64")
+      list(APPEND sdepth_executable_levels ${level})
+    endif()
+  endforeach()
+endif()
+
+# sdepth_own_target_for(target flags...): everything of the library, warnings, and these flags for the processor.
+function(sdepth_own_target_for target)
   target_link_libraries(${target} PRIVATE sdepth::io)
-  target_compile_options(${target} PRIVATE ${sdepth_warnings} ${sdepth_machine})
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(${target} PRIVATE -Wno-restrict)  # false alarms from std::string (GCC bug 105651)
-  endif()
+  target_compile_options(${target} PRIVATE ${sdepth_warnings} ${sdepth_false_alarms} ${ARGN})
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+endfunction()
+
+# sdepth_own_target(target): the same with this machine's instructions, or those of SDEPTH_MARCH.
+function(sdepth_own_target target)
+  sdepth_own_target_for(${target} ${sdepth_machine})
 endfunction()

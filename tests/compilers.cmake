@@ -3,13 +3,7 @@
 #   syntax_command_<name>    the command with all flags; a source file is all that is missing
 
 function(add_syntax_compiler name compiler)
-  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -Werror -fsyntax-only)
-  # clang finds OpenMP's header only where its own libomp is installed.
-  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/openmp.cpp "#include <omp.h>\n")
-  execute_process(COMMAND ${compiler} -fopenmp ${flags} ${CMAKE_CURRENT_BINARY_DIR}/openmp.cpp RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
-  if(SDEPTH_OPENMP AND NOT failed)
-    list(APPEND flags -fopenmp)
-  endif()
+  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -fsyntax-only)
   # Other libraries' directories, without two: our own is no system directory, or its warnings would be lost; and /usr/include, searched anyway,
   # would as a system directory come before the standard library's and break <cstdlib>.
   string(REGEX REPLACE "([][+.*()^|?])" "\\\\\\1" own ${PROJECT_SOURCE_DIR}/include)
