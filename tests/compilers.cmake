@@ -3,7 +3,7 @@
 #   syntax_command_<name>    the command with all flags; a source file is all that is missing
 
 function(add_syntax_compiler name compiler)
-  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -Werror -fsyntax-only)
+  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -Werror -fsyntax-only -DSDEPTH_WITHOUT_OPTIMISATION)
   # clang finds OpenMP's header only where its own libomp is installed.
   file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/openmp.cpp "#include <omp.h>\n")
   execute_process(COMMAND ${compiler} -fopenmp ${flags} ${CMAKE_CURRENT_BINARY_DIR}/openmp.cpp RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
