@@ -42,13 +42,7 @@ if(NOT TARGET Eigen3::Eigen)
   endif()
 endif()
 
-if(SDEPTH_OPENMP AND NOT TARGET OpenMP::OpenMP_CXX)
-  find_package(OpenMP QUIET COMPONENTS CXX)
-  if(NOT TARGET OpenMP::OpenMP_CXX)
-    message(FATAL_ERROR "sdepth: ${CMAKE_CXX_COMPILER} has no OpenMP, which sdepth uses for threads; install its OpenMP library "
-                        "(Debian: libomp-<version>-dev for clang), or configure with -D SDEPTH_OPENMP=OFF for one thread.")
-  endif()
-endif()
+find_package(Threads REQUIRED)
 
 if(NOT TARGET nlohmann_json::nlohmann_json)
   find_package(nlohmann_json 3.10 QUIET)
@@ -57,8 +51,6 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
     sdepth_headers(nlohmann_json::nlohmann_json ${json_SOURCE_DIR}/single_include)
   endif()
 endif()
-
-find_package(Threads REQUIRED)  # the loader prepares batches on a thread of its own
 
 if(NOT TARGET ZLIB::ZLIB)
   find_package(ZLIB QUIET)

@@ -3,7 +3,7 @@
 #   syntax_command_<name>    the command with all flags; a source file is all that is missing
 
 function(add_syntax_compiler name compiler)
-  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -fsyntax-only)
+  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -fsyntax-only -DSDEPTH_WITHOUT_OPTIMISATION)
   # Other libraries' directories, without two: our own is no system directory, or its warnings would be lost; and /usr/include, searched anyway,
   # would as a system directory come before the standard library's and break <cstdlib>.
   string(REGEX REPLACE "([][+.*()^|?])" "\\\\\\1" own ${PROJECT_SOURCE_DIR}/include)

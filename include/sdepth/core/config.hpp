@@ -1,5 +1,18 @@
-// The library's macros, all of them: what a compiler must be told and C++ cannot say. Every header includes this one, directly or not.
+// The library's macros, all of them: what a compiler must be told and C++ cannot say. Every header includes this one, directly or not, so it
+// also refuses what no header can do without. A file that does not exist stops the compiler: without it hundreds of errors would follow the sentence.
 #pragma once
+
+#if __cplusplus < 202002L
+#error "sdepth is written in C++20: compile with -std=c++20 or later, or link the CMake target sdepth::sdepth, which asks for it"
+#include <stopped by the error above>
+#elif !defined(__cpp_exceptions) && !defined(__EXCEPTIONS)
+#error "sdepth reports errors by exceptions: compile without -fno-exceptions"
+#include <stopped by the error above>
+#elif defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error \
+    "sdepth checks that numbers are finite, and -ffast-math (-ffinite-math-only) takes these checks away: compile without it, or add -fno-finite-math-only behind it"
+#include <stopped by the error above>
+#endif
 
 /// The inline namespace that everything stands in, named after the instructions that this translation unit may use. Without it, the same inline function compiled
 /// for two processors would be one symbol, of which the linker keeps either: an old processor would be given a newer one's instructions.

@@ -83,7 +83,7 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
     T* const joins = identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     backward_through_branch(pass, at, record, flow, joins);
     flow.keep = nullptr;
-    if (flow.dy != sum_gradient) pass.slots.release(sum_gradient);
+    if (flow.dy != sum_gradient) pass.spare.release(sum_gradient);
   }
   static void backward_closed(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     if constexpr (!identity) backward_shortcut_alone(pass, at, record, flow);
@@ -156,7 +156,7 @@ struct Stage<Backend, BasicResidual<Shortcut, AfterSum, Branch...>, In, Here> {
       Projection::backward(pass, projection_offsets(at), record.projection, flow);
       return flow.dy;
     } else {
-      T* out = pass.slots.take();
+      T* out = pass.spare.take();
       Backend::template shortcut_backward<shortcut_shape>(pass.space, pass.batch, sum_gradient, out);
       return out;
     }

@@ -127,7 +127,7 @@ struct Pass {
   typename Backend::Space& space;
   typename Backend::ActivationArena& activations;  // kept until the backward pass
   typename Backend::ActivationArena& norms;        // per-channel numbers of the norms
-  Slots<T, typename Backend::template Memory<T>>& slots;
+  Slots<T, typename Backend::template Memory<T>>& spare;
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
@@ -161,11 +161,11 @@ struct Pass {
       space.as_one(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
   }
   [[nodiscard]] T* take(std::size_t numbers_per_image) {
-    return training ? activations.template take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : slots.take();
+    return training ? activations.template take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : spare.take();
   }
   /// Activations are kept in training, and given back at test as soon as they have been read.
   void release(const T* activations_) {
-    if (!training && activations_) slots.release(activations_);
+    if (!training && activations_) spare.release(activations_);
   }
   void release_inputs(const Value<T>& value) {
     if (!value.keep) release(value.x);
@@ -181,7 +181,7 @@ struct Pass {
   void consumed(Flow<T>& flow, const Value<T>& input, T* out) {
     input.template close_sums<Backend>(space);
     const auto give_back = [&](const T* old) {
-      if (old && old != out && old != flow.keep) slots.release(old);
+      if (old && old != out && old != flow.keep) spare.release(old);
     };
     give_back(flow.dy);
     give_back(flow.add);

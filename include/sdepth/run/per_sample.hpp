@@ -88,7 +88,7 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     T* const sum_gradient = flow.dy;
     T* const joins = WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
-    if (joins != sum_gradient) pass.slots.release(sum_gradient);
+    if (joins != sum_gradient) pass.spare.release(sum_gradient);
     flow = {joins, {joins}, nullptr, nullptr};
     if (record.begins) finish_gradient<Backend, In>(pass, flow, record.batch_input);
   }

@@ -51,7 +51,7 @@ void finish_gradient(Pass<Backend>& pass, Flow<typename Backend::Scalar>& flow, 
   auto* out = before.images && flow.add           ? flow.add  // the other images' gradients are there already
               : flow.dy != flow.keep              ? flow.dy
               : flow.add && flow.add != flow.keep ? flow.add
-                                                  : pass.slots.take();
+                                                  : pass.spare.take();
   std::array<NormBackward<typename Backend::Scalar>, 2> ends;
   Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
                                         before.template sums<Backend>(ends));
@@ -86,7 +86,7 @@ struct Stage<Backend, Conv<Channels, Kernel, Stride, HasBias, Padding>, In, Here
 
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     T* out = nullptr;
-    if constexpr (!Here.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.slots.take();
+    if constexpr (!Here.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
     Backend::template conv_backward<shape>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
@@ -185,7 +185,7 @@ struct PlainStage {
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     finish_gradient<Backend, Out>(pass, flow, Value<T>{});  // the backward of a BN that follows
-    T* dx = pass.slots.take();
+    T* dx = pass.spare.take();
     Derived::run_backward(pass, at, flow.dy, record.x, dx);
     pass.consumed(flow, Value<T>{}, dx);
     if (!record.input.plain()) finish_gradient<Backend, In>(pass, flow, record.input);

@@ -1,7 +1,26 @@
 // Parameters as Eigen maps, for a user's own loop.
 #pragma once
 
+// Names of Eigen's that are macros after <complex.h> and X11's headers.
+#pragma push_macro("I")
+#undef I
+#pragma push_macro("Success")
+#undef Success
+#pragma push_macro("True")
+#undef True
+#pragma push_macro("Always")
+#undef Always
+#pragma push_macro("Below")
+#undef Below
+#pragma push_macro("index")
+#undef index
 #include <Eigen/Core>
+#pragma pop_macro("I")
+#pragma pop_macro("Success")
+#pragma pop_macro("True")
+#pragma pop_macro("Always")
+#pragma pop_macro("Below")
+#pragma pop_macro("index")
 
 #include <sdepth/network/parameters.hpp>
 

@@ -5,7 +5,17 @@
 #include <cstddef>
 #include <type_traits>
 
+// Names of xsimd's that are macros after <complex.h> and X11's headers.
+#pragma push_macro("I")
+#undef I
+#pragma push_macro("Complex")
+#undef Complex
+#pragma push_macro("index")
+#undef index
 #include <xsimd/xsimd.hpp>
+#pragma pop_macro("I")
+#pragma pop_macro("Complex")
+#pragma pop_macro("index")
 
 #include <sdepth/core/config.hpp>
 

@@ -1,0 +1,22 @@
+# Flags for the processor of this machine: what sdepth::native adds to sdepth::sdepth. Used by sdepth's own build and by its installed package.
+
+function(sdepth_native_flags result)
+  set(flags "")
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if(CXX IN_LIST languages AND NOT CMAKE_CROSSCOMPILING)
+    include(CheckCXXCompilerFlag)
+    set(CMAKE_REQUIRED_QUIET ON)
+    check_cxx_compiler_flag(-march=native sdepth_has_march_native)
+    if(sdepth_has_march_native)
+      set(flags -march=native)
+      # Compilers prefer 256 bits for the loops they vectorise themselves; the kernels' loops gain from 512, where the processor has them.
+      if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        check_cxx_compiler_flag(-mprefer-vector-width=512 sdepth_has_vector_width)
+        if(sdepth_has_vector_width)
+          list(APPEND flags -mprefer-vector-width=512)
+        endif()
+      endif()
+    endif()
+  endif()
+  set(${result} "$<$<COMPILE_LANGUAGE:CXX>:${flags}>" PARENT_SCOPE)
+endfunction()
