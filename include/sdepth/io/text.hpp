@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,16 @@ namespace sdepth::inline SDEPTH_ISA {
   std::string text = "[";
   for (const std::int64_t extent : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
   return text + "]";
+}
+
+/// How many numbers an array of that shape holds; nothing where an extent is negative, or 64 bits cannot count them.
+[[nodiscard]] inline std::optional<std::uint64_t> numbers_of(std::span<const std::int64_t> shape) {
+  std::uint64_t count = 1;
+  for (const std::int64_t extent : shape) {
+    if (extent < 0 || (extent > 0 && count > UINT64_MAX / static_cast<std::uint64_t>(extent))) return std::nullopt;
+    count *= static_cast<std::uint64_t>(extent);
+  }
+  return count;
 }
 
 /// Text out of a file, made fit for a sentence: in quotes, control characters as '?', cut off after 60 bytes.
