@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -168,6 +169,20 @@ TEST_CASE("a device is written to, not replaced, and a full one is a sentence") 
       contains(sentence_of([] { write_file_atomically("/dev/full", "no room"); }), "/dev/full cannot be written: No space left on device"));
 }
 
+TEST_CASE("a pipe is written to by any name that leads to it, as /dev/stdout does") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const std::string name = "/proc/self/fd/" + std::to_string(ends[1]);
+  if (std::filesystem::exists(name)) {
+    write_file_atomically(name, "through the pipe");
+    char text[16];
+    REQUIRE(read(ends[0], text, sizeof text) == 16);
+    CHECK(std::string(text, sizeof text) == "through the pipe");
+  }
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST_CASE("reading what is missing, a directory, or too large is a sentence") {
   const ScratchFolder folder;
   put(folder / "a", std::string(1001, 'x'));
@@ -190,6 +205,10 @@ TEST_CASE("numbers and names are spelled the same everywhere") {
   CHECK(decimal(-std::numeric_limits<double>::quiet_NaN(), 9) == "nan");
   CHECK(decimal(-std::numeric_limits<double>::infinity(), 9) == "-inf");
   CHECK(fixed_point(6.7449, 2) == "6.74");
+  CHECK(decimal(0.5, 0) == "0.5");
+  CHECK(std::stod(decimal(-1.0 / 3, 1000)) == -1.0 / 3);
+  CHECK(fixed_point(-1e308, 1000).size() == 1 + 309 + 1 + 80);
+  CHECK(fixed_point(6.5, -1) == fixed_point(6.5, 0));
   CHECK(in_quotes("a\nb") == "\"a?b\"");
   CHECK(in_quotes(std::string(100, 'x')) == "\"" + std::string(60, 'x') + "…\"");
 }

@@ -139,16 +139,16 @@ class OpenFile {
 }
 
 /// The file that writing to `path` reaches: `path` itself or, where that is a symbolic link, what the link leads to, there already or not.
-[[nodiscard]] inline std::filesystem::path behind_links(const std::filesystem::path& path) {
-  constexpr int most = 40;  // as Linux has it
-  std::filesystem::path reached = path;
+/// @pre the links are no circle
+[[nodiscard]] inline std::filesystem::path behind_links(std::filesystem::path path) {
+  constexpr int most = 40;  // as many as Linux follows
   for (int links = 0; links < most; ++links) {
     std::error_code no_link;
-    const std::filesystem::path target = std::filesystem::read_symlink(reached, no_link);
-    if (no_link) return reached;
-    reached = reached.parent_path() / target;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, no_link);
+    if (no_link) break;
+    path = path.parent_path() / target;
   }
-  fail(path.string(), " cannot be written: ", reason_and_advice(ELOOP));
+  return path;
 }
 
 /// Replaces the file `path` by what `fill(OpenFile&)` writes: into a file beside it of that name + ".partial" first, then to the disk, then by renaming.
@@ -161,17 +161,17 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
   if (path.empty()) fail("a file cannot be written without a name; give one");
   const std::string shown = path.string();
   const auto refuse = [&](int code) { fail(shown, " cannot be written: ", reason_and_advice(code)); };
-  const fs::path target = behind_links(path);
   struct stat old{};
-  const bool replaces = ::stat(target.c_str(), &old) == 0;
+  const bool replaces = ::stat(path.c_str(), &old) == 0;
   if (!replaces && errno != ENOENT) refuse(errno);
   if (replaces && S_ISDIR(old.st_mode)) fail(shown, " cannot be written: it is a directory; give the name of a file");
   if (replaces && !S_ISREG(old.st_mode)) {
-    OpenFile device(target, O_WRONLY, shown, "written");
+    OpenFile device(path, O_WRONLY, shown, "written");
     fill(device);
     device.close();
     return;
   }
+  const fs::path target = behind_links(path);
   // Renaming asks for the directory's permission alone; a file that was protected from writing is not to be lost by that.
   if (replaces && ::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) refuse(errno);
 

@@ -1,6 +1,7 @@
 // How numbers, names and shapes are spelled in the files that a run writes and in the sentences about files that are wrong.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -13,20 +14,20 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The shortest spelling of `value` rounded to `digits` significant digits, whatever the locale. Nine digits bring a float back exactly.
+/// The shortest spelling of `value` rounded to `digits` significant digits (1 to 40), whatever the locale. Nine digits bring a float back exactly.
 /// Not-a-number is "nan", infinity "inf" or "-inf".
 [[nodiscard]] inline std::string decimal(double value, int digits) {
   if (std::isnan(value)) return "nan";
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, digits).ptr;
+  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, std::clamp(digits, 1, 40)).ptr;
   return std::string(text, end);
 }
 
-/// `value` with exactly `places` digits after the point.
+/// `value` with exactly `places` digits (0 to 80) after the point.
 [[nodiscard]] inline std::string fixed_point(double value, int places) {
   if (std::isnan(value)) return "nan";
   char text[400];  // the largest double has 309 digits before the point
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, places).ptr;
+  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, std::clamp(places, 0, 80)).ptr;
   return std::string(text, end);
 }
 
