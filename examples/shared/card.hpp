@@ -1,14 +1,21 @@
 // What inference needs besides the weights, and how it travels in the metadata of model.safetensors.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/io/json.hpp>
 #include <sdepth/io/text.hpp>
+
+#include "choices.hpp"
 
 namespace programs {
 
@@ -32,30 +39,57 @@ inline constexpr const char* card_format = "sdepth model 1";
           {"normalization", nlohmann::json(card.normalization).dump()}};
 }
 
-/// Whether a file was written by train; files from elsewhere have no card.
+/// Whether a file was written by train, this version's or another; files from elsewhere have no card.
 [[nodiscard]] inline bool has_card(const std::map<std::string, std::string>& metadata) {
   const auto format = metadata.find("format");
-  return format != metadata.end() && format->second == card_format;
+  return format != metadata.end() && format->second.starts_with("sdepth");
 }
 
-/// The opposite of to_metadata. Throws Error naming what is missing or unreadable. @param where  the file, for messages
+/// The residual blocks of a network by its name: resnetN has N = 6n + 2 layers, and so 3n blocks of two.
+[[nodiscard]] inline std::size_t residual_blocks_of(const std::string& model) {
+  return (std::stoul(model.substr(std::string_view("resnet").size())) - 2) / 2;
+}
+
+/// The opposite of to_metadata. Throws Error naming what is missing, or is nothing that to_metadata writes. @param where  the file, for messages
 [[nodiscard]] inline ModelCard from_metadata(const std::map<std::string, std::string>& metadata, const std::string& where) {
-  const auto text = [&](const char* key) {
+  const auto text = [&](const char* key) -> const std::string& {
     const auto found = metadata.find(key);
     if (found == metadata.end()) sdepth::fail(where, ": the metadata lack ", key, "; give it by options, or save the model again");
     return found->second;
   };
-  const auto numbers = [&]<class Number>(const char* key, std::vector<Number>& values) {
-    const nlohmann::json list = nlohmann::json::parse(text(key), nullptr, false);
-    const auto is_number = [](const nlohmann::json& value) { return value.is_number(); };
-    if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_number))
-      sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)),
-                   ", expected a list of numbers; the file is damaged");
-    values = list.get<std::vector<Number>>();
+  const auto refuse = [&](const char* key, const auto&... expected) {
+    sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected ", expected...,
+                 "; the file is damaged or of another version, save the model again");
   };
-  ModelCard card{text("model"), text("data"), text("scaling"), {}, {}};
-  numbers("survival", card.survival);
-  numbers("normalization", card.normalization);
+  const auto word = [&](const char* key, const std::vector<std::string>& known) {
+    std::string names;
+    for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+    if (std::find(known.begin(), known.end(), text(key)) == known.end()) refuse(key, known.size() > 1 ? "one of " : "", names);
+    return text(key);
+  };
+  const auto numbers = [&](const char* key, double least, double most) {
+    const auto list = sdepth::parse_json(text(key));
+    const auto fits = [&](const nlohmann::json& value) {
+      return value.is_number() && value.get<double>() >= least && value.get<double>() <= most;
+    };
+    if (!list || !list->is_array() || !std::all_of(list->begin(), list->end(), fits))
+      refuse(key, "a list of numbers from ", least, " to ", most);
+    return list->get<std::vector<double>>();
+  };
+
+  word("format", {card_format});
+  ModelCard card{word("model", model_names), word("data", data_names), word("scaling", scaling_names), {}, {}};
+  card.survival = numbers("survival", 0, 1);
+  if (const std::size_t blocks = residual_blocks_of(card.model); card.survival.size() != blocks)
+    refuse("survival", blocks, " numbers, one for each residual block of ", card.model, ", not ", card.survival.size());
+  constexpr double largest = std::numeric_limits<float>::max();
+  const std::vector<double> normalization = numbers("normalization", -largest, largest);
+  card.normalization.assign(normalization.begin(), normalization.end());
+  const std::size_t picture = card.data == "fashion-mnist" ? Gray::shape.size() : Colour::shape.size();
+  if (card.normalization.size() != 1 && card.normalization.size() != 1 + picture)
+    refuse("normalization", "1 number or ", 1 + picture, ", the scale and the mean picture of ", card.data, ", not ",
+           card.normalization.size());
+  if (!(card.normalization[0] > 0)) refuse("normalization", "a scale above 0 as its first number");
   return card;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -70,5 +71,18 @@ TEST_CASE("a picture is moved, filled with zeros and mirrored, for every shift, 
           CAPTURE(flip);
           CHECK(as_expected);
         }
+  }
+}
+
+TEST_CASE("a shift by the whole picture or more leaves nothing of it, however far it goes") {
+  const Shape shape{2, 3, 4};
+  const std::vector<float> picture(shape.size(), 1.0F), nothing(shape.size(), 0.0F);
+  constexpr int most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
+  for (const Augmentation change :
+       {Augmentation{0, 4, true}, Augmentation{0, -4, false}, Augmentation{3, 0, false}, Augmentation{0, most, true},
+        Augmentation{0, least, false}, Augmentation{most, 1, false}, Augmentation{least, 1, true}}) {
+    std::vector<float> result(shape.size(), -1.0F);
+    augment(picture.data(), shape, change, result.data());
+    CHECK(result == nothing);
   }
 }

@@ -104,3 +104,45 @@ TEST_CASE("a malformed CIFAR file is one sentence with its path and numbers") {
   std::filesystem::remove(third);
   CHECK(says(error(), "data_batch_3.bin is missing"));
 }
+
+TEST_CASE("the test part is read without the training part, in the archive's folder or without it") {
+  for (const char* folder : {"", "cifar-10-batches-bin"}) {
+    const Scratch scratch;
+    poke(scratch.write_zeros(std::filesystem::path(folder) / "test_batch.bin", 30'730'000), 0, 4);
+    const ImageSet test = read_cifar10_test(scratch.path());
+    CHECK(test.size() == 10000);
+    CHECK(test.labels[0] == 4);
+    CHECK(test.name == "cifar10 test set");
+    CHECK(says(error_of([&] { (void)read_cifar10(scratch.path()); }), "data_batch_1.bin is missing"));
+  }
+  const Scratch scratch;
+  poke(scratch.write_zeros("cifar-100-binary/test.bin", 30'740'000), 1, 99);
+  CHECK(read_cifar100_test(scratch.path()).labels[0] == 99);
+  CHECK(read_cifar100_test(scratch.path(), CifarLabel::coarse).classes == 20);
+}
+
+TEST_CASE("an empty folder of the archive's name does not hide the files beside it") {
+  const Scratch scratch;
+  write_cifar10(scratch, "");
+  std::filesystem::create_directory(scratch.path() / "cifar-10-batches-bin");
+  CHECK(read_cifar10(scratch.path()).train.size() == 50000);
+}
+
+TEST_CASE("the version for Python, and a folder of a file's name, are said to be what they are") {
+  for (const char* folder : {"", "cifar-10-batches-py"}) {
+    const Scratch scratch;
+    for (const char* name : {"data_batch_1", "test_batch"}) scratch.write(std::filesystem::path(folder) / name, {0x80, 2});
+    CHECK(says(error_of([&] { (void)read_cifar10(scratch.path()); }), "the version for Python",
+               "data_batch_1.bin of the binary version is missing"));
+    CHECK(says(error_of([&] { (void)read_cifar10_test(scratch.path()); }), "the version for Python", "test_batch.bin"));
+  }
+  const Scratch scratch;
+  scratch.write("cifar-100-python/train", {0x80, 2});
+  CHECK(says(error_of([&] { (void)read_cifar100(scratch.path()); }), "cifar100: ", "the version for Python"));
+  const Scratch folders;
+  folders.write("data_batch_1.bin/data_batch_1.bin", {});
+  CHECK(says(error_of([&] { (void)read_cifar10(folders.path()); }), "data_batch_1.bin is not a file but a directory"));
+  const Scratch pictures;
+  pictures.write("train/0.png", {});
+  CHECK(says(error_of([&] { (void)read_cifar100(pictures.path()); }), "train.bin is missing"));
+}

@@ -63,5 +63,7 @@ TEST_CASE("files that are missing, empty or no files are told apart") {
   const auto error = [&](const std::filesystem::path& path) { return error_of([&] { UnpackedFile(path, "test"); }); };
   CHECK(says(error(scratch.path() / "none"), "none is missing"));
   CHECK(says(error(scratch.write("empty", {})), "empty is empty"));
-  CHECK(says(error(scratch.path()), "is not a file"));
+  CHECK(says(error(scratch.path()), "is not a file but a directory"));
+  CHECK(says(error("/dev/null"), "is not a file; check"));
+  CHECK(says(error(scratch.path() / std::string(300, 'n')), "cannot be read: File name too long"));
 }

@@ -91,3 +91,48 @@ TEST_CASE("a file that is not there is named") {
   CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }), "neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz",
              scratch.path().string()));
 }
+
+TEST_CASE("names with a dot before idx, as 7-Zip and mirrors write them, are found for each of the four files, packed or not") {
+  for (unsigned dotted = 0; dotted < 16; ++dotted)
+    for (const bool pack : {false, true}) {
+      const Scratch scratch;
+      const auto write = [&](unsigned file, const std::string& part, const std::string& idx, const Bytes& bytes) {
+        const std::string name = part + ((dotted >> file & 1U) != 0 ? "." : "-") + idx;
+        pack ? scratch.write_gz(name + ".gz", bytes) : scratch.write(name, bytes);
+      };
+      write(0, "train-images", "idx3-ubyte", train_images);
+      write(1, "train-labels", "idx1-ubyte", train_labels);
+      write(2, "t10k-images", "idx3-ubyte", test_images);
+      write(3, "t10k-labels", "idx1-ubyte", test_labels);
+      CHECK(read_idx(scratch.path()).train.labels == Bytes{0, 9, 5});
+      CHECK(read_idx(scratch.path()).test.pixels == Bytes{21, 22, 23, 24});
+    }
+}
+
+TEST_CASE("a folder of a file's name is said to be one, unless the file is there under another of its names") {
+  const Scratch scratch;
+  scratch.write("train-images-idx3-ubyte/train-images-idx3-ubyte", train_images);
+  scratch.write("train-labels-idx1-ubyte", train_labels);
+  scratch.write("t10k-images-idx3-ubyte", test_images);
+  scratch.write("t10k-labels-idx1-ubyte", test_labels);
+  CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }), "train-images-idx3-ubyte is not a file but a directory"));
+  scratch.write_gz("train-images-idx3-ubyte.gz", train_images);
+  CHECK(read_idx(scratch.path()).train.labels == Bytes{0, 9, 5});
+}
+
+TEST_CASE("the test part is read without the training part, from a path that need not be UTF-8") {
+  const Scratch scratch;
+  scratch.write("caf\xE9/t10k-images-idx3-ubyte", test_images);
+  scratch.write("caf\xE9/t10k-labels-idx1-ubyte", test_labels);
+  const ImageSet test = read_idx_test(scratch.path() / "caf\xE9", 10, "mnist");
+  CHECK(test.labels == Bytes{7});
+  CHECK(test.name == "mnist test set");
+  CHECK(says(error_of([&] { (void)read_idx(scratch.path() / "caf\xE9"); }), "neither train-images-idx3-ubyte", "caf\xE9"));
+}
+
+TEST_CASE("numbers of classes that labels of one byte cannot have are refused, and sizes beyond what is counted") {
+  const Scratch scratch;
+  for (const int classes : {0, -1, 257})
+    CHECK(says(error_of([&] { (void)read_idx(scratch.path(), classes); }), std::to_string(classes) + " classes"));
+  CHECK(says(error_with("train-images-idx3-ubyte", idx({1, 0x80000000, 1}, Bytes(100))), "impossible size (1 x 2,147,483,648"));
+}

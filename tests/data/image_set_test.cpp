@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+#include <string>
 #include <vector>
 
 #include <sdepth/data/image_set.hpp>
@@ -54,6 +56,34 @@ TEST_CASE("a limit above the number of records changes nothing") {
   set.limit(2);
   CHECK(set.labels == Bytes{0, 1});
   CHECK(set.pixels == Bytes{0, 1, 10, 11});
+}
+
+TEST_CASE("numbers that no set has, and parts that do not fit together, are refused, and the set stays as it was") {
+  constexpr int most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
+  ImageSet set = five_pictures();
+  for (const int count : {-1, least}) {
+    CHECK(says(error_of([&] { set.limit(count); }), "five: cannot be limited to " + std::to_string(count)));
+    CHECK(says(error_of([&] { (void)set.split_off(count); }), "cannot hold out " + std::to_string(count)));
+    CHECK(error_of([&] { (void)set.subset(0, count); }) != "no error");
+    CHECK(error_of([&] { (void)set.subset(count, 1); }) != "no error");
+  }
+  CHECK(error_of([&] { (void)set.subset(most, most); }) != "no error");
+  CHECK(says(error_of([&] { (void)set.split_off(most); }), "cannot hold out 2147483647 of 5"));
+  CHECK(set.size() == 5);
+  ImageSet empty = set.subset(0, 0);
+  CHECK(says(error_of([&] { (void)empty.split_off(0); }), "five: there are no records"));
+  empty.limit(3);
+  CHECK(empty.size() == 0);
+
+  CHECK(error_of([&] { set.check(); }) == "no error");
+  set.pixels.pop_back();
+  CHECK(says(error_of([&] { set.check(); }), "five: 9 bytes of pixels do not fit 5 records of 2"));
+  CHECK(says(error_of([&] { (void)set.subset(4, 1); }), "9 bytes of pixels do not fit"));
+  for (const Shape shape :
+       {Shape{0, 1, 2}, Shape{1, -1, -2}, Shape{1 << 22, 1 << 22, 1 << 22}}) {  // the last has 0 bytes after wrapping around
+    set.shape = shape;
+    CHECK(says(error_of([&] { set.check(); }), "five: pictures of ", "expected 1 or more of each"));
+  }
 }
 
 TEST_CASE("planes become pixels") {

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <limits>
 #include <set>
 #include <thread>
 #include <vector>
@@ -128,7 +129,10 @@ TEST_CASE("what does not fit together is refused") {
     return error_of([&] { Loader(set, normalization, options); });
   };
   CHECK(says(error(pictures(), Normalization::none(), {.batch = 0}), "batch 0"));
+  CHECK(says(error(pictures(), Normalization::none(), {.batch = -1}), "batch -1"));
   CHECK(says(error(pictures(), Normalization::none(), {.prefetch = 0}), "prefetch 0"));
+  CHECK(says(error(pictures(), Normalization::none(), {.prefetch = std::numeric_limits<int>::min()}), "prefetch -2147483648"));
+  CHECK(says(error({}, Normalization::none(), {}), "pictures of 0 x 0 x 0"));
   CHECK(says(error(pictures(), Normalization::from_values(std::vector<float>{1, 2, 3}, {1, 1, 2}), {}), "mean picture has 2 values"));
   ImageSet short_of_pixels = pictures();
   short_of_pixels.pixels.pop_back();
@@ -138,4 +142,28 @@ TEST_CASE("what does not fit together is refused") {
   CHECK(nothing.steps() == 0);
   nothing.start(0);
   CHECK(nothing.next() == nullptr);
+}
+
+TEST_CASE("the largest numbers there are take no more memory than the pictures need") {
+  constexpr int most = std::numeric_limits<int>::max();
+  Loader loader(pictures(), Normalization::none(), {.batch = most, .prefetch = most});
+  CHECK(loader.steps() == 1);
+  const auto batches = epoch_of(loader, most);
+  REQUIRE(batches.size() == 1);
+  CHECK(batches[0].size == 50);
+  Loader one_by_one(pictures(), Normalization::none(), {.batch = 1, .prefetch = most});
+  CHECK(epoch_of(one_by_one, 0).size() == 50);
+}
+
+TEST_CASE("a start that is refused leaves the epoch in progress as it was") {
+  Loader loader(pictures(), Normalization::none(), {.batch = 8});
+  const auto whole = epoch_of(loader, 1);
+  loader.start(1);
+  std::vector<Batch> batches{*loader.next()};
+  CHECK(says(error_of([&] { loader.start(1, 8); }), "step 8 of an epoch of 7"));
+  CHECK(says(error_of([&] { loader.start(1, -1); }), "step -1"));
+  CHECK(says(error_of([&] { loader.start(-1); }), "epoch -1"));
+  while (const Batch* batch = loader.next()) batches.push_back(*batch);
+  REQUIRE(batches.size() == whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) CHECK(same(batches[i], whole[i]));
 }

@@ -94,3 +94,11 @@ TEST_CASE("pictures that do not differ cannot be normalised as in the paper") {
   CHECK(Normalization::paper(set).scale() == doctest::Approx(std::sqrt(0.01 * 0.99 / 4)));
   CHECK(says(error_of([&] { (void)Normalization::paper(set.subset(0, 0)); }), "do not differ"));
 }
+
+TEST_CASE("pictures that their labels are too many for are refused, not read beyond") {
+  ImageSet set = random_set(50);
+  set.labels.resize(51);
+  CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "random: 3000 bytes of pixels do not fit 51 records"));
+  set.shape = {0, 5, 4};
+  CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "pictures of 0 x 5 x 4"));
+}

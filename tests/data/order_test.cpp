@@ -39,3 +39,7 @@ TEST_CASE("each of the 24 orders of four records is equally likely") {
   CHECK(counts.size() == 24);
   for (const auto& [records, count] : counts) CHECK(std::abs(count - 1000) < 4 * std::sqrt(1000.0));
 }
+
+TEST_CASE("an order of fewer records than none is refused") {
+  CHECK_THROWS_WITH_AS((void)order(-1, 9, 0), doctest::Contains("-1 records"), Error);
+}

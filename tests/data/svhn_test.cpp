@@ -78,6 +78,31 @@ TEST_CASE("arrays may be packed or not, in either order; extra pictures follow t
   CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }), "svhn: ", "test_32x32.mat is missing"));
 }
 
+TEST_CASE("four labels or fewer, which sit in their tag, are read; so are labels in a row") {
+  for (std::uint32_t few = 1; few <= 4; ++few) {
+    const Scratch scratch;
+    const Bytes x = mat_array("X", {32, 32, 3, few}, pictures(few)), digits(labels.begin(), labels.begin() + few);
+    ImageSet column, row;
+    append_svhn_file(column, scratch.write("a.mat", mat_file({x, mat_array("y", {few, 1}, digits)})));
+    append_svhn_file(row, scratch.write("b.mat", mat_file({packed(x), packed(mat_array("y", {1, few}, digits))})));
+    const Bytes expected{1, 0, 3, 9};
+    CHECK(column.labels == Bytes(expected.begin(), expected.begin() + few));
+    CHECK(row.labels == column.labels);
+    CHECK(row.pixels == column.pixels);
+  }
+}
+
+TEST_CASE("the test part is read without the training part, and a folder of a file's name is said to be one") {
+  const Scratch scratch;
+  scratch.write("test_32x32.mat", mat_file({good_x, good_y}));
+  const ImageSet test = read_svhn_test(scratch.path());
+  CHECK(test.labels == Bytes{1, 0, 3, 9, 2, 0});
+  CHECK(test.name == "svhn test set");
+  CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }), "train_32x32.mat is missing"));
+  scratch.write("train_32x32.mat/train_32x32.mat", mat_file({good_x, good_y}));
+  CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }), "train_32x32.mat is not a file but a directory"));
+}
+
 TEST_CASE("a malformed SVHN file is one sentence with its path and numbers") {
   CHECK(error_with({good_x, good_y}) == "no error");
   CHECK(says(error_with({good_y}), "train_32x32.mat", "lacks the array X"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -106,4 +107,7 @@ TEST_CASE("any shape and number of classes can be drawn, and impossible ones are
   CHECK(says(error_of([] { (void)synthetic({3, 7, 8}, 10, 1, 1, 1); }), "3 x 7 x 8"));
   CHECK(says(error_of([] { (void)synthetic({3, 8, 8}, 257, 1, 1, 1); }), "257 classes"));
   CHECK(says(error_of([] { (void)synthetic({3, 8, 8}, 10, -1, 1, 1); }), "-1 training"));
+  constexpr int most = std::numeric_limits<int>::max();
+  CHECK(says(error_of([] { (void)synthetic({most, 1024, 1024}, 10, most, most, 1); }), "more than memory holds"));
+  CHECK(says(error_of([] { (void)synthetic({3, 32, 32}, 10, 0, most, 1); }), "2147483647 test pictures of 3072 bytes"));
 }

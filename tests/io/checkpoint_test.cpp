@@ -134,6 +134,35 @@ TEST_CASE("a checkpoint of another network, or without all of its momentum, chan
   CHECK(state(trainer) == before);
 }
 
+TEST_CASE("training options that no trainer has are refused by name, and the trainer stays as it was") {
+  ScratchFolder folder;
+  Small saved(options());
+  save_checkpoint(folder / "checkpoint", saved, 0);
+  const Checkpoint good = read_checkpoint(folder / "checkpoint");
+  Small trainer(options());
+  step(trainer);
+  const std::string before = state(trainer);
+  const auto refusal = [&](const char* key, const nlohmann::json& value) {
+    Checkpoint changed = good;
+    changed.training[key] = value;
+    const std::string sentence = sentence_of([&] { restore(changed, trainer); });
+    CHECK(state(trainer) == before);
+    return sentence;
+  };
+  CHECK(contains(refusal("learning_rate", "0.1"), "checkpoint is damaged: its learning_rate is of JSON's type string, expected number"));
+  CHECK(contains(refusal("learning_rate", nullptr), "its learning_rate is of JSON's type null"));
+  CHECK(contains(refusal("learning_rate", -0.1), "its learning_rate is -0.1, expected a number from 0 up"));
+  CHECK(contains(refusal("batch", "6"), "its batch is of JSON's type string, expected number"));
+  CHECK(contains(refusal("batch", -6), "batch -6"));
+  CHECK(contains(refusal("nesterov", 1), "its nesterov is of JSON's type number, expected boolean"));
+  CHECK(contains(refusal("scaling", "tset"), "scaling \"tset\""));
+  CHECK(contains(refusal("survival", 0.5), "its survival is of JSON's type number, expected array"));
+  for (const nlohmann::json& wrong : {nlohmann::json(1.5), nlohmann::json(-0.1), nlohmann::json("0.5"), nlohmann::json(nullptr)})
+    CHECK(contains(refusal("survival", std::vector<nlohmann::json>(6, wrong)), "its survival is not a list of numbers from 0 to 1"));
+  CHECK(contains(refusal("survival", std::vector<double>(5, 0.5)), "another survival table"));
+  CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, -1); }), "-1 epochs"));
+}
+
 TEST_CASE("files that are no checkpoint are refused with a sentence") {
   ScratchFolder folder;
   const auto sentence = [&](const SafeTensors& file) {
@@ -153,8 +182,11 @@ TEST_CASE("files that are no checkpoint are refused with a sentence") {
     changed["epoch"] = bad;
     CHECK(contains(sentence({changed, {}}), "its epoch is"));
   }
-  metadata["training"] = "[1, 2";
-  CHECK(contains(sentence({metadata, {}}), "not a JSON object"));
+  for (const std::string& bad :
+       {std::string("[1, 2"), std::string("[]"), std::string(""), std::string("{\"batch\": 1e999}"), std::string("{}\0{}", 5)}) {
+    metadata["training"] = bad;
+    CHECK(contains(sentence({metadata, {}}), "not a JSON object"));
+  }
 
   Small trainer(options());
   metadata["training"] = "{}";

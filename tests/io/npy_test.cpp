@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -39,5 +40,22 @@ TEST_CASE("a shape that does not hold the values is refused") {
   const ScratchFolder folder;
   const std::vector<float> values(6);
   CHECK(contains(sentence_of([&] { write_npy(folder / "a.npy", values, {2, 4}); }), "the shape [2, 4] does not hold 6 numbers"));
+  CHECK(contains(sentence_of([&] { write_npy(folder / "a.npy", values, {-2, -3}); }), "the shape [-2, -3] does not hold 6 numbers"));
   CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("a full disk leaves the old array, and a symbolic link is written through") {
+  const ScratchFolder folder;
+  const std::vector<float> values(600);
+  put(folder / "a.npy", "the old array");
+  {
+    const FileSizeLimit limit(1000);
+    CHECK(contains(sentence_of([&] { write_npy(folder / "a.npy", values, {600}); }), "a.npy cannot be written: File too large"));
+  }
+  CHECK(bytes_of(folder / "a.npy") == "the old array");
+  CHECK(folder.entries() == 1);
+  std::filesystem::create_symlink("a.npy", folder / "link.npy");
+  write_npy(folder / "link.npy", values, {600});
+  CHECK(std::filesystem::is_symlink(folder / "link.npy"));
+  CHECK(bytes_of(folder / "a.npy").size() == 128 + 2400);
 }

@@ -152,6 +152,17 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
     refused(R"({"w":{"shape":[],"data_offsets":[0,4]}})", 4, "tensor \"w\" has no dtype");
     refused(R"({"w":{"dtype":"F32","data_offsets":[0,4]}})", 4, "tensor \"w\" has no shape");
     refused(R"({"w":{"dtype":"F32","shape":[]}})", 4, "tensor \"w\" has no data_offsets");
+    for (const std::string& behind : {std::string("\0", 1), std::string(7, '\0'), std::string("  \0", 3), std::string("\0{}", 3),
+                                      std::string("\0 }", 3), std::string("\n"), std::string("\t"), std::string(" \r\n")})
+      refused(with("\"F32\"", "[2,3]", "[0,24]") + behind, 24, "the header has something else than spaces behind its JSON");
+    refused(with("\"F32\"", "[2,3]", "[0,24]") + "{}", 24, "the header is not JSON");
+    refused(with("\"F32\"", "[2,3]", "[0,24]") + " }", 24, "the header is not JSON");
+    for (const char* in_front : {" ", "\n", "\xEF\xBB\xBF", "x"})
+      refused(in_front + with("\"F32\"", "[2,3]", "[0,24]"), 24, "the header is not a JSON object, which begins with {");
+    CHECK(sentence(file_of(with("\"F32\"", "[2,3]", "[0,24]") + "   ", 24)).empty());
+    CHECK(sentence(file_of("{\n\t\"w\": {\"dtype\": \"U8\", \"shape\": [1],\r\n \"data_offsets\": [0, 1]}\n}", 1))
+              .empty());  // blanks inside are JSON's
+    CHECK(sentence(file_of(R"({"__metadata__":null})", 0)).empty());
     refused(R"({"__metadata__":[]})", 0, "__metadata__ is not a JSON object");
     refused(R"({"__metadata__":{"seed":1}})", 0, "the metadata \"seed\" is not a text");
   }
@@ -199,6 +210,10 @@ TEST_CASE("what cannot be written is refused and leaves the old file") {
   SafeTensors contents = example();
   contents.tensors[0].shape = {2, 4};
   CHECK(contains(sentence(contents), "tensor \"fc.weight\" has 6 numbers for its shape [2, 4]"));
+  contents.tensors[0].shape = {-2, -3};
+  CHECK(contains(sentence(contents), "has 6 numbers for its shape [-2, -3]"));
+  contents.tensors[0].shape = {6, 4294967296, 4294967296};  // would be 6 after wrapping around
+  CHECK(contains(sentence(contents), "has 6 numbers for its shape"));
   contents = example();
   contents.tensors[1].name = "fc.weight";
   CHECK(contains(sentence(contents), "the name \"fc.weight\" is taken"));

@@ -126,6 +126,13 @@ TEST_CASE("missing, extra, mis-shaped, integer and infinite tensors are refused 
   file = good;
   file.tensors[6].values[1] = std::numeric_limits<float>::infinity();
   CHECK(contains(network.refusal(file), "fc.bias holds a number that is not finite"));
+
+  file = good;
+  file.tensors[4].values[2] = -1e-30F;
+  CHECK(contains(network.refusal(file), "m.safetensors: bn1.running_var holds a negative number, which no variance is"));
+  file.tensors[4].values[2] = 0.0F;
+  file.tensors[3].values[2] = -1.0F;  // a mean may be negative
+  CHECK(sentence_of([&] { take_weights(file, network.infos, network.parameters.data(), network.running.data()); }).empty());
 }
 
 TEST_CASE("PyTorch's counter of batches is ignored") {

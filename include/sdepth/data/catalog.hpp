@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
@@ -33,14 +34,17 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
 
 /// Whether a directory is meant for a named set: one of these files is in it. Then what else is missing is an error.
 [[nodiscard]] inline bool holds_data_set(std::string_view name, const std::filesystem::path& directory) {
-  std::vector<const char*> signs{"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"};
-  if (name == "cifar10") signs = {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"};
-  if (name == "cifar100") signs = {"train.bin", "cifar-100-binary/train.bin"};
-  if (name == "svhn") signs = {"train_32x32.mat"};
-  std::error_code ignored;  // a folder that may not be entered holds nothing for us
-  for (const char* sign : signs)
-    if (std::filesystem::exists(directory / sign, ignored)) return true;
-  return false;
+  std::vector<std::filesystem::path> signs;
+  for (const char* part : {"train", "t10k"})
+    for (const char* ending : {"-images-idx3-ubyte", "-images-idx3-ubyte.gz", "-images.idx3-ubyte", "-images.idx3-ubyte.gz"})
+      signs.push_back(directory / (std::string(part) + ending));
+  const auto either = [&](const char* training, const char* test, const char* folder) {
+    signs = {directory / training, directory / test, directory / folder / training, directory / folder / test};
+  };
+  if (name == "cifar10") either("data_batch_1.bin", "test_batch.bin", "cifar-10-batches-bin");
+  if (name == "cifar100") either("train.bin", "test.bin", "cifar-100-binary");
+  if (name == "svhn") signs = {directory / "train_32x32.mat", directory / "test_32x32.mat"};
+  return !first_file(signs).empty();
 }
 
 /// The value of an environment variable; empty where it is not set.
@@ -74,7 +78,8 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
   if (!known) fail("there is no data set named ", name, "; choose one of ", names);
   if (name == "synthetic") return load_synthetic();
   if (!directory.empty()) {
-    if (!std::filesystem::is_directory(directory)) fail(name, ": ", directory, " is not a directory; check the path");
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(directory, ignored)) fail(name, ": ", directory, " is not a directory; check the path");
     return read_data_set(name, directory);
   }
   std::string looked;

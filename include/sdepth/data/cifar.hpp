@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
@@ -26,6 +27,8 @@ struct CifarLayout {
   std::string_view name;
   std::vector<int> labels;
   std::size_t used = 0;
+  std::string_view archive_folder = "cifar-10-batches-bin";
+  std::string_view python_folder = "cifar-10-batches-py";
 };
 
 /// Appends the `records` records of a file to `set`. Throws Error where the file's size is another, or a label is out of range:
@@ -56,10 +59,18 @@ inline void append_cifar_file(ImageSet& set, const std::filesystem::path& path, 
   }
 }
 
-/// `directory`, or the folder in it that the official archive unpacks to.
-[[nodiscard]] inline std::filesystem::path cifar_folder(const std::filesystem::path& directory, std::string_view archive_folder) {
-  const auto inner = directory / archive_folder;
-  return std::filesystem::is_directory(inner) ? inner : directory;
+/// Appends the file `name` of `directory`, or of the folder in it that the official archive unpacks to, as above.
+inline void append_cifar_file_of(ImageSet& set, const std::filesystem::path& directory, const std::string& name, const CifarLayout& layout,
+                                 int records) {
+  const auto inner = directory / layout.archive_folder;
+  const auto path = first_file({directory / name, inner / name});
+  if (!path.empty()) return append_cifar_file(set, path, layout, records);
+  const std::string bare = name.substr(0, name.rfind('.'));  // as Python's pickles are called
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(first_file({directory / bare, directory / layout.python_folder / bare}), ignored))
+    fail(layout.name, ": ", directory.string(), " has the version for Python, and ", name,
+         " of the binary version is missing; fetch that one");
+  append_cifar_file(set, is_there(inner) ? inner / name : directory / name, layout, records);  // which says that it is missing
 }
 
 /// An empty set to append files to.
@@ -71,27 +82,50 @@ inline void append_cifar_file(ImageSet& set, const std::filesystem::path& path, 
           .name = std::string(layout.name) + " " + std::string(part)};
 }
 
+/// Reads test_batch.bin of `directory` or of its folder cifar-10-batches-bin alone: 10,000 records. Throws Error where it is missing or damaged.
+[[nodiscard]] inline ImageSet read_cifar10_test(const std::filesystem::path& directory) {
+  const CifarLayout layout{.name = "cifar10", .labels = {10}};
+  ImageSet set = empty_cifar_set(layout, "test set");
+  append_cifar_file_of(set, directory, "test_batch.bin", layout, 10000);
+  return set;
+}
+
 /// Reads data_batch_{1..5}.bin and test_batch.bin of `directory` or of its folder cifar-10-batches-bin: 50,000 and 10,000 records.
 /// Throws Error naming the file that is missing or damaged.
 [[nodiscard]] inline DataSet read_cifar10(const std::filesystem::path& directory) {
   const CifarLayout layout{.name = "cifar10", .labels = {10}};
-  const auto folder = cifar_folder(directory, "cifar-10-batches-bin");
-  DataSet data{empty_cifar_set(layout, "training set"), empty_cifar_set(layout, "test set")};
+  DataSet data{empty_cifar_set(layout, "training set"), {}};
   data.train.pixels.reserve(50000 * CifarLayout::shape.size());
   for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"})
-    append_cifar_file(data.train, folder / file, layout, 10000);
-  append_cifar_file(data.test, folder / "test_batch.bin", layout, 10000);
+    append_cifar_file_of(data.train, directory, file, layout, 10000);
+  data.test = read_cifar10_test(directory);
   return data;
+}
+
+/// CIFAR-100's layout, of whose two labels one is used.
+[[nodiscard]] inline CifarLayout cifar100_layout(CifarLabel label) {
+  return {.name = "cifar100",
+          .labels = {20, 100},
+          .used = label == CifarLabel::coarse ? 0U : 1U,
+          .archive_folder = "cifar-100-binary",
+          .python_folder = "cifar-100-python"};
+}
+
+/// Reads test.bin of `directory` or of its folder cifar-100-binary alone: 10,000 records. Throws Error where it is missing or damaged.
+[[nodiscard]] inline ImageSet read_cifar100_test(const std::filesystem::path& directory, CifarLabel label = CifarLabel::fine) {
+  const CifarLayout layout = cifar100_layout(label);
+  ImageSet set = empty_cifar_set(layout, "test set");
+  append_cifar_file_of(set, directory, "test.bin", layout, 10000);
+  return set;
 }
 
 /// Reads train.bin and test.bin of `directory` or of its folder cifar-100-binary: 50,000 and 10,000 records.
 /// Throws Error naming the file that is missing or damaged.
 [[nodiscard]] inline DataSet read_cifar100(const std::filesystem::path& directory, CifarLabel label = CifarLabel::fine) {
-  const CifarLayout layout{.name = "cifar100", .labels = {20, 100}, .used = label == CifarLabel::coarse ? 0U : 1U};
-  const auto folder = cifar_folder(directory, "cifar-100-binary");
-  DataSet data{empty_cifar_set(layout, "training set"), empty_cifar_set(layout, "test set")};
-  append_cifar_file(data.train, folder / "train.bin", layout, 50000);
-  append_cifar_file(data.test, folder / "test.bin", layout, 10000);
+  const CifarLayout layout = cifar100_layout(label);
+  DataSet data{empty_cifar_set(layout, "training set"), {}};
+  append_cifar_file_of(data.train, directory, "train.bin", layout, 50000);
+  data.test = read_cifar100_test(directory, label);
   return data;
 }
 

@@ -30,14 +30,35 @@ namespace sdepth::inline SDEPTH_ISA {
 /// What to do about a file that is cut off or altered; ends most sentences about one.
 inline constexpr std::string_view download_again = "the download was probably cut off or altered, delete it and fetch it again";
 
+/// Whether there is something of that name, whatever it is. What may not be looked at is not there.
+[[nodiscard]] inline bool is_there(const std::filesystem::path& path) noexcept {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+/// Of several names that a file may have, the first that is one; where none is, the first that is there, for a sentence about what it is instead; else nothing.
+[[nodiscard]] inline std::filesystem::path first_file(const std::vector<std::filesystem::path>& names) {
+  std::filesystem::path other;
+  for (const auto& name : names) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(name, ignored)) return name;
+    if (other.empty() && is_there(name)) other = name;
+  }
+  return other;
+}
+
 /// Size in bytes of a file that must be there. Throws Error with `what` (the data set) and the path where it is not.
 [[nodiscard]] inline std::uintmax_t file_size(const std::filesystem::path& path, std::string_view what) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail(what, ": ", path.string(), " is missing; check the directory or fetch the data set");
-  if (!std::filesystem::is_regular_file(status)) fail(what, ": ", path.string(), " is not a file; check the directory");
+  if (status.type() == std::filesystem::file_type::not_found)
+    fail(what, ": ", path.string(), " is missing; check the directory or fetch the data set");
+  if (std::filesystem::is_directory(status))
+    fail(what, ": ", path.string(), " is not a file but a directory; put the file that belongs there, which may lie in it, in its place");
+  if (std::filesystem::status_known(status) && !std::filesystem::is_regular_file(status))
+    fail(what, ": ", path.string(), " is not a file; check the directory");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) fail(what, ": the size of ", path.string(), " cannot be read: ", error.message());
+  if (error) fail(what, ": the size of ", path.string(), " cannot be read: ", error.message(), "; check the permissions of the directory");
   return size;
 }
 

@@ -49,7 +49,7 @@ struct IdxArray {
     array.sizes.push_back(word(i));
     product += (i > 1 ? " x " : "") + grouped(word(i));
     // 2^40 bytes is beyond any data set of bytes in memory; the bound keeps the product from overflowing.
-    if (word(i) == 0 || expected > (std::uintmax_t{1} << 40) / word(i))
+    if (word(i) == 0 || word(i) > INT32_MAX || expected > (std::uintmax_t{1} << 40) / word(i))
       fail(what, ": the header of ", path.string(), " gives an impossible size (", product, "); ", download_again);
     expected *= word(i);
   }
@@ -63,17 +63,22 @@ struct IdxArray {
   return array;
 }
 
-/// `directory`/`name`, or the same with .gz. Throws Error naming both where neither is there.
+/// `directory`/`name`, or the same with .gz, or with a dot for the dash before idx, as 7-Zip and mirrors write it. Throws Error where none is there.
 [[nodiscard]] inline std::filesystem::path find_idx(const std::filesystem::path& directory, const std::string& name,
                                                     std::string_view what) {
-  for (const auto& candidate : {directory / name, directory / (name + ".gz")})
-    if (std::filesystem::exists(candidate)) return candidate;
-  fail(what, ": neither ", name, " nor ", name, ".gz is in ", directory.string(), "; check the directory or fetch the data set");
+  std::string dotted = name;
+  if (const std::size_t dash = name.find("-idx"); dash != std::string::npos) dotted[dash] = '.';
+  const auto path = first_file({directory / name, directory / (name + ".gz"), directory / dotted, directory / (dotted + ".gz")});
+  if (path.empty())
+    fail(what, ": neither ", name, " nor ", name, ".gz, nor ", dotted, " with a dot, is in ", directory.string(),
+         "; check the directory or fetch the data set");
+  return path;
 }
 
 /// The set `prefix`-images-idx3-ubyte and `prefix`-labels-idx1-ubyte of a directory; pictures have one channel.
 [[nodiscard]] inline ImageSet read_idx_set(const std::filesystem::path& directory, const std::string& prefix, int classes,
                                            std::string_view what) {
+  if (classes < 1 || classes > 256) fail(what, ": ", classes, " classes were asked for, expected 1 to 256, as labels are bytes");
   const auto image_path = find_idx(directory, prefix + "-images-idx3-ubyte", what);
   const auto label_path = find_idx(directory, prefix + "-labels-idx1-ubyte", what);
   IdxArray images = read_idx_array(image_path, 3, what);
@@ -92,16 +97,21 @@ struct IdxArray {
           .name = std::string(what)};
 }
 
+/// Reads t10k-{images-idx3,labels-idx1}-ubyte[.gz] of `directory` alone. Throws Error naming the file that is missing or damaged.
+[[nodiscard]] inline ImageSet read_idx_test(const std::filesystem::path& directory, int classes = 10, std::string_view name = "idx") {
+  ImageSet set = read_idx_set(directory, "t10k", classes, name);
+  set.name += " test set";
+  return set;
+}
+
 /// Reads {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz] of `directory`.
 /// Throws Error naming the file that is missing, damaged or does not fit the others.
 [[nodiscard]] inline DataSet read_idx(const std::filesystem::path& directory, int classes = 10, std::string_view name = "idx") {
-  const std::string what(name);
-  DataSet data{read_idx_set(directory, "train", classes, what), read_idx_set(directory, "t10k", classes, what)};
+  DataSet data{read_idx_set(directory, "train", classes, name), read_idx_test(directory, classes, name)};
   if (data.train.shape != data.test.shape)
-    fail(what, ": the training pictures of ", directory.string(), " have ", data.train.shape.height, " x ", data.train.shape.width,
+    fail(name, ": the training pictures of ", directory.string(), " have ", data.train.shape.height, " x ", data.train.shape.width,
          " pixels but the test pictures ", data.test.shape.height, " x ", data.test.shape.width, "; they are of different sets");
   data.train.name += " training set";
-  data.test.name += " test set";
   return data;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,17 @@ struct ImageSet {
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(labels.size()); }
 
+  /// Throws Error where shape, labels and pixels do not fit together. Labels are looked at when they are used.
+  void check() const {
+    const double picture = static_cast<double>(shape.channels) * shape.height * shape.width;
+    if (shape.channels < 1 || shape.height < 1 || shape.width < 1 || picture > UINT32_MAX)
+      fail(name, ": pictures of ", shape.channels, " x ", shape.height, " x ", shape.width,
+           " were given, expected 1 or more of each and less than 4 GiB");
+    if (labels.size() > std::size_t{INT_MAX}) fail(name, ": ", labels.size(), " records are more than can be counted, at most ", INT_MAX);
+    if (pixels.size() != labels.size() * shape.size())
+      fail(name, ": ", pixels.size(), " bytes of pixels do not fit ", labels.size(), " records of ", shape.size());
+  }
+
   /// Picture i, [H, W, C].   @pre 0 ≤ i < size()
   [[nodiscard]] std::span<const std::uint8_t> image(int i) const noexcept {
     return {pixels.data() + static_cast<std::size_t>(i) * shape.size(), shape.size()};
@@ -32,6 +44,7 @@ struct ImageSet {
   [[nodiscard]] ImageSet subset(int first, int count) const {
     if (first < 0 || count < 0 || first > size() - count)
       fail(name, ": records ", first, " to ", static_cast<long long>(first) + count, " were asked for, but there are ", size());
+    check();
     const auto from = static_cast<std::ptrdiff_t>(first);
     const auto to = from + count;
     const auto bytes = static_cast<std::ptrdiff_t>(shape.size());
@@ -42,9 +55,10 @@ struct ImageSet {
             .name = name};
   }
 
-  /// Keeps the first `count` records, all where there are fewer. Copies nothing.
+  /// Keeps the first `count` records, all where there are fewer. Copies nothing. Throws Error for a negative count.
   void limit(int count) {
-    const auto kept = static_cast<std::size_t>(std::clamp(count, 0, size()));
+    if (count < 0) fail(name, ": cannot be limited to ", count, " records, expected 0 or more");
+    const auto kept = static_cast<std::size_t>(std::min(count, size()));
     pixels.resize(kept * shape.size());
     labels.resize(kept);
   }
@@ -52,6 +66,7 @@ struct ImageSet {
   /// Moves the last `count` records into a set of their own: the validation part of a training set. Copies those only.
   /// Throws Error where nothing would be left.
   [[nodiscard]] ImageSet split_off(int count) {
+    if (labels.empty()) fail(name, ": there are no records to hold ", count, " of them out for validation");
     if (count < 0 || count >= size())
       fail(name, ": cannot hold out ", count, " of ", size(), " records for validation; hold out between 0 and ", size() - 1);
     ImageSet held_out = subset(size() - count, count);

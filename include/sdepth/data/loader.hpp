@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ struct LoaderOptions {
   bool shuffle = true;  ///< else the records come in the set's order
   bool augment = true;  ///< shift and flip as in the paper
   std::uint64_t seed = 0;
-  int prefetch = 3;  ///< batches made ahead; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
+  int prefetch =
+      3;  ///< batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
 };
 
 /// Makes batches ahead of their use. A batch is a pure function of (set, normalization, options, epoch, step), so an epoch can
@@ -48,12 +50,11 @@ class Loader {
       : set_(set), normalization_(std::move(normalization)), options_(options) {
     if (options_.batch < 1 || options_.prefetch < 1)
       fail("loader: batch ", options_.batch, " and prefetch ", options_.prefetch, " were given, expected 1 or more of each");
-    if (set_.pixels.size() != set_.labels.size() * set_.shape.size())
-      fail(set_.name, ": ", set_.pixels.size(), " bytes of pixels do not fit ", set_.labels.size(), " records of ", set_.shape.size());
+    set_.check();
     if (!normalization_.mean().empty() && normalization_.mean().size() != set_.shape.size())
       fail(set_.name, ": the mean picture has ", normalization_.mean().size(), " values, the pictures ", set_.shape.size());
     const auto largest = static_cast<std::size_t>(std::min(options_.batch, set_.size()));
-    batches_.resize(static_cast<std::size_t>(options_.prefetch) + 1);  // one is in the caller's hands
+    batches_.resize(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);  // one is in the caller's hands
     for (Batch& batch : batches_) {
       batch.images.reserve(largest * set_.shape.size());
       batch.labels.reserve(largest);
@@ -68,15 +69,22 @@ class Loader {
   [[nodiscard]] int steps() const noexcept { return set_.size() / options_.batch + (set_.size() % options_.batch != 0); }
 
   /// Begins epoch `epoch` at batch `first_step`; an epoch in progress is given up, and its batches become invalid.
+  /// Throws Error for a step that is not in the epoch, or a negative epoch; the epoch in progress then goes on.
   void start(int epoch, int first_step = 0) {
-    stop();
+    if (epoch < 0) fail(set_.name, ": cannot begin epoch ", epoch, ", epochs are counted from 0");
     if (first_step < 0 || first_step > steps())
       fail(set_.name, ": cannot begin at step ", first_step, " of an epoch of ", steps(), " steps");
+    stop();
     stopping_ = false;
     error_ = nullptr;
-    made_ = taken_ = next_ = first_step;
+    made_ = taken_ = next_ = end_ = first_step;
+    try {
+      thread_ = std::thread([this, epoch, first_step] { make_batches(epoch, first_step); });
+    } catch (const std::system_error& error) {
+      fail(set_.name, ": the thread that makes batches cannot be started (", error.code().message(),
+           "); end other programs or raise the limit of threads");
+    }
     end_ = steps();
-    thread_ = std::thread([this, epoch, first_step] { make_batches(epoch, first_step); });
   }
 
   /// The next batch, or nullptr after the last; valid until the next call of next() or start(). Rethrows what went wrong in the thread.

@@ -26,6 +26,10 @@ class Normalization {
   /// layer followed by BN cannot tell the two apart.)
   /// Throws Error where all pictures are equal: nothing is left to divide by.
   [[nodiscard]] static Normalization paper(const ImageSet& training) {
+    training.check();
+    constexpr int most = 33'000'000;
+    if (training.size() > most)
+      fail(training.name, ": ", training.size(), " pictures cannot be summed exactly, at most ", most, " can; use a subset of them");
     const std::size_t positions = training.shape.size();
     std::vector<std::uint64_t> sums(positions);
     std::vector<std::uint64_t> squares(positions);
@@ -41,7 +45,7 @@ class Normalization {
     double deviations = 0;
     for (std::size_t p = 0; p < positions; ++p) {
       mean[p] = static_cast<float>(static_cast<double>(sums[p]) / static_cast<double>(count));
-      // count² times the variance of one position, an integer below 2^64 for up to 33 million pictures.
+      // count² times the variance of one position, an integer below 2^64 for so many pictures.
       deviations += static_cast<double>(count * squares[p] - sums[p] * sums[p]);
     }
     const double variance = deviations / (static_cast<double>(count) * static_cast<double>(count) * static_cast<double>(positions));

@@ -1,5 +1,5 @@
 // SVHN, format 2 (cropped digits): train_32x32.mat, test_32x32.mat and extra_32x32.mat into an ImageSet.
-// Format: http://ufldl.stanford.edu/housenumbers — X [32, 32, 3, N], column-major bytes, and y [N, 1] with 1 … 9 and 10 for the digit 0.
+// Format: http://ufldl.stanford.edu/housenumbers — X [32, 32, 3, N], column-major bytes, and y [N, 1], or [1, N] as Python writes it, with 1 … 9 and 10 for the digit 0.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,8 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
       product = size != 0 && product > UINT32_MAX / size ? UINTMAX_MAX / UINT32_MAX : product * size;  // saturates
     }
     const auto& s = array.sizes;
-    const bool as_expected = array.name == "X" ? s.size() == 4 && s[0] == 32 && s[1] == 32 && s[2] == 3 : s.size() == 2 && s[1] == 1;
+    const bool as_expected =
+        array.name == "X" ? s.size() == 4 && s[0] == 32 && s[1] == 32 && s[2] == 3 : s.size() == 2 && std::min(s[0], s[1]) == 1;
     if (!as_expected || product != array.bytes || product == 0)
       fail(what, ": the array ", array.name, " of ", path.string(), " has sizes ", sizes, " and ", grouped(array.bytes),
            " bytes, expected ", array.name == "X" ? "32 x 32 x 3 x N" : "N x 1", " and as many bytes; ", download_again);
@@ -80,18 +81,26 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
   set.labels.insert(set.labels.end(), labels.begin(), labels.end());
 }
 
+/// An empty set to append files to.
+[[nodiscard]] inline ImageSet empty_svhn_set(const char* name) {
+  return {.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = name};
+}
+
+/// Reads test_32x32.mat of `directory` alone; labels are the digits. Throws Error where it is missing or damaged.
+[[nodiscard]] inline ImageSet read_svhn_test(const std::filesystem::path& directory) {
+  ImageSet set = empty_svhn_set("svhn test set");
+  append_svhn_file(set, directory / "test_32x32.mat");
+  return set;
+}
+
 /// Reads train_32x32.mat, test_32x32.mat and, if it is there and wanted, extra_32x32.mat of `directory`; labels are the digits.
 /// With the extra pictures the training set has 604,388 records and takes 1.9 GB.
 /// Throws Error naming the file that is missing or damaged.
 [[nodiscard]] inline DataSet read_svhn(const std::filesystem::path& directory, SvhnExtra extra = SvhnExtra::if_present) {
-  const auto empty = [](const char* name) {
-    return ImageSet{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = name};
-  };
-  DataSet data{empty("svhn training set"), empty("svhn test set")};
+  DataSet data{empty_svhn_set("svhn training set"), {}};
   append_svhn_file(data.train, directory / "train_32x32.mat");
-  if (const auto path = directory / "extra_32x32.mat"; extra == SvhnExtra::if_present && std::filesystem::exists(path))
-    append_svhn_file(data.train, path);
-  append_svhn_file(data.test, directory / "test_32x32.mat");
+  if (const auto path = directory / "extra_32x32.mat"; extra == SvhnExtra::if_present && is_there(path)) append_svhn_file(data.train, path);
+  data.test = read_svhn_test(directory);
   return data;
 }
 

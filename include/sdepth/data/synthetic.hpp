@@ -85,13 +85,17 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
 }
 
 /// `train` and `test` pictures with the labels 0, 1, … classes − 1, 0, … in turn. A picture depends on (seed, part, index) only, not on
-/// how many there are. Throws Error for pictures below 8 x 8 or above 1,024 x 1,024, and for classes outside 2 … 256.
+/// how many there are. Throws Error for pictures below 8 x 8 or above 1,024 x 1,024, for classes outside 2 … 256, and for more than 2^40 bytes.
 [[nodiscard]] inline DataSet synthetic(Shape shape, int classes, int train, int test, std::uint64_t seed) {
   if (shape.channels < 1 || std::min(shape.height, shape.width) < 8 || std::max(shape.height, shape.width) > 1024)
     fail("synthetic: pictures of ", shape.channels, " x ", shape.height, " x ", shape.width,
          " cannot be drawn; choose at least one channel and 8 to 1,024 pixels each way");
   if (classes < 2 || classes > 256) fail("synthetic: ", classes, " classes were asked for, expected 2 to 256");
   if (train < 0 || test < 0) fail("synthetic: ", train, " training and ", test, " test pictures were asked for, expected none or more");
+  const double bytes = static_cast<double>(shape.size()) * (static_cast<double>(train) + static_cast<double>(test));
+  if (bytes > 0x1p40)
+    fail("synthetic: ", train, " training and ", test, " test pictures of ", shape.size(),
+         " bytes each are more than memory holds; draw fewer");
   const auto draw = [&](Part part, int count, const char* name) {
     ImageSet set{.shape = shape, .classes = classes, .pixels = {}, .labels = {}, .name = std::string("synthetic ") + name};
     set.pixels.resize(static_cast<std::size_t>(count) * shape.size());

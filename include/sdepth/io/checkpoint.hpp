@@ -7,6 +7,7 @@
 // Gates, shuffles and shifts are functions of (seed, step or epoch), so no generator's state is kept.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
@@ -19,6 +20,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/memory.hpp>
+#include <sdepth/io/json.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/io/weights.hpp>
@@ -57,11 +59,12 @@ template <class Net, class Backend>
 }
 
 /// Writes the trainer's state, replacing an older file only when complete.
-/// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON, say.
+/// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON, say. What is not UTF-8 in it is lost.
 /// A trainer of doubles is rounded to float32 and resumes nearly, not exactly.
 /// Throws Error where the file cannot be written, or a number is not finite; the older file is then left as it was.
 template <class Net, class Backend>
 void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& trainer, int epoch, std::string program = "") {
+  if (epoch < 0) fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
   const auto& weights = *trainer.weights();
   SafeTensors file;
   file.metadata = {{"format", std::string(checkpoint_format)},
@@ -98,7 +101,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& t
   number("step", checkpoint.step);
   number("epoch", checkpoint.epoch);
   checkpoint.program = text("program");
-  checkpoint.training = nlohmann::json::parse(text("training"), nullptr, false);
+  checkpoint.training = parse_json(text("training")).value_or(nullptr);
   if (!checkpoint.training.is_object())
     fail(checkpoint.where, " is damaged: its training options are not a JSON object; use an older checkpoint");
   for (Tensor& tensor : file.tensors)
@@ -116,9 +119,17 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
   for (const auto& [key, value] : now.items()) {
     const auto saved = checkpoint.training.find(key);
     if (saved == checkpoint.training.end()) fail(checkpoint.where, " is damaged: it does not say its ", key, "; use an older checkpoint");
-    if (key == "learning_rate" && saved->is_number()) {
+    const auto refuse = [&](const auto&... what) {
+      fail(checkpoint.where, " is damaged: its ", key, " ", what..., "; use an older checkpoint");
+    };
+    if (std::string_view(saved->type_name()) != value.type_name())
+      refuse("is of JSON's type ", saved->type_name(), ", expected ", value.type_name());
+    if (key == "learning_rate") {
       learning_rate = saved->template get<double>();
+      if (learning_rate < 0) refuse("is ", learning_rate, ", expected a number from 0 up");
     } else if (*saved != value) {
+      const auto probability = [](const nlohmann::json& p) { return p.is_number() && p.get<double>() >= 0 && p.get<double>() <= 1; };
+      if (key == "survival" && !std::all_of(saved->begin(), saved->end(), probability)) refuse("is not a list of numbers from 0 to 1");
       if (key == "survival")
         fail(checkpoint.where, " was saved with another survival table than the trainer has; use the network and schedule of that run");
       fail(checkpoint.where, " was saved with ", key, " ", saved->dump(), ", the trainer has ", value.dump(),

@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <climits>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
@@ -35,6 +36,10 @@ static_assert(std::endian::native == std::endian::little, "sdepth writes its fil
     case ENOENT:
     case ENOTDIR:
       return reason + "; check the spelling of the path and that its directory exists";
+    case ENAMETOOLONG:
+      return reason + "; choose a shorter name";
+    case ELOOP:
+      return reason + "; the link leads back to itself, so remove it or choose another name";
     case EACCES:
     case EPERM:
     case EROFS:
@@ -92,6 +97,13 @@ class OpenFile {
       if (errno != EINTR) fail(shown_, " cannot be read: ", reason_and_advice(errno));
     }
   }
+  /// Gives the file the owner and the permissions of another, as far as the process and the file system can.
+  void take_over(const struct stat& other) noexcept {
+    if (::fchown(descriptor_, other.st_uid, other.st_gid) != 0) {
+      // Only the superuser may give files away. Whose a file is matters less than that it is written.
+    }
+    ::fchmod(descriptor_, other.st_mode & 07777);  // behind fchown, which takes some permissions away
+  }
   /// Bytes of a regular file; 0 for anything else.
   [[nodiscard]] std::size_t size() const {
     struct stat status{};
@@ -126,21 +138,42 @@ class OpenFile {
   return bytes;
 }
 
-/// Replaces the file `path` by what `fill(OpenFile&)` writes: into `path` + ".partial" first, then to the disk, then by renaming.
+/// The file that writing to `path` reaches: `path` itself or, where that is a symbolic link, what the link leads to, there already or not.
+/// @pre the links are no circle
+[[nodiscard]] inline std::filesystem::path behind_links(std::filesystem::path path) {
+  constexpr int most = 40;  // as many as Linux follows
+  for (int links = 0; links < most; ++links) {
+    std::error_code no_link;
+    const std::filesystem::path target = std::filesystem::read_symlink(path, no_link);
+    if (no_link) break;
+    path = path.parent_path() / target;
+  }
+  return path;
+}
+
+/// Replaces the file `path` by what `fill(OpenFile&)` writes: into a file beside it of that name + ".partial" first, then to the disk, then by renaming.
 /// Whatever fails, or is thrown by `fill`, leaves the old file as it was and removes the partial one; only a kill leaves that
-/// behind, and the next call overwrites it. A path that is a pipe or a device is written to directly.
+/// behind, and the next call overwrites it. The new file has the owner and the permissions of the old one. A symbolic link stays and what it leads to is
+/// replaced. A path that is a pipe or a device is written to directly.
 template <std::invocable<OpenFile&> Fill>
 void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
   namespace fs = std::filesystem;
-  std::error_code none;
-  const fs::file_status status = fs::status(path, none);
-  if (fs::is_directory(status)) fail(path.string(), " cannot be written: it is a directory; give the name of a file");
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    OpenFile device(path, O_WRONLY, path.string(), "written");
+  if (path.empty()) fail("a file cannot be written without a name; give one");
+  const std::string shown = path.string();
+  const auto refuse = [&](int code) { fail(shown, " cannot be written: ", reason_and_advice(code)); };
+  struct stat old{};
+  const bool replaces = ::stat(path.c_str(), &old) == 0;
+  if (!replaces && errno != ENOENT) refuse(errno);
+  if (replaces && S_ISDIR(old.st_mode)) fail(shown, " cannot be written: it is a directory; give the name of a file");
+  if (replaces && !S_ISREG(old.st_mode)) {
+    OpenFile device(path, O_WRONLY, shown, "written");
     fill(device);
     device.close();
     return;
   }
+  const fs::path target = behind_links(path);
+  // Renaming asks for the directory's permission alone; a file that was protected from writing is not to be lost by that.
+  if (replaces && ::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) refuse(errno);
 
   struct Partial {
     fs::path name;
@@ -149,19 +182,22 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
       if (remove) ::unlink(name.c_str());
     }
   };
-  fs::path name = path;
-  name += ".partial";
-  OpenFile file(name, O_WRONLY | O_CREAT | O_TRUNC, path.string(), "written");
+  constexpr std::string_view ending = ".partial";
+  constexpr std::size_t longest = NAME_MAX - ending.size();  // a longer name is cut for the partial file, where it fits the disk alone
+  fs::path name = target;
+  name.replace_filename(target.filename().native().substr(0, longest) + std::string(ending));
+  OpenFile file(name, O_WRONLY | O_CREAT | O_TRUNC, shown, "written");
   Partial partial{std::move(name)};
+  if (replaces) file.take_over(old);
   fill(file);
   file.sync();
   file.close();
-  if (std::rename(partial.name.c_str(), path.c_str()) != 0) fail(path.string(), " cannot be replaced: ", reason_and_advice(errno));
+  if (std::rename(partial.name.c_str(), target.c_str()) != 0) fail(shown, " cannot be replaced: ", reason_and_advice(errno));
   partial.remove = false;
 
   // The new name must reach the disk too. A directory that may be written but not opened loses this, and nothing else.
-  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (::access(directory.c_str(), R_OK) == 0) OpenFile(directory, O_RDONLY | O_DIRECTORY, path.string(), "written").sync();
+  const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  if (::access(directory.c_str(), R_OK) == 0) OpenFile(directory, O_RDONLY | O_DIRECTORY, shown, "written").sync();
 }
 
 /// Replaces the file `path` by `bytes`, as above.

@@ -35,9 +35,7 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Writes `values`, row-major with the last index running fastest, as a float32 array of `shape`.
 /// Throws Error where `shape` does not hold as many numbers, or the file cannot be written; an older file is then left as it was.
 inline void write_npy(const std::filesystem::path& path, std::span<const float> values, const std::vector<std::int64_t>& shape) {
-  std::size_t count = 1;
-  for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
-  if (count != values.size())
+  if (numbers_of(shape) != values.size())
     fail(path.string(), " cannot be written: the shape ", shape_text(shape), " does not hold ", with_commas(values.size()), " numbers");
   write_file_atomically(path, [&](OpenFile& file) {
     file.write(npy_header(shape));

@@ -108,6 +108,10 @@ template <class... Parts>
 [[nodiscard]] inline nlohmann::json parse_header(std::string_view text, const std::string& where) {
   using nlohmann::json;
   if (!text.starts_with('{')) damaged(where, "the header is not a JSON object, which begins with {");
+  // The format pads with spaces and with nothing else, of which the library would take a NUL for the end and skip other blanks.
+  if (text.find('\0') != std::string_view::npos ||
+      std::string_view("\t\n\r").find(text[text.find_last_not_of(' ')]) != std::string_view::npos)
+    damaged(where, "the header has something else than spaces behind its JSON");
   std::vector<std::set<std::string>> open_objects;
   const auto watch = [&](int depth, json::parse_event_t event, json& value) {
     if (depth > 3) damaged(where, "the header is nested deeper than tensors and their shapes");
@@ -200,6 +204,7 @@ struct TensorEntry {
       entries.push_back(parse_entry(name, entry, data.size(), where));
       continue;
     }
+    if (entry.is_null()) continue;  // none, as some writers say it
     if (!entry.is_object()) damaged(where, "__metadata__ is not a JSON object");
     for (const auto& [key, value] : entry.items()) {
       if (!value.is_string()) damaged(where, "the metadata ", in_quotes(key), " is not a text");
@@ -246,10 +251,9 @@ inline void write_safetensors(const std::filesystem::path& path, const SafeTenso
   if (!contents.metadata.empty()) header["__metadata__"] = contents.metadata;
   std::size_t offset = 0;
   for (const Tensor* tensor : sorted) {
-    std::size_t count = 1;
-    for (const std::int64_t extent : tensor->shape) count *= static_cast<std::size_t>(extent);
-    if (count != tensor->values.size())
-      fail(path.string(), " cannot be written: tensor ", in_quotes(tensor->name), " has ", tensor->values.size(), " numbers for its shape ",
+    const std::size_t count = tensor->values.size();
+    if (numbers_of(tensor->shape) != count)
+      fail(path.string(), " cannot be written: tensor ", in_quotes(tensor->name), " has ", count, " numbers for its shape ",
            shape_text(tensor->shape));
     if (tensor->name == "__metadata__" || header.contains(tensor->name))
       fail(path.string(), " cannot be written: the name ", in_quotes(tensor->name), " is taken; give every tensor a name of its own");

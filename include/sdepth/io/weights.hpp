@@ -47,6 +47,7 @@ void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, con
 /// Fills a network's buffers from the tensors of `file` whose names begin with `prefix`; the opposite of append_weights.
 ///
 /// Each parameter must be there, floating-point and finite, with PyTorch's shape, and there must be no other tensor under the prefix.
+/// A running variance must not be negative: the network would compute not-a-number.
 /// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored.
 /// @param running  Null: the running statistics are neither expected nor written.
 /// @param where    Names the file in messages.
@@ -87,6 +88,9 @@ void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos,
       fail(where, ": ", tensor->name, " holds numbers of type ", tensor->dtype, ", expected F32 (or F64, F16, BF16); save it as floats");
     if (!std::all_of(tensor->values.begin(), tensor->values.end(), [](float value) { return std::isfinite(value); }))
       fail(where, ": ", tensor->name, " holds a number that is not finite in float32; use weights from before the training diverged");
+    if (info->kind == ParameterKind::running_var &&
+        std::any_of(tensor->values.begin(), tensor->values.end(), [](float value) { return value < 0; }))
+      fail(where, ": ", tensor->name, " holds a negative number, which no variance is; the file is damaged, save the weights again");
   }
   for (const auto& [info, tensor] : pairs) from_pytorch(*info, tensor->values, info->trainable() ? parameters : running);
 }
