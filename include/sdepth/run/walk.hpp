@@ -105,6 +105,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// What the last walk left behind: for tests that look into stages.
   [[nodiscard]] const auto& records() const noexcept { return *records_; }
   [[nodiscard]] bool slots_all_free() const noexcept { return slots_.all_free(); }
+  [[nodiscard]] std::size_t slot_bytes() const noexcept { return slots_.bytes(); }
 
  private:
   using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false, 0, true}>;

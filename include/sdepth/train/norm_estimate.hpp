@@ -29,8 +29,10 @@ template <class Net, class Backend, Images Given>
 void reestimate_norms(Weights<Net, Backend>& weights, const Given& images, const DepthPlan& plan = {}, const TestOptions& options = {}) {
   using T = typename Backend::Scalar;
   const int count = image_count(Net::input, images);
-  if (count < 1) fail("norms: expected at least 1 image, found none");
-  std::vector<double> survival = checked(options).survival;
+  if (count < 1 || options.batch < 1 || options.threads < 1)
+    fail("norms: expected at least 1 image, 1 of them in a batch, and 1 thread, found ", count, ", ", options.batch, " and ",
+         options.threads);
+  std::vector<double> survival = options.survival;
   if (survival.empty()) survival.assign(Net::survival.begin(), Net::survival.end());
   check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
   const std::vector<double> scales = test_scales(options.scaling, survival);

@@ -38,7 +38,7 @@ struct TrainingOptions {
 /// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.
 inline void check_rate(const char* option, double rate) {
   if (!(0 <= rate && rate <= static_cast<double>(std::numeric_limits<float>::max())))
-    fail("options: ", option, " is ", rate, ", expected a finite number that is not negative");
+    fail("options: ", option, " is ", rate, ", expected a finite float that is not negative");
 }
 /// The options as they are. Throws Error naming the first that no training can be made with.
 [[nodiscard]] inline const TrainingOptions& checked(const TrainingOptions& options) {
