@@ -78,9 +78,7 @@ struct HostBackend {
         return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
       };
       running.mean[c] = mix(running.mean[c], static_cast<double>(n.norm.mean[c]));
-      // One number has no variance: the old one stays.
-      if (n.count > 1)
-        running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
+      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
     }
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.
