@@ -98,7 +98,7 @@ class Trainer {
     const LossResult result = started.loss.get();
     if (!std::isfinite(result.loss)) {
       if (step_ == started.step + 1) std::swap(gates_, next_gates_);  // no other step has been started since
-      step_ = started.step;
+      step_ = std::min(step_, started.step);
       fail_for(result.loss);
     }
     Score score = started.score;
