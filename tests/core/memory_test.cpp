@@ -71,7 +71,15 @@ TEST_CASE("an empty buffer has no memory and an empty span") {
   CHECK(none.span().empty());
 }
 
-TEST_CASE("a buffer too large for the machine is refused with a sentence") { CHECK_THROWS_AS(Buffer<char>(std::size_t{1} << 62), Error); }
+TEST_CASE("a buffer too large for the machine is refused with a sentence, also where its bytes are no number") {
+  CHECK_THROWS_AS(Buffer<char>(std::size_t{1} << 62), Error);
+  for (const std::size_t size :
+       {std::numeric_limits<std::size_t>::max(), std::numeric_limits<std::size_t>::max() / 8 + 2, std::size_t{1} << 61})
+    CHECK_THROWS_WITH_AS(Buffer<double>{size}, doctest::Contains("out of memory"), Error);
+  Arena arena(4096);
+  CHECK_THROWS_AS(arena.take<double>(std::numeric_limits<std::size_t>::max() / 8 + 2), Error);
+  CHECK(arena.used() == 0);
+}
 
 TEST_CASE("what an arena gives is aligned, does not overlap and starts over after reset") {
   Arena arena(4096);

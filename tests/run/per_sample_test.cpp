@@ -26,6 +26,8 @@ template <class B, Gating G = Gating::per_sample>
 using Drop = StochasticDepth<B, Uniform<0.6>, G>;
 template <class B>
 using DropImages = Drop<B>;
+template <class B>
+using DropExactly = Drop<B, Gating::per_sample_exact>;
 
 /// The paper's network, small: identities in a row, a change of shape, an identity behind it.
 template <int C, Gating G>
@@ -57,9 +59,10 @@ struct Tensor {
 
 /// Small<C, …> as its definition reads, with plain loops: every branch is computed for every image, normalised by its survivors' statistics and
 /// multiplied by the image's gate.
+template <Gating G>
 class Masked {
  public:
-  Masked(const Weights<Small<4, Gating::per_sample>, ReferenceDouble>& weights, const std::vector<std::uint8_t>& gates, double branch_scale)
+  Masked(const Weights<Small<4, G>, ReferenceDouble>& weights, const std::vector<std::uint8_t>& gates, double branch_scale)
       : weights_(weights), gates_(gates), branch_scale_(branch_scale) {}
 
   double loss(const Data& data) {
@@ -154,7 +157,7 @@ class Masked {
     return relu(sum);
   }
 
-  const Weights<Small<4, Gating::per_sample>, ReferenceDouble>& weights_;
+  const Weights<Small<4, G>, ReferenceDouble>& weights_;
   const std::vector<std::uint8_t>& gates_;
   double branch_scale_;
 };
@@ -187,11 +190,42 @@ TEST_CASE("the loss is that of computing every branch for every image and multip
     }
 }
 
+TEST_CASE(
+    "where the number of survivors is exact, a surviving branch is multiplied by the factor at test times N / survivors, in a last batch too") {
+  for (const Scaling scaling : {Scaling::test, Scaling::train}) {
+    TrainingOptions options;
+    options.batch = 5;
+    options.scaling = scaling;
+    options.sgd.learning_rate = 0;
+    options.gamma = GammaInit::uniform;
+    Trainer<Small<4, Gating::per_sample_exact>, ReferenceDouble> trainer(options);
+    const auto check = [&](int images, double survivors, double loss) {
+      const std::vector<std::uint8_t> gates(trainer.gates().begin(), trainer.gates().end());
+      Masked masked(*trainer.weights(), gates, (scaling == Scaling::train ? 1.0 : 0.6) * images / survivors);
+      CHECK(loss == doctest::Approx(masked.loss(some_data(images))).epsilon(1e-12));
+    };
+    for (const auto& [images, survivors] : {std::pair{5, 3}, {4, 2}, {3, 2}, {2, 1}, {1, 1}}) {  // 0.6 of them, rounded
+      const Data data = some_data(images);
+      const Score score = trainer.step(NHWC<float>{data.images}, data.labels);
+      REQUIRE(score.branches_run == 5 * survivors);
+      check(images, survivors, score.loss);
+    }
+    const Data data = some_data(5);
+    const std::vector<std::uint8_t> given{1, 0, 0, 1, 1};  // for the batch
+    std::vector<std::uint8_t> gates;
+    for (const std::uint8_t gate : given) gates.insert(gates.end(), 5, gate);
+    check(5, 5, trainer.step(NHWC<float>{data.images}, data.labels, given).loss);
+    CHECK(std::ranges::equal(trainer.gates(), gates));
+  }
+}
+
 TEST_CASE("gradients are the differences of these losses, in every kind of branch, and where a row of such blocks ends") {
   for (const Scaling scaling : {Scaling::test, Scaling::train})
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       check_gradients<Small<4, Gating::per_sample>>(scaling, some_gates(15, seed));
       check_gradients<OddBranches<DropImages>>(scaling, some_gates(24, seed + 10));
+      check_gradients<Small<4, Gating::per_sample_exact>>(scaling, some_gates(15, seed));
+      check_gradients<OddBranches<DropExactly>>(scaling, some_gates(24, seed + 10));
       std::vector<std::uint8_t> gates = some_gates(30, seed + 20);
       for (const std::size_t whole : {std::size_t{2}, std::size_t{4}})
         std::fill_n(gates.begin() + static_cast<std::ptrdiff_t>(whole * 3), 3, std::uint8_t{whole == 4 || seed != 1});

@@ -71,6 +71,22 @@ TEST_CASE("scaling at test multiplies by p, scaling in training by 1/p") {
   CHECK(branch_scale(Scaling::train, false, 0.25) == 1.0);
 }
 
+TEST_CASE("exact draws are scaled so that the mean factor over the images of any batch is the one at test") {
+  CHECK(exact_branch_scale(Scaling::train, 0.5, 5, 3) == doctest::Approx(5.0 / 3));
+  CHECK(exact_branch_scale(Scaling::test, 0.5, 5, 3) == doctest::Approx(2.5 / 3));
+  CHECK(exact_branch_scale(Scaling::train, 0.5, 128, 64) == 2.0);
+  CHECK(exact_branch_scale(Scaling::test, 0.5, 128, 64) == 1.0);
+  for (const Scaling scaling : {Scaling::test, Scaling::train})
+    for (const double p : {0.01, 0.5, 0.7, 0.95, 1.0})
+      for (const std::size_t images : {1, 2, 3, 5, 16, 128}) {
+        const std::size_t survivors = whole_survivors(p, images);
+        const double share = static_cast<double>(survivors) / static_cast<double>(images);
+        CHECK(share * exact_branch_scale(scaling, p, images, survivors) == doctest::Approx(branch_scale(scaling, false, p)).epsilon(1e-12));
+      }
+  CHECK(exact_branch_scale(Scaling::test, 0.5, 5, 0) == 1.0);  // nobody: the branch does not run
+  CHECK(exact_branch_scale(Scaling::train, 0.0, 5, 2) == 1.0);
+}
+
 TEST_CASE("gates of images are open with their probability, and independent of each other, of blocks and of steps") {
   constexpr std::size_t images = 128;
   constexpr int steps = 2000;
@@ -92,10 +108,11 @@ TEST_CASE("gates of images are open with their probability, and independent of e
 }
 
 TEST_CASE("exact draws have their number of survivors, and every image the same chance") {
-  CHECK(exact_survivors(0.5, 7) == 4);
-  CHECK(exact_survivors(0.01, 7) == 1);
-  CHECK(exact_survivors(0, 7) == 0);
-  CHECK(exact_survivors(1, 7) == 7);
+  CHECK(whole_survivors(0.5, 7) == 4);
+  CHECK(whole_survivors(0.01, 7) == 1);
+  CHECK(whole_survivors(0, 7) == 0);
+  CHECK(whole_survivors(1, 7) == 7);
+  CHECK(exact_survivors(0.5, 7) == 3.5);
   constexpr std::size_t images = 10;
   constexpr int steps = 20'000;
   std::vector<std::uint8_t> gates(images);

@@ -21,4 +21,10 @@ template <class... Parts>
   throw Error(sentence.str());
 }
 
+/// Throws Error unless the number of images, threads, … is at least 1. @return  the number, so that a member can be made of it
+inline int check_at_least_one(const char* where, const char* what, int number) {
+  if (number < 1) fail(where, ": ", what, " is ", number, ", expected at least 1");
+  return number;
+}
+
 }  // namespace sdepth::inline SDEPTH_ISA

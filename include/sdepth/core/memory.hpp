@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -38,6 +39,14 @@ inline constexpr std::size_t huge_page = std::size_t{2} << 20;
   return first + before;
 }
 
+/// The bytes of `count` numbers, with room to round them up. Throws Error where no machine has so many.
+template <class T>
+[[nodiscard]] std::size_t bytes_of(std::size_t count) {
+  constexpr std::size_t most = (std::numeric_limits<std::size_t>::max() / 2 - 2 * huge_page) / sizeof(T);
+  if (count > most) fail("out of memory: ", count, " numbers asked for, more than any machine has room for; is a size negative?");
+  return count * sizeof(T);
+}
+
 /// A zeroed array of numbers on a cache-line boundary; moves, does not copy.
 template <class T>
 class Buffer {
@@ -45,8 +54,9 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    const bool huge = size * sizeof(T) >= 2 * huge_page;
-    const std::size_t boundary = huge ? huge_page : alignment, bytes = (size * sizeof(T) + boundary - 1) / boundary * boundary;
+    const std::size_t numbers = bytes_of<T>(size);
+    const bool huge = numbers >= 2 * huge_page;
+    const std::size_t boundary = huge ? huge_page : alignment, bytes = (numbers + boundary - 1) / boundary * boundary;
     void* const p = huge ? map_huge_pages(bytes) : std::aligned_alloc(alignment, bytes);
     if (!p) fail("out of memory: ", bytes, " bytes asked for");
     values_ = {static_cast<T*>(p), Free{huge ? bytes : 0}};
@@ -102,7 +112,7 @@ class Arena {
   /// Room for `count` numbers on a cache-line boundary; its content is undefined.
   template <class T>
   [[nodiscard]] T* take(std::size_t count) {
-    const std::size_t bytes = (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    const std::size_t bytes = (bytes_of<T>(count) + alignment - 1) / alignment * alignment;
     if (bytes > capacity_ - next_)
       fail("the arena of ", capacity_, " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
     T* p = reinterpret_cast<T*>(base_ + next_);

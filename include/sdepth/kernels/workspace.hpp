@@ -1,7 +1,6 @@
 // Scratch memory of the host backends: one block per thread and one shared by all, grown before a parallel loop and kept.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -14,7 +13,8 @@ template <class T>
 class Workspace {
  public:
   /// @param threads  How many threads kernels may use, at least 1.
-  explicit Workspace(int threads = available_threads()) : per_thread_(static_cast<std::size_t>(std::max(threads, 1))) {}
+  explicit Workspace(int threads = available_threads())
+      : per_thread_(static_cast<std::size_t>(check_at_least_one("workspace", "threads", threads))) {}
 
   [[nodiscard]] int threads() const noexcept { return static_cast<int>(per_thread_.size()); }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <type_traits>
 
@@ -26,13 +27,34 @@ struct NCHW {
   std::span<const T> values;
 };
 
+template <class T>
+inline constexpr bool is_images = false;
+template <class T>
+inline constexpr bool is_images<NHWC<T>> = true;
+template <class T>
+inline constexpr bool is_images<NCHW<T>> = true;
+/// Numbers whose order is known: NHWC<T> or NCHW<T>.
+template <class T>
+concept Images = is_images<T>;
+
+/// What is said to a user who gives something else: numbers alone do not tell in which order they are.
+template <class Result, class Given>
+Result wrap_the_images() {
+  static_assert(is_images<Given>,
+                "images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW");
+  fail("images: the numbers are not wrapped");
+}
+
 /// How many images of `shape` there are. Throws Error where the numbers are not a whole number of images.
 template <template <class> class Layout, class T>
 [[nodiscard]] int image_count(Shape shape, const Layout<T>& images) {
   if (images.values.size() % shape.size() != 0)
     fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ", shape.height, " x ", shape.width,
          "), found ", images.values.size());
-  return static_cast<int>(images.values.size() / shape.size());
+  const std::size_t count = images.values.size() / shape.size();
+  if (count > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    fail("images: expected at most ", std::numeric_limits<int>::max(), " at once, found ", count);
+  return static_cast<int>(count);
 }
 
 /// Copies images [first, first + count) to where `to` says; what lies between their numbers is left alone.

@@ -72,11 +72,12 @@ class Inference {
   /// @param weights  shared, must not be null
   /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at least 1
   explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend>> weights, int batch = 128, int threads = 1)
-      : weights_(std::move(weights)), threads_(threads) {
-    if (batch < 1 || threads < 1) fail("inference: batch and threads must be at least 1, found ", batch, " and ", threads);
+      : weights_(std::move(weights)), threads_(check_at_least_one("inference", "threads", threads)) {
+    check_at_least_one("inference", "batch", batch);
+    if (!weights_) fail("inference: the pointer to its weights is null");
     // Enough to read large weights rarely (measured: 32 and 64 are not faster), few enough to share a batch evenly.
     constexpr int largest_part = 16;
-    const int part = std::min((batch + threads - 1) / threads, largest_part);
+    const int part = std::min(batch / threads + (batch % threads != 0), largest_part);
     memories_.reserve(static_cast<std::size_t>(threads));
     for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part, weights_->depth());
     parallel_for(threads, threads, [](int, int) {});  // the threads themselves, and what OpenMP allocates for them
@@ -84,18 +85,19 @@ class Inference {
   /// The same from weights as they are now. @see FoldedWeights
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
                      Scaling scaling = Scaling::test, int batch = 128, int threads = 1, const DepthPlan& plan = {})
-      : Inference(std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling, plan), batch, threads) {}
+      : Inference(folded(weights.get(), survival, scaling, plan), batch, threads) {}
 
-  /// Logits [N, classes] of the images.
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
+  /// Logits [N, classes] of the images, each image's its own: where one is not finite, that image's are as the arithmetic makes them, the others' are the same bits as
+  /// ever. check_logits tells.
+  template <Images Given>
+  [[nodiscard]] std::vector<float> predict(const Given& images) {
     std::vector<float> logits(static_cast<std::size_t>(image_count(Net::input, images)) * classes);
     predict(images, logits);
     return logits;
   }
   /// The same to memory of the caller's. Allocates nothing (but what the OpenMP library does: g++'s nothing, clang's a little where threads > 1).
-  template <template <class> class Layout, class Number>
-  void predict(const Layout<Number>& images, std::span<float> logits) {
+  template <Images Given>
+  void predict(const Given& images, std::span<float> logits) {
     const int count = image_count(Net::input, images);
     if (logits.size() != static_cast<std::size_t>(count) * classes)
       fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count, " images, ", classes,
@@ -112,11 +114,23 @@ class Inference {
         std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
     });
   }
+  template <class Given, class... Others>
+    requires(!Images<Given>)
+  std::vector<float> predict(const Given&, Others&&...) {
+    return wrap_the_images<std::vector<float>, Given>();
+  }
 
  private:
   static_assert(Net::output.pixels() == 1,
                 "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
   using Plan = InferencePlan<Net, Backend>;
+
+  [[nodiscard]] static std::shared_ptr<const FoldedWeights<Net, Backend>> folded(const Weights<Net, Backend>* weights,
+                                                                                 std::span<const double> survival, Scaling scaling,
+                                                                                 const DepthPlan& plan) {
+    if (!weights) fail("inference: the pointer to its weights is null");
+    return std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling, plan);
+  }
 
   std::shared_ptr<const FoldedWeights<Net, Backend>> weights_;
   int threads_;

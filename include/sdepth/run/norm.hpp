@@ -9,7 +9,7 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// One batch normalisation of a walk: what kernels apply, and where its parameters and gradients are. All arrays hold `channels` numbers.
 ///
-/// `branch_scale` multiplies the output (survival probability at test, 1/p in training, else 1): it costs nothing, since it goes into scale and shift.
+/// `branch_scale` multiplies the output (see schedule/scaling.hpp; 1 for norms inside a branch): it costs nothing, since it goes into scale and shift.
 /// A NormState without gamma only scales.
 template <class T>
 struct NormState : Norm<T> {

@@ -23,6 +23,7 @@ class Slots {
 
   [[nodiscard]] T* take() {
     if (free_.empty()) {
+      free_.reserve(all_.size() + 1);  // before there is a slot that could get lost, and so that take_all_back never needs memory
       all_.emplace_back(size_);
       free_.push_back(all_.back().data());
     }
@@ -37,9 +38,10 @@ class Slots {
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return all_.size() * size_ * sizeof(T); }
   [[nodiscard]] bool all_free() const noexcept { return free_.size() == all_.size(); }
-  /// Once all are free: the next ones taken will be the same ones in the same order as ever.
-  void put_in_order() {
-    for (std::size_t i = 0; i < all_.size(); ++i) free_[i] = all_[i].data();
+  /// All become free, those too that a pass which threw has left taken. The next ones taken will be the same ones in the same order as ever.
+  void take_all_back() noexcept {
+    free_.clear();
+    for (Memory& mine : all_) free_.push_back(mine.data());
   }
 
  private:

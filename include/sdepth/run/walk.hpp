@@ -44,8 +44,8 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// @param batch  the largest batch, in images   @param threads  at least 1
   /// @param for_training  whether to reserve address space for a training step with every block open
   Walk(int batch, int threads, bool for_training)
-      : batch_(batch),
-        space_(std::make_unique<typename Backend::Space>(threads)),
+      : batch_(check_at_least_one("walk", "batch", batch)),
+        space_(std::make_unique<typename Backend::Space>(check_at_least_one("walk", "threads", threads))),
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
@@ -68,13 +68,14 @@ class Walk<Network<Input_, Words...>, Backend> {
                              std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
   }
 
-  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
+  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call. Where the last pass ended in an exception
+  /// makes no difference: all memory is taken back first.
   /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
   const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
                    std::span<const double> branch_scales) {
     activations_.reset();
     norms_.reset();
-    if (slots_.all_free()) slots_.put_in_order();
+    slots_.take_all_back();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
     if (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
@@ -104,6 +105,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// What the last walk left behind: for tests that look into stages.
   [[nodiscard]] const auto& records() const noexcept { return *records_; }
   [[nodiscard]] bool slots_all_free() const noexcept { return slots_.all_free(); }
+  [[nodiscard]] std::size_t slot_bytes() const noexcept { return slots_.bytes(); }
 
  private:
   using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false, 0, true}>;

@@ -25,9 +25,8 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Throws Error where there are no images, or a statistic is not finite; the weights are then as before.
 ///
 /// Source: PyTorch's torch.optim.swa_utils.update_bn, which is this average where the batches are equal.
-template <class Net, class Backend, template <class> class Layout, class Number>
-void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& images, const DepthPlan& plan = {},
-                      const TestOptions& options = {}) {
+template <class Net, class Backend, Images Given>
+void reestimate_norms(Weights<Net, Backend>& weights, const Given& images, const DepthPlan& plan = {}, const TestOptions& options = {}) {
   using T = typename Backend::Scalar;
   const int count = image_count(Net::input, images);
   if (count < 1 || options.batch < 1 || options.threads < 1)
@@ -44,7 +43,7 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& imag
   typename Backend::template Memory<T> gradients(weights.parameters().size());
   const WalkParameters<T> numbers{for_kernels(std::as_const(weights).parameters()), for_kernels(std::as_const(weights).running()),
                                   gradients.data(), nullptr, for_kernels(statistics)};
-  const int batches = (count + options.batch - 1) / options.batch;
+  const int batches = count / options.batch + (count % options.batch != 0);
   Walk<Net, Backend> walk((count + batches - 1) / batches, options.threads, true);
   for (int batch = 0; batch < batches; ++batch) {
     const Range range = part_of(count, batches, batch);
@@ -63,6 +62,11 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Layout<Number>& imag
   for (const ParameterInfo& tensor : estimated)
     for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size; ++i)
       weights.running().data()[i] = static_cast<T>(sums[i] / batches);
+}
+template <class Net, class Backend, class Given, class... Others>
+  requires(!Images<Given>)
+void reestimate_norms(Weights<Net, Backend>&, const Given&, Others&&...) {
+  wrap_the_images<void, Given>();
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

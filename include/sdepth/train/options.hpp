@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
 #include <sdepth/core/available_threads.hpp>
+#include <sdepth/core/error.hpp>
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/schedule/scaling.hpp>
 
@@ -33,6 +35,21 @@ struct TrainingOptions {
   GammaInit gamma = GammaInit::one;
 };
 
+/// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.
+inline void check_rate(const char* option, double rate) {
+  if (!(0 <= rate && rate <= static_cast<double>(std::numeric_limits<float>::max())))
+    fail("options: ", option, " is ", rate, ", expected a finite float that is not negative");
+}
+/// The options as they are. Throws Error naming the first that no training can be made with.
+[[nodiscard]] inline const TrainingOptions& checked(const TrainingOptions& options) {
+  check_at_least_one("options", "batch", options.batch);
+  check_at_least_one("options", "threads", options.threads);
+  check_rate("learning_rate", options.sgd.learning_rate);
+  check_rate("momentum", options.sgd.momentum);
+  check_rate("weight_decay", options.sgd.weight_decay);
+  return options;
+}
+
 /// How a trained network runs at test: what its branches are scaled by, and how many images and threads at once. Results depend on the scales alone.
 struct TestOptions {
   std::vector<double> survival = {};  // [residual blocks], the probabilities of training; empty: the network's own
@@ -40,6 +57,12 @@ struct TestOptions {
   int batch = 128;
   int threads = available_threads();
 };
+/// The options as they are. Throws Error naming the first that no network can be run with; the survival table is checked where its network is known.
+[[nodiscard]] inline const TestOptions& checked(const TestOptions& options) {
+  check_at_least_one("options", "batch", options.batch);
+  check_at_least_one("options", "threads", options.threads);
+  return options;
+}
 
 /// Learning rate that falls by `factor` at fractions of the run.
 struct LearningRate {
@@ -68,9 +91,10 @@ struct LearningRate {
 struct SurvivalWarmUp {
   int epochs = 0;  // E
 
-  /// p_l in epoch `epoch`, 1-based. @param survival  p_l, in [0, 1]
+  /// p_l in epoch `epoch`, 1-based; before the first as in the first. @param survival  p_l, in [0, 1]
   [[nodiscard]] constexpr double at(double survival, int epoch) const noexcept {
     if (epoch > epochs) return survival;
+    if (epoch < 1) return 1.0;
     return 1.0 - (1.0 - survival) * (static_cast<double>(epoch - 1) / epochs);
   }
   /// The table of that epoch.

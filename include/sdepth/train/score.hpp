@@ -1,6 +1,7 @@
 // Loss and error: what a step or an evaluation found.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,13 +30,35 @@ inline void check_labels(int count, std::span<const int> labels, int classes) {
       fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
 }
 
-/// Loss and error of logits [N, classes]. Throws Error where labels do not fit them. @param labels  [N]
-[[nodiscard]] inline Score score_of(std::span<const float> logits, std::span<const int> labels, int classes) {
+/// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can be told from such.
+/// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is called
+template <class Logit>
+void check_logits(std::span<const Logit> logits, int classes, std::size_t stride, int first = 0) {
+  for (std::size_t n = 0; n < logits.size() / stride; ++n)
+    for (std::size_t c = 0; c < static_cast<std::size_t>(classes); ++c)
+      if (const Logit logit = logits[n * stride + c]; !std::isfinite(logit))
+        fail(
+            "logits: image ", static_cast<std::size_t>(first) + n, " has ", logit, " for class ", c,
+            ", expected a finite number; look for pixels of it that are not finite, or for weights from which the network computes none (a negative running "
+            "variance, sums that overflow)");
+}
+/// The same for [N, classes].
+inline void check_logits(std::span<const float> logits, int classes) { check_logits(logits, classes, static_cast<std::size_t>(classes)); }
+
+/// Loss and error of logits [N, classes], whatever they are: where one is not finite, its image counts as an error, and the loss may be infinite or NaN.
+/// Throws Error where labels do not fit them. @param labels  [N]
+[[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels, int classes) {
   const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));
   check_labels(count, labels, classes);
   if (count == 0) return {};
   const LossResult result = reference::softmax_cross_entropy<float>(count, classes, logits.data(), labels.data(), nullptr);
   return {result.loss, result.errors, count, 0};
+}
+
+/// The same of logits that must be finite: throws Error naming the first image that has others.
+[[nodiscard]] inline Score score_of(std::span<const float> logits, std::span<const int> labels, int classes) {
+  check_logits(logits, classes);
+  return score_of_any(logits, labels, classes);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -60,6 +60,12 @@ class StepGates {
   /// Whether each block runs for any image, [residual blocks].
   [[nodiscard]] std::span<const std::uint8_t> open_blocks() const noexcept { return open_; }
   [[nodiscard]] int blocks_run() const noexcept { return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})); }
+  /// For how many of the N images a block runs. @pre  images have gates of their own
+  [[nodiscard]] std::size_t survivors(std::size_t block) const noexcept {
+    return static_cast<std::size_t>(std::ranges::count(all().subspan(block * per_block_, per_block_), std::uint8_t{1}));
+  }
+  /// The N of this step.
+  [[nodiscard]] int images() const noexcept { return images_; }
   /// Residual branches over images.
   [[nodiscard]] std::int64_t branches_run() const noexcept { return branches_run_; }
 

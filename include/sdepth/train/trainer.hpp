@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -32,7 +33,9 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
 ///
 /// Every result is a function of the options, the weights and the images: not of the number of threads, nor of other trainers in the process.
-/// Throws Error on images or labels of the wrong size, labels out of range, and a loss that is not finite; the weights are then as before the step.
+/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite. A step that throws,
+/// for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory, so the next step gives the bits that it would have
+/// given anyway.
 template <class Net, class Backend>
 class Trainer {
  public:
@@ -41,7 +44,7 @@ class Trainer {
   static constexpr int classes = static_cast<int>(Net::output.size());
 
   explicit Trainer(const TrainingOptions& options = {})
-      : options_(options),
+      : options_(checked(options)),
         weights_(std::make_shared<Weights<Net, Backend>>()),
         gradients_(weights_->parameters().size()),
         velocity_(weights_->parameters().size()),
@@ -49,20 +52,22 @@ class Trainer {
         optimizer_(segments(weights_->tensors()), blocks),
         survival_(survival_vector(Net::survival)),
         gates_(options.batch),
-        scales_(blocks, 1.0) {
+        next_gates_(options.batch),
+        scales_(blocks, 1.0),
+        running_before_(Backend::on_host ? weights_->running().size() : 0) {
     initialise(*weights_, options.seed, options.gamma);
   }
 
   /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
-  template <template <class> class Layout, class Number>
-  Score step(const Layout<Number>& images, std::span<const int> labels) {
+  template <Images Given>
+  Score step(const Given& images, std::span<const int> labels) {
     return finish(start(images, labels));
   }
 
   /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open.
-  /// Where images have gates of their own: these, or [residual blocks][N]
-  template <template <class> class Layout, class Number>
-  Score step(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
+  /// Where images have gates of their own: these, or [residual blocks][N]; Gating::per_sample_exact scales by how many are open, see exact_branch_scale
+  template <Images Given>
+  Score step(const Given& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
     return finish(start(images, labels, gates));
   }
 
@@ -74,25 +79,26 @@ class Trainer {
   };
   /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work has been handed over, so that the caller can prepare
   /// the next batch; finish waits for the loss. On the host start does everything. Steps are finished in the order of their start.
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] Started start(const Layout<Number>& images, std::span<const int> labels) {
-    const int count = checked_count(images);
-    gates_.draw(options_.seed, step_, survival_, count);
-    optimizer_.take_drawn_gates(walk_.space(), options_.seed, step_, survival_, gates_.open_blocks());
+  template <Images Given>
+  [[nodiscard]] Started start(const Given& images, std::span<const int> labels) {
+    const int count = checked_count(images, labels);
+    next_gates_.draw(options_.seed, step_, survival_, count);
+    optimizer_.take_drawn_gates(walk_.space(), options_.seed, step_, survival_, next_gates_.open_blocks());
     return start_with_gates(images, labels, count);
   }
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] Started start(const Layout<Number>& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
-    const int count = checked_count(images);
-    gates_.take(gates, count);
-    optimizer_.take_gates(walk_.space(), gates_.open_blocks());
+  template <Images Given>
+  [[nodiscard]] Started start(const Given& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
+    const int count = checked_count(images, labels);
+    next_gates_.take(gates, count);
+    optimizer_.take_gates(walk_.space(), next_gates_.open_blocks());
     return start_with_gates(images, labels, count);
   }
   /// Throws Error where the loss is not finite; that step, and those started after it, then never were.
   Score finish(const Started& started) {
     const LossResult result = started.loss.get();
     if (!std::isfinite(result.loss)) {
-      step_ = started.step;
+      if (step_ == started.step + 1) std::swap(gates_, next_gates_);  // no other step has been started since
+      step_ = std::min(step_, started.step);
       fail_for(result.loss);
     }
     Score score = started.score;
@@ -101,9 +107,20 @@ class Trainer {
     return score;
   }
 
-  /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] Score evaluate(const Layout<Number>& images, std::span<const int> labels, const DepthPlan& plan = {}) {
+  template <class Given, class... Others>
+    requires(!Images<Given>)
+  Score step(const Given&, Others&&...) {
+    return wrap_the_images<Score, Given>();
+  }
+  template <class Given, class... Others>
+    requires(!Images<Given>)
+  Started start(const Given&, Others&&...) {
+    return wrap_the_images<Started, Given>();
+  }
+
+  /// Loss and error of the network as it is, with running statistics. Throws Error naming the first image whose logits are not finite. @param plan  the blocks that run
+  template <Images Given>
+  [[nodiscard]] Score evaluate(const Given& images, std::span<const int> labels, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
     check_labels(count, labels, classes);
     const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
@@ -114,6 +131,8 @@ class Trainer {
       const int n = std::min(walk_.capacity(), count - first);
       const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
       const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr).get();
+      const auto read = Backend::read(walk_.space(), logits, static_cast<std::size_t>(n) * walk_.classes_stride);
+      check_logits(std::span(std::as_const(read)), classes, walk_.classes_stride, first);
       score.loss += part.loss * n;
       score.errors += part.errors;
     }
@@ -121,10 +140,21 @@ class Trainer {
     return score;
   }
 
-  /// Logits [N, classes], as evaluate computes them.
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] std::vector<float> predict(const Layout<Number>& images, const DepthPlan& plan = {}) {
+  /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
+  template <Images Given>
+  [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
     return predict_all(walk_, *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
+  }
+
+  template <class Given, class... Others>
+    requires(!Images<Given>)
+  Score evaluate(const Given&, Others&&...) {
+    return wrap_the_images<Score, Given>();
+  }
+  template <class Given, class... Others>
+    requires(!Images<Given>)
+  std::vector<float> predict(const Given&, Others&&...) {
+    return wrap_the_images<std::vector<float>, Given>();
   }
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
@@ -152,9 +182,13 @@ class Trainer {
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
 
-  void set_learning_rate(double rate) noexcept { options_.sgd.learning_rate = rate; }
+  /// Throws Error unless it is a finite number that is not negative.
+  void set_learning_rate(double rate) {
+    check_rate("learning_rate", rate);
+    options_.sgd.learning_rate = rate;
+  }
   [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
-  /// The gates of the last step: [residual blocks], or where images have gates of their own [residual blocks][N].
+  /// The gates of the last step that was started: [residual blocks], or where images have gates of their own [residual blocks][N].
   [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
@@ -183,33 +217,54 @@ class Trainer {
     return all;
   }
 
-  template <template <class> class Layout, class Number>
-  [[nodiscard]] int checked_count(const Layout<Number>& images) const {
+  template <Images Given>
+  [[nodiscard]] int checked_count(const Given& images, std::span<const int> labels) const {
     const int count = image_count(Net::input, images);
     if (count < 1 || count > walk_.capacity())
       fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
+    check_labels(count, labels, classes);
     return count;
   }
 
-  template <template <class> class Layout, class Number>
-  Started start_with_gates(const Layout<Number>& images, std::span<const int> labels, int count) {
-    check_labels(count, labels, classes);
-    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
+  template <Images Given>
+  Started start_with_gates(const Given& images, std::span<const int> labels, int count) {
+    for (std::size_t block = 0; block < blocks; ++block)
+      scales_[block] =
+          Net::gating[block] == Gating::per_sample_exact
+              ? exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block))
+              : branch_scale(options_.scaling, true, survival_[block]);
 
     walk_.load(images, 0, count);
     T* const parameters = for_kernels(weights_->parameters());
     T* const running = for_kernels(weights_->running());
     T* const gradients = for_kernels(gradients_);
     const WalkParameters<T> numbers{parameters, running, gradients, running};
-    const T* logits = walk_.forward(count, true, numbers, gates_.all(), scales_);
+    const T* logits = walk_.forward(count, true, numbers, next_gates_.all(), scales_);
     T* logits_gradient = walk_.take_gradient();
     const auto loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::on_host)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
-    walk_.backward(count, numbers, logits_gradient);
+    backward(count, numbers, logits_gradient);
     optimizer_.step(walk_.space(), options_.sgd, options_.skip_update == SkipUpdate::frozen, parameters, gradients, for_kernels(velocity_));
+    std::swap(gates_, next_gates_);
     return {loss, {0, 0, count, gates_.blocks_run(), gates_.branches_run()}, step_++};
+  }
+
+  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, as it does where memory runs out, they become what they were.
+  void backward(int count, const WalkParameters<T>& numbers, T* logits_gradient) {
+    if constexpr (Backend::on_host) {
+      const std::span<T> running = weights_->running().span();
+      std::copy(running.begin(), running.end(), running_before_.begin());
+      try {
+        walk_.backward(count, numbers, logits_gradient);
+      } catch (...) {
+        std::copy(running_before_.begin(), running_before_.end(), running.begin());
+        throw;
+      }
+    } else {
+      walk_.backward(count, numbers, logits_gradient);
+    }
   }
 
   [[noreturn]] void fail_for(double loss) const {
@@ -224,8 +279,10 @@ class Trainer {
   Walk<Net, Backend> walk_;
   typename Backend::Optimizer optimizer_;
   std::vector<double> survival_;
-  StepGates<Net> gates_;  // of the last step
+  StepGates<Net> gates_;       // of the last step
+  StepGates<Net> next_gates_;  // of the step being started: it may still fail
   std::vector<double> scales_;
+  std::vector<T> running_before_;  // running statistics
   std::uint64_t step_ = 0;
 };
 

@@ -66,7 +66,7 @@ struct Cpu : HostBackend<float> {
   static void pool_forward(Space& space, int batch, const float* in, float* out) {
     cpu::pool_forward<Arch, Parts, S, S.in.channels>(space, batch, in, out);
   }
-  /// dx is overwritten; a maximum's gradient goes to its first place in row-major order.
+  /// dx is overwritten; a maximum's gradient goes to its first place in row-major order, a NaN's to the last NaN.
   template <PoolShape S>
   static void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
     cpu::pool_backward<Arch, Parts, S, S.in.channels>(space, batch, dy, in, dx);
@@ -89,7 +89,7 @@ struct Cpu : HostBackend<float> {
                               float* bias_gradient, float* dx) {
     cpu::linear_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
-  /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label.
+  /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label, or the image's loss is not finite.
   static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient) {
     return cpu::softmax_cross_entropy<Parts, lanes>(space, batch, classes, logits, labels, gradient);
   }

@@ -42,7 +42,7 @@ void for_each_window(Workspace<float>& space, int batch, const Before& before, c
   });
 }
 
-/// One vector of channels of a window: its average, padding counted, or its maximum. in: the image at these channels, rows and pixels so many floats apart.
+/// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any number is. in: the image at these channels, rows and pixels so many floats apart.
 template <class Arch, PoolShape S>
 SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t row, std::size_t step) {
   const auto at = [&](int y, int x) { return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step); };
@@ -50,7 +50,7 @@ SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, st
   for (int y = window.top; y < window.bottom; ++y)
     for (int x = window.left; x < window.right; ++x) {
       const Vector<Arch> value = at(y, x);
-      result = S.kind == PoolKind::average ? result + value : xsimd::select(value > result, value, result);
+      result = S.kind == PoolKind::average ? result + value : xsimd::select(displaces<Arch>(value, result), value, result);
     }
   if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
   return result;
@@ -71,7 +71,7 @@ void pool_forward(Workspace<float>& space, int batch, const float* in, float* ou
       });
 }
 
-/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order; `in` is read for maxima only.
+/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that of a NaN to the last NaN; `in` is read for maxima only.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut>
 void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
@@ -91,12 +91,21 @@ void pool_backward(Workspace<float>& space, int batch, const float* dy, const fl
             for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
           } else {
             const float* values = in + n * image + c;
-            const Vector<Arch> best = pool_window<Arch, S>(window, values, S.in.width * from, from);
-            Vector<Arch> left = gradient;  // what no pixel has taken yet: the first one equal to the maximum takes all
+            Vector<Arch> best = load<Arch>(values + static_cast<std::size_t>(window.top * S.in.width + window.left) * from);
+            Vector<Arch> place = all<Arch>(0.0F);  // which of the window's pixels that is, counted in floats, which are exact up to 2^24
+            float next = 0;
             for_each_pixel<S>(window, [&](std::size_t p) {
-              const Vector<Arch> taken = xsimd::select(load<Arch>(values + p * from) == best, left, all<Arch>(0.0F));
+              const Vector<Arch> value = load<Arch>(values + p * from);
+              const auto better = displaces<Arch>(value, best);
+              best = xsimd::select(better, value, best);
+              place = xsimd::select(better, all<Arch>(next), place);
+              next += 1;
+            });
+            next = 0;
+            for_each_pixel<S>(window, [&](std::size_t p) {
+              const Vector<Arch> taken = xsimd::select(place == all<Arch>(next), gradient, all<Arch>(0.0F));
               store<Arch>(result + p * from, load<Arch>(result + p * from) + taken);
-              left = left - taken;
+              next += 1;
             });
           }
         }

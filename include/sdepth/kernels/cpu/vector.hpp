@@ -68,11 +68,16 @@ SDEPTH_INLINE Vector<Arch> relu(const Vector<Arch>& v) {
   const Vector<Arch> zero = all<Arch>(0.0F);
   return xsimd::select(v <= zero, zero, v);
 }
-/// g where v > 0, else 0: ReLU's backward.
+/// 0 where v ≤ 0, else g: ReLU's backward. The gradient of a NaN passes, as PyTorch's does.
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> where_positive(const Vector<Arch>& v, const Vector<Arch>& g) {
   const Vector<Arch> zero = all<Arch>(0.0F);
-  return xsimd::select(v > zero, g, zero);
+  return xsimd::select(v <= zero, zero, g);
+}
+/// Where a maximum so far gives way to a window's next number: a larger one, or a NaN.
+template <class Arch>
+SDEPTH_INLINE auto displaces(const Vector<Arch>& next, const Vector<Arch>& maximum) {
+  return (next > maximum) || xsimd::isnan(next);
 }
 
 /// Calls f(std::true_type) or f(std::false_type): turns what is known before a loop into code without the question in the loop.

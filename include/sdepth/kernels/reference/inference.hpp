@@ -13,9 +13,9 @@ namespace sdepth::inline SDEPTH_ISA::reference {
 /// to = end(v); see Ending.
 template <Ending E, class T>
 void finish_to(T& to, double v) {
-  if (E.relu && !(v > 0)) v = 0;
+  if (E.relu && v <= 0) v = 0;  // a NaN stays
   if (E.add) v += static_cast<double>(to);
-  if (E.relu_after && !(v > 0)) v = 0;
+  if (E.relu_after && v <= 0) v = 0;
   to = static_cast<T>(v);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -28,6 +29,13 @@ void for_each_window(const Body& body) {
 template <PoolShape S>
 inline constexpr double window_size = static_cast<double>(S.window_height) * S.window_width;
 
+/// Whether a maximum so far gives way to the window's next number: a larger one, or a NaN, which thus reaches the output from wherever it stands. Of several equal
+/// maxima the first counts, of several NaNs the last. Source: PyTorch's max_pool2d.
+template <class T>
+[[nodiscard]] bool displaces(T next, T maximum) {
+  return next > maximum || std::isnan(next);
+}
+
 template <PoolShape S, class T>
 void pool_forward(int batch, const T* in, T* out) {
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
@@ -36,7 +44,7 @@ void pool_forward(int batch, const T* in, T* out) {
     if constexpr (S.kind == PoolKind::maximum) {
       std::vector<bool> seen(size_out);
       for_each_window<S>([&](std::size_t i, std::size_t o) {
-        if (!seen[o] || in[i] > out[o]) out[o] = in[i];
+        if (!seen[o] || displaces(in[i], out[o])) out[o] = in[i];
         seen[o] = true;
       });
     } else {
@@ -57,7 +65,7 @@ void pool_backward(int batch, const T* dy, const T* in, T* dx) {
     if constexpr (S.kind == PoolKind::maximum) {
       std::vector<std::size_t> winner(size_out, nowhere);
       for_each_window<S>([&](std::size_t i, std::size_t o) {
-        if (winner[o] == nowhere || in[i] > in[winner[o]]) winner[o] = i;
+        if (winner[o] == nowhere || displaces(in[i], in[winner[o]])) winner[o] = i;
       });
       for (std::size_t o = 0; o < size_out; ++o) sum[winner[o]] += static_cast<double>(dy[o]);
     } else {

@@ -14,12 +14,12 @@ template <class T>
   return norm ? static_cast<double>(norm->scale[c]) * x + static_cast<double>(norm->shift[c]) : x;
 }
 
-/// v of number i of an image.
+/// v of number i of an image. A ReLU keeps a NaN, so that divergence shows in the loss.
 template <class T>
 [[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
   double v = normalised(source.norm, source.x[i], c);
   if (source.shortcut) v += normalised(source.shortcut_norm, source.shortcut[i], c);
-  return source.relu && !(v > 0) ? 0.0 : v;
+  return source.relu && v <= 0 ? 0.0 : v;
 }
 
 template <class T>
@@ -54,7 +54,8 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
       T* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
       double own_sum = 0, own_dz_x = 0;
       for (std::size_t i = c; i < pixels * channels; i += channels) {
-        const bool masked = source.relu && !((source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) > 0);
+        // Like PyTorch's: the gradient of a NaN passes.
+        const bool masked = source.relu && (source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) <= 0;
         const double dz = masked ? 0.0 : static_cast<double>(out[i]);
         out[i] = static_cast<T>(dz);
         own_sum += dz;

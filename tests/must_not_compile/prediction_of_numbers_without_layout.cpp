@@ -1,0 +1,17 @@
+// expect: images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW
+#include <vector>
+
+#include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/network/network.hpp>
+#include <sdepth/train/trainer.hpp>
+
+using namespace sdepth;
+using Net = Network<Input<3, 8, 8>, Conv<4>, ReLU, GlobalAvgPool, Linear<10>>;
+
+void run(Trainer<Net, Reference>& trainer, const std::vector<float>& images) {
+#ifdef PASS
+  (void)trainer.predict(NHWC<float>{images});
+#else
+  (void)trainer.predict(images);
+#endif
+}
