@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/network/depth_plan.hpp>
 #include <sdepth/train/block_removal.hpp>
@@ -27,6 +30,13 @@ struct Numbers {
   }
 };
 
+/// The error. Throws Error where the loss is not finite: what was counted then are no errors of a network that works.
+[[nodiscard]] inline double finite_error(const sdepth::Score& score, const std::string& where, const std::string& depth) {
+  if (!std::isfinite(score.loss))
+    sdepth::fail(where, ": ", depth, " the loss is ", score.loss, ", expected a finite number; these weights are none to study depth with");
+  return score.error_rate();
+}
+
 template <class Net, class Backend>
 [[nodiscard]] DepthResult study_depth_with(const Task& task, const DepthStudy& study) {
   using sdepth::NHWC;
@@ -35,6 +45,8 @@ template <class Net, class Backend>
   DepthResult result;
   const Numbers chosen_by(study.chosen_by, task.normalization);
   result.removals = sdepth::remove_each_block(*weights, NHWC<float>{chosen_by.images}, chosen_by.labels, options);
+  for (const auto& [block, score] : result.removals)
+    static_cast<void>(finite_error(score, task.where, "without block " + std::to_string(block)));
   if (study.points == 0) return result;
 
   const std::vector<int> by_harm = sdepth::drop_order_by_harm(result.removals),
@@ -43,7 +55,8 @@ template <class Net, class Backend>
   const std::vector<typename Backend::Scalar> running(weights->running().span().begin(), weights->running().span().end());
   std::vector<float> logits(test.labels.size() * Net::output.size());
   const auto error = [&](const sdepth::DepthPlan& plan) {
-    return sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options).error_rate();
+    const sdepth::Score score = sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options);
+    return finite_error(score, task.where, "with " + std::to_string(sdepth::blocks_kept<Net>(plan)) + " blocks");
   };
   const int points = std::min(study.points, Net::residual_blocks);
   for (int point = 0; point < points; ++point) {
@@ -59,7 +72,8 @@ template <class Net, class Backend>
     const auto start = std::chrono::steady_clock::now();
     network.predict(NHWC<float>{test.images}, logits);
     at.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / task.pictures.size();
-    at.by_harm = sdepth::score_of(logits, test.labels, task.pictures.classes).error_rate();
+    const sdepth::Score score = sdepth::score_of(logits, test.labels, task.pictures.classes);
+    at.by_harm = finite_error(score, task.where, "with " + std::to_string(blocks) + " blocks");
     sdepth::reestimate_norms(*weights, NHWC<float>{training.images}, plan, options);
     at.by_harm_reestimated = error(plan);
     std::copy(running.begin(), running.end(), weights->running().data());

@@ -10,33 +10,36 @@
 //     infer --weights DIR/model.safetensors --block-removal blocks.csv --depth-curve curve.csv
 //
 // writes the error without each block, and error against time when blocks are dropped by that, or by survival.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <csignal>
-#include <exception>
+#include <filesystem>
 #include <iostream>
-#include <limits>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <sys/stat.h>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/data/catalog.hpp>
 #include <sdepth/io/csv.hpp>
+#include <sdepth/io/file.hpp>
 #include <sdepth/io/npy.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
 
 #include "../shared/card.hpp"
 #include "../shared/choices.hpp"
+#include "../shared/command_line.hpp"
 #include "classify.hpp"
 #include "depth.hpp"
 
@@ -59,35 +62,63 @@ struct Options {
   Options o;
   CLI::App app("Runs trained weights over a test set. Options win over what the weights' file says of itself.", "infer");
   app.get_formatter()->column_width(36);
-  app.add_option("--weights", o.weights, "safetensors file, train's model.safetensors or PyTorch's")->required()->type_name("FILE");
+  app.add_option("--weights", o.weights, "safetensors file, train's model.safetensors or PyTorch's")
+      ->required()
+      ->check(some_text())
+      ->type_name("FILE");
   app.add_option("--model", o.model, "the network")->check(CLI::IsMember(model_names));
   app.add_option("--data", o.data, "the data set")->check(CLI::IsMember(data_names));
-  app.add_option("--data-dir", o.data_dir, "where the data set lies; else it is looked for")->type_name("DIR");
-  app.add_option("--limit", o.limit, "only the first N records of the test set (0: all)")
-      ->check(CLI::Range(0, std::numeric_limits<int>::max()));
+  app.add_option("--data-dir", o.data_dir, "where the data set lies; else it is looked for")->check(some_text())->type_name("DIR");
+  app.add_option("--limit", o.limit, "only the first N records of the test set (0: all)")->transform(whole_number(0));
   app.add_option("--normalize", o.normalize, "mean image and deviation of the training part, or bytes / 255")
       ->check(CLI::IsMember(normalize_names));
   app.add_option("--schedule", o.schedule, "survival probabilities in training")->check(CLI::IsMember(schedule_names));
-  app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")->transform(finite_number(0, 1));
   app.add_option("--scaling", o.scaling, "test: branches are multiplied by p now; train: they were divided by p in training")
       ->check(CLI::IsMember(scaling_names));
-  app.add_option("--logits", o.logits, "writes float32 [N, classes], in the test set's order")->type_name("OUT.npy");
-  app.add_option("--block-removal", o.block_removal, "writes loss and error without each residual block in turn")->type_name("OUT.csv");
-  app.add_option("--depth-curve", o.depth_curve, "writes test error and time for fewer and fewer residual blocks")->type_name("OUT.csv");
+  app.add_option("--logits", o.logits, "writes float32 [N, classes], in the test set's order")->check(some_text())->type_name("OUT.npy");
+  app.add_option("--block-removal", o.block_removal, "writes loss and error without each residual block in turn")
+      ->check(some_text())
+      ->type_name("OUT.csv");
+  app.add_option("--depth-curve", o.depth_curve, "writes test error and time for fewer and fewer residual blocks")
+      ->check(some_text())
+      ->type_name("OUT.csv");
   app.add_option("--depth-images", o.depth_images, "the last N of the training part judge blocks; train holds those out")
-      ->check(CLI::Range(1, std::numeric_limits<int>::max()))
+      ->transform(whole_number(1))
       ->capture_default_str();
-  app.add_option("--depth-points", o.depth_points, "points of the curve")->check(CLI::Range(1, 1000))->capture_default_str();
-  app.add_option("--threads", o.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
-  try {
-    app.parse(count, words);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    std::exit(0);
-  } catch (const CLI::ParseError& error) {
-    fail(error.what(), "; `infer --help` lists the options");
-  }
+  app.add_option("--depth-points", o.depth_points, "points of the curve")->transform(whole_number(1, 1000))->capture_default_str();
+  app.add_option("--threads", o.threads, "threads; the result does not depend on it")
+      ->transform(whole_number(1, 1024))
+      ->capture_default_str();
+  parse(app, count, words);
   return o;
+}
+
+/// Throws Error where one of the files to be written cannot be, or would be written over another or over the weights: before the work, which can be long.
+void check_outputs(const Options& o) {
+  namespace fs = std::filesystem;
+  std::vector<std::pair<const char*, fs::path>> files{{"--weights", o.weights}};
+  for (const auto& [option, name] :
+       {std::pair("--logits", o.logits), {"--block-removal", o.block_removal}, {"--depth-curve", o.depth_curve}}) {
+    if (name.empty()) continue;
+    const fs::path path(name);
+    const auto refuse = [&](int code) { fail(option, " ", name, " cannot be written: ", sdepth::reason_and_advice(code)); };
+    std::error_code none;
+    for (const auto& [other, before] : files)
+      if (before.lexically_normal() == path.lexically_normal() || fs::equivalent(before, path, none))
+        fail(option, " ", name, " is the file of ", other, " as well; give every file a name of its own");
+    files.emplace_back(option, path);
+
+    struct stat status{};
+    const bool there = ::stat(name.c_str(), &status) == 0;
+    if (!there && errno != ENOENT) refuse(errno);
+    if (there && S_ISDIR(status.st_mode)) fail(option, " ", name, " cannot be written: it is a directory; give the name of a file");
+    if (there && ::access(name.c_str(), W_OK) != 0) refuse(errno);
+    if (there && !S_ISREG(status.st_mode)) continue;  // a pipe or a device
+    const fs::path target = fs::is_symlink(path, none) ? path.parent_path() / fs::read_symlink(path, none) : path;
+    const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
+    if (::access(directory.c_str(), W_OK | X_OK) != 0) refuse(errno);
+  }
 }
 
 void note(const std::string& sentence) { std::cerr << "infer: note: " << sentence << '\n'; }
@@ -122,6 +153,14 @@ void note(const std::string& sentence) { std::cerr << "infer: note: " << sentenc
   return table;
 }
 
+/// Throws Error where a logit is not finite. The largest of numbers that are none would be class 0, and a tenth of the pictures right.
+void check_finite(const std::vector<float>& logits, const sdepth::ImageSet& pictures, const std::string& where) {
+  const auto bad = std::find_if(logits.begin(), logits.end(), [](float logit) { return !std::isfinite(logit); });
+  if (bad != logits.end())
+    fail(where, ": from these weights the network computes ", *bad, " as a logit of picture ", (bad - logits.begin()) / pictures.classes,
+         " of the ", pictures.name, ", expected finite numbers; the file is damaged, or its training had diverged");
+}
+
 /// Mean cross-entropy and errors, from logits [N, classes].
 void print_error(const sdepth::ImageSet& pictures, const std::vector<float>& logits) {
   const auto classes = static_cast<std::size_t>(pictures.classes);
@@ -141,34 +180,31 @@ void print_error(const sdepth::ImageSet& pictures, const std::vector<float>& log
 }
 
 /// The error with fewer blocks. Blocks are judged by pictures that are neither the test set's nor, where train held some out, trained on.
-void write_depth(const Options& o, const Task& task, const std::string& data, sdepth::ImageSet& train) {
+void write_depth(const Options& o, const Task& task, const std::string& data, const sdepth::ImageSet& chosen_by,
+                 const sdepth::ImageSet& train) {
   const int held_out = recipe_of(data, task.model).validation;
   if (o.depth_images > held_out)
     note("blocks are judged by the last " + std::to_string(o.depth_images) + " training pictures, of which train holds out " +
          std::to_string(held_out) + " if not told otherwise");
-  const sdepth::ImageSet chosen_by = train.split_off(o.depth_images);
-  train.limit(10 * 128);  // norms are estimated on ten batches
-  // Both files are made before the work, which can be long.
-  std::optional<sdepth::CsvLog> removals, curve;
-  if (!o.block_removal.empty()) removals = sdepth::CsvLog::create(o.block_removal, "block,survival,loss,error");
-  if (!o.depth_curve.empty())
-    curve =
-        sdepth::CsvLog::create(o.depth_curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
-  const DepthResult result =
-      for_pictures(task.pictures, study_gray, study_colour, study_colour_100)(task, {chosen_by, train, curve ? o.depth_points : 0});
-  if (removals) {
+  const DepthStudy study{chosen_by, train, o.depth_curve.empty() ? 0 : o.depth_points};
+  const DepthResult result = for_pictures(task.pictures, study_gray, study_colour, study_colour_100)(task, study);
+  if (!o.block_removal.empty()) {
+    auto table = sdepth::CsvLog::create(o.block_removal, "block,survival,loss,error");
     for (const auto& [block, score] : result.removals)
-      removals->row(block, task.survival[static_cast<std::size_t>(block)], score.loss, score.error_rate());
-    removals->flush();
+      table.row(block, task.survival[static_cast<std::size_t>(block)], score.loss, score.error_rate());
+    table.flush();
   }
-  if (!curve) return;
+  if (o.depth_curve.empty()) return;
+  auto table =
+      sdepth::CsvLog::create(o.depth_curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
   for (const DepthPoint& point : result.curve)
-    curve->row(point.blocks, point.operations, point.milliseconds, point.by_survival, point.by_harm, point.by_harm_reestimated);
-  curve->flush();
+    table.row(point.blocks, point.operations, point.milliseconds, point.by_survival, point.by_harm, point.by_harm_reestimated);
+  table.flush();
 }
 
 int infer(int count, char** words) {
   const Options o = read_command_line(count, words);
+  check_outputs(o);
   const sdepth::SafeTensors weights = sdepth::read_safetensors(o.weights);
   if (const auto format = weights.metadata.find("format");
       format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
@@ -182,13 +218,25 @@ int infer(int count, char** words) {
   const std::string stored_normalize = card && card->normalization.size() > 1 ? "paper" : "none";
   const std::string normalize = choose("normalize", o.normalize, card ? &stored_normalize : nullptr, "paper");
 
-  auto [train, test] = sdepth::load_data_set(data, o.data_dir);
-  if (o.limit > 0) test.limit(o.limit);
-  const auto normalization = card && normalize == stored_normalize ? sdepth::Normalization::from_values(card->normalization, test.shape)
-                             : normalize == "paper"                ? paper_normalization(data, train)
-                                                                   : sdepth::Normalization::none();
   const bool needs_depth = !o.block_removal.empty() || !o.depth_curve.empty();
-  if (!needs_depth) train = {};
+  const bool knows_normalization = card && normalize == stored_normalize;
+  sdepth::ImageSet train, test;
+  if (needs_depth || (normalize == "paper" && !knows_normalization)) {
+    sdepth::DataSet both = sdepth::load_data_set(data, o.data_dir);
+    train = std::move(both.train);
+    test = std::move(both.test);
+  } else {
+    test = sdepth::load_test_set(data, o.data_dir);
+  }
+  if (o.limit > 0) test.limit(o.limit);
+  const auto normalization = knows_normalization    ? sdepth::Normalization::from_values(card->normalization, test.shape)
+                             : normalize == "paper" ? paper_normalization(data, train)
+                                                    : sdepth::Normalization::none();
+  const sdepth::ImageSet chosen_by = needs_depth ? train.split_off(o.depth_images) : sdepth::ImageSet{};
+  if (needs_depth)
+    train.limit(10 * 128);  // norms are estimated on ten batches
+  else
+    train = {};
   const int blocks = with_network<Gray, 10>(model, []<class Net>() { return Net::residual_blocks; });
   const Task task{.model = model,
                   .weights = weights,
@@ -199,24 +247,15 @@ int infer(int count, char** words) {
                   .normalization = normalization,
                   .threads = o.threads};
   const std::vector<float> logits = for_pictures(test, classify_gray, classify_colour, classify_colour_100)(task);
+  check_finite(logits, test, o.weights);
   if (!o.logits.empty()) sdepth::write_npy(o.logits, logits, {test.size(), test.classes});
   print_error(test, logits);
-  if (needs_depth) write_depth(o, task, data, train);
+  if (needs_depth) write_depth(o, task, data, chosen_by, train);
   return 0;
 }
 
 }  // namespace programs
 
 int main(int count, char** words) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error of the write, with its sentence, and not the program's end
-  try {
-    return programs::infer(count, words);
-  } catch (const sdepth::Error& error) {
-    std::cerr << "infer: " << error.what() << '\n';
-  } catch (const std::bad_alloc&) {
-    std::cerr << "infer: out of memory; use a smaller --limit\n";
-  } catch (const std::exception& error) {
-    std::cerr << "infer: " << error.what() << '\n';
-  }
-  return 1;
+  return programs::run_as_main("infer", "use a smaller --limit", [&] { return programs::infer(count, words); });
 }

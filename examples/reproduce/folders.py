@@ -8,6 +8,10 @@ import struct
 from dataclasses import dataclass, field
 
 
+class Damaged(Exception):
+    """A file of a run that cannot be read, in one sentence."""
+
+
 @dataclass
 class RunState:
     """One run. `rows` are the lines of metrics.csv up to the last checkpoint, by column name."""
@@ -44,20 +48,34 @@ def metadata_of(path):
 
 
 def rows_of(path):
-    with open(path, newline="") as file:
-        return [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+    """The whole lines of a table, saved by whatever program; a last one without its end may be about to be written."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text[:text.rfind("\n") + 1].splitlines()))
+        return [{name: float(cell) for name, cell in row.items()} for row in rows]
+    except (OSError, TypeError, ValueError, AttributeError, csv.Error) as error:
+        raise Damaged(f"{path} is no table of numbers as train writes it ({error}); put it back as it was, or move the run's folder away") from None
 
 
 def read_run(folder):
     """The run in a folder, or None where none has begun."""
     if not (folder / "checkpoint.safetensors").exists():
         return None
-    metadata = metadata_of(folder / "checkpoint.safetensors")
-    done = int(metadata["epoch"])
-    rows = [row for row in rows_of(folder / "metrics.csv") if row["epoch"] <= done]
+    try:
+        metadata = metadata_of(folder / "checkpoint.safetensors")
+        done = int(metadata["epoch"])
+        options = json.loads(metadata["program"])["options"]
+        epochs = int(options["epochs"])
+    except (OSError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise Damaged(f"{folder / 'checkpoint.safetensors'} is no checkpoint of train ({error!r}); put it back as it was, or move the folder away") from None
+    if done == 0 and not (folder / "metrics.csv").exists():  # stopped between its first checkpoint and its tables
+        return RunState(epochs, done, [], options)
+    rows = [row for row in rows_of(folder / "metrics.csv") if row.get("epoch", 0) <= done]
+    if [row.get("epoch") for row in rows] != list(range(1, done + 1)):
+        raise Damaged(f"{folder / 'metrics.csv'} has not one row for each of {done} epochs, as the checkpoint beside it; put it back as it was, or move the "
+                      "run's folder away")
     harm = rows_of(folder / "harm.csv") if (folder / "harm.csv").exists() else []
-    options = json.loads(metadata["program"])["options"]
-    return RunState(options["epochs"], done, rows, options, harm)
+    return RunState(epochs, done, rows, options, harm)
 
 
 def mean_and_spread(values):

@@ -12,7 +12,9 @@ Interrupted, it goes on when it is called again; what is finished is left alone.
 import argparse
 import fcntl
 import json
+import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -23,7 +25,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the sources' folder stays as it is
 from experiments import EXPERIMENTS, GROUPS, experiments_of  # noqa: E402
-from folders import read_run, rows_of  # noqa: E402
+from folders import Damaged, read_run, rows_of  # noqa: E402
 from results import folder_of, write_results  # noqa: E402
 
 TIMED_STEPS = 16  # enough for gates to average out to a few percent, little against a run
@@ -38,50 +40,71 @@ class Stopped(Exception):
     """A signal asked for the end."""
 
 
-def number_list(text):
-    try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        seeds = [-1]
-    if min(seeds) < 0:
-        raise argparse.ArgumentTypeError(f"expected seeds such as 1,2,3, found {text}")
-    return seeds
+# Numbers as train reads them: digits without blanks, signs and underscores, all of which Python would take.
+def seed_list(text):
+    parts = text.split(",")
+    if not all(re.fullmatch("[0-9]+", part) and int(part) < 2**64 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected seeds below 2^64 such as 1,2,3, found {text!r}")
+    return [int(part) for part in parts]
 
 
-def positive(kind):
-    def read(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
-        return value
-    return read
+def whole_above_zero(text):
+    if not re.fullmatch("[0-9]+", text) or not 0 < int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {2**31 - 1}, found {text!r}")
+    return int(text)
+
+
+def above_zero(text):
+    value = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?", text) and re.match(r"\.?[0-9]", text) else math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number above 0, found {text!r}")
+    return value
+
+
+def some_text(text):
+    """Not what a shell makes of a variable that is not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, found an empty text; leave the option out if it is not meant")
+    return text
+
+
+def some_path(text):
+    return Path(some_text(text))
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Failure(f"{message}; `reproduce.py --help` lists the options")
+
+    def _print_message(self, message, file=None):
+        """The help; argparse itself would not mind that it cannot be written."""
+        file = file or sys.stdout
+        file.write(message)
+        file.flush()
 
 
 def read_command_line():
-    parser = argparse.ArgumentParser(prog="reproduce", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+    parser = Parser(prog="reproduce", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
     what = parser.add_argument_group("what to do")
     what.add_argument("--list", action="store_true", help="name every run with what it shows and its commands")
     what.add_argument("--run", nargs="+", metavar="NAME", default=[], help="train these experiments, tables or figures")
     what.add_argument("--report", action="store_true", help="write results.md and plots of what is there; --run does it after each run")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--budget", type=positive(float), metavar="MINUTES",
+    length.add_argument("--budget", type=above_zero, metavar="MINUTES",
                         help="shorten all schedules by the same factor so that everything named takes about so long")
-    length.add_argument("--epochs", type=positive(int), help="length of each run; without both: the whole schedule")
-    parser.add_argument("--seeds", type=number_list, metavar="N,N", help="instead of the experiment's own")
+    length.add_argument("--epochs", type=whole_above_zero, help="length of each run; without both: the whole schedule")
+    parser.add_argument("--seeds", type=seed_list, metavar="N,N", help="instead of the experiment's own")
     parser.add_argument("--block-harm", action="store_true", help="after each run, measure the error without each block; for finished ones as well")
-    parser.add_argument("--out", type=Path, default=Path("reproduced"), metavar="DIR", help="where the runs' folders lie (default: %(default)s)")
-    parser.add_argument("--report-dir", type=Path, metavar="DIR", help="where results.md and plots go (default: --out)")
-    parser.add_argument("--note", default="", help="a sentence for the head of results.md: the machine, or where the data came from")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the data set lies, as for train")
-    parser.add_argument("--threads", type=positive(int), help="threads of train")
-    parser.add_argument("--train", type=Path, metavar="PATH", help="the program (default: build/release/examples/train of this repository)")
+    parser.add_argument("--out", type=some_path, default=Path("reproduced"), metavar="DIR", help="where the runs' folders lie (default: %(default)s)")
+    parser.add_argument("--report-dir", type=some_path, metavar="DIR", help="where results.md and plots go (default: --out)")
+    parser.add_argument("--note", type=some_text, help="a sentence for the head of results.md: the machine, or where the data came from")
+    parser.add_argument("--data-dir", type=some_text, metavar="DIR", help="where the data set lies, as for train")
+    parser.add_argument("--threads", type=whole_above_zero, help="threads of train")
+    parser.add_argument("--train", type=some_path, metavar="PATH", help="the program (default: build/release/examples/train of this repository)")
     line = parser.parse_args()
     if not (line.list or line.run or line.report):
         parser.error("nothing to do: expected --list, --run NAME or --report")
-    line.report_dir = line.report_dir or line.out
+    line.report_dir, line.note = line.report_dir or line.out, line.note or ""
     return line
 
 
@@ -104,11 +127,14 @@ class Trainer:
         self.common = (["--data-dir", line.data_dir] if line.data_dir else []) + self.threads
         self.child = None
         self.stopped = False
-        for asked in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(asked, self._stop)
+        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(asked) != signal.SIG_IGN:  # as nohup has it
+                signal.signal(asked, self._stop)
 
-    def _stop(self, *_):
-        """train finishes its step and writes its checkpoint; asked again it ends at once."""
+    def _stop(self, asked, _):
+        """train finishes its step and writes its checkpoint; asked again it ends at once. A closed terminal may be told twice."""
+        if self.stopped and asked == signal.SIGHUP:
+            return
         self.stopped = True
         if self.child and self.child.poll() is None:
             self.child.send_signal(signal.SIGINT)
@@ -159,13 +185,23 @@ def begun_epochs(out, experiment):
     return lengths
 
 
+def timings_in(path):
+    try:
+        timings = json.loads(path.read_text())
+        if all(0 < seconds < math.inf for seconds in timings.values()):
+            return timings
+    except (AttributeError, OSError, TypeError, ValueError):
+        pass
+    raise Failure(f"{path} holds something else than the seconds of an epoch of each command; remove it, and they are measured again")
+
+
 def lengths_of(experiments, line, trainer):
     """{experiment: epochs}. Runs that have begun keep their length; the others get --epochs, or their share of --budget, or the whole schedule."""
     lengths = {}
     fraction = 1.0
     if line.budget:
         path = line.out / "timings.json"
-        timings = json.loads(path.read_text()) if path.exists() else {}
+        timings = timings_in(path) if path.exists() else {}
         needed = {}  # seconds of an epoch of every run
         for e in experiments:
             needed[e.name] = len(line.seeds or e.seeds) * sum(trainer.seconds_per_epoch(v, timings) for v in e.variants)
@@ -252,8 +288,12 @@ def list_all():
 
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `--list | head` is no error
-    line = read_command_line()
+    if sys.stdout is None:
+        print("reproduce: standard output is closed, expected a place for what is to be said; send it to a file, or to /dev/null", file=sys.stderr)
+        return 1
+    sys.stdout.reconfigure(errors="surrogateescape")  # paths are bytes, and need not be UTF-8
     try:
+        line = read_command_line()
         if line.list:
             list_all()
         done = run_all(line) if line.run else True
@@ -262,9 +302,14 @@ def main():
             if not path:
                 raise Failure(f"there is no run with a whole epoch in {line.out}; train some by --run")
             print(f"tables and plots: {path}")
+        sys.stdout.flush()
         return 0 if done else 1
-    except Failure as failure:
+    except (Failure, Damaged) as failure:
         print(f"reproduce: {failure}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"reproduce: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to be said would fail again when the program ends
         return 1
     except Stopped:
         write_results(line.out, line.report_dir, line.note)

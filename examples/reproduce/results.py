@@ -192,7 +192,7 @@ def write_results(out, target, note=""):
                     part += f"    {shlex.join(['train', *experiment.command(variant, epochs, seed)])}\n"
         part += "\n" + table_of(experiment, runs) + "\n" + comparison_of(experiment, runs) + "\n"
         for file, alternative, svg in charts_of(experiment, runs):
-            (target / file).write_text(svg, encoding="utf-8")
+            (target / file).write_text(svg, encoding="utf-8", errors="replace")
             part += f"![{experiment.title}: {alternative}]({file})\n"
         parts.append(part)
     if not parts:
@@ -200,5 +200,5 @@ def write_results(out, target, note=""):
     head = ("# Results\n\nWritten by examples/reproduce/reproduce.py from the metrics.csv of each run. Test errors are those at the epoch with the "
             "lowest validation error, the paper's rule, or without validation images of the last epoch; the spread is the standard deviation over seeds; unfinished runs count in no mean.\n")
     path = target / "results.md"
-    path.write_text(head + (f"\n{note}\n" if note else "") + "\n" + "\n".join(parts), encoding="utf-8")
+    path.write_text(head + (f"\n{note}\n" if note else "") + "\n" + "\n".join(parts), encoding="utf-8", errors="replace")
     return path

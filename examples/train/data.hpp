@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/data/catalog.hpp>
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/normalize.hpp>
@@ -34,9 +37,10 @@ struct RunData {
   return {std::move(train), std::move(validation), std::move(test), normalization};
 }
 
-/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. @param plan  the blocks that run
+/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error where the loss is not finite: the largest of
+/// numbers that are none would be class 0, and a tenth of the pictures right. @param advice  what to do then   @param plan  the blocks that run
 [[nodiscard]] inline sdepth::Score evaluate_set(Learner& learner, const sdepth::ImageSet& set, const sdepth::Normalization& normalization,
-                                                int batch, const sdepth::DepthPlan& plan = {}) {
+                                                int batch, std::string_view advice, const sdepth::DepthPlan& plan = {}) {
   sdepth::Score total;
   std::vector<float> images;
   std::vector<int> labels;
@@ -54,6 +58,7 @@ struct RunData {
     total.images += count;
   }
   if (total.images > 0) total.loss /= static_cast<double>(total.images);
+  if (!std::isfinite(total.loss)) sdepth::fail("the loss on the ", set.name, " is ", total.loss, ", expected a finite number; ", advice);
   return total;
 }
 

@@ -1,6 +1,8 @@
 // The folder of a run: its tables, report, model and checkpoint, and in which order they are written.
 #pragma once
 
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -12,43 +14,82 @@
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/report.hpp>
 
+#include "lock.hpp"
+
 namespace programs {
+
+/// How far a run is that goes on, and what its tables must hold for that.
+struct RunProgress {
+  std::uint64_t steps = 0;
+  int epochs = 0;  // whole ones
+  int residual_blocks = 0;
+  bool validated = false;  // whether there are pictures for it, and so errors in every row
+  bool tested = false;
+};
 
 /// Everything that a run leaves behind. Without a path nothing is written.
 ///
 /// The checkpoint is always the last to be written, and tables are on the disk before it. So a run killed at any moment is found with a
-/// checkpoint whose rows are all there; rows beyond it are dropped when it goes on.
+/// checkpoint whose rows are all there; rows beyond it are dropped when it goes on. Only the checkpoint of step 0 comes before the tables, which may
+/// be missing then: a folder without a checkpoint has nothing in it that another run would have to save.
 class RunFolder {
  public:
   RunFolder() = default;
 
-  /// A folder for a new run, made where there is none. Throws Error where it holds a run already.
+  /// A folder for a new run, made where there is none and held for this process; tables begin with begin_tables().
+  /// Throws Error where it holds a run already, or any other file that the run would write.
   [[nodiscard]] static RunFolder create(const std::filesystem::path& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (!std::filesystem::is_directory(path))
+    namespace fs = std::filesystem;
+    std::error_code error, none;
+    fs::create_directories(path, error);
+    if (!fs::is_directory(path, none))
       sdepth::fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name",
                    "); choose another");
+    RunFolder folder(path);
+    folder.lock_ = FolderLock(path);
     for (const char* name : {"checkpoint.safetensors", "model.safetensors"})
-      if (std::filesystem::exists(path / name))
+      if (fs::exists(path / name, none))
         sdepth::fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(),
                      ", or choose another folder by --out");
-    RunFolder folder(path);
-    folder.losses_ = sdepth::CsvLog::create(path / "losses.csv", losses_header);
-    folder.gates_ = sdepth::CsvLog::create(path / "gates.csv", "");
-    folder.metrics_ = sdepth::CsvLog::create(path / "metrics.csv", metrics_header);
+    // Of a run that was killed before its first checkpoint, a half of that may be left: checkpoint.safetensors.partial is no obstacle.
+    for (const char* name : {"losses.csv", "gates.csv", "metrics.csv", "harm.csv", "report.html", "losses.csv.partial", "gates.csv.partial",
+                             "metrics.csv.partial", "harm.csv.partial", "report.html.partial", "model.safetensors.partial"})
+      if (fs::exists(path / name, none))
+        sdepth::fail("--out ", path.string(), ": ", name,
+                     " is there already, and the run would write over it; choose another folder, or move that file away");
     return folder;
   }
 
-  /// The folder of a run that goes on after `steps` steps and `epochs` whole epochs; `rows` receives the rows of these epochs.
-  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, std::uint64_t steps, int epochs,
-                                        std::vector<sdepth::EpochRow>& rows) {
+  void begin_tables() {
+    if (!writes()) return;
+    losses_ = sdepth::CsvLog::create(path_ / "losses.csv", losses_header);
+    gates_ = sdepth::CsvLog::create(path_ / "gates.csv", "");
+    metrics_ = sdepth::CsvLog::create(path_ / "metrics.csv", metrics_header);
+  }
+
+  /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it for this process.
+  /// Throws Error, and leaves all tables alone, where one of them has other rows than the run has made.
+  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run, std::vector<sdepth::EpochRow>& rows) {
     RunFolder folder(path);
-    folder.losses_ = sdepth::CsvLog::resume(path / "losses.csv", losses_header, steps);
-    folder.gates_ = sdepth::CsvLog::resume(path / "gates.csv", "", steps);
-    folder.metrics_ = sdepth::CsvLog::resume(path / "metrics.csv", metrics_header, static_cast<std::uint64_t>(epochs) + 1);
-    for (const auto& row : sdepth::read_csv(path / "metrics.csv", metrics_header))
+    const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv";
+    std::error_code none;
+    if (run.steps == 0 &&
+        !(std::filesystem::exists(losses, none) && std::filesystem::exists(gates, none) && std::filesystem::exists(metrics, none))) {
+      folder.begin_tables();
+      return folder;
+    }
+    const auto next_epoch = static_cast<std::uint64_t>(run.epochs) + 1;
+    static_cast<void>(numbers_of(losses, losses_header, 0, run.steps, {0, 1}));
+    const std::string drawn = sdepth::rows_before(gates, "", run.steps);
+    if (!drawn.empty()) static_cast<void>(sdepth::gates_in(drawn, gates.string(), run.residual_blocks));
+    std::vector<std::size_t> always{0, 1, 2, 5, 6, 7};  // a gradient there may be none
+    if (run.validated) always.push_back(3);
+    if (run.tested) always.push_back(4);
+    for (const auto& row : numbers_of(metrics, metrics_header, 1, next_epoch, always))
       rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
+    folder.losses_ = sdepth::CsvLog::resume(losses, losses_header, run.steps);
+    folder.gates_ = sdepth::CsvLog::resume(gates, "", run.steps);
+    folder.metrics_ = sdepth::CsvLog::resume(metrics, metrics_header, next_epoch, 1);
     return folder;
   }
 
@@ -77,11 +118,28 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
+  /// The rows `first` … `next` − 1 of a table. Throws Error where one is missing, or has no finite number in one of these columns.
+  [[nodiscard]] static std::vector<std::vector<double>> numbers_of(const std::filesystem::path& table, const char* header,
+                                                                   std::uint64_t first, std::uint64_t next,
+                                                                   const std::vector<std::size_t>& columns) {
+    static_cast<void>(sdepth::rows_before(table, header, next, first));
+    auto rows = sdepth::read_csv(table, header);
+    std::erase_if(rows, [&](const std::vector<double>& row) { return row[0] >= static_cast<double>(next); });
+    const auto names = sdepth::cells_of(header);
+    for (const auto& row : rows)
+      for (const std::size_t column : columns)
+        if (!std::isfinite(row[column]))
+          sdepth::fail(table.string(), ": the ", names[column], " of ", names[0], " ", row[0], " is ", row[column],
+                       ", expected a finite number; the table was altered since it was written, so put it back as it was");
+    return rows;
+  }
+
   static constexpr const char* losses_header = "step,loss";
   static constexpr const char* metrics_header =
       "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
 
   std::filesystem::path path_;
+  FolderLock lock_;  // of a new run
   sdepth::CsvLog losses_;
   sdepth::CsvLog gates_;
   sdepth::CsvLog metrics_;

@@ -3,17 +3,17 @@
 //   options   the command line, and the same options in the checkpoint
 //   data      the pictures;  run   the loop;  folder, progress   what it writes and shows
 //   learner   a network behind an interface;  networks_*   the networks themselves, a .cpp for each shape of pictures
-#include <csignal>
-#include <exception>
 #include <filesystem>
-#include <iostream>
 #include <optional>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
 
+#include "../shared/command_line.hpp"
+#include "lock.hpp"
 #include "options.hpp"
 #include "run.hpp"
 
@@ -24,13 +24,15 @@ int train(int count, char** words) {
   if (line.resume.empty()) return Run(line.options, line, std::nullopt).go();
 
   namespace fs = std::filesystem;
-  if (!line.out.empty() && fs::weakly_canonical(line.out) != fs::weakly_canonical(line.resume))
+  std::error_code none;  // a folder that cannot be looked at is found out about when it is read
+  if (!line.out.empty() && fs::weakly_canonical(line.out, none) != fs::weakly_canonical(line.resume, none))
     sdepth::fail("--out ", line.out, " is another folder than --resume ", line.resume,
                  "; a run goes on in its own folder, so leave --out out");
   const fs::path file = fs::path(line.resume) / "checkpoint.safetensors";
-  if (!fs::exists(file))
+  if (!fs::exists(file, none))
     sdepth::fail("--resume ", line.resume,
                  ": there is no checkpoint.safetensors in it, so there is nothing to go on with; start the run by --out");
+  const FolderLock lock(line.resume);  // before the checkpoint is read, of which another process may be about to write a newer one
   const sdepth::Checkpoint checkpoint = sdepth::read_checkpoint(file);
   const nlohmann::json program = nlohmann::json::parse(checkpoint.program, nullptr, false);
   if (!program.is_object() || !program.contains("options"))
@@ -41,15 +43,5 @@ int train(int count, char** words) {
 }  // namespace programs
 
 int main(int count, char** words) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is then an error of the write, with its sentence, and not the program's end
-  try {
-    return programs::train(count, words);
-  } catch (const sdepth::Error& error) {
-    std::cerr << "train: " << error.what() << '\n';
-  } catch (const std::bad_alloc&) {
-    std::cerr << "train: out of memory; use a smaller --batch or --limit-train\n";
-  } catch (const std::exception& error) {
-    std::cerr << "train: " << error.what() << '\n';
-  }
-  return 1;
+  return programs::run_as_main("train", "use a smaller --batch or --limit-train", [&] { return programs::train(count, words); });
 }

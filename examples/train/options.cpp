@@ -1,20 +1,20 @@
 // The command line of train, by CLI11, and the same options as JSON in the checkpoint. One list of options serves both.
 #include "options.hpp"
 
-#include <CLI/CLI.hpp>
-
-#include <charconv>
+#include <algorithm>
 #include <cstddef>
-#include <cstdlib>
-#include <iostream>
+#include <cstdint>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/io/utf8.hpp>
 
 #include "../shared/choices.hpp"
+#include "../shared/command_line.hpp"
 
 namespace programs {
 
@@ -22,18 +22,12 @@ using sdepth::fail;
 
 namespace {
 
-const CLI::Range at_least_one(1, std::numeric_limits<int>::max());
-const CLI::Range at_least_zero(0, std::numeric_limits<int>::max());
-const CLI::Range probability(0.0, 1.0);
-const CLI::Range not_negative(0.0, std::numeric_limits<double>::max());
-/// CLI11 2.1 would read −1 as the largest number there is.
-const CLI::Validator digits(
-    [](const std::string& text) {
-      return text.find_first_not_of("0123456789") == std::string::npos ? "" : text + " is not a whole number from 0 up";
-    },
-    "UINT");
+const CLI::Validator at_least_one = whole_number(1);
+const CLI::Validator at_least_zero = whole_number(0);
+const CLI::Validator probability = finite_number(0, 1);
+const CLI::Validator not_negative = finite_number(0);
 
-/// Calls visit(name, member, help, checks…) for each option.
+/// Calls visit(name, member, help, check) for each option, without a check where any text but an empty one will do.
 template <class AnyOptions, class Visit>
 void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("model", o.model, "the network, 6n + 2 layers", CLI::IsMember(model_names));
@@ -49,7 +43,7 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("lr-drop", o.drops, "fractions of the run at which the rate falls to a tenth, rising; 1: never (svhn: 0.6,0.7)");
   visit("warm-up", o.warm_up, "epochs at a tenth of the rate first (resnet1202 without --lr: 10; short runs of resnet110 need 1)",
         at_least_zero);
-  visit("momentum", o.momentum, "momentum of SGD", CLI::Range(0.0, 0.999999));
+  visit("momentum", o.momentum, "momentum of SGD", finite_number(0, 0.999999));
   visit("weight-decay", o.weight_decay, "weight decay, on every parameter", not_negative);
   visit("nesterov", o.nesterov, "Nesterov's momentum, or the plain one");
   visit("augment", o.augment, "shift and flip training images (svhn: not)");
@@ -57,7 +51,7 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("limit-train", o.limit_train, "train on the first N records of what is not held out (0: all)", at_least_zero);
   visit("limit-test", o.limit_test, "test on the first N records (0: no test)", at_least_zero);
   visit("validation", o.validation, "hold the last N training records out (cifar: 5000, svhn: 6000, others: 0)", at_least_zero);
-  visit("seed", o.seed, "of weights, gates, order and augmentation", digits);
+  visit("seed", o.seed, "of weights, gates, order and augmentation", whole_number(0, std::numeric_limits<std::uint64_t>::max()));
   visit("normalize", o.normalize, "subtract the training part's mean image and divide by one deviation, or divide by 255",
         CLI::IsMember(normalize_names));
   visit("skip-update", o.skip_update, "skipped blocks get weight decay and momentum (as-code), or nothing (frozen)",
@@ -71,17 +65,29 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
 /// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
 const std::set<std::string> later_options = {"survival-warm-up", "block-harm"};
 
-/// "0.5,0.75" as numbers. Throws Error unless they rise and are positive.
-std::vector<double> drops_of(const std::string& text) {
+/// "0.5,0.75" as numbers. Throws Error unless they rise, are positive, and at most `most`.
+std::vector<double> drops_of(const std::string& text, double most) {
   std::vector<double> drops;
   for (const std::string_view cell : sdepth::cells_of(text)) {
     double drop = 0;
-    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), drop);
-    if (error != std::errc() || end != cell.data() + cell.size() || !(drop > (drops.empty() ? 0.0 : drops.back())))
-      fail("--lr-drop ", sdepth::in_quotes(text), ": expected fractions of the run, rising and above 0, such as 0.5,0.75; 1 for no drop");
+    if (!read_number(cell, drop) || !(drop > (drops.empty() ? 0.0 : drops.back())) || !(drop <= most))
+      fail("--lr-drop ", sdepth::in_quotes(text),
+           ": expected fractions of the run, rising, above 0 and at most 1, such as 0.5,0.75; 1 for no drop");
     drops.push_back(drop);
   }
   return drops;
+}
+/// What runs of older versions have beyond 1 never happens in them, and is left so.
+constexpr double any_drop = std::numeric_limits<double>::max();
+
+/// A text in JSON, which is UTF-8, as a path need not be: as it is where it is UTF-8, else as a list of its bytes.
+nlohmann::json to_json_text(const std::string& text) {
+  return sdepth::is_utf8(text) ? nlohmann::json(text) : nlohmann::json(std::vector<std::uint8_t>(text.begin(), text.end()));
+}
+std::string from_json_text(const nlohmann::json& stored) {
+  if (!stored.is_array()) return stored.get<std::string>();
+  const auto bytes = stored.get<std::vector<std::uint8_t>>();
+  return {bytes.begin(), bytes.end()};
 }
 
 /// Defaults that depend on other options; what was given stays.
@@ -111,12 +117,16 @@ CommandLine read_command_line(int count, char** words) {
                       const bool obvious = name != "epochs" && name != "steps" && !name.starts_with("limit") && name != "validation";
                       CLI::Option* option = app.add_option("--" + name, value, help);
                       if (obvious) option->capture_default_str();
-                      (option->check(check), ...);
+                      if constexpr (sizeof...(check) == 0) option->check(some_text());
+                      (option->transform(check), ...);
                     }
                   });
   app.get_option("--epochs")->excludes(app.get_option("--steps"));
-  app.add_option("--threads", line.threads, "threads; the result does not depend on it")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--memory", line.memory, "GB of memory that the run may take (default: what the machine has free)")->check(not_negative);
+  app.add_option("--threads", line.threads, "threads; the result does not depend on it")
+      ->transform(whole_number(1, 1024))
+      ->capture_default_str();
+  app.add_option("--memory", line.memory, "GB of memory that the run may take (default: what the machine has free)")
+      ->transform(finite_number(0.001));
   app.add_option("--device", line.device, "where the network is trained: on the processor, or on a GPU")
       ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}))
       ->capture_default_str();
@@ -124,34 +134,39 @@ CommandLine read_command_line(int count, char** words) {
       ->needs(app.get_option("--device"));
   auto* out = app.add_option("--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");
   auto* resume = app.add_option("--resume", line.resume, "go on with the run in this folder, with its options")->type_name("DIR");
-  out->type_name("DIR");
+  out->type_name("DIR")->check(some_text());
+  resume->check(some_text());
   for (const char* name : {"--data-dir"}) app.get_option(name)->type_name("DIR");
   for (const char* name : {"--init", "--gates"}) app.get_option(name)->type_name("FILE");
-  try {
-    app.parse(count, words);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    std::exit(0);
-  } catch (const CLI::ParseError& error) {
-    fail(error.what(), "; `train --help` lists the options");
-  }
+  parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
-  if (resume->count() > 0 && line.resume.empty()) fail("--resume needs the folder of a run");
-  if (out->count() > 0 && line.out.empty()) fail("--out needs the name of a folder");
   for_each_option(line.options, [&](const std::string& name, const auto&...) {
     if (app.get_option("--" + name)->count() > 0) line.given.insert(name);
   });
-  const std::vector<double> drops = drops_of(line.options.drops);
-  if (!drops.empty() && drops.back() > 1)
-    std::cerr << "train: note: --lr-drop takes fractions of the run, so the drop at " << drops.back() << " will not happen\n";
+  drops_of(line.options.drops, 1);
+  if (line.options.block_harm && line.out.empty() && line.resume.empty())
+    fail("--block-harm writes harm.csv and a plot into the folder of the run; name one by --out");
   if (line.resume.empty()) fill_in_recipe(line);
   return line;
 }
 
 nlohmann::json to_json(const Options& options) {
   nlohmann::json stored = nlohmann::json::object();
-  for_each_option(options, [&](const std::string& name, const auto& value, const auto&...) { stored[name] = value; });
+  for_each_option(options, [&]<class Value>(const std::string& name, const Value& value, const auto&...) {
+    if constexpr (std::is_same_v<Value, std::string>)
+      stored[name] = to_json_text(value);
+    else
+      stored[name] = value;
+  });
   return stored;
+}
+
+std::vector<std::pair<std::string, std::string>> shown_options(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> shown;
+  const nlohmann::json all = to_json(options);
+  for (const auto& [name, value] : all.items())
+    if (value != "") shown.emplace_back(name, value.is_number() || value.is_boolean() ? value.dump() : from_json_text(value));
+  return shown;
 }
 
 Options from_json(const nlohmann::json& stored, const std::string& where) {
@@ -160,12 +175,17 @@ Options from_json(const nlohmann::json& stored, const std::string& where) {
     const auto found = stored.is_object() ? stored.find(name) : stored.end();
     if (found == stored.end() && later_options.contains(name)) return;
     try {
-      found.value().get_to(value);
+      if constexpr (std::is_same_v<Value, std::string>)
+        value = from_json_text(found.value());
+      else
+        found.value().get_to(value);
     } catch (const nlohmann::json::exception&) {
       fail(where, ": the option ", name, " stored in it is missing or unreadable; it was written by another program or version");
     }
   });
-  drops_of(options.drops);
+  drops_of(options.drops, any_drop);
+  if ((options.epochs > 0) == (options.steps > 0))
+    fail(where, ": of the options epochs and steps stored in it exactly one must be above 0; it was written by another program or version");
   return options;
 }
 
@@ -175,10 +195,14 @@ Options resumed_options(const nlohmann::json& stored, const CommandLine& line, c
   for_each_option(options, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
     if (!line.given.contains(name) || now[name] == before[name]) return;
     const bool longer = (name == "epochs" || name == "steps") && before[name] > 0 && now[name] > before[name];
+    const auto shown = [](const nlohmann::json& v) { return v.is_array() ? sdepth::in_quotes(from_json_text(v)) : v.dump(); };
     if (!longer && name != "data-dir" && name != "block-harm")  // these change nothing in the run itself
-      fail("--", name, " is ", now[name].dump(), ", but the run in ", line.resume, " has ", before[name].dump(),
+      fail("--", name, " is ", shown(now[name]), ", but the run in ", line.resume, " has ", shown(before[name]),
            "; leave the option out to go on, or start another run with --out");
-    now[name].get_to(value);
+    if constexpr (std::is_same_v<Value, std::string>)
+      value = from_json_text(now[name]);
+    else
+      now[name].get_to(value);
   });
   return options;
 }
@@ -201,7 +225,7 @@ LearningRatePlan::LearningRatePlan(const Options& options) : epochs_(options.epo
   rate_.warm_up_epochs = options.warm_up;
   rate_.warm_up = 0.1 * options.learning_rate;
   rate_.drops.clear();
-  for (const double drop : drops_of(options.drops))
+  for (const double drop : drops_of(options.drops, any_drop))
     if (drop < 1) rate_.drops.push_back(drop);
 }
 
@@ -210,7 +234,7 @@ double LearningRatePlan::at(std::uint64_t step, int epoch) const {
   if (epochs_ > 0) return epoch == 1 ? rate_.base : rate_.at(epoch, epochs_);
   double rate = rate_.base;
   for (const double drop : rate_.drops)
-    if (static_cast<double>(step) >= drop * steps_) rate *= rate_.factor;
+    if (sdepth::reached(static_cast<double>(step), drop, steps_)) rate *= rate_.factor;
   return rate;
 }
 

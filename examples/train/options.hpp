@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -56,13 +57,17 @@ struct CommandLine {
   bool tf32 = false;           // on a GPU: convolve by tensor cores
 };
 
-/// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and ends the program then.
+/// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and throws HelpWasAsked then.
 /// Throws Error with a sentence for whatever is wrong with it.
 [[nodiscard]] CommandLine read_command_line(int count, char** words);
 
-/// Options as a JSON object, for the checkpoint, and back. Throws Error where `stored` is not what to_json wrote.
+/// Options as a JSON object, for the checkpoint, and back: a text that is no UTF-8, as a path may be, as a list of its bytes.
+/// Throws Error where `stored` is not what to_json wrote.
 [[nodiscard]] nlohmann::json to_json(const Options& options);
 [[nodiscard]] Options from_json(const nlohmann::json& stored, const std::string& where);
+
+/// Names and values of all options but empty ones, for a report.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> shown_options(const Options& options);
 
 /// The options of a run that goes on: those of the checkpoint. Options given again must agree, but --data-dir may name another place, and
 /// --epochs or --steps a later end, which moves the drops of the learning rate that are still to come.
@@ -79,7 +84,7 @@ class LearningRatePlan {
   /// @param step  of the run, 0-based   @param epoch  1-based
   ///
   /// With --epochs E: a drop d takes effect in the first epoch e ≥ d·E, as the authors' program counts, but never in epoch 1.
-  /// With --steps N: from step d·N on. A drop at 1 never takes effect. The first --warm-up epochs run at a tenth of the rate.
+  /// With --steps N: from step d·N on. Both as exactly as sdepth::reached says. A drop at 1 never takes effect. The first --warm-up epochs run at a tenth of the rate.
   [[nodiscard]] double at(std::uint64_t step, int epoch) const;
 
  private:

@@ -1,8 +1,6 @@
 // The training run; see run.hpp.
 #include "run.hpp"
 
-#include <csignal>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,6 +9,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include <sdepth/core/error.hpp>
@@ -19,24 +18,13 @@
 #include <sdepth/io/text.hpp>
 
 #include "../shared/choices.hpp"
+#include "stop.hpp"
 
 namespace programs {
 
 using sdepth::fail;
 
 namespace {
-
-volatile std::sig_atomic_t stop_asked = 0;
-
-/// Lets Ctrl-C and a polite kill finish the step; a second one ends the program at once.
-void listen_to_signals() {
-  const auto note = [](int signal) {
-    stop_asked = 1;
-    std::signal(signal, SIG_DFL);
-  };
-  std::signal(SIGINT, note);
-  std::signal(SIGTERM, note);
-}
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -54,6 +42,10 @@ double percent_wrong(const sdepth::Score& score) {
   return score.images > 0 ? 100.0 * score.error_rate() : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// What to do where a network that is being trained computes no numbers any more.
+constexpr std::string_view when_diverged =
+    "the training has diverged, so nothing of this epoch is kept; begin another run with a lower --lr, or with a --warm-up";
+
 }  // namespace
 
 Run::Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint)
@@ -65,6 +57,8 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
       loader_(data_.train, data_.normalization,
               {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
   listen_to_signals();
+  if (options.block_harm && data_.validation.size() + data_.test.size() == 0)
+    fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
   if (checkpoint) epoch_ = checkpoint->epoch;
   const sdepth::TrainingOptions training = training_options(options, line.threads);
   if (line.device == "cuda") {  // whose own memory holds the activations
@@ -73,7 +67,12 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
     check_memory(line.memory);
     learner_ = for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model, training);
   }
-  if (!options_.gates.empty()) gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
+  if (!options_.gates.empty()) {
+    gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
+    if (gates_.size() < total_steps())
+      fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", gates_.size(), " (counted from 0) of the ", total_steps(),
+           " of this run needs a line too; add lines, or choose --steps ", gates_.size());
+  }
   if (checkpoint)
     go_on(*checkpoint, line.resume);
   else
@@ -81,11 +80,22 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
 }
 
 void Run::begin(const CommandLine& line) {
-  if (!options_.init.empty()) learner_->load_weights(sdepth::read_safetensors(options_.init), options_.init);
   learner_->set_survival(survival_in(1));
-  if (line.out.empty()) return;
-  folder_ = RunFolder::create(line.out);
-  save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+  if (!options_.init.empty()) {
+    learner_->load_weights(sdepth::read_safetensors(options_.init), options_.init);
+    const sdepth::ImageSet some = data_.train.subset(0, std::min(options_.batch, data_.train.size()));
+    static_cast<void>(evaluate_set(*learner_, some, data_.normalization, options_.batch,
+                                   "the weights in " + options_.init + " are none of a network that works; use others"));
+  }
+  if (!line.out.empty()) {
+    folder_ = RunFolder::create(line.out);
+    save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+    folder_.begin_tables();
+  }
+  if (options_.schedule == "none" && line.given.contains("survival"))
+    std::cerr << "train: note: --survival changes nothing with --schedule none, which is a probability of 1\n";
+  if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >= total_steps())
+    std::cerr << "train: note: the whole run is a warm-up of " << options_.warm_up << " epochs, at a tenth of --lr\n";
 }
 
 void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
@@ -105,7 +115,8 @@ void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder)
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
     fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
-  folder_ = RunFolder::resume(folder, checkpoint.step, epoch_, rows_);
+  const RunProgress progress{checkpoint.step, epoch_, facts_.residual_blocks, data_.validation.size() > 0, data_.test.size() > 0};
+  folder_ = RunFolder::resume(folder, progress, rows_);
 }
 
 int Run::go() {
@@ -119,7 +130,13 @@ int Run::go() {
     if (sums_.steps > 0) end_epoch();
     if (learner_->steps() >= total_steps()) break;
   }
-  if (options_.block_harm) measure_block_harm();
+  if (options_.block_harm) {
+    if (stop_asked) {
+      say_stopped();
+      return 130;
+    }
+    measure_block_harm();
+  }
   say_summary();
   return 0;
 }
@@ -147,14 +164,12 @@ sdepth::ActivationBytes Run::activations_in(int epoch) const {
 }
 
 void Run::measure_block_harm() {
-  if (!folder_.writes()) return;
-  std::signal(SIGINT, SIG_DFL);  // the run is complete and saved: from here on it ends at once
-  std::signal(SIGTERM, SIG_DFL);
+  leave_signals_alone();  // the run is complete and saved
   const bool validated = data_.validation.size() > 0;
   const sdepth::ImageSet& set = validated ? data_.validation : data_.test;
-  if (set.size() == 0) fail("--block-harm needs pictures to evaluate on; hold some out by --validation, or raise --limit-test");
   const auto point = [&](const sdepth::DepthPlan& plan) {
-    const sdepth::Score score = evaluate_set(*learner_, set, data_.normalization, options_.batch, plan);
+    const sdepth::Score score =
+        evaluate_set(*learner_, set, data_.normalization, options_.batch, "so the harm of a block cannot be measured", plan);
     return std::pair(score.loss, percent_wrong(score));
   };
   const auto [whole_loss, whole_error] = point({});
@@ -214,8 +229,8 @@ bool Run::train_epoch() {
 
 void Run::end_epoch() {
   const double images = static_cast<double>(sums_.images);
-  const sdepth::Score validation = evaluate_set(*learner_, data_.validation, data_.normalization, options_.batch);
-  const sdepth::Score test = evaluate_set(*learner_, data_.test, data_.normalization, options_.batch);
+  const sdepth::Score validation = evaluate_set(*learner_, data_.validation, data_.normalization, options_.batch, when_diverged);
+  const sdepth::Score test = evaluate_set(*learner_, data_.test, data_.normalization, options_.batch, when_diverged);
   const sdepth::EpochRow row{epoch_ + 1,
                              sums_.loss / images,
                              100.0 * static_cast<double>(sums_.errors) / images,
@@ -225,6 +240,10 @@ void Run::end_epoch() {
                              static_cast<double>(sums_.blocks_run) / sums_.steps,
                              learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
                              sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
+  if (folder_.writes()) {  // first, as it refuses weights that are not finite
+    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization.values()};
+    learner_->save_model(folder_.model(), to_metadata(card));
+  }
   rows_.push_back(row);
   folder_.add_epoch(row);
   progress_.clear();
@@ -233,11 +252,7 @@ void Run::end_epoch() {
             << "   blocks " << sdepth::decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr "
             << sdepth::decimal(row.learning_rate, 3) << "   " << sdepth::duration_text(row.seconds) << std::endl;
 
-  if (folder_.writes()) {
-    write_report();
-    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization.values()};
-    learner_->save_model(folder_.model(), to_metadata(card));
-  }
+  if (folder_.writes()) write_report();
   if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
     ++epoch_;
     sums_ = {};
@@ -266,14 +281,7 @@ std::uint64_t Run::total_steps() const {
   return static_cast<std::uint64_t>(options_.epochs) * static_cast<std::uint64_t>(loader_.steps());
 }
 
-std::vector<std::uint8_t> Run::forced_gates() const {
-  if (gates_.empty()) return {};
-  const std::uint64_t step = learner_->steps();
-  if (step >= gates_.size())
-    fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", step,
-         " (counted from 0) needs a line too; add lines, or choose --steps ", gates_.size());
-  return gates_[step];
-}
+std::vector<std::uint8_t> Run::forced_gates() const { return gates_.empty() ? std::vector<std::uint8_t>() : gates_[learner_->steps()]; }
 
 std::string Run::title() const {
   std::string text = options_.model + " on " + options_.data;
@@ -301,9 +309,7 @@ void Run::write_report() const {
       {"training images", sdepth::with_commas(static_cast<std::uint64_t>(data_.train.size()))},
       {"validation images", sdepth::with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
       {"test images", sdepth::with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
-  const nlohmann::json options = to_json(options_);
-  for (const auto& [name, value] : options.items())
-    if (value != "") report.facts.emplace_back("--" + name, value.is_string() ? value.get<std::string>() : value.dump());
+  for (const auto& [name, value] : shown_options(options_)) report.facts.emplace_back("--" + name, value);
   sdepth::write_report(folder_.path() / "report.html", report);
 }
 

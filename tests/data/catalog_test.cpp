@@ -95,6 +95,29 @@ TEST_CASE("a directory that is given and lacks the files is an error naming the 
   CHECK(says(error("imagenet"), "no data set named imagenet", "cifar100"));
 }
 
+TEST_CASE("the test part of a set is loaded where the training part is missing") {
+  const Scratch scratch;
+  const Environment data("SDEPTH_DATA", (scratch.path() / "data").string());
+  for (const char* folder : {"given", "data/mnist"}) {
+    write_mnist(scratch, folder, 7);
+    for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) std::filesystem::remove(scratch.path() / folder / file);
+  }
+  for (const std::string& folder : {(scratch.path() / "given").string(), std::string()}) {
+    const ImageSet test = load_test_set("mnist", folder);
+    CHECK(test.labels == Bytes{7});
+    CHECK(test.name == "mnist test set");
+    CHECK(test.classes == 10);
+  }
+  CHECK(load_test_set("synthetic").pixels == load_data_set("synthetic").test.pixels);
+  CHECK(load_test_set("synthetic").name == "synthetic test set");
+  const auto error = [&](const char* name) { return error_of([&] { (void)load_test_set(name, (scratch.path() / "given").string()); }); };
+  CHECK(says(error("cifar10"), "test_batch.bin is missing"));
+  CHECK(says(error("cifar100"), "test.bin is missing"));
+  CHECK(says(error("svhn"), "test_32x32.mat is missing"));
+  CHECK(says(error("imagenet"), "no data set named imagenet", "cifar100"));
+  CHECK(says(error_of([&] { (void)load_test_set("svhn", (scratch.path() / "no").string()); }), "no is not a directory"));
+}
+
 TEST_CASE("the synthetic set needs no directory") {
   const DataSet data = load_data_set("synthetic");
   CHECK(data.train.size() == 10000);

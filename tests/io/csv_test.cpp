@@ -85,6 +85,50 @@ TEST_CASE("a log that is some other file is refused and left alone") {
   CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "missing.csv", "step,loss", 5); }), "missing.csv cannot be read"));
 }
 
+TEST_CASE("a table that was saved on Windows is read, and goes on with the line ends of its own") {
+  const ScratchFolder folder;
+  const std::string saved = "\xEF\xBB\xBFstep,loss\r\n0,1.5\r\n1,1.25\r\n2,1\r\n";
+  put(folder / "a.csv", saved);
+  CHECK(read_csv(folder / "a.csv", "step,loss") == std::vector<std::vector<double>>{{0, 1.5}, {1, 1.25}, {2, 1}});
+  CHECK(read_csv(folder / "a.csv", "step").size() == 3);  // whose columns behind are left out
+  {
+    CsvLog log = CsvLog::resume(folder / "a.csv", "step,loss", 2);
+  }
+  CHECK(bytes_of(folder / "a.csv") == "step,loss\n0,1.5\n1,1.25\n");
+  put(folder / "gates.csv",
+      "\xEF\xBB\xBF"
+      "0,1\r\n1,1\r\n");
+  CHECK(read_gates(folder / "gates.csv", 2) == std::vector<std::vector<std::uint8_t>>{{0, 1}, {1, 1}});
+  {
+    CsvLog log = CsvLog::resume(folder / "gates.csv", "", 1);
+  }
+  CHECK(bytes_of(folder / "gates.csv").ends_with("0,1\n"));
+  put(folder / "a.csv", "\r\n");
+  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "a.csv", "step,loss"); }), "the first line is \"\""));
+}
+
+TEST_CASE("a table without the rows that a run has made is refused and left alone") {
+  const ScratchFolder folder;
+  const auto refused = [&](const std::string& header, std::uint64_t next, std::uint64_t first, const std::string& content,
+                           const std::string& sentence) {
+    put(folder / "a.csv", content);
+    CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "a.csv", header, next, first); }), sentence));
+    CHECK(bytes_of(folder / "a.csv") == content);
+  };
+  refused("step,loss", 2, 0, "step,loss\n", "a.csv ends before step 0, but the run has got to the end of step 1");
+  refused("step,loss", 3, 0, "step,loss\n0,1\n1,1\n", "a.csv ends before step 2");
+  refused("step,loss", 2, 0, "step,loss\n0,1\n1,1", "a.csv ends before step 1");  // half a row is none
+  refused("step,loss", 3, 0, "step,loss\n0,1\n2,1\n", "line 3 is of step 2, expected step 1; the table was altered");
+  refused("step,loss", 3, 0, "step,loss\n0,1\n0,1\n1,1\n2,1\n", "line 3 is of step 0, expected step 1");
+  refused("epoch,loss", 3, 1, "epoch,loss\n0,1\n1,1\n", "line 2 is of epoch 0, expected epoch 1");
+  refused("", 3, 0, "0,1\n1,1\n", "a.csv ends before row 2");
+  put(folder / "a.csv", "epoch,loss\n1,1\n2,1\n3,1\n9,9\n");
+  {
+    CsvLog log = CsvLog::resume(folder / "a.csv", "epoch,loss", 3, 1);
+  }
+  CHECK(bytes_of(folder / "a.csv") == "epoch,loss\n1,1\n2,1\n");
+}
+
 TEST_CASE("a full disk is a sentence, at a flush and at a row that makes one") {
   const ScratchFolder folder;
   CsvLog log = CsvLog::create(folder / "a.csv", "step,loss");

@@ -69,6 +69,17 @@ TEST_CASE("values that are none leave no trace but the rest of the page") {
   html = report_html(report);
   CHECK(contains(html, "Nothing to draw yet"));
   CHECK(count(html, "<svg") == 3);
+
+  report = report_of(3);  // a gradient in the first epoch alone
+  report.rows[0].gradient = 0.5;
+  CHECK_FALSE(contains(report_html(report), "nan"));
+  CHECK(contains(report_html(report), "gradient –</span>"));
+}
+
+TEST_CASE("a path that is not UTF-8 is shown in a page that is") {
+  RunReport report = report_of(1);
+  report.facts = {{"--data-dir", "caf\xE9 \xC3\xA9"}};
+  CHECK(contains(report_html(report), "<td>caf\xEF\xBF\xBD \xC3\xA9</td>"));
 }
 
 TEST_CASE("a run without residual blocks has no chart of them, one without epochs no chart at all") {

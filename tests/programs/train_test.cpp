@@ -149,19 +149,21 @@ TEST_CASE("the learning rate drops where it should") {
   CHECK(near(rates("warm-up", {"--epochs", "3", "--warm-up", "2", "--lr-drop", "0.9"}), {0.01, 0.01, 0.01}));
 }
 
-TEST_CASE("forced gates are used, line by line, and a missing line stops the run so that it can go on") {
+TEST_CASE("forced gates are used, line by line, and a missing line is found before the first step") {
   ScratchFolder folder;
   const std::string lines = "1,1,1,1,1,1,1,1,1\n0,0,0,0,0,0,0,0,0\n1,0,1,0,1,0,1,0,1\n";
   put(folder / "forced.csv", lines);
   const Words run = {
       "--data", "synthetic", "--limit-train", "40", "--limit-test", "10", "--batch", "10", "--gates", (folder / "forced.csv").string()};
-  const std::string sentence = refusal("train", run + Words{"--steps", "4"} + out(folder / "run"));
-  CHECK(contains(sentence, "has gates for 3 steps, and step 3 (counted from 0) needs a line too"));
+  const std::string missing = "has gates for 3 steps, and step 3 (counted from 0) of the 4 of this run needs a line too";
+  CHECK(contains(refusal("train", run + Words{"--steps", "4"} + out(folder / "run")), missing));
+  CHECK_FALSE(fs::exists(folder / "run"));
+  REQUIRE(run_program("train", run + Words{"--steps", "3"} + out(folder / "run")).status == 0);
   CHECK(bytes_of(folder / "run" / "gates.csv") == lines);
-  CHECK(lines_of(folder / "run" / "losses.csv") == 4);
+  CHECK(contains(refusal("train", resume(folder / "run") + Words{"--steps", "4"}), missing));
 
   put(folder / "forced.csv", lines + "0,1,0,1,0,1,0,1,0\n");
-  REQUIRE(run_program("train", resume(folder / "run")).status == 0);
+  REQUIRE(run_program("train", resume(folder / "run") + Words{"--steps", "4"}).status == 0);
   CHECK(bytes_of(folder / "run" / "gates.csv") == bytes_of(folder / "forced.csv"));
 
   put(folder / "forced.csv", "1,1\n");

@@ -1,6 +1,7 @@
 // Data sets by name: where each is looked for, how it is read, and what a person is told when it is not there.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -91,6 +92,41 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
        "; fetch it with `cmake -DDATA=", name, " -P cmake/fetch.cmake`, ",
        name == "fashion-mnist" ? "or `apt-get install dataset-fashion-mnist`, " : "",
        "say where it is with --data-dir, or go on without files with --data synthetic");
+}
+
+/// Loads the test part of a data set alone, from the places of load_data_set(), of which the training part may be missing.
+/// Throws Error as that one does.
+[[nodiscard]] inline ImageSet load_test_set(std::string_view name, const std::string& directory = {}) {
+  const std::filesystem::path given(directory);
+  if (name == "synthetic") return synthetic({3, 32, 32}, 10, 0, 2000, 1).test;  // pictures do not depend on how many there are
+  const auto read = [&](const std::filesystem::path& from) {
+    ImageSet test{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = std::string(name) + " test set"};
+    if (name == "cifar10") {
+      append_cifar_file(test, cifar_folder(from, "cifar-10-batches-bin") / "test_batch.bin", {.name = name, .labels = {10}}, 10000);
+    } else if (name == "cifar100") {
+      test.classes = 100;
+      append_cifar_file(test, cifar_folder(from, "cifar-100-binary") / "test.bin", {.name = name, .labels = {20, 100}, .used = 1}, 10000);
+    } else if (name == "svhn") {
+      append_svhn_file(test, from / "test_32x32.mat");
+    } else {
+      test = read_idx_set(from, "t10k", 10, name);
+      test.name += " test set";
+    }
+    return test;
+  };
+  const bool known = std::find(data_set_names.begin(), data_set_names.end(), name) != data_set_names.end();
+  std::error_code ignored;
+  if (known && std::filesystem::is_directory(given, ignored)) return read(given);
+  std::vector<const char*> signs{"t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "t10k-images.idx3-ubyte",
+                                 "t10k-images.idx3-ubyte.gz"};
+  if (name == "cifar10") signs = {"test_batch.bin", "cifar-10-batches-bin/test_batch.bin"};
+  if (name == "cifar100") signs = {"test.bin", "cifar-100-binary/test.bin"};
+  if (name == "svhn") signs = {"test_32x32.mat"};
+  if (known && directory.empty())
+    for (const auto& place : data_set_places(name))
+      for (const char* sign : signs)
+        if (std::filesystem::exists(place / sign, ignored)) return read(place);
+  return load_data_set(name, directory).test;  // whose sentence says what is missing
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

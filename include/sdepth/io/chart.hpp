@@ -12,13 +12,14 @@
 #include <vector>
 
 #include <sdepth/io/text.hpp>
+#include <sdepth/io/utf8.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// `text` for HTML and SVG, in content and in attributes.
+/// `text` for HTML and SVG, in content and in attributes; what is no UTF-8 in it, as a path may hold, is shown as U+FFFD.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
   std::string result;
-  for (const char c : text) {
+  for (const char c : shown_as_utf8(text)) {
     if (c == '&')
       result += "&amp;";
     else if (c == '<')
@@ -50,6 +51,9 @@ struct Mark {
 
 /// Whether a value has a place in a chart: finite, and small enough to compute with.
 [[nodiscard]] inline bool drawable(double value) noexcept { return std::abs(value) < 1e100; }
+
+/// A value to be read beside its curve; a dash where there is none.
+[[nodiscard]] inline std::string value_text(double value) { return std::isfinite(value) ? decimal(value, 4) : "–"; }
 
 /// What one chart shows. `epochs` rises; every curve has as many values.
 struct Chart {
@@ -203,7 +207,7 @@ struct Plot {
     const std::string to = plot.x(last ? plot.epochs.high : (chart.epochs[i] + chart.epochs[i + 1]) / 2.0);
     svg += "<path class='strip' d='M" + from + " " + Plot::text(Plot::top) + "H" + to + "V" + Plot::text(Plot::bottom) + "H" + from + "z'>";
     svg += "<title>" + escaped(chart.counted) + " " + std::to_string(chart.epochs[i]);
-    for (const Curve& curve : chart.curves) svg += "&#10;" + escaped(curve.name) + " " + decimal(curve.values[i], 4);
+    for (const Curve& curve : chart.curves) svg += "&#10;" + escaped(curve.name) + " " + value_text(curve.values[i]);
     svg += "</title></path>\n";
     from = to;
   }

@@ -42,9 +42,23 @@ namespace sdepth::inline SDEPTH_ISA {
 /// The whole lines of a table. A last one without its end, which a killed process may leave, is not a row.
 [[nodiscard]] inline std::string_view whole_lines(std::string_view text) noexcept { return text.substr(0, text.rfind('\n') + 1); }
 
+/// Splits off and returns the next line, without its end: \n, or \r\n as editors on Windows write it.
+[[nodiscard]] inline std::string_view take_line(std::string_view& text) noexcept {
+  std::string_view line = take_until(text, '\n');
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+/// `text` without the mark that some editors put before UTF-8.
+[[nodiscard]] inline std::string_view without_mark(std::string_view text) noexcept {
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  if (text.starts_with(mark)) text.remove_prefix(mark.size());
+  return text;
+}
+
 /// Takes the first line off and checks that it is `header`.
 inline void take_header(std::string_view& text, std::string_view header, const std::string& where) {
-  const std::string_view found = take_until(text, '\n');
+  const std::string_view found = take_line(text);
   if (found != header)
     fail(where, ": the first line is ", in_quotes(found), ", expected ", in_quotes(header),
          "; was it written by another program or version?");
@@ -62,26 +76,59 @@ template <class T>
 }
 
 /// Reads a table of numbers under the header line `header`, as CsvLog writes it: rows outside, columns inside; "nan" is a number.
-/// The file may have more columns behind those asked for, as tables of later versions do; they are left out.
+/// The file may have more columns behind those asked for, as tables of later versions do; they are left out. Lines may end as on Windows.
 /// Throws Error with line and column where the file is no such table.
 [[nodiscard]] inline std::vector<std::vector<double>> read_csv(const std::filesystem::path& path, std::string_view header) {
   const std::string bytes = read_whole_file(path);
   const std::string where = path.string();
-  std::string_view text = whole_lines(bytes);
-  const std::string_view found = text.substr(0, text.find('\n'));
+  std::string_view text = whole_lines(without_mark(bytes)), rest = text;
+  const std::string_view found = take_line(rest);
   const bool more = found.starts_with(header) && found.substr(header.size()).starts_with(',');
   take_header(text, more ? found : header, where);
   const std::size_t wanted = cells_of(header).size(), columns = more ? cells_of(found).size() : wanted;
   std::vector<std::vector<double>> rows;
   while (!text.empty()) {
     const std::size_t line = rows.size() + 2;
-    const auto cells = cells_of(take_until(text, '\n'));
+    const auto cells = cells_of(take_line(text));
     if (cells.size() != columns)
       fail(where, ": line ", line, " has ", cells.size(), " columns, expected ", columns, " as in the first line");
     std::vector<double>& row = rows.emplace_back();
     for (const std::string_view cell : std::span(cells).first(wanted)) row.push_back(number_in<double>(cell, where, line, row.size() + 1));
   }
   return rows;
+}
+
+/// The rows before `next` of a table of CsvLog's, its header included: those whose first column, a whole number, is less, or in a table without a header,
+/// the first `next` rows. Throws Error where these are not the rows `first`, `first` + 1 … `next` − 1, each once, or the file is no such table.
+/// Lines may end as on Windows.
+[[nodiscard]] inline std::string rows_before(const std::filesystem::path& path, const std::string& header, std::uint64_t next,
+                                             std::uint64_t first = 0) {
+  const std::string bytes = read_whole_file(path);
+  const std::string where = path.string();
+  std::string_view text = whole_lines(without_mark(bytes));
+  const std::string counted = header.empty() ? "row" : header.substr(0, header.find(','));
+  const char* advice = "; the table was altered since it was written, so put it back as it was, or begin another run by --out";
+  std::string kept, out_of_order;
+  if (!header.empty()) {
+    take_header(text, header, where);
+    kept = header + "\n";
+  }
+  std::uint64_t expected = first;
+  for (std::size_t line = header.empty() ? 1 : 2; !text.empty(); ++line) {
+    const std::string_view row = take_line(text);
+    const std::uint64_t key = header.empty() ? line - 1 : number_in<std::uint64_t>(row.substr(0, row.find(',')), where, line, 1);
+    if (key >= next) continue;
+    if (key == expected)
+      ++expected;
+    else if (out_of_order.empty())
+      out_of_order = ": line " + std::to_string(line) + " is of " + counted + " " + std::to_string(key) + ", expected " + counted + " " +
+                     std::to_string(expected);
+    kept.append(row).append("\n");
+  }
+  if (!out_of_order.empty()) fail(where, out_of_order, advice);  // only now: what is no number at all says more
+  if (expected < next)
+    fail(where, " ends before ", counted, " ", expected, ", but the run has got to the end of ", counted, " ", next - 1, advice);
+  return kept;
 }
 
 /// A table under construction. Rows gather in memory and reach the file at flush(), at the end of an epoch, say, or by 64 KiB.
@@ -99,23 +146,10 @@ class CsvLog {
     return CsvLog(path, std::move(header));
   }
 
-  /// Goes on with a table, of which only the rows before `first` are kept: those whose first column, a whole number, is less, or in
-  /// a table without a header, the first `first` rows. Throws Error where the file is no such table, and leaves it alone then.
-  [[nodiscard]] static CsvLog resume(const std::filesystem::path& path, std::string header, std::uint64_t first) {
-    const std::string bytes = read_whole_file(path);
-    const std::string where = path.string();
-    std::string_view text = whole_lines(bytes);
-    std::string kept;
-    if (!header.empty()) {
-      take_header(text, header, where);
-      kept = header + "\n";
-    }
-    for (std::uint64_t row = 0; !text.empty(); ++row) {
-      const std::string_view line = take_until(text, '\n');
-      const std::uint64_t key = header.empty() ? row : number_in<std::uint64_t>(line.substr(0, line.find(',')), where, row + 2, 1);
-      if (key < first) kept.append(line).append("\n");
-    }
-    write_file_atomically(path, kept);
+  /// Goes on with a table, of which only rows_before() are kept. Throws Error as that does, and leaves the file alone then.
+  [[nodiscard]] static CsvLog resume(const std::filesystem::path& path, std::string header, std::uint64_t next, std::uint64_t first = 0) {
+    const std::string kept = rows_before(path, header, next, first);
+    if (kept != read_whole_file(path)) write_file_atomically(path, kept);
     return CsvLog(path, std::move(header));
   }
 
@@ -179,18 +213,15 @@ class CsvLog {
   std::string pending_;
 };
 
-/// Reads forced gates: a line per training step, in each a 0 (skipped) or 1 (survives) for every residual block, separated by commas,
-/// without a header; gates.csv of an earlier run is such a file. Lines may end as on Windows.
-/// @param blocks  Residual blocks of the network.
-/// Throws Error with line and column where the file is anything else, or empty.
-[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> read_gates(const std::filesystem::path& path, int blocks) {
-  const std::string bytes = read_whole_file(path);
-  const std::string where = path.string();
-  std::string_view text = bytes;
+/// Forced gates: a line per training step, in each a 0 (skipped) or 1 (survives) for every residual block, separated by commas, without a header;
+/// gates.csv of an earlier run is such a text. Lines may end as on Windows.
+/// @param where  the file, for messages   @param blocks  Residual blocks of the network.
+/// Throws Error with line and column where the text is anything else, or empty.
+[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> gates_in(std::string_view text, const std::string& where, int blocks) {
+  text = without_mark(text);
   std::vector<std::vector<std::uint8_t>> steps;
   while (!text.empty()) {
-    std::string_view line = take_until(text, '\n');
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::string_view line = take_line(text);
     std::vector<std::uint8_t> gates;
     for (const std::string_view cell : cells_of(line)) {
       if (cell != "0" && cell != "1")
@@ -205,6 +236,11 @@ class CsvLog {
   }
   if (steps.empty()) fail(where, " is empty, expected a line of ", blocks, " gates for each training step");
   return steps;
+}
+
+/// The same out of a file.
+[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> read_gates(const std::filesystem::path& path, int blocks) {
+  return gates_in(read_whole_file(path), path.string(), blocks);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -101,13 +101,13 @@ th { font-weight: 400; width: 25%; }
 </style>
 )";
 
-/// A chart with its title and a legend that ends in the last values; curves without a single value are left out.
+/// A chart with its title and a legend that ends in the last values, where there are any; curves without a single value are left out.
 [[nodiscard]] inline std::string figure_of(Chart chart) {
   std::erase_if(chart.curves, [](const Curve& curve) { return std::none_of(curve.values.begin(), curve.values.end(), drawable); });
   std::string html = "<figure>\n<h2>" + escaped(chart.title) + "</h2>\n<div>";
   for (const Curve& curve : chart.curves)
     html +=
-        "<span class='key'><i class='" + curve.style + "'></i>" + escaped(curve.name) + " " + decimal(curve.values.back(), 4) + "</span>";
+        "<span class='key'><i class='" + curve.style + "'></i>" + escaped(curve.name) + " " + value_text(curve.values.back()) + "</span>";
   return html + "</div>\n" + svg_of(chart) + "</figure>\n";
 }
 

@@ -1,6 +1,7 @@
 // What a training run can choose, and the paper's choices as presets.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -64,6 +65,14 @@ struct TestOptions {
   return options;
 }
 
+/// Whether `done` of `length` are the fraction or more. A fraction with up to six decimals is meant as it is written: 7 of 25 are 0.28 of them, although the double
+/// nearest to 0.28 lies a little above it. Millionths are whole numbers, and so are their products, which a double holds exactly up to 2^53.
+[[nodiscard]] inline bool reached(double done, double fraction, double length) noexcept {
+  const double millionths = std::round(1e6 * fraction);
+  if (millionths / 1e6 == fraction) return 1e6 * done >= millionths * length;
+  return done >= fraction * length;
+}
+
 /// Learning rate that falls by `factor` at fractions of the run.
 struct LearningRate {
   double base = 0.1;
@@ -72,12 +81,12 @@ struct LearningRate {
   int warm_up_epochs = 0;  // epochs at warm_up instead of base
   double warm_up = 0.01;
 
-  /// In epoch `epoch` of `epochs`, 1-based: base · factor^(number of drops d with epoch ≥ d · epochs), as the authors' program counts.
+  /// In epoch `epoch` of `epochs`, 1-based: base · factor^(number of drops d with epoch ≥ d · epochs), as the authors' program counts. @see reached
   [[nodiscard]] double at(int epoch, int epochs) const noexcept {
     if (epoch <= warm_up_epochs) return warm_up;
     double rate = base;
     for (const double drop : drops)
-      if (epoch >= drop * epochs) rate *= factor;
+      if (reached(epoch, drop, epochs)) rate *= factor;
     return rate;
   }
 };
