@@ -28,10 +28,10 @@ struct LostDevice : doctest::IReporter {
   void report_query(const doctest::QueryData&) override {}
   void test_run_start() override {}
   void test_run_end(const doctest::TestRunStats&) override {}
-  void test_case_start(const doctest::TestCaseData&) override {
+  void test_case_start(const doctest::TestCaseData& test) override {
     static_cast<void>(cudaGetLastError());  // an error that passes was the business of the test before
     if (const cudaError_t lost = cudaDeviceSynchronize(); lost != cudaSuccess)
-      FAIL_CHECK("an earlier test has lost the device: ", cudaGetErrorString(lost));
+      FAIL_CHECK(doctest::String(test.m_name), ": an earlier test has lost the device: ", doctest::String(cudaGetErrorString(lost)));
   }
   void test_case_reenter(const doctest::TestCaseData&) override {}
   void test_case_end(const doctest::CurrentTestCaseStats&) override {}

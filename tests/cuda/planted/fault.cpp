@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <sdepth/cuda.hpp>
+#include <sdepth/layers/blocks.hpp>
 
 namespace sdepth::test {
 namespace {
@@ -20,7 +21,7 @@ __global__ void never_meets(const Numbers) {
 
 TEST_CASE("a kernel fails while a trainer, an upload and a step are alive") {
   emulation::settings().sticky = true;
-  using Net = CifarResNet<14, Input<3, 8, 8>, 4>;
+  using Net = Network<Input<3, 4, 4>, Conv<8>, BN, ReLU, Repeat<2, Residual<Conv<8>, BN, ReLU, Conv<8>, BN>>, GlobalAvgPool, Linear<4>>;
   TrainingOptions options;
   options.batch = 2;
   options.threads = 1;

@@ -106,9 +106,12 @@ inline void read_ptx(const std::string& text, std::map<std::string, Kernel>& ker
 [[nodiscard]] inline Report read_report(const std::string& file) {
   Report report;
   read_ptxas(text_of(file + ".report"), report);
-  for (const auto& kept : std::filesystem::directory_iterator(file + ".kept"))
-    if (const int architecture = number_after(kept.path().filename().string(), ".compute_"); architecture > 0)
-      read_ptx(text_of(kept.path().string()), report[architecture]);
+  // Where there is one architecture only, the file's name does not say which.
+  const int only = report.size() == 1 ? report.begin()->first : 0;
+  for (const auto& kept : std::filesystem::directory_iterator(file + ".kept")) {
+    const int named = number_after(kept.path().filename().string(), ".compute_"), architecture = named > 0 ? named : only;
+    if (architecture > 0) read_ptx(text_of(kept.path().string()), report[architecture]);
+  }
   return report;
 }
 

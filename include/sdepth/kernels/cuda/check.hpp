@@ -54,6 +54,7 @@ inline void check(cudaError_t status, const char* call, const StageName& stage =
 inline void require_device() {
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);
+  if (is_fault_of_kernel(status)) check(status, "cudaGetDeviceCount");  // there is one, or was
   if (status != cudaSuccess) static_cast<void>(cudaGetLastError());
   if (status != cudaSuccess || devices == 0)
     fail("no CUDA device was found (", status == cudaSuccess ? "there are none" : cudaGetErrorString(status),

@@ -135,14 +135,14 @@ class Mirror {
   enum class Newer { neither, host, device };
   void to_host() const {
     const std::lock_guard lock(*one_at_a_time_);
-    if (newer_ != Newer::device) return;
+    if (newer_ != Newer::device || size() == 0) return;
     const OnDevice on = here();
     check(cudaMemcpy(host_.data(), device_.data(), size() * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy of parameters from the device");
     newer_ = Newer::neither;
   }
   void to_device() const {
     const std::lock_guard lock(*one_at_a_time_);
-    if (newer_ != Newer::host) return;
+    if (newer_ != Newer::host || size() == 0) return;
     const OnDevice on = here();
     check(cudaMemcpy(device_.data(), host_.data(), size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy of parameters to the device");
     newer_ = Newer::neither;
