@@ -1,4 +1,7 @@
 // Convolutions on the device, forward and input gradient, against the reference: shapes, strides, paddings, everything that can be pending, sums, both precisions.
+#include <cmath>
+#include <limits>
+
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 
@@ -151,6 +154,27 @@ TEST_CASE_TEMPLATE("convolutions on the device give the same bits from run to ru
   CHECK(run_conv_forward<B, many_blocks>(batch, 1, pending) == forward);
   const auto backward = [&] { return run_conv_backward<B, many_blocks>(std::is_same_v<B, Exact> ? batch : 1, 1, pending, {.add = true}); };
   CHECK(backward() == backward());
+}
+
+TEST_CASE_TEMPLATE("a NaN comes through a stage on the device: its ReLU keeps it, its outputs are NaN, and its gradient passes", B, Exact,
+                   Rounded) {
+  constexpr ConvShape one{{8, 4, 5}, 8, 1, 1, 0};  // every pixel by itself
+  constexpr std::size_t at = 43, pixel = at / 8;
+  std::vector<float> x = random_numbers(one.in.size(), 1);
+  x[at] = std::numeric_limits<float>::quiet_NaN();
+  Packed<B> in(x, 8), weights(random_numbers(8 * 8, 2), 8), dy(random_numbers(one.out().size(), 3), 8), out(one.out().pixels(), 8),
+      value(one.in.pixels(), 8), mean(1, 8), variance(1, 8), dx(one.in.pixels(), 8), weight_gradient(8, 8);
+  typename B::Space space(1);
+  B::template conv_forward<one>(space, 1, {.x = in.data(), .relu = true, .finished = value.data()}, weights.data(), nullptr, out.data(),
+                                {mean.data(), variance.data()});
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(value.dense()[i]) == (i == at));
+  for (std::size_t i = 0; i < out.dense().size(); ++i) CHECK(std::isnan(out.dense()[i]) == (i / 8 == pixel));
+  for (std::size_t c = 0; c < 8; ++c) CHECK((std::isnan(mean.dense()[c]) && std::isnan(variance.dense()[c])));
+  for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
+    B::template conv_backward<one>(space, 1, {.dy = dy.data()}, {.x = in.data(), .relu = true, .finished = finished}, weights.data(),
+                                   weight_gradient.data(), nullptr, nullptr, dx.data(), {});
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK((dx.dense()[i] != 0.0F) == !(x[i] <= 0.0F));
+  }
 }
 
 template <class B>

@@ -41,9 +41,9 @@ __global__ void groups(const Numbers o) {
 
 template <int waits>
 void check_groups() {
-  alignas(16) const float in[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const std::vector<float> in{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // on a 16-byte boundary
   std::vector<float> out(24);
-  REQUIRE(launch(groups<waits>, 1, 2, Numbers{.out = out.data(), .in = in}, 24 * sizeof(float)) == cudaSuccess);
+  REQUIRE(launch(groups<waits>, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 24 * sizeof(float)) == cudaSuccess);
   for (std::size_t i = 0; i < 24; ++i) {
     CAPTURE(i);
     const std::size_t group = i % 12 / 4;
@@ -74,9 +74,9 @@ __global__ void single(const Numbers o) {
 }
 
 TEST_CASE("a copy whose group has not ended is not waited for") {
-  const float in[] = {1, 2};
-  float out[3] = {};
-  REQUIRE(launch(single<0>, 1, 1, Numbers{.out = out, .in = in}, sizeof out) == cudaSuccess);
+  const std::vector<float> in{1, 2};
+  std::vector<float> out(3);
+  REQUIRE(launch(single<0>, 1, 1, Numbers{.out = out.data(), .in = in.data()}, 12) == cudaSuccess);
   CHECK(out[0] == 2.0F);
   CHECK(out[1] == 0.0F);
   CHECK(out[2] != out[2]);
@@ -92,9 +92,9 @@ __global__ void misaligned(const Numbers o) {
 }
 
 TEST_CASE("copies that the device would not make end with a sentence") {
-  alignas(16) const float in[8] = {};
-  float out = 0;
-  const auto sentence = [&](void (*kernel)(Numbers)) { return fault(kernel, 1, 2, Numbers{.out = &out, .in = in}, 32); };
+  const std::vector<float> in(8);  // on a 16-byte boundary
+  std::vector<float> out(1);
+  const auto sentence = [&](void (*kernel)(Numbers)) { return fault(kernel, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 32); };
   CHECK(contains(sentence(misaligned<0>), "16 bytes goes to an address"));
   CHECK(contains(sentence(misaligned<1>), "16 bytes comes from an address"));
   CHECK(contains(sentence(misaligned<2>), "outside of the block's shared memory"));

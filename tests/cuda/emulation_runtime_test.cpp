@@ -16,6 +16,7 @@ struct Numbers {
   float* out = nullptr;
   float by = 0;
   unsigned count = 0;
+  friend bool operator==(const Numbers&, const Numbers&) = default;
 };
 
 /// out = 2·out + by: the result tells in which order several of these ran.

@@ -156,11 +156,11 @@ __global__ void merge(const Numbers o) {
 TEST_CASE("the last block finds what all have written") {
   const std::vector<float> in{1, 2, 3, 4, 5, 6, 7};
   std::vector<float> out(8);
-  unsigned counter = 0;
+  std::vector<unsigned> counter(1);
   for (int round = 0; round < 2; ++round) {
-    REQUIRE(launch(merge<0>, 7, 32, Numbers{.out = out.data(), .in = in.data(), .counter = &counter}, sizeof(float)) == cudaSuccess);
+    REQUIRE(launch(merge<0>, 7, 32, Numbers{.out = out.data(), .in = in.data(), .counter = counter.data()}, sizeof(float)) == cudaSuccess);
     CHECK(out[0] == 1 * 64 + 2 * 32 + 3 * 16 + 4 * 8 + 5 * 4 + 6 * 2 + 7);
-    CHECK(counter == 0);
+    CHECK(counter[0] == 0);
   }
 }
 
@@ -227,15 +227,15 @@ __global__ void read_outside(const Numbers o) {
 }
 
 TEST_CASE("writing outside of shared memory is found, and what was never written is no number") {
-  float out = 0;
-  REQUIRE(launch(read_outside<24>, 1, 1, Numbers{.out = &out}, 100) == cudaSuccess);
-  CHECK(out != out);
+  std::vector<float> out(1);
+  REQUIRE(launch(read_outside<24>, 1, 1, Numbers{.out = out.data()}, 100) == cudaSuccess);
+  CHECK(out[0] != out[0]);
   if (emulation::thread_sanitizer || address_sanitizer) return;  // they end the program themselves
   CHECK(contains(fault(write_outside<25>, 1, 32, Numbers{}, 100), "wrote to byte 100 of its shared memory of 100 bytes"));
   CHECK(contains(fault(write_outside<-1>, 1, 32, Numbers{}, 100), "before its beginning"));
   CHECK(launch(write_outside<24>, 1, 32, Numbers{}, 100) == cudaSuccess);
-  REQUIRE(launch(read_outside<25>, 1, 1, Numbers{.out = &out}, 100) == cudaSuccess);
-  CHECK(out != out);
+  REQUIRE(launch(read_outside<25>, 1, 1, Numbers{.out = out.data()}, 100) == cudaSuccess);
+  CHECK(out[0] != out[0]);
 }
 
 }  // namespace sdepth::test::threads

@@ -1,4 +1,9 @@
 // finish and finish_backward on the device against the reference: everything that can be pending, aliases, odd shapes.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
 #include "points.hpp"
 
 namespace sdepth::test {
@@ -141,6 +146,32 @@ TEST_CASE("cuda: finish_backward takes every kind of gradient, in place too, wit
   check_finish_backward<Shape{1, 1, 1}>(1, pending, {});
   check_finish_backward<odd>(10, pending, {.alias = 1});
   CHECK(run_finish_backward<CudaPoints, odd>(10, pending, {}) == run_finish_backward<CudaPoints, odd>(10, pending, {}));
+}
+
+TEST_CASE("cuda: a value that is NaN stays NaN, makes its channel's statistics NaN, and lets its gradient pass") {
+  constexpr Shape image{10, 3, 4};
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for (const auto& [where, what] : {std::pair{0, nan}, std::pair{57, nan}, std::pair{119, nan}, std::pair{31, infinity}}) {
+    const auto at = static_cast<std::size_t>(where), channels = std::size_t{10};
+    std::vector<float> x = random_numbers(image.size(), 1), dy = random_numbers(image.size(), 2);
+    x[at] = what;
+    Packed<CudaPoints> in(x, image.channels), value(image.pixels(), image.channels), mean(1, image.channels), variance(1, image.channels),
+        gradient(dy, image.channels), out(image.pixels(), image.channels);
+    cuda::Space space;
+    CudaPoints::finish<image>(space, 1, {.x = in.data(), .relu = true, .finished = value.data()}, {mean.data(), variance.data()});
+    for (std::size_t i = 0; i < x.size(); ++i)
+      CHECK((i == at && std::isnan(what) ? std::isnan(value.dense()[i]) : value.dense()[i] == std::max(x[i], 0.0F)));
+    for (std::size_t c = 0; c < channels; ++c) {
+      CHECK(std::isfinite(mean.dense()[c]) == (c != at % channels));
+      CHECK(std::isnan(variance.dense()[c]) == (c == at % channels));
+    }
+    // With the values that were stored, and with those that are computed again.
+    for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
+      CudaPoints::finish_backward<image>(space, 1, {.dy = gradient.data()}, {.x = in.data(), .relu = true, .finished = finished}, nullptr,
+                                         out.data(), {});
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(out.dense()[i] == (x[i] <= 0.0F ? 0.0F : dy[i]));
+    }
+  }
 }
 
 }  // namespace

@@ -54,19 +54,19 @@ struct Losses {
   std::vector<float> gradient;
 };
 [[nodiscard]] Losses run_loss(const std::vector<float>& numbers, int classes, const std::vector<int>& labels, unsigned failed,
-                              bool gradient_wanted) {
+                              bool gradient_wanted, bool flag_wanted = true) {
   const int batch = static_cast<int>(labels.size());
   Packed<CudaPoints> logits(numbers, classes), gradient(labels.size(), classes);
-  Losses result{{-1, -1}, failed, {}};
+  std::vector<cuda::DeviceLoss> loss(1);  // kernels do not reach the stack
+  std::vector<unsigned> flag{failed};
   cuda::Space space;
   for (int again = 0; again < 2; ++again) {  // a launch leaves nothing behind that the next would trip over
-    result.loss = {-1, -1};
+    loss[0] = {-1, -1};
     cuda::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient_wanted ? gradient.data() : nullptr,
-                                &result.loss, &result.failed);
+                                loss.data(), flag_wanted ? flag.data() : nullptr);
     space.finish();
   }
-  if (gradient_wanted) result.gradient = gradient.dense();
-  return result;
+  return {loss[0], flag[0], gradient_wanted ? gradient.dense() : std::vector<float>{}};
 }
 
 TEST_CASE("cuda: softmax cross-entropy agrees with the reference, and survives large logits") {
@@ -86,8 +86,10 @@ TEST_CASE("cuda: softmax cross-entropy agrees with the reference, and survives l
       CHECK(found.failed == 0);
       check_close({{"gradient", found.gradient}}, {{"gradient", expected_gradient}}, 1e-6);
       const Losses again = run_loss(numbers, classes, labels, 7, false);
-      CHECK(again.loss.loss == found.loss.loss);
+      CHECK(std::isnan(again.loss.loss));  // of a step that will change nothing
+      CHECK(again.loss.errors == found.loss.errors);
       CHECK(again.failed == 7);  // never set back
+      CHECK(run_loss(numbers, classes, labels, 0, false, false).loss.loss == found.loss.loss);
       labels[0] = 1;
       CHECK(run_loss(numbers, classes, labels, 0, false).loss.errors ==
             reference::softmax_cross_entropy<float>(batch, classes, numbers.data(), labels.data(), nullptr).errors);
@@ -103,6 +105,21 @@ TEST_CASE("cuda: of several largest logits the first counts, wherever they are")
   }
 }
 
+TEST_CASE("cuda: an image with a logit that is NaN is an error, wherever the NaN and the label are") {
+  constexpr int classes = 70;  // more than a warp's threads: three lanes' worth of some
+  for (const int where : {0, 1, 31, 32, 45, 69})
+    for (const int label : {0, 1, 31, 32, 45, 69}) {
+      std::vector<float> numbers(2 * classes, 0.0F);
+      numbers[static_cast<std::size_t>(label)] = 9;  // would be right
+      numbers[classes] = 1;                          // the second image is right
+      numbers[static_cast<std::size_t>(where)] = std::numeric_limits<float>::quiet_NaN();
+      const Losses found = run_loss(numbers, classes, {label, 0}, 0, true);
+      CHECK(found.loss.errors == 1);
+      CHECK(std::isnan(found.loss.loss));
+      CHECK(found.failed == 1);
+    }
+}
+
 TEST_CASE("cuda: a loss that is no number raises the flag") {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
@@ -111,6 +128,14 @@ TEST_CASE("cuda: a loss that is no number raises the flag") {
       numbers[where] = bad;
       CHECK(run_loss(numbers, 10, {0, 1, 2, 3, 3}, 0, true).failed == 1);
     }
+  // Where nobody wants the flag (a test, not a step) nothing is written in its place.
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> numbers = random_numbers(50, 1);
+    numbers[7] = bad;
+    const Losses found = run_loss(numbers, 10, {0, 1, 2, 3, 3}, 0, false, false);
+    CHECK_FALSE(std::isfinite(found.loss.loss));
+    CHECK(found.failed == 0);
+  }
   std::vector<float> all_but_one(10, -std::numeric_limits<float>::infinity());
   all_but_one[4] = 1;
   CHECK(run_loss(all_but_one, 10, {4}, 0, false).failed == 0);

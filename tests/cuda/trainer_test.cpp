@@ -7,6 +7,8 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <sdepth/cuda.hpp>
@@ -203,12 +205,51 @@ TEST_CASE("without room for graphs every kernel is launched by itself") {
 TEST_CASE("a call that fails is an error that names it, the stage and its shape") {
   Trainer<Net, Device> trainer(options());
   const Pictures pictures(4);
-  const std::size_t allowed = emulation::settings().largest_shared_bytes;
-  emulation::settings().largest_shared_bytes = 1000;
+  emulation::settings().refused_call = "cudaLaunchKernel";
+  emulation::settings().allowed_calls = 2;  // gates and images
   CHECK_THROWS_WITH_AS(static_cast<void>(trainer.step(pictures.images(), pictures.labels)),
-                       doctest::Contains("CUDA: cudaFuncSetAttribute for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "),
-                       Error);
-  emulation::settings().largest_shared_bytes = allowed;
+                       doctest::Contains("CUDA: cudaLaunchKernel for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "), Error);
+  emulation::settings().refused_call.clear();
+}
+
+TEST_CASE("a trainer, its weights and what is made of them stay on its device, whichever thread asks") {
+  const Pictures first(4, 1), second(3, 2), test(6, 3);
+  std::vector<float> numbers;
+  std::vector<double> scores;
+  const auto use = [&](Trainer<Net, Device>& trainer) {
+    scores.push_back(trainer.step(first.images(), first.labels).loss);
+    scores.push_back(trainer.step(second.images(), second.labels, std::vector<std::uint8_t>{1, 0, 1, 0}).loss);
+    scores.push_back(trainer.evaluate(test.images(), test.labels).loss);
+    TestOptions options;
+    options.batch = 3;
+    options.threads = 1;
+    reestimate_norms<Net, Device>(*trainer.weights(), test.images(), {}, options);
+    const auto add = [&](const std::vector<float>& more) { numbers.insert(numbers.end(), more.begin(), more.end()); };
+    add(trainer.predict(test.images()));
+    Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
+    std::thread([&] { add(inference.predict(test.images())); }).join();
+    trainer.weights()->parameters().data()[0] += 1;
+    scores.push_back(trainer.step(first.images(), first.labels).loss);
+    add(state(trainer));
+  };
+  emulation::settings().devices = 2;
+  REQUIRE(cudaSetDevice(1) == cudaSuccess);
+  auto moved = std::make_unique<Trainer<Net, Device>>(options());
+  Trainer<Net, Device> stays(options());
+  std::thread([&] {
+    use(*moved);
+    moved.reset();
+    int device = -1;
+    CHECK(cudaGetDevice(&device) == cudaSuccess);
+    CHECK(device == 0);
+  }).join();
+  const std::vector<float> elsewhere = std::exchange(numbers, {});
+  const std::vector<double> scores_elsewhere = std::exchange(scores, {});
+  use(stays);
+  CHECK(numbers == elsewhere);
+  CHECK(scores == scores_elsewhere);
+  REQUIRE(cudaSetDevice(0) == cudaSuccess);
+  emulation::settings().devices = 1;
 }
 
 TEST_CASE("a device that does nothing until someone waits gives the same bits") {
@@ -259,6 +300,35 @@ TEST_CASE("a loss that is not finite is an error, and the step never was") {
   CHECK(state(trainer) == state(other));
 }
 
+TEST_CASE("a step that was started behind one whose loss is not finite is no result, whether that was asked for or not") {
+  Trainer<Net, Device> trainer(options()), other(options());
+  const Pictures pictures(4);
+  Pictures bad(4);
+  bad.values[7] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> before = state(trainer);
+  static_cast<void>(trainer.start(bad.images(), bad.labels));  // nobody asks
+  CHECK_THROWS_WITH_AS(trainer.step(pictures.images(), pictures.labels), doctest::Contains("the loss is"), Error);
+  CHECK(state(trainer) == before);
+  trainer.set_steps(0);
+  CHECK(trainer.step(pictures.images(), pictures.labels).loss == other.step(pictures.images(), pictures.labels).loss);
+  CHECK(state(trainer) == state(other));
+}
+
+TEST_CASE("a test whose loss is not finite says so, and the next step is as if it had not been") {
+  Trainer<Net, Device> trainer(options()), other(options());
+  const Pictures pictures(4);
+  Pictures bad(4);
+  bad.values[7] = std::numeric_limits<float>::quiet_NaN();
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  try {
+    loss = trainer.evaluate(bad.images(), bad.labels).loss;
+  } catch (const Error&) {
+  }
+  CHECK_FALSE(std::isfinite(loss));
+  CHECK(trainer.step(pictures.images(), pictures.labels).loss == other.step(pictures.images(), pictures.labels).loss);
+  CHECK(state(trainer) == state(other));
+}
+
 TEST_CASE("steps may be started ahead of their losses") {
   Trainer<Net, Device> ahead(options()), waiting(options());
   std::vector<Trainer<Net, Device>::Started> started;
@@ -298,6 +368,26 @@ TEST_CASE("Inference has the trainer's logits, without dropped blocks too") {
   CHECK(shorter.predict(pictures.images()) != trainer.predict(pictures.images()));
   std::vector<float> too_few(3);
   CHECK_THROWS_WITH_AS(inference.predict(pictures.images(), too_few), doctest::Contains("expected room for 25 logits"), Error);
+}
+
+TEST_CASE("Inference refuses what it cannot run with, by a sentence, and gives each image its own logits") {
+  Trainer<Net, Device> trainer(options());
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 0)),
+                       doctest::Contains("inference: batch is 0, expected at least 1"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, -3)), doctest::Contains("batch is -3"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 1, 0)), doctest::Contains("threads is 0"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(std::shared_ptr<const Weights<Net, Device>>())),
+                       doctest::Contains("inference: the pointer to its weights is null"), Error);
+  Inference<Net, Device> inference(trainer.weights());
+  const Pictures pictures(3);
+  Pictures bad(3);
+  bad.values[Net::input.size() + 5] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> expected = inference.predict(pictures.images()), found = inference.predict(bad.images());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (i / Inference<Net, Device>::classes == 1)
+      CHECK(std::isnan(found[i]));
+    else
+      CHECK(found[i] == expected[i]);
 }
 
 TEST_CASE("norms are estimated as on the CPU") {

@@ -28,17 +28,16 @@ class Inference<Net, Cuda<P>> {
   static_assert(Net::output.pixels() == 1,
                 "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
 
+  /// Runs on the device that the weights are on, whichever is the thread's.
+  ///
   /// @param weights   shared, must not be null   @param survival  [residual blocks], the probabilities of training; empty: the network's own
-  /// @param batch     images that run at once, at least 1; more make several batches   @param plan  the blocks that run
+  /// @param batch     images that run at once, at least 1; more make several batches   @param threads  at least 1, but a device decides for itself
+  /// @param plan      the blocks that run
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
                      Scaling scaling = Scaling::test, int batch = 128, int threads = 1, const DepthPlan& plan = {})
-      : weights_(std::move(weights)), walk_(checked(batch), threads, false), gates_(gates_of<Net>(plan)) {
-    const std::span<const double> table = survival.empty() ? std::span<const double>(Net::survival) : survival;
-    check_survival(table, static_cast<std::size_t>(Net::residual_blocks));
-    scales_ = test_scales(scaling, table);
-  }
+      : Inference(checked(weights, batch, threads).parameters().here(), weights, survival, scaling, batch, threads, plan) {}
 
-  /// Logits [N, classes] of the images.
+  /// Logits [N, classes] of the images, each image's its own: where one is not finite, that image's are as the arithmetic makes them, as on the CPU.
   template <template <class> class Layout, class Number>
   [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
     return predict_all(walk_, *weights_, images, gates_, scales_);
@@ -52,10 +51,22 @@ class Inference<Net, Cuda<P>> {
   }
 
  private:
-  [[nodiscard]] static int checked(int batch) {
-    if (batch < 1) fail("inference: batch must be at least 1, found ", batch);
-    return batch;
+  [[nodiscard]] static const Weights<Net, Backend>& checked(const std::shared_ptr<const Weights<Net, Backend>>& weights, int batch,
+                                                            int threads) {
+    if (!weights) fail("inference: the pointer to its weights is null");
+    if (batch < 1) fail("inference: batch is ", batch, ", expected at least 1");
+    if (threads < 1) fail("inference: threads is ", threads, ", expected at least 1");
+    return *weights;
   }
+  /// Under the guard everything that is allocated lies on the weights' device.
+  Inference(const cuda::OnDevice&, std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival, Scaling scaling,
+            int batch, int threads, const DepthPlan& plan)
+      : weights_(std::move(weights)), walk_(batch, threads, false), gates_(gates_of<Net>(plan)) {
+    const std::span<const double> table = survival.empty() ? std::span<const double>(Net::survival) : survival;
+    check_survival(table, static_cast<std::size_t>(Net::residual_blocks));
+    scales_ = test_scales(scaling, table);
+  }
+
   std::shared_ptr<const Weights<Net, Backend>> weights_;
   Walk<Net, Backend> walk_;
   std::vector<std::uint8_t> gates_;

@@ -90,6 +90,8 @@ struct Norm {
   T* gradient_scale = nullptr;
   T* gradient_slope = nullptr;
   T* gradient_offset = nullptr;
+
+  friend bool operator==(const Norm&, const Norm&) = default;
 };
 
 /// The running statistics of a batch normalisation, and what the batch adds: weight `momentum` for its mean and unbiased variance. Source: PyTorch's BatchNorm2d.
@@ -99,6 +101,8 @@ struct RunningUpdate {
   T* variance = nullptr;
   const T* batch_variance = nullptr;  // biased; the batch's mean is Norm::mean
   double momentum = 0.1;
+
+  friend bool operator==(const RunningUpdate&, const RunningUpdate&) = default;
 };
 
 /// A batch normalisation before its first use: scale and shift come from γ, β and the batch's statistics.
@@ -109,6 +113,8 @@ struct NormForward {
   double eps = 0;
   const T* gamma = nullptr;
   const T* beta = nullptr;
+
+  friend bool operator==(const NormForward&, const NormForward&) = default;
 };
 
 /// A batch normalisation on the way back: from the sums of the gradient of its output to its parameters' gradients, and the numbers of its own backward.
@@ -121,6 +127,8 @@ struct NormBackward {
   T* gamma_gradient = nullptr;
   T* beta_gradient = nullptr;
   RunningUpdate<T> running;
+
+  friend bool operator==(const NormBackward&, const NormBackward&) = default;
 };
 
 template <class T>

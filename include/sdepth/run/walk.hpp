@@ -24,6 +24,15 @@ struct WalkParameters {
   double* statistics_sums = nullptr;  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
 };
 
+/// Where a backend's memory belongs to a device: makes that of `owner`, a Space or a Storage, the calling thread's while the result lives. Elsewhere nothing.
+template <class Owner>
+[[nodiscard]] auto on_device_of([[maybe_unused]] const Owner& owner) {
+  if constexpr (requires { owner.here(); })
+    return owner.here();
+  else
+    return 0;
+}
+
 template <class Net, class Backend>
 class Walk;
 
@@ -73,6 +82,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
   const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
                    std::span<const double> branch_scales) {
+    [[maybe_unused]] const auto here = on_device_of(*space_);
     activations_.reset();
     norms_.reset();
     slots_.take_all_back();
@@ -89,10 +99,14 @@ class Walk<Network<Input_, Words...>, Backend> {
   }
 
   /// A slot for the gradient of forward's result, of the same shape.
-  [[nodiscard]] T* take_gradient() { return slots_.take(); }
+  [[nodiscard]] T* take_gradient() {
+    [[maybe_unused]] const auto here = on_device_of(*space_);
+    return slots_.take();
+  }
 
   /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose words ran.
   void backward(int images, const WalkParameters<T>& parameters, T* output_gradient) {
+    [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
     Flow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
     finish_gradient<Backend, Net::output>(pass, flow, last_);

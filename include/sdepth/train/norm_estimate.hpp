@@ -38,6 +38,7 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Given& images, const
   const std::vector<double> scales = test_scales(options.scaling, survival);
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
 
+  [[maybe_unused]] const auto here = on_device_of(weights.parameters());
   typename Backend::template Storage<double> statistics(weights.running().size());
   // The walk's norms keep places among the gradients; nothing is written there without a backward pass.
   typename Backend::template Memory<T> gradients(weights.parameters().size());

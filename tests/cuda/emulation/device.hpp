@@ -1,4 +1,4 @@
-// The one device there is, or none.
+// The devices there are, all of one kind: one, as long as a test does not ask for more or for none.
 #pragma once
 
 #include <cstddef>
@@ -40,15 +40,23 @@ inline cudaError_t cudaGetDeviceCount(int* count) {
   return emulation::returned(*count > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
 inline cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
+  *device = emulation::current_device;
   return emulation::returned(emulation::settings().devices > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
+namespace emulation {
+[[nodiscard]] inline cudaError_t known_device(int device) {
+  if (settings().devices == 0) return cudaErrorNoDevice;
+  return 0 <= device && device < settings().devices ? cudaSuccess : cudaErrorInvalidDevice;
+}
+}  // namespace emulation
+
 inline cudaError_t cudaSetDevice(int device) {
-  if (emulation::settings().devices == 0) return emulation::returned(cudaErrorNoDevice);
-  return emulation::returned(0 <= device && device < emulation::settings().devices ? cudaSuccess : cudaErrorInvalidDevice);
+  const cudaError_t error = emulation::known_device(device);
+  if (error == cudaSuccess) emulation::current_device = device;
+  return emulation::returned(error);
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (const cudaError_t error = cudaSetDevice(device); error != cudaSuccess) return error;
+  if (const cudaError_t error = emulation::known_device(device); error != cudaSuccess) return emulation::returned(error);
   *properties = {};
   std::strcpy(properties->name, "emulated device");
   properties->totalGlobalMem = emulation::settings().memory_bytes;

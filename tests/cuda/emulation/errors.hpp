@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "settings.hpp"
+
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
@@ -12,8 +14,17 @@ enum cudaError_t {
   cudaErrorInvalidDeviceFunction = 98,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorECCUncorrectable = 214,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorLaunchTimeout = 702,
+  cudaErrorAssert = 710,
+  cudaErrorHardwareStackError = 714,
+  cudaErrorIllegalInstruction = 715,
+  cudaErrorMisalignedAddress = 716,
+  cudaErrorInvalidAddressSpace = 717,
+  cudaErrorInvalidPc = 718,
   cudaErrorLaunchFailure = 719,
 };
 
@@ -26,8 +37,18 @@ inline std::string& last_fault() {
 }
 inline thread_local cudaError_t last_error = cudaSuccess;
 
+/// The fault that every call returns from now on, where settings().sticky is set.
+inline cudaError_t& broken() {
+  static cudaError_t error = cudaSuccess;
+  return error;
+}
+
 /// Keeps an error for cudaGetLastError.
 inline cudaError_t returned(cudaError_t error) {
+  if (settings().sticky) {
+    if (broken() != cudaSuccess) return broken();
+    if (error == cudaErrorLaunchFailure || error == cudaErrorIllegalAddress) broken() = error;
+  }
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
   return error;
 }
@@ -58,8 +79,9 @@ inline const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorNotReady";
     case cudaErrorLaunchFailure:
       return "cudaErrorLaunchFailure";
+    default:
+      return "unrecognized error code";
   }
-  return "unrecognized error code";
 }
 inline const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
@@ -83,13 +105,16 @@ inline const char* cudaGetErrorString(cudaError_t error) {
       return "invalid resource handle";
     case cudaErrorNotReady:
       return "device not ready";
+    case cudaErrorIllegalAddress:
     case cudaErrorLaunchFailure:
       return emulation::last_fault().c_str();
+    default:
+      return "unrecognized error code";
   }
-  return "unrecognized error code";
 }
-inline cudaError_t cudaPeekAtLastError() { return emulation::last_error; }
+inline cudaError_t cudaPeekAtLastError() { return emulation::broken() != cudaSuccess ? emulation::broken() : emulation::last_error; }
 inline cudaError_t cudaGetLastError() {
+  if (emulation::broken() != cudaSuccess) return emulation::broken();
   const cudaError_t error = emulation::last_error;
   emulation::last_error = cudaSuccess;
   return error;

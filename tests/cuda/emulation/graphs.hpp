@@ -36,6 +36,7 @@ struct CUgraph_st {
 using cudaGraph_t = CUgraph_st*;
 
 struct CUgraphExec_st {
+  int device = 0;
   std::vector<std::pair<const CUgraphNode_st*, emulation::Launch>> launches;  // in the order in which they run; nodes are names only
 };
 using cudaGraphExec_t = CUgraphExec_st*;
@@ -79,6 +80,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t
   if (!executable || !graph || flags != 0) return emulation::returned(cudaErrorInvalidValue);
   if (!emulation::settings().graphs) return emulation::returned(cudaErrorMemoryAllocation);
   auto made = std::make_unique<CUgraphExec_st>();
+  made->device = emulation::current_device;
   const auto ran = [&](const CUgraphNode_st* node) {
     return std::any_of(made->launches.begin(), made->launches.end(), [node](const auto& launch) { return launch.first == node; });
   };
@@ -99,7 +101,8 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 }
 inline cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
                                                     const cudaKernelNodeParams* parameters) {
-  if (!executable) return emulation::returned(cudaErrorInvalidValue);
+  if (!executable || executable->device != emulation::current_device) return emulation::returned(cudaErrorInvalidValue);
+  if (emulation::refuses("cudaGraphExecKernelNodeSetParams")) return emulation::returned(cudaErrorInvalidValue);
   for (auto& [own, launch] : executable->launches) {
     if (own != node) continue;
     emulation::Launch changed;
@@ -113,7 +116,8 @@ inline cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t) {
   return emulation::returned(executable ? cudaSuccess : cudaErrorInvalidValue);
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  if (!executable) return emulation::returned(cudaErrorInvalidValue);
+  if (!executable || emulation::refuses("cudaGraphLaunch")) return emulation::returned(cudaErrorInvalidValue);
+  if (executable->device != emulation::line_of(stream)->device()) return emulation::returned(cudaErrorInvalidResourceHandle);
   ++emulation::counts().graphs;
   return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches] {
     for (const auto& [node, launch] : launches)

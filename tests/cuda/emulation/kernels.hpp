@@ -21,11 +21,29 @@ namespace emulation {
 
 inline constexpr std::size_t shared_without_asking = std::size_t{48} << 10U;
 
+/// Bytes between members may hold anything, addresses too: where the compiler can say which bytes these are, operands are searched for addresses.
+#if __has_builtin(__builtin_clear_padding)
+inline constexpr bool clears_padding = true;
+template <class Operands>
+void clear_padding(Operands& operands) {
+  __builtin_clear_padding(&operands);
+}
+#else
+inline constexpr bool clears_padding = false;
+template <class Operands>
+void clear_padding(Operands&) {}
+#endif
+
 /// What must be known of a kernel to launch it by its address alone.
 struct Kernel {
   void (*invoke)(const void* kernel, const void* operands) = nullptr;
   std::shared_ptr<const void> (*copy)(const void* operands) = nullptr;
-  std::size_t largest_shared_bytes = shared_without_asking;
+  std::size_t operand_bytes = 0;
+  std::map<int, std::size_t> largest_shared_bytes;  // on devices where it was asked for
+  [[nodiscard]] std::size_t shared_bytes_on(int device) const {
+    const auto asked = largest_shared_bytes.find(device);
+    return asked == largest_shared_bytes.end() ? shared_without_asking : asked->second;
+  }
 };
 
 class Kernels {
@@ -46,8 +64,11 @@ class Kernels {
     known.invoke = [](const void* function, const void* operands) {
       reinterpret_cast<void (*)(Operands)>(const_cast<void*>(function))(*static_cast<const Operands*>(operands));
     };
+    known.operand_bytes = sizeof(Operands);
     known.copy = [](const void* operands) -> std::shared_ptr<const void> {
-      return std::make_shared<const Operands>(*static_cast<const Operands*>(operands));
+      const auto own = std::make_shared<Operands>(*static_cast<const Operands*>(operands));
+      clear_padding(*own);
+      return own;
     };
     return address;
   }
@@ -75,12 +96,17 @@ struct Launch {
     const Kernel* known = Kernels::find(kernel);
     if (!known) return cudaErrorInvalidDeviceFunction;
     if (!parameters || !parameters[0]) return cudaErrorInvalidValue;
-    if (shared_bytes > known->largest_shared_bytes) return cudaErrorInvalidValue;
+    if (shared_bytes > known->shared_bytes_on(current_device)) return cudaErrorInvalidValue;
     const auto outside = [](unsigned n, unsigned most) { return n == 0 || n > most; };
     if (outside(grid.x, 0x7FFFFFFFU) || outside(grid.y, 65535) || outside(grid.z, 65535)) return cudaErrorInvalidConfiguration;
     if (outside(threads.x, 1024) || outside(threads.y, 1024) || outside(threads.z, 64) || threads.x * threads.y * threads.z > 1024)
       return cudaErrorInvalidConfiguration;
     operands = known->copy(parameters[0]);
+    if (!clears_padding) return cudaSuccess;
+    if (const std::string foreign = Memory::the().foreign_address(operands.get(), known->operand_bytes); !foreign.empty()) {
+      last_fault() = "kernel " + name_of(kernel) + " is given an address " + foreign;
+      return cudaErrorIllegalAddress;
+    }
     return cudaSuccess;
   }
   cudaError_t operator()() const {
@@ -100,6 +126,8 @@ struct Launch {
 inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
                                     cudaStream_t stream = nullptr) {
   ++emulation::counts().launches;
+  if (emulation::refuses("cudaLaunchKernel")) return emulation::returned(cudaErrorInvalidValue);
+  if (!emulation::is_current(stream)) return emulation::returned(cudaErrorInvalidResourceHandle);
   emulation::Launch launch{kernel, grid, threads, shared_bytes, nullptr};
   const cudaError_t refused = launch.prepare(parameters);
   return emulation::returned(refused != cudaSuccess ? refused : emulation::line_of(stream)->add(std::move(launch)));
@@ -114,9 +142,10 @@ inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute at
   emulation::Kernel* known = emulation::Kernels::find(kernel);
   if (!known) return emulation::returned(cudaErrorInvalidDeviceFunction);
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (emulation::refuses("cudaFuncSetAttribute")) return emulation::returned(cudaErrorInvalidValue);
   if (value < 0 || static_cast<std::size_t>(value) > emulation::settings().largest_shared_bytes)
     return emulation::returned(cudaErrorInvalidValue);
-  known->largest_shared_bytes = static_cast<std::size_t>(value);
+  known->largest_shared_bytes[emulation::current_device] = static_cast<std::size_t>(value);
   return cudaSuccess;
 }
 template <class Operands>

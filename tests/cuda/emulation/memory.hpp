@@ -1,6 +1,8 @@
 // Device memory, which here is host memory full of poison that the host cannot touch, and copies to and from it.
 #pragma once
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -91,7 +93,7 @@ class Memory {
     if (bytes == 0) return cudaSuccess;
     if (kind != Kind::pinned && (bytes > settings().memory_bytes || used_ > settings().memory_bytes - bytes))
       return cudaErrorMemoryAllocation;
-    Allocation made{bytes, kind, nullptr, nullptr};
+    Allocation made{bytes, kind, current_device, nullptr, nullptr};
     if (kind == Kind::device) {
       explain_crashes();
       made.pages = std::make_unique<DevicePages>(bytes);
@@ -124,6 +126,29 @@ class Memory {
     --after;
     return start + bytes <= after->first + after->second.bytes ? after->second.kind : Kind::unknown;
   }
+  /// Takes memory from elsewhere for managed memory: what operator new hands out in the tests, see managed_new.cpp.
+  void adopt(const void* memory, std::size_t bytes) {
+    managed_ = reinterpret_cast<std::uintptr_t>(memory);
+    managed_bytes_ = bytes;
+  }
+  /// What is wrong with the addresses among a kernel's operands, as the end of a sentence; else empty. A word is taken for an address where there is memory.
+  /// Where nothing was adopted (under sanitizers, which have their own operator new) only stacks, and data of the program itself, are told from what was allocated.
+  [[nodiscard]] std::string foreign_address(const void* operands, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= bytes; at += sizeof(std::uintptr_t)) {
+      std::uintptr_t word = 0;
+      std::memcpy(&word, static_cast<const unsigned char*>(operands) + at, sizeof word);
+      if (word < 65536 || word >> 47U != 0 || word - managed_ < managed_bytes_) continue;
+      const std::string where = " (byte " + std::to_string(at) + " of its operands)";
+      if (const Allocation* const own = allocation_of(word)) {
+        if (own->kind == Kind::device && own->device != current_device)
+          return "of device " + std::to_string(own->device) + where + ", but launched on device " + std::to_string(current_device) + ".";
+      } else if (managed_bytes_ > 0 ? is_mapped(word) : is_on_stack(word) || is_of_program(word)) {
+        return "of the host's memory" + where + ", which a device does not reach.";
+      }
+    }
+    return "";
+  }
   /// On the device, in bytes: now; and how many allocations of any kind there are.
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] std::size_t allocations() const noexcept { return allocations_.size(); }
@@ -152,9 +177,36 @@ class Memory {
   struct Allocation {
     std::size_t bytes = 0;
     Kind kind = Kind::unknown;
+    int device = 0;
     std::unique_ptr<DevicePages> pages;
     std::unique_ptr<void, Free> plain;
   };
+
+  /// The allocation that an address belongs to, guards around it included.
+  [[nodiscard]] const Allocation* allocation_of(std::uintptr_t address) const {
+    for (const auto& [start, allocation] : allocations_)
+      if (allocation.pages ? allocation.pages->has(reinterpret_cast<const void*>(address))
+                           : address >= start && address <= start + allocation.bytes)
+        return &allocation;
+    return nullptr;
+  }
+  [[nodiscard]] static bool is_mapped(std::uintptr_t address) {
+    unsigned char in_core = 0;
+    return mincore(reinterpret_cast<void*>(address / 4096 * 4096), 1, &in_core) == 0;
+  }
+  [[nodiscard]] static bool is_on_stack(std::uintptr_t address) {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return false;
+    void* lowest = nullptr;
+    std::size_t bytes = 0;
+    pthread_attr_getstack(&attributes, &lowest, &bytes);
+    pthread_attr_destroy(&attributes);
+    return address - reinterpret_cast<std::uintptr_t>(lowest) < bytes;
+  }
+  [[nodiscard]] static bool is_of_program(std::uintptr_t address) {
+    Dl_info found{};
+    return dladdr(reinterpret_cast<void*>(address), &found) != 0;
+  }
 
   void open(int by) {
     const std::lock_guard lock(mutex_);
@@ -191,6 +243,8 @@ class Memory {
   std::mutex mutex_;
   std::map<std::uintptr_t, Allocation> allocations_;
   std::size_t used_ = 0;
+  std::uintptr_t managed_ = 0;
+  std::size_t managed_bytes_ = 0;
   int open_ = 0;
   inline static struct sigaction before_{};
 };

@@ -42,11 +42,28 @@ struct Settings {
   /// Whether graphs can be made.
   bool graphs = true;
   int devices = 1;
+  /// As on a device: after a fault of a kernel every call returns it, until the program ends or a test puts emulation::broken() back.
+  bool sticky = false;
+  /// Calls of this name are refused with cudaErrorInvalidValue, all but the first `allowed_calls`; empty: none.
+  std::string refused_call;
+  std::size_t allowed_calls = 0;
 };
 inline Settings& settings() {
   static Settings now;
   return now;
 }
+
+/// Whether a call of that name is one that a test wants to be refused.
+[[nodiscard]] inline bool refuses(const char* call) {
+  Settings& now = settings();
+  if (now.refused_call != call) return false;
+  if (now.allowed_calls == 0) return true;
+  --now.allowed_calls;
+  return false;
+}
+
+/// The device that the calling thread has chosen; threads begin with the first.
+inline constinit thread_local int current_device = 0;
 
 /// What fresh memory is full of: as float a NaN, as int −1.
 inline constexpr int poison_byte = 0xFF;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -46,7 +47,9 @@ inline Counts& counts() {
 /// What is to be done one after the other.
 class Line {
  public:
-  explicit Line(bool with_default_stream) : blocking_(with_default_stream) { all().push_back(this); }
+  explicit Line(bool with_default_stream, int device = current_device) : blocking_(with_default_stream), device_(device) {
+    all().push_back(this);
+  }
   ~Line() { std::erase(all(), this); }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
@@ -77,19 +80,22 @@ class Line {
   }
   cudaError_t finish() { return finish(added_); }
   [[nodiscard]] bool blocking() const noexcept { return blocking_; }
+  [[nodiscard]] int device() const noexcept { return device_; }
 
  private:
   std::deque<std::function<cudaError_t()>> waiting_;
   std::size_t added_ = 0;
   cudaError_t error_ = cudaSuccess;
   bool blocking_;
+  int device_;
 };
 
+/// Those of the current device.
 inline cudaError_t finish_lines(bool only_blocking) {
   ++counts().waits;
   cudaError_t first = cudaSuccess;
   for (std::size_t i = 0; i < Line::all().size(); ++i)
-    if (!only_blocking || Line::all()[i]->blocking())
+    if (Line::all()[i]->device() == current_device && (!only_blocking || Line::all()[i]->blocking()))
       if (const cudaError_t error = Line::all()[i]->finish(); first == cudaSuccess) first = error;
   return returned(first);
 }
@@ -105,17 +111,24 @@ struct CUevent_st {
   std::shared_ptr<emulation::Line> line;  // null until recorded
   std::size_t number = 0;                 // of what was added to the line
   bool timed = true;
+  int device = 0;
   std::chrono::steady_clock::time_point time;
 };
 using cudaEvent_t = CUevent_st*;
 
 namespace emulation {
 
+/// Every device has a default stream of its own: that of the thread's device is meant.
 [[nodiscard]] inline const std::shared_ptr<Line>& line_of(cudaStream_t stream) {
-  static_cast<void>(Line::all());  // must outlive the default stream
-  static const auto default_stream = std::make_shared<Line>(true);
-  return stream ? stream->line : default_stream;
+  static_cast<void>(Line::all());  // must outlive the default streams
+  static std::map<int, std::shared_ptr<Line>> default_streams;
+  if (stream) return stream->line;
+  std::shared_ptr<Line>& own = default_streams[current_device];
+  if (!own) own = std::make_shared<Line>(true);
+  return own;
 }
+/// Whether the thread's device is the stream's: only then the runtime launches there.
+[[nodiscard]] inline bool is_current(cudaStream_t stream) { return line_of(stream)->device() == current_device; }
 
 }  // namespace emulation
 
@@ -148,7 +161,7 @@ inline cudaError_t cudaDeviceSynchronize() { return emulation::finish_lines(fals
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   if (!event || flags > (cudaEventBlockingSync | cudaEventDisableTiming)) return emulation::returned(cudaErrorInvalidValue);
   if (emulation::settings().devices == 0) return emulation::returned(cudaErrorNoDevice);
-  *event = new CUevent_st{nullptr, 0, (flags & cudaEventDisableTiming) == 0, {}};
+  *event = new CUevent_st{nullptr, 0, (flags & cudaEventDisableTiming) == 0, emulation::current_device, {}};
   return cudaSuccess;
 }
 inline cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
@@ -160,6 +173,7 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
   if (!event) return emulation::returned(cudaErrorInvalidResourceHandle);
+  if (emulation::line_of(stream)->device() != event->device) return emulation::returned(cudaErrorInvalidResourceHandle);
   event->line = emulation::line_of(stream);
   event->number = event->line->added() + 1;
   return emulation::returned(event->line->add([event] {

@@ -109,13 +109,14 @@ inline constexpr std::array claims = {
   return found;
 }
 
-/// Of all launches, on all architectures.
+/// Of all launches, on all architectures that the report is about and the tables know of.
 [[nodiscard]] inline std::vector<std::string> violations(const Report& report, const std::vector<recording::Launch>& launches, bool tf32) {
   std::vector<std::string> found;
   for (const Multiprocessor& m : multiprocessors)
     for (const recording::Launch& launch : launches) {
       const auto kernels = report.find(m.architecture);
-      if (kernels == report.end() || !kernels->second.contains(launch.kernel)) {
+      if (kernels == report.end()) continue;
+      if (!kernels->second.contains(launch.kernel)) {
         found.push_back(readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) +
                         ": it is launched, but not in the compiler's report.");
         continue;

@@ -49,6 +49,17 @@ __global__ void __launch_bounds__(1024, 1) spills(const Operands o) {
   for (int i = 0; i < 96; ++i) o.out[i * 1024 + static_cast<int>(threadIdx.x)] = numbers[i];
 }
 
+/// Reads a number before its copy is waited for, and again afterwards, when it is another one.
+__global__ void __launch_bounds__(128, 4) reads_again(const Operands o) {
+  namespace cuda = sdepth::cuda;
+  float* const own = cuda::shared_memory() + threadIdx.x;
+  cuda::copy_1(own, o.in + threadIdx.x);
+  const float before = *own;
+  cuda::end_group();
+  cuda::copies_done();
+  o.out[threadIdx.x] = before + *own;
+}
+
 /// States nothing.
 __global__ void unbounded(const Operands o) { o.out[threadIdx.x] = o.in[threadIdx.x]; }
 

@@ -28,6 +28,7 @@ struct Kernel {
   int blocks = 0;             // how many of them a multiprocessor should hold, as __launch_bounds__ states; 0: not stated
   int tensor_products = 0;    // mma instructions on TF32
   int background_copies = 0;  // cp.async instructions
+  int reads_after_wait = 0;   // loads from shared memory behind the last wait for these
 };
 
 /// By architecture (75 for sm_75), then by mangled name.
@@ -95,6 +96,8 @@ inline void read_ptx(const std::string& text, std::map<std::string, Kernel>& ker
     kernel.blocks = number_after(body, ".minnctapersm ");
     kernel.tensor_products = count_of(body, ".f32.tf32.tf32.f32");
     kernel.background_copies = count_of(body, "cp.async.ca.") + count_of(body, "cp.async.cg.");
+    if (const auto wait = body.rfind("cp.async.wait_group"); wait != std::string::npos)
+      kernel.reads_after_wait = count_of(body.substr(wait), "ld.shared");
     at = next;
   }
 }
@@ -103,9 +106,12 @@ inline void read_ptx(const std::string& text, std::map<std::string, Kernel>& ker
 [[nodiscard]] inline Report read_report(const std::string& file) {
   Report report;
   read_ptxas(text_of(file + ".report"), report);
-  for (const auto& kept : std::filesystem::directory_iterator(file + ".kept"))
-    if (const int architecture = number_after(kept.path().filename().string(), ".compute_"); architecture > 0)
-      read_ptx(text_of(kept.path().string()), report[architecture]);
+  // Where there is one architecture only, the file's name does not say which.
+  const int only = report.size() == 1 ? report.begin()->first : 0;
+  for (const auto& kept : std::filesystem::directory_iterator(file + ".kept")) {
+    const int named = number_after(kept.path().filename().string(), ".compute_"), architecture = named > 0 ? named : only;
+    if (architecture > 0) read_ptx(text_of(kept.path().string()), report[architecture]);
+  }
   return report;
 }
 

@@ -40,7 +40,10 @@ void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& 
   const std::vector<Launch> launches = launches_of(step);
   CHECK(!launches.empty());
   const Report report = read_report(reports + file);
-  for (const Multiprocessor& m : multiprocessors) CHECK(report.contains(m.architecture));
+  // Whoever configures may have asked for some architectures only, or for others, of which the tables know nothing.
+  const auto known = std::count_if(multiprocessors.begin(), multiprocessors.end(),
+                                   [&](const Multiprocessor& m) { return report.contains(m.architecture); });
+  if (!SDEPTH_CUDA_ASKED_FOR) CHECK(known == multiprocessors.size());
   for (const std::string& sentence : violations(report, launches, tf32)) FAIL_CHECK(sentence);
   // The table for claims.hpp as it would be now: the least warps of each kernel, whatever its template arguments.
   std::map<std::string, std::array<int, multiprocessors.size()>> warps;
@@ -103,6 +106,13 @@ TEST_CASE("planted: what keeps the rules is not reported, on any architecture") 
     CHECK(good->second.threads == 128);
     CHECK(good->second.blocks == 4);
   }
+}
+
+TEST_CASE("planted: after a wait for copies shared memory is read again") {
+  const Report report = read_report(reports + "planted");
+  for (const Multiprocessor& m : multiprocessors)
+    for (const auto& [name, kernel] : report.at(m.architecture))
+      if (plain_name(name) == "reads_again" && m.architecture >= 80) CHECK(kernel.reads_after_wait == 1);
 }
 
 TEST_CASE("planted: each broken rule is reported") {

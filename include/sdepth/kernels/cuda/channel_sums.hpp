@@ -34,7 +34,8 @@ struct RunningMoments {
   }
   [[nodiscard]] __device__ float mean() const { return count > 0 ? first + sum / static_cast<float>(count) : 0.0F; }
   [[nodiscard]] __device__ float deviations() const {
-    return count > 0 ? fmaxf(squares - sum * sum / static_cast<float>(count), 0.0F) : 0.0F;
+    const float all = count > 0 ? squares - sum * sum / static_cast<float>(count) : 0.0F;
+    return all < 0.0F ? 0.0F : all;  // not fmaxf, which makes zero of what is not a number
   }
 };
 
@@ -51,6 +52,8 @@ struct ChannelParts {
     return numbers + (static_cast<std::size_t>(tile) * static_cast<std::size_t>(parts + groups) + static_cast<std::size_t>(i)) *
                          static_cast<std::size_t>(3 * pitch);
   }
+
+  friend bool operator==(const ChannelParts&, const ChannelParts&) = default;
 };
 
 /// @param parts  blocks that share channels   @param pitch  channels of a block, a multiple of 8   @param tiles  ranges of channels, each with blocks of its own

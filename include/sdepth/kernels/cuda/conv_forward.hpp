@@ -48,6 +48,8 @@ struct ConvForwardOperands {
   float* out = nullptr;
   StatisticsResult statistics;
   ChannelParts parts;
+
+  friend bool operator==(const ConvForwardOperands&, const ConvForwardOperands&) = default;
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,

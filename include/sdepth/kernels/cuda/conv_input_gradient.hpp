@@ -58,6 +58,8 @@ struct ConvInputGradientOperands {
   const float* weights = nullptr;
   float* out = nullptr;
   ChannelParts parts;
+
+  friend bool operator==(const ConvInputGradientOperands&, const ConvInputGradientOperands&) = default;
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
@@ -114,7 +116,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
       if (!inside[j]) continue;
       dz[j] = sum(dz[j], add[j]);
       if (computes_mask) v[j] = value_of(x[j], shortcut[j]);
-      if (m.source.relu) dz[j] = each([](float d, float value) { return value > 0.0F ? d : 0.0F; }, dz[j], v[j]);
+      if (m.source.relu) dz[j] = each([](float d, float value) { return passes(value) ? d : 0.0F; }, dz[j], v[j]);
       store_4(o.out + first + at[j], dz[j]);
       const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
       sum_dz = sum(sum_dz, dz[j]);

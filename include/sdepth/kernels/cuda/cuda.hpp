@@ -27,7 +27,8 @@ namespace sdepth::inline SDEPTH_ISA {
 
 using cuda::Precision;
 
-/// Kernels over floats on the current CUDA device. operands.hpp says what the operands mean, Reference what each kernel computes.
+/// Kernels over floats on the CUDA device that was current when the Space was made, from whichever thread they are launched. operands.hpp says what the operands
+/// mean, Reference what each kernel computes.
 ///
 /// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to be the host's. Functions return when the work has been
 /// handed over; everything happens in one stream. The same operands give the same bits on every device of the same precision. Throws Error naming the call
@@ -105,7 +106,7 @@ struct Cuda {
     const auto* there = reinterpret_cast<const int*>(space.labels().send(space.stream()));
     // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
     cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(), gradient ? space.failed() : nullptr);
-    return Loss(space);
+    return Loss(space, gradient != nullptr);
   }
 
   static void norm_forward(Space& space, std::size_t channels, const NormForward<float>& norm, const float* mean, const float* variance) {
@@ -129,7 +130,8 @@ struct Cuda {
                       static_cast<int>(stride), to);
   }
   /// Device memory on the host, once all kernels that write it are done.
-  [[nodiscard]] static std::vector<float> read(Space&, const float* numbers, std::size_t count) {
+  [[nodiscard]] static std::vector<float> read(Space& space, const float* numbers, std::size_t count) {
+    const cuda::OnDevice here = space.here();
     std::vector<float> there(count);
     cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
     return there;

@@ -102,6 +102,8 @@ struct FinishOperands {
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
+
+  friend bool operator==(const FinishOperands&, const FinishOperands&) = default;
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more, where 3 TB/s at a latency of 1 µs need 23 KB.
@@ -142,6 +144,8 @@ struct FinishBackwardOperands {
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
+
+  friend bool operator==(const FinishBackwardOperands&, const FinishBackwardOperands&) = default;
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as above.
@@ -187,7 +191,8 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
           values(m.source, c, v, shortcut);
         }
 #pragma unroll
-        for (std::size_t i = 0; i < at_a_time; ++i) d[i] = each([](float dz, float value) { return value > 0.0F ? dz : 0.0F; }, d[i], v[i]);
+        for (std::size_t i = 0; i < at_a_time; ++i)
+          d[i] = each([](float dz, float value) { return passes(value) ? dz : 0.0F; }, d[i], v[i]);
       }
       pixels.store(d, o.out);
       const auto add_products = [&](const float4(&numbers)[at_a_time], const float* means, float4& to) {

@@ -17,6 +17,8 @@ struct GateOperands {
   int blocks = 0;
   const double* survival = nullptr;  // [blocks], probabilities
   std::uint8_t* gates = nullptr;     // [blocks], 1 open
+
+  friend bool operator==(const GateOperands&, const GateOperands&) = default;
 };
 
 /// A gate is open where 32 random bits, as a number in [0, 1), lie below the survival probability: exact in double, hence equal everywhere.

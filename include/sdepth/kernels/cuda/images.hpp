@@ -24,6 +24,8 @@ struct ImageOperands {
   unsigned channels = 0;
   unsigned pixels = 0;  // of an image
   unsigned stride = 0;
+
+  friend bool operator==(const ImageOperands&, const ImageOperands&) = default;
 };
 
 /// 8 warps, 4 numbers a thread, which it writes together; what it reads lies in few lines, of which the neighbours read the rest.

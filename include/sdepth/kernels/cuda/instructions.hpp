@@ -35,9 +35,14 @@ __device__ inline void copy_1(float* to, const float* from, bool inside = true) 
 /// Ends a group of copies.
 __device__ inline void end_group() { __pipeline_commit(); }
 /// Waits until all but the last `later` groups of this thread have arrived.
+///
+/// NVIDIA's wait does not tell the compiler that memory has changed: without the empty instruction it may go on with numbers that it read before, or read too early.
 template <int later = 0>
 __device__ inline void copies_done() {
   __pipeline_wait_prior(later);
+#if defined(__CUDACC__)
+  asm volatile("" ::: "memory");
+#endif
 }
 
 /// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on. Elsewhere a TF32 kernel takes the float32 path.

@@ -31,6 +31,8 @@ struct LinearOperands {
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;  // or null
   float* dx = nullptr;             // [batch, inputs], or null
+
+  friend bool operator==(const LinearOperands&, const LinearOperands&) = default;
 };
 
 /// One block's part of a product result[m, n] = Σ_k a[m, k]·b[k, n], by 128 threads with 4 neighbouring n each.

@@ -20,9 +20,11 @@ struct LossOperands {
   const int* labels = nullptr;    // [N]
   float* gradient = nullptr;      // [N, padded(classes)], or null
   DeviceLoss* result = nullptr;
-  unsigned* failed = nullptr;
+  unsigned* failed = nullptr;    // or null
   DeviceLoss* blocks = nullptr;  // [blocks]: sums of each
   unsigned* counter = nullptr;
+
+  friend bool operator==(const LossOperands&, const LossOperands&) = default;
 };
 
 /// A warp for each image, so that classes are read and worked on side by side, and few images in a block: exponentials in double are what this costs,
@@ -44,14 +46,17 @@ __device__ inline double cross_entropy(int classes, const float* logits, int lab
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   float largest = -FLT_MAX;  // what is not larger cannot win; a NaN or an infinity shows in the sum
   int best = 0x7FFFFFFF;
-  for (int c = lane; c < classes; c += warp_size)
+  bool has_nan = false;
+  for (int c = lane; c < classes; c += warp_size) {
+    has_nan = has_nan || is_nan(logits[c]);
     if (logits[c] > largest || best == 0x7FFFFFFF) largest = logits[c], best = c;
+  }
   for (int distance = warp_size / 2; distance > 0; distance /= 2) {
     const float theirs = __shfl_xor_sync(whole_warp, largest, distance);
     const int their_best = __shfl_xor_sync(whole_warp, best, distance);
     if (theirs > largest || (theirs == largest && their_best < best)) largest = theirs, best = their_best;
   }
-  wrong = best != label;
+  wrong = __any_sync(whole_warp, has_nan) || best != label;
   // exp(logit − maximum) cannot overflow.
   const double maximum = static_cast<double>(largest);
   double sum = 0;
@@ -98,12 +103,18 @@ __global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperan
   total = {warp_sum(total.loss) / o.batch, warp_sum(total.errors)};
   if (lane != 0) return;
   *o.counter = 0;
+  if (o.failed) {
+    if (!(fabs(total.loss) <= DBL_MAX))
+      *o.failed = 1;
+    else if (*o.failed != 0)  // an earlier step's loss was not finite, so this step changes nothing either, and must not look as if it had
+      total.loss = static_cast<double>(NAN);
+  }
   *o.result = total;
-  if (!(fabs(total.loss) <= DBL_MAX)) *o.failed = 1;
 }
 
 /// Mean over the batch of −log softmax(logits)[label] to *result; gradient (softmax − one-hot)/batch, further lanes zero, unless null. An image whose first largest
-/// logit is not its label counts as an error. *failed becomes 1 where the loss is not finite, and is left alone where it is. All pointers are the device's.
+/// logit is not its label counts as an error, and so does one with a logit that is NaN. Unless failed is null, *failed becomes 1 where the loss is not finite, and the
+/// loss NaN where *failed was not 0. All pointers are the device's.
 ///
 /// @pre  0 ≤ label < classes; batch ≥ 1.
 inline void softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient,

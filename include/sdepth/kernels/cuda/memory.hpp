@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
+#include <mutex>
+#include <new>
 #include <string>
 
 #include <sdepth/core/memory.hpp>
@@ -31,19 +34,30 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
   return p;
 }
 
-/// A zeroed array on the device; moves, does not copy. data() is for kernels.
+/// A zeroed array on the device; moves, does not copy. data() is for kernels. It lies on the device that was the thread's when it was made.
 template <class T>
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(std::size_t size, const char* what = "numbers")
-      : values_(static_cast<T*>(allocate(size * sizeof(T), what))), size_(size) {}
+      : values_(static_cast<T*>(allocate(bytes(size), what)), Free{size > 0 ? current_device() : 0}), size_(size) {}
   [[nodiscard]] T* data() const noexcept { return values_.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Where it lies; 0 where it is empty.
+  [[nodiscard]] int device() const noexcept { return values_.get_deleter().device; }
 
  private:
+  /// More than any device has where the number of bytes cannot be written down.
+  [[nodiscard]] static constexpr std::size_t bytes(std::size_t size) noexcept {
+    constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+    return size > most / sizeof(T) ? most : size * sizeof(T);
+  }
   struct Free {
-    void operator()(T* p) const noexcept { cudaFree(p); }
+    int device = 0;
+    void operator()(T* p) const noexcept {
+      const OnDevice here(device, std::nothrow);
+      cudaFree(p);
+    }
   };
   std::unique_ptr<T, Free> values_;
   std::size_t size_ = 0;
@@ -86,13 +100,15 @@ class DeviceArena {
 
 /// An array on the host and the same one on the device. Whoever asks for it gets the newest numbers; they are copied when the other side has written them.
 ///
-/// data() waits for the device where it has. Not for use from several threads at once.
+/// data() waits for the device where it has. Several threads may read at once, through const functions; for anything else one at a time.
 template <class T>
 class Mirror {
  public:
   Mirror() = default;
   explicit Mirror(std::size_t size) : host_(size), device_(size, "parameters") {}
   [[nodiscard]] std::size_t size() const noexcept { return host_.size(); }
+  /// Makes the device where the other one lies the calling thread's while the result lives.
+  [[nodiscard]] OnDevice here() const { return OnDevice(device_.device()); }
 
   /// To read and write on the host.
   [[nodiscard]] T* data() {
@@ -118,12 +134,16 @@ class Mirror {
  private:
   enum class Newer { neither, host, device };
   void to_host() const {
-    if (newer_ != Newer::device) return;
+    const std::lock_guard lock(*one_at_a_time_);
+    if (newer_ != Newer::device || size() == 0) return;
+    const OnDevice on = here();
     check(cudaMemcpy(host_.data(), device_.data(), size() * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy of parameters from the device");
     newer_ = Newer::neither;
   }
   void to_device() const {
-    if (newer_ != Newer::host) return;
+    const std::lock_guard lock(*one_at_a_time_);
+    if (newer_ != Newer::host || size() == 0) return;
+    const OnDevice on = here();
     check(cudaMemcpy(device_.data(), host_.data(), size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy of parameters to the device");
     newer_ = Newer::neither;
   }
@@ -131,6 +151,7 @@ class Mirror {
   mutable Buffer<T> host_;
   DeviceBuffer<T> device_;
   mutable Newer newer_ = Newer::neither;
+  std::unique_ptr<std::mutex> one_at_a_time_ = std::make_unique<std::mutex>();
 };
 
 /// See the host's for_kernels.
@@ -147,10 +168,11 @@ template <class T>
 /// batch while the device still copies this one, and waits only where it is two batches ahead.
 class Upload {
  public:
-  Upload() = default;
+  explicit Upload(int device) : at_(device) {}
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
   ~Upload() {
+    const OnDevice here(at_, std::nothrow);
     for (Half& half : halves_) {
       if (half.copied) cudaEventSynchronize(half.copied), cudaEventDestroy(half.copied);
       cudaFreeHost(half.pinned);
@@ -158,6 +180,7 @@ class Upload {
   }
   /// Where `bytes` may be written for the next send().
   [[nodiscard]] std::byte* begin(std::size_t bytes) {
+    const OnDevice here(at_);
     Half& half = halves_[turn_];
     if (!half.copied)
       check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -175,6 +198,7 @@ class Upload {
   }
   /// Has what was written copied, behind what the stream does already. Returns where it will be on the device, valid until the next send().
   [[nodiscard]] const std::byte* send(cudaStream_t stream) {
+    const OnDevice here(at_);
     if (bytes_ > device_.size()) device_ = DeviceBuffer<std::byte>(bytes_, "a batch");  // freeing the older one waits for its readers
     Half& half = halves_[turn_];
     check(cudaMemcpyAsync(device_.data(), half.pinned, bytes_, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync of a batch");
@@ -189,6 +213,7 @@ class Upload {
     std::size_t size = 0;
     cudaEvent_t copied = nullptr;
   };
+  int at_;  // which device
   Half halves_[2];
   int turn_ = 0;
   std::size_t bytes_ = 0;

@@ -27,6 +27,8 @@ struct NormForwardOperands {
   NormForward<float> norm;
   const float* mean = nullptr;
   const float* variance = nullptr;
+
+  friend bool operator==(const NormForwardOperands&, const NormForwardOperands&) = default;
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_forward_kernel(const NormForwardOperands o) {
@@ -38,6 +40,8 @@ struct NormScaleOperands {
   Norm<float> norm;
   int channels = 0;
   float branch_scale = 1;
+
+  friend bool operator==(const NormScaleOperands&, const NormScaleOperands&) = default;
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_scale_kernel(const NormScaleOperands o) {
@@ -55,6 +59,8 @@ struct AddStatisticsOperands {
   const float* variance = nullptr;
   double* mean_sum = nullptr;
   double* variance_sum = nullptr;
+
+  friend bool operator==(const AddStatisticsOperands&, const AddStatisticsOperands&) = default;
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) add_statistics_kernel(const AddStatisticsOperands o) {

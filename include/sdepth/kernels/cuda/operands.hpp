@@ -36,10 +36,16 @@ struct Reading {
         shortcut_shift(source.shortcut_norm ? source.shortcut_norm->shift : nullptr),
         finished(source.finished),
         relu(source.relu) {}
+
+  friend bool operator==(const Reading&, const Reading&) = default;
 };
+
+[[nodiscard]] __device__ inline bool is_nan(float v) { return v != v; }
 
 /// Not fmaxf, which makes zero of what is not a number: a training that has diverged must be found out.
 [[nodiscard]] __device__ inline float relu(float v) { return v < 0.0F ? 0.0F : v; }
+/// Whether the gradient passes a ReLU that wrote this value. What is not a number lets it pass, as PyTorch's does: the gradient then is none either.
+[[nodiscard]] __device__ inline bool passes(float value) { return !(value <= 0.0F); }
 
 /// v of number i of the tensor, in channel c.
 [[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
@@ -67,6 +73,8 @@ struct GradientReading {
     slope = gradient.norm->gradient_slope;
     offset = gradient.norm->gradient_offset;
   }
+
+  friend bool operator==(const GradientReading&, const GradientReading&) = default;
 };
 
 [[nodiscard]] __device__ inline float value(const GradientReading& g, std::size_t i, int c) {
@@ -84,6 +92,8 @@ struct StatisticsResult {
   explicit StatisticsResult(const Statistics<float>& statistics) : mean(statistics.mean), variance(statistics.variance) {
     if (statistics.norm) norm = *statistics.norm;
   }
+
+  friend bool operator==(const StatisticsResult&, const StatisticsResult&) = default;
 };
 
 /// The Source of a backward stage: masks, and says which sums are wanted.
@@ -114,13 +124,15 @@ struct Masking {
     if (from.shortcut_norm) shortcut_mean = from.shortcut_norm->mean, shortcut_inverse_deviation = from.shortcut_norm->inverse_deviation;
   }
   [[nodiscard]] bool sums_wanted() const noexcept { return dz || dz_normalised || dz_normalised_shortcut; }
+
+  friend bool operator==(const Masking&, const Masking&) = default;
 };
 
 /// dz of number i of the tensor in channel c: the stage's gradient, with what joins it, where the ReLU let the value pass.
 [[nodiscard]] __device__ inline float masked(const Masking& m, float gradient, std::size_t i, int c) {
   const float sum = m.add ? gradient + m.add[i] : gradient;
   if (!m.source.relu) return sum;
-  return (m.source.finished ? m.source.finished[i] : value(m.source, i, c)) > 0.0F ? sum : 0.0F;
+  return passes(m.source.finished ? m.source.finished[i] : value(m.source, i, c)) ? sum : 0.0F;
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

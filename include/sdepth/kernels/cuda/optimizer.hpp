@@ -44,6 +44,7 @@ class Optimizer {
   }
   void take_gates(Space& space, std::span<const std::uint8_t> open) {
     if (open.empty()) return;
+    const OnDevice here = space.here();
     std::memcpy(space.gates().begin(open.size()), open.data(), open.size());
     const std::byte* there = space.gates().send(space.stream());
     check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, space.stream()), "cudaMemcpyAsync of gates");

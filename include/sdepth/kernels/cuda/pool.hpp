@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <limits>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
@@ -29,9 +30,11 @@ struct PoolOperands {
   const float* in = nullptr;  // [N, H, W, padded(channels)]
   float* out = nullptr;       // [N, out_height, out_width, channels_out]
   unsigned quads = 0;         // of the result
+
+  friend bool operator==(const PoolOperands&, const PoolOperands&) = default;
 };
 
-/// out = mean or maximum over windows, zeros from padded(channels) on.
+/// out = mean or maximum over windows, zeros from padded(channels) on. What is not a number is larger than all numbers: the maximum of its window.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width, int window_height,
           int window_width, int stride, int padding>
 __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOperands o) {
@@ -43,7 +46,7 @@ __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOp
   const unsigned w = pixel % out_width, h = pixel / out_width % out_height, n = pixel / (out_width * out_height);
   float4 v = all_four(maximum ? -std::numeric_limits<float>::infinity() : 0.0F);
   const auto join = [](const float4& a, const float4& b) {
-    return maximum ? each([](float x, float y) { return y > x ? y : x; }, a, b) : sum(a, b);
+    return maximum ? each([](float x, float y) { return y > x || is_nan(y) ? y : x; }, a, b) : sum(a, b);
   };
   const bool mine = i < o.quads;
   if (mine && q < quads_in)
@@ -74,9 +77,20 @@ struct PoolGradientOperands {
   const float* in = nullptr;  // [N, H, W, padded(channels)]; not read by an average
   float* dx = nullptr;        // [N, H, W, padded(channels)]
   unsigned quads = 0;         // of dx
+
+  friend bool operator==(const PoolGradientOperands&, const PoolGradientOperands&) = default;
 };
 
-/// dx: each number asks the windows that contain it. Of several maxima in a window the first in row-major order gets the gradient.
+/// Another number of a window, against one of them.
+enum class Order { earlier, itself, later };
+/// Whether the other one gets the gradient of the window's maximum before this one does: of several maxima the first in row-major order gets it, and of several
+/// that are not numbers the last, as in PyTorch.
+[[nodiscard]] __device__ __forceinline__ bool goes_before(float other, float mine, Order order) {
+  if (is_nan(other)) return !is_nan(mine) || order == Order::later;
+  return other > mine || (order == Order::earlier && other == mine);
+}
+
+/// dx: each number asks the windows that contain it.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width, int window_height,
           int window_width, int stride, int padding>
 __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolGradientOperands o) {
@@ -95,16 +109,17 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
     for (int w = first(x, window_width); w <= last_w; ++w) {
       const std::size_t at = (static_cast<std::size_t>(n) * out_height + static_cast<unsigned>(h)) * out_width + static_cast<unsigned>(w);
       float4 given = load_4(o.dy + (at * quads_out + q) * quad);
-      if constexpr (maximum)  // other numbers of the window: a larger one takes the gradient, and so does an equal one that comes first
+      if constexpr (maximum)  // other numbers of the window: they may take its gradient
         for (int kh = 0; kh < window_height; ++kh)
           for (int kw = 0; kw < window_width; ++kw) {
             const int other_y = h * stride + kh - padding, other_x = w * stride + kw - padding;
             if (other_y < 0 || other_y >= height || other_x < 0 || other_x >= width) continue;
-            const bool earlier = other_y < y || (other_y == y && other_x < x);
+            const int distance = (other_y - y) * width + other_x - x;
+            const Order order = distance < 0 ? Order::earlier : distance > 0 ? Order::later : Order::itself;
             const std::size_t other =
                 (static_cast<std::size_t>(n) * height + static_cast<unsigned>(other_y)) * width + static_cast<unsigned>(other_x);
-            given = each([earlier](float g, float mine, float theirs) { return theirs > mine || (earlier && theirs == mine) ? 0.0F : g; },
-                         given, v, load_4(o.in + (other * quads_in + q) * quad));
+            given = each([order](float g, float mine, float theirs) { return goes_before(theirs, mine, order) ? 0.0F : g; }, given, v,
+                         load_4(o.in + (other * quads_in + q) * quad));
           }
       d = sum(d, given);
     }
@@ -114,13 +129,22 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
   store_4(o.dx + static_cast<std::size_t>(i) * quad, only_channels(d, static_cast<int>(q) * quad, channels));
 }
 
+/// Groups of 4 numbers in a tensor, which the kernels count in 32 bits. Throws Error where there are too many.
+[[nodiscard]] inline unsigned pool_quads(const Shape& shape, int batch) {
+  const std::size_t quads = static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(padded(shape.channels) / quad);
+  constexpr std::size_t most = std::numeric_limits<unsigned>::max() - pool_threads;  // so that no thread's number wraps around
+  if (quads > most)
+    fail("pool: expected at most ", most * quad, " numbers in a tensor, found ", quads * quad, " (", batch, " images of ", shape.height,
+         " x ", shape.width, ", ", padded(shape.channels), " numbers a pixel); use a smaller batch");
+  return static_cast<unsigned>(quads);
+}
+
 /// The host's part: S with channels_out channels, those from S.in.channels on zeros.
 template <PoolShape S, int channels_out>
 void pool_forward_to(Space& space, int batch, const float* in, float* out) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   constexpr unsigned parts = static_cast<unsigned>(pool_parts(S.window_height * S.window_width)), results = pool_threads / parts;
-  constexpr std::size_t quads_of_image = result.pixels() * static_cast<std::size_t>(padded(channels_out) / quad);
-  const auto quads = static_cast<unsigned>(static_cast<std::size_t>(batch) * quads_of_image);
+  const unsigned quads = pool_quads(result, batch);
   space.launch(StageName{"pool_forward", S.in, result, batch}, pool_forward_kernel < S.kind == PoolKind::maximum, S.in.channels,
                channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding >,
                Grid{.x = (quads + results - 1) / results,
@@ -131,19 +155,18 @@ void pool_forward_to(Space& space, int batch, const float* in, float* out) {
 template <PoolShape S, int channels_out>
 void pool_backward_from(Space& space, int batch, const float* dy, const float* in, float* dx) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
-  const auto quads =
-      static_cast<unsigned>(static_cast<std::size_t>(batch) * S.in.pixels() * static_cast<std::size_t>(padded(S.in.channels) / quad));
+  const unsigned quads = pool_quads(S.in, batch);
   space.launch(StageName{"pool_backward", S.in, result, batch}, pool_backward_kernel < S.kind == PoolKind::maximum, S.in.channels,
                channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding >,
                Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads}, PoolGradientOperands{dy, in, dx, quads});
 }
 
-/// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. @pre  fewer than 2^34 numbers in each (64 GB).
+/// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. Throws Error where out has 2^34 numbers (64 GB) or more.
 template <PoolShape S>
 void pool_forward(Space& space, int batch, const float* in, float* out) {
   pool_forward_to<S, S.in.channels>(space, batch, in, out);
 }
-/// dx is overwritten. in: what pool_forward read; null for averages.
+/// dx is overwritten, and may not have 2^34 numbers either. in: what pool_forward read; null for averages.
 template <PoolShape S>
 void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
   pool_backward_from<S, S.in.channels>(space, batch, dy, in, dx);

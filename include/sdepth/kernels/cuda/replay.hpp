@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
@@ -36,9 +37,10 @@ class Launch {
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
     static_assert(std::is_trivially_copyable_v<Operands> && alignof(Operands) <= alignof(Unit),
                   "a kernel's operands are a plain structure");
-    Operands own = operands;
-    clear_padding(own);
-    std::memcpy(operands_.data(), &own, sizeof own);
+    static_assert(std::equality_comparable<Operands>,
+                  "a kernel's operands are compared with those of an earlier launch; give the structure a defaulted operator==");
+    std::memcpy(operands_.data(), &operands, sizeof operands);
+    equal_ = [](const void* a, const void* b) { return *static_cast<const Operands*>(a) == *static_cast<const Operands*>(b); };
     run_ = [](const Launch& launch, cudaStream_t stream) {
       const Grid& g = launch.grid_;
       void* arguments[] = {launch.arguments()};
@@ -54,7 +56,7 @@ class Launch {
   /// Whether a graph that holds the one can be made to hold the other.
   [[nodiscard]] bool same_kernel(const Launch& other) const noexcept { return kernel_ == other.kernel_; }
   friend bool operator==(const Launch& a, const Launch& b) noexcept {
-    return a.kernel_ == b.kernel_ && a.grid_ == b.grid_ && a.operands_ == b.operands_;
+    return a.kernel_ == b.kernel_ && a.grid_ == b.grid_ && a.equal_(a.arguments(), b.arguments());
   }
   [[nodiscard]] const StageName& stage() const noexcept { return stage_; }
 
@@ -75,27 +77,19 @@ class Launch {
   using Unit = std::max_align_t;
   struct alignas(alignof(Unit)) Storage {
     std::byte bytes[sizeof(Unit)];
-    friend bool operator==(const Storage&, const Storage&) = default;
   };
-  /// Bytes between members, which would make equal operands look different; where the compiler cannot, a node is changed that need not be.
-  template <class Operands>
-  static void clear_padding([[maybe_unused]] Operands& operands) noexcept {
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_clear_padding)
-    __builtin_clear_padding(&operands);
-#endif
-#endif
-  }
   [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
 
   StageName stage_;
   void* kernel_ = nullptr;
   Grid grid_;
   std::vector<Storage> operands_;
+  bool (*equal_)(const void*, const void*) = nullptr;  // member by member: the bytes between members may be anything
   void (*run_)(const Launch&, cudaStream_t) = nullptr;
 };
 
-/// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed; where it has other kernels, the graph is made anew.
+/// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed; where it has other kernels, or a node refuses to be
+/// changed, the graph is made anew.
 class Replay {
  public:
   Replay() = default;
@@ -111,14 +105,9 @@ class Replay {
     if (row.empty()) return;
     const bool fits = graph_ && row.size() == row_.size() &&
                       std::equal(row.begin(), row.end(), row_.begin(), [](const Launch& a, const Launch& b) { return a.same_kernel(b); });
-    if (!fits) {
-      if (!make(row)) {  // the device has no room for graphs, say
-        for (const Launch& launch : row) launch.run(stream);
-        return;
-      }
-    } else {
-      for (std::size_t i = 0; i < row.size(); ++i)
-        if (!(row[i] == row_[i])) change(i, row[i]);
+    if (!(fits && change(row)) && !make(row)) {  // the device has no room for graphs, say
+      for (const Launch& launch : row) launch.run(stream);
+      return;
     }
     row_ = std::move(row);
     check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch", row_.front().stage());
@@ -146,11 +135,20 @@ class Replay {
     }
     return status == cudaSuccess;
   }
-  void change(std::size_t i, const Launch& launch) {
-    launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
-      check(cudaGraphExecKernelNodeSetParams(graph_, nodes_[i], &parameters), "cudaGraphExecKernelNodeSetParams", launch.stage());
-    });
-    ++changes_;
+  /// Gives the nodes the row's operands. False where one refuses; some may have been changed by then, so the graph is of no more use.
+  [[nodiscard]] bool change(const std::vector<Launch>& row) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (row[i] == row_[i]) continue;
+      cudaError_t status = cudaSuccess;
+      row[i].with_node_parameters(
+          [&](const cudaKernelNodeParams& parameters) { status = cudaGraphExecKernelNodeSetParams(graph_, nodes_[i], &parameters); });
+      if (status != cudaSuccess) {
+        static_cast<void>(cudaGetLastError());
+        return false;
+      }
+      ++changes_;
+    }
+    return true;
   }
   void clear() noexcept {
     if (graph_) cudaGraphExecDestroy(graph_);

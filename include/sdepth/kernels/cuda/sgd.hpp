@@ -22,6 +22,8 @@ struct SgdArrays {
   const int* blocks = nullptr;          // [segments]: the residual block, or −1
   const std::uint8_t* gates = nullptr;  // [blocks], 1 open
   std::size_t count = 0;                // numbers in all: starts[segments]
+
+  friend bool operator==(const SgdArrays&, const SgdArrays&) = default;
 };
 
 struct SgdOperands {
@@ -35,6 +37,8 @@ struct SgdOperands {
   float push = 1;
   bool frozen = false;
   const unsigned* failed = nullptr;
+
+  friend bool operator==(const SgdOperands&, const SgdOperands&) = default;
 };
 
 namespace sgd_launch {

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <unordered_map>
+#include <map>
+#include <mutex>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include <sdepth/kernels/cuda/check.hpp>
@@ -22,16 +25,32 @@ struct DeviceLoss {
   int errors = 0;
 };
 
-/// One stream of kernels and the memory they share. Not for use from several threads at once.
+/// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB must be asked for. The limit belongs to the kernel, and not
+/// to the Space that launches it, so it is never lowered: another Space's recorded launches may need it.
+template <class Operands>
+void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes, const StageName& stage) {
+  constexpr std::size_t least = 48 << 10;  // what every kernel may have
+  static std::mutex one_at_a_time;
+  static std::map<std::pair<int, const void*>, std::size_t> allowed;
+  const std::lock_guard lock(one_at_a_time);
+  std::size_t& most = allowed[{device, reinterpret_cast<const void*>(kernel)}];
+  if (most > 0 && bytes <= most) return;
+  const std::size_t wanted = std::max(bytes, least);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(wanted)), "cudaFuncSetAttribute", stage);
+  most = wanted;
+}
+
+/// One stream of kernels and the memory they share. Not for use from several threads at once, but from any: it stays on the device where it was made.
 ///
 /// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without another word.
 class Space {
  public:
   /// @param threads  of the host backends; a device decides for itself
-  explicit Space(int threads = 1) : threads_(threads), failed_(1, "a flag") {}
+  explicit Space(int threads = 1) : threads_(threads), device_(current_device()), failed_(1, "a flag") {}
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
   ~Space() {
+    const OnDevice here(device_, std::nothrow);
     cudaStreamSynchronize(stream());
     for (cudaEvent_t event : arrived_)
       if (event) cudaEventDestroy(event);
@@ -39,11 +58,16 @@ class Space {
   }
 
   [[nodiscard]] int threads() const noexcept { return threads_; }
+  /// On the current device, so for use under here().
   [[nodiscard]] cudaStream_t stream() const noexcept { return nullptr; }
+  /// Makes its device the calling thread's while the result lives.
+  [[nodiscard]] OnDevice here() const { return OnDevice(device_); }
+  [[nodiscard]] int device() const noexcept { return device_; }
 
   /// Device memory for at least so many numbers, which the kernels of one stage may use; the next stage gets the same.
   [[nodiscard]] float* scratch(std::size_t numbers) {
     if (numbers > scratch_.size()) {
+      const OnDevice on = here();
       outgrown_.push_back(std::move(scratch_));  // launches that are recorded but not launched may still use it
       scratch_ = DeviceBuffer<float>(numbers, "scratch memory");
     }
@@ -53,6 +77,7 @@ class Space {
   [[nodiscard]] unsigned* counter(std::size_t count = 1) {
     constexpr std::size_t enough_for_most = 4096;
     if (count > counters_.size()) {
+      const OnDevice on = here();
       outgrown_counters_.push_back(std::move(counters_));
       counters_ = DeviceBuffer<unsigned>(std::max(count, enough_for_most), "counters");
     }
@@ -60,17 +85,16 @@ class Space {
   }
   /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until forgive().
   [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
-  void forgive() { check(cudaMemsetAsync(failed(), 0, sizeof(unsigned), stream()), "cudaMemsetAsync"); }
+  void forgive() {
+    const OnDevice on = here();
+    check(cudaMemsetAsync(failed(), 0, sizeof(unsigned), stream()), "cudaMemsetAsync");
+  }
 
   /// Launches kernel(operands) behind what the stream does already; within as_one, with the others there.
   template <class Operands>
   void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands) {
-    const auto [allowed, first] = allowed_.try_emplace(reinterpret_cast<const void*>(kernel), std::size_t{0});
-    if (first || grid.shared_bytes > allowed->second) {  // more than 48 KiB of shared memory must be asked for
-      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared_bytes)),
-            "cudaFuncSetAttribute", stage);
-      allowed->second = grid.shared_bytes;
-    }
+    const OnDevice on = here();
+    allow_shared_memory(device_, kernel, grid.shared_bytes, stage);
     Launch one(stage, kernel, grid, operands);
     if (recording_)
       row_.push_back(std::move(one));
@@ -95,6 +119,7 @@ class Space {
       throw;
     }
     recording_ = false;
+    const OnDevice on = here();
     replays_[key].run(std::move(row_), stream());
     outgrown_.clear();
     outgrown_counters_.clear();
@@ -112,6 +137,7 @@ class Space {
   /// Where the next loss goes on the device.
   [[nodiscard]] DeviceLoss* next_loss() {
     if (!losses_) {
+      const OnDevice on = here();
       check(cudaMallocHost(reinterpret_cast<void**>(&losses_), most_losses * sizeof(DeviceLoss)), "cudaMallocHost of losses");
       device_losses_ = DeviceBuffer<DeviceLoss>(most_losses, "losses");
     }
@@ -119,6 +145,7 @@ class Space {
   }
   /// Has it copied to the host. Returns its number.
   [[nodiscard]] std::size_t send_loss() {
+    const OnDevice on = here();
     const std::size_t slot = losses_sent_ % most_losses;
     cudaEvent_t& arrived = arrived_[slot];
     if (!arrived) check(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "cudaEventCreateWithFlags");
@@ -132,28 +159,31 @@ class Space {
     if (number + most_losses < losses_sent_)
       fail("step: the loss of an older step was asked for when ", losses_sent_ - number - 1, " more had been started; ask within ",
            most_losses);
+    const OnDevice on = here();
     const std::size_t slot = number % most_losses;
-    check(cudaEventSynchronize(arrived_[slot]),
-          "cudaEventSynchronize (an earlier kernel may have failed; CUDA_LAUNCH_BLOCKING=1 tells which)");
+    check(cudaEventSynchronize(arrived_[slot]), "cudaEventSynchronize of a loss");
     return {losses_[slot].loss, losses_[slot].errors};
   }
 
   /// Waits for all that was launched.
-  void finish() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
+  void finish() {
+    const OnDevice on = here();
+    check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
+  }
 
  private:
   int threads_;
+  int device_;
   DeviceBuffer<unsigned> failed_;
   DeviceBuffer<unsigned> counters_;
   std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
   DeviceBuffer<float> scratch_;
   std::vector<DeviceBuffer<float>> outgrown_;
-  std::unordered_map<const void*, std::size_t> allowed_;  // bytes of shared memory
   bool recording_ = false;
   bool replays_on_ = true;
   std::vector<Launch> row_;
   std::vector<Replay> replays_;
-  Upload images_, labels_, gates_;
+  Upload images_{device_}, labels_{device_}, gates_{device_};
   DeviceBuffer<DeviceLoss> device_losses_;
   DeviceLoss* losses_ = nullptr;  // pinned
   std::array<cudaEvent_t, most_losses> arrived_{};
@@ -163,17 +193,19 @@ class Space {
 /// A loss that the device still computes.
 class PendingLoss {
  public:
-  explicit PendingLoss(Space& space) : space_(&space), number_(space.send_loss()) {}
-  /// Waits for it. Where it is not finite, parameters have not changed since, and may from now on.
+  /// @param of_step  of training: where it is not finite, Space::failed() has been raised
+  PendingLoss(Space& space, bool of_step) : space_(&space), number_(space.send_loss()), of_step_(of_step) {}
+  /// Waits for it. Where a step's is not finite, parameters have not changed since, and may from now on.
   [[nodiscard]] LossResult get() const {
     const LossResult result = space_->wait_for_loss(number_);
-    if (!(result.loss - result.loss == 0)) space_->forgive();
+    if (of_step_ && !(result.loss - result.loss == 0)) space_->forgive();
     return result;
   }
 
  private:
   Space* space_;
   std::size_t number_;
+  bool of_step_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -107,6 +107,8 @@ struct WeightGradientParts {
   const float* from = nullptr;  // [parts][numbers]
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
+
+  friend bool operator==(const WeightGradientParts&, const WeightGradientParts&) = default;
 };
 
 /// Adds the parts. 32 numbers of a part are one load of a warp; `warps` warps of a block take parts in turn, in double, and the first joins them.

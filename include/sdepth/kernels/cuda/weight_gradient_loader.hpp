@@ -24,6 +24,8 @@ struct WeightGradientOperands {
   std::size_t part_size = 0;
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
+
+  friend bool operator==(const WeightGradientOperands&, const WeightGradientOperands&) = default;
 };
 
 /// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the copy to shared memory on until the pass that makes
