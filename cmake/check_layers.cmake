@@ -24,10 +24,11 @@ set(may_cuda.hpp core layers schedule network kernels run train models cuda net.
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.
-set(libraries xsimd/ Eigen/ omp.h zlib.h nlohmann/ cuda mpi.h sys/ fcntl.h unistd.h stopped)
+set(libraries xsimd/ Eigen/ pthread.h sched.h zlib.h nlohmann/ cuda mpi.h sys/ fcntl.h unistd.h stopped)
 set(only_xsimd/ "^kernels/cpu/")
 set(only_Eigen/ "^(kernels/cpu|train)/")
-set(only_omp.h "^core/parallel[.]hpp$")
+set(only_pthread.h "^core/")
+set(only_sched.h "^core/")
 set(only_zlib.h "^data/")
 set(only_nlohmann/ "^io/")
 set(only_cuda "^(kernels/cuda|cuda)/")
@@ -73,6 +74,10 @@ foreach(header IN LISTS headers)
   list(LENGTH lines lines)
   if(lines GREATER most_lines)
     violation(${header} "it has ${lines} lines, more than ${most_lines}: a header is one idea.")
+  endif()
+
+  if(text MATCHES "\nnamespace sdepth" AND NOT text MATCHES "\nnamespace sdepth::inline SDEPTH_ISA")
+    violation(${header} "it opens namespace sdepth without `::inline SDEPTH_ISA`, so that two processors' code would share its functions.")
   endif()
 
   # Where the header stands in the table: its folder, or its own name for a door.
