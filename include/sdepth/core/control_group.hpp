@@ -47,6 +47,7 @@ namespace sdepth::inline SDEPTH_ISA {
     const std::string controllers(line.substr(first + 1, second - first - 1)), group(line.substr(second + 1));
     if (controllers.empty()) {
       add_with_those_around(mounts, group);
+      add_with_those_around(mounts + "/unified", group);  // where version 1 is there as well
     } else if ((',' + controllers + ',').find(',' + std::string(controller) + ',') != std::string::npos) {
       add_with_those_around(mounts + '/' + controllers, group);
       if (controllers != controller) add_with_those_around(mounts + '/' + std::string(controller), group);
