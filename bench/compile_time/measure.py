@@ -24,7 +24,7 @@ GOAL = 1.25  # 1202 layers to 20, seconds
 CLANGS = [f"clang++-{version}" for version in range(22, 17, -1)] + ["clang++"]  # as cmake/clang.cmake: earlier ones lack what is needed
 EIGEN = next((path for path in ("/usr/include/eigen3", "/usr/local/include/eigen3") if os.path.isdir(path)), None)
 # The flags of the release preset and of cmake/own_targets.cmake; -O comes from the command line.
-FLAGS = ["-std=c++20", "-DNDEBUG", "-march=native", "-mprefer-vector-width=512", "-fopenmp"]
+FLAGS = ["-std=c++20", "-DNDEBUG", "-march=native", "-mprefer-vector-width=512"]
 
 
 def compile_once(compiler, flags, layers, folder):

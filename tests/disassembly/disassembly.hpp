@@ -84,7 +84,7 @@ class Disassembly {
   /// Names of the vtables that the program itself brings.
   [[nodiscard]] const std::set<std::string>& vtables() const noexcept { return vtables_; }
 
-  /// All that can run once the function called `name` does: what it calls, jumps into, or takes the address of (as for OpenMP), and so on.
+  /// All that can run once the function called `name` does: what it calls, jumps into, or takes the address of (as for helping threads), and so on.
   [[nodiscard]] std::vector<const Function*> reached_from(const std::string& name) const {
     std::vector<const Function*> reached;
     std::set<std::uint64_t> seen;
