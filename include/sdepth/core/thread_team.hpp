@@ -127,7 +127,7 @@ class ThreadTeam {
       helper->team = this;
       helper->thread = static_cast<int>(helpers_.size()) + 1;
       helper->seen = helper->called = loop_;
-      if (pthread_create(&helper->handle, nullptr, [](void* one) { return help(*static_cast<Helper*>(one)); }, helper.get()) != 0) break;
+      if (pthread_create(&helper->handle, nullptr, help, helper.get()) != 0) break;
       helpers_.push_back(std::move(helper));
     }
     return static_cast<int>(helpers_.size());
@@ -139,7 +139,8 @@ class ThreadTeam {
     for (const auto& helper : helpers_) pthread_join(helper->handle, nullptr);
   }
 
-  static void* help(Helper& helper) noexcept {
+  static void* help(void* thread) noexcept {
+    Helper& helper = *static_cast<Helper*>(thread);
     ThreadTeam& team = *helper.team;
     inside_loop() = true;
     while (true) {
