@@ -24,6 +24,11 @@ struct WalkParameters {
   double* statistics_sums = nullptr;  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
 };
 
+template <class Words>
+inline constexpr bool begins_with_convolution = false;
+template <class First, class... Rest>
+inline constexpr bool begins_with_convolution<Chain<First, Rest...>> = is_convolution<First>;
+
 template <class Net, class Backend>
 class Walk;
 
@@ -36,7 +41,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
 
   /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
-  static constexpr bool compact_input = is_convolution<std::tuple_element_t<0, std::tuple<Words...>>>;
+  static constexpr bool compact_input = begins_with_convolution<typename Net::Layers>;
   /// Numbers from one pixel of input() to the next.
   static constexpr std::size_t input_stride =
       static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
@@ -77,7 +82,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     if (slots_.all_free()) slots_.put_in_order();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
-    if (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
+    if constexpr (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
     Value<T> value;
     value.x = input_.data();
