@@ -79,7 +79,7 @@ struct Repeat {
   using Block = Block_;
   static constexpr int count = Count;
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
-    if (const ShapeError error = Block::check(in); error != ShapeError::none) return error;
+    if (const ShapeError inside = Block::check(in); inside != ShapeError::none) return inside;
     return Count > 1 && Block::output(in) != in ? ShapeError::block_changes_shape_in_repeat : ShapeError::none;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Block::output(in); }

@@ -64,7 +64,7 @@ struct BasicResidual {
   [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept { return in.height / output(in).height; }
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
-    if (const ShapeError error = Words::check(in); error != ShapeError::none) return error;
+    if (const ShapeError inside = Words::check(in); inside != ShapeError::none) return inside;
     const Shape out = output(in);
     if (out.height <= 0 || out.width <= 0 || in.height % out.height != 0 || in.width % out.width != 0 ||
         in.height / out.height != in.width / out.width)

@@ -19,7 +19,7 @@ namespace sdepth::inline SDEPTH_ISA {
 /// The shape before each word of a network and after the last. After a mistake they are a guess at what was meant, never empty, so that nothing fails but the mistake.
 template <class Input_, class... Words>
 constexpr std::array<Shape, sizeof...(Words) + 1> network_shapes() {
-  const auto positive = [](int extent) { return extent > 0 ? extent : 1; };
+  const auto positive = [](int number) { return number > 0 ? number : 1; };
   const auto not_empty = [&](Shape shape) { return Shape{positive(shape.channels), positive(shape.height), positive(shape.width)}; };
   std::array<Shape, sizeof...(Words) + 1> all{};
   if constexpr (is_input<Input_>) all[0] = Input_::shape;
