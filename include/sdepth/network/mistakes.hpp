@@ -45,7 +45,7 @@ constexpr NetworkError network_error() {
     return NetworkError::fixed_gates;
   else if constexpr (!ConstantSurvival<blocks, L, Words...>)
     return NetworkError::survival_unknown;
-  else if constexpr (!are_probabilities(survival_table<blocks, L, Words...>()))
+  else if constexpr (!are_probabilities(survival_of<blocks, L, Words...>))
     return NetworkError::survival_outside;
   else
     return skips_are_exact<Words...>() ? NetworkError::none : NetworkError::skip_not_exact;

@@ -40,7 +40,7 @@ struct Network {
 
   /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
-      survival_table_or_ones<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>();
+      survival_of<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>;
 
   /// Which residual blocks may be skipped.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =

@@ -169,6 +169,9 @@ constexpr std::array<double, Blocks> survival_table_or_ones() {
   ones.fill(1.0);
   return ones;
 }
+/// The same, computed once.
+template <std::size_t Blocks, int L, class... Words>
+inline constexpr std::array<double, Blocks> survival_of = survival_table_or_ones<Blocks, L, Words...>();
 
 /// True where all are probabilities.
 template <std::size_t Blocks>
