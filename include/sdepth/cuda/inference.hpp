@@ -12,6 +12,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
 #include <sdepth/network/depth_plan.hpp>
+#include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/inference.hpp>
 
@@ -25,8 +26,7 @@ class Inference<Net, Cuda<P>> {
  public:
   using Backend = Cuda<P>;
   static constexpr std::size_t classes = Net::output.size();
-  static_assert(Net::output.pixels() == 1,
-                "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static_assert(CheckedHead<Net::sound ? output_error<Net>() : HeadError::none>::said);
 
   /// Runs on the device that the weights are on, whichever is the thread's.
   ///

@@ -1,6 +1,7 @@
 // Words about blocks: how often one stands in a row, and with which probability it survives a training step.
 #pragma once
 
+#include <concepts>
 #include <type_traits>
 
 #include <sdepth/layers/residual.hpp>
@@ -19,6 +20,21 @@ enum class Gating {
   per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; the factor is then N / survivors, not 1/p_l
 };
 
+/// A type that gives survival probabilities. Whole numbers are no probabilities: they come of a division that was meant to be one of real numbers.
+template <class Type>
+concept GivesSurvival = requires(int l) {
+  { Type::survival(l, l) } -> std::floating_point;
+};
+/// The same for a type that may say, when it is first looked at, that its arguments are wrong: is_empty looks, since clang would take such an error inside the concept
+/// for "no schedule".
+template <class Type>
+inline constexpr bool is_schedule = (std::is_empty_v<Type> || true) && GivesSurvival<Type>;
+
+template <class Block, class Schedule>
+inline constexpr WordError stochastic_depth_error = !is_residual<Block>      ? WordError::stochastic_depth_block
+                                                    : !is_schedule<Schedule> ? WordError::stochastic_depth_schedule
+                                                                             : WordError::none;
+
 /// A residual block that is skipped in some training steps: f_l runs where the gate b_l ~ Bernoulli(p_l) is open, else only the shortcut.
 ///
 /// Per sample, the branch runs on the surviving images alone, and BN's statistics are theirs.
@@ -26,9 +42,12 @@ enum class Gating {
 /// @tparam Block_     Residual<...> or one of its relatives.
 /// @tparam Schedule_  A type with `static constexpr double survival(int l, int L)`, l = 1 … L over all StochasticDepth blocks of the network.
 /// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; per sample: Oquab et al., "DINOv2", 2023.
-template <class Block_, class Schedule_, Gating Gates = Gating::per_batch>
+template <class Block_, class Schedule_ = void, Gating Gates = Gating::per_batch>
 struct StochasticDepth {
-  static_assert(is_residual<Block_>, "StochasticDepth<Block, Schedule>: only a Residual block has a shortcut to take when it is skipped");
+  static constexpr WordError error = stochastic_depth_error<Block_, Schedule_>;
+  static constexpr bool sound = error == WordError::none && is_sound<Block_>;
+  static_assert(CheckedWord<error>::said);
+
   using Block = Block_;
   using Schedule = Schedule_;
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept { return Block::check(in); }
@@ -40,19 +59,36 @@ inline constexpr bool is_stochastic = false;
 template <class Block, class Schedule, Gating Gates>
 inline constexpr bool is_stochastic<StochasticDepth<Block, Schedule, Gates>> = true;
 
+template <class Block, class Schedule, Gating Gates>
+inline constexpr bool is_block<StochasticDepth<Block, Schedule, Gates>> = true;
+template <class Block, class Schedule, Gating Gates>
+inline constexpr bool is_layer<StochasticDepth<Block, Schedule, Gates>> = true;
+
+template <int Count, class Block>
+inline constexpr WordError repeat_error = Count <= 0                                     ? WordError::repeat_count
+                                          : !is_residual<Block> && !is_stochastic<Block> ? WordError::repeat_block
+                                                                                         : WordError::none;
+
 /// `Count` blocks in a row: one instantiation and a loop, however deep the network.
 template <int Count, class Block_>
 struct Repeat {
-  static_assert(Count > 0, "Repeat<N, Block>: the number of blocks must be positive");
-  static_assert(is_residual<Block_> || is_stochastic<Block_>, "Repeat<N, Block>: the block must be a Residual or a StochasticDepth block");
+  static constexpr WordError error = repeat_error<Count, Block_>;
+  static constexpr bool sound = error == WordError::none && is_sound<Block_>;
+  static_assert(CheckedWord<error>::said);
+
   using Block = Block_;
   static constexpr int count = Count;
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
-    if (const ShapeError error = Block::check(in); error != ShapeError::none) return error;
+    if (const ShapeError inside = Block::check(in); inside != ShapeError::none) return inside;
     return Count > 1 && Block::output(in) != in ? ShapeError::block_changes_shape_in_repeat : ShapeError::none;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Block::output(in); }
 };
+
+template <int Count, class Block>
+inline constexpr bool is_block<Repeat<Count, Block>> = true;
+template <int Count, class Block>
+inline constexpr bool is_layer<Repeat<Count, Block>> = true;
 
 /// What a word of the trunk is, seen as blocks: how many, the residual block itself (void: none), its schedule (void: always open), and its gates.
 template <class Word>
@@ -78,16 +114,7 @@ struct BlockTraits<StochasticDepth<Block_, Schedule_, Gates>> {
 };
 template <int Count, class Word>
 struct BlockTraits<Repeat<Count, Word>> : BlockTraits<Word> {
-  static constexpr int count = Count;
+  static constexpr int count = Count > 0 ? Count : 0;
 };
-
-template <class Word>
-inline constexpr bool is_block = BlockTraits<Word>::count > 0;
-
-/// True for a block whose branch holds another block.
-template <class Block>
-inline constexpr bool is_nested = false;
-template <class Shortcut, class AfterSum, class... Branch>
-inline constexpr bool is_nested<BasicResidual<Shortcut, AfterSum, Branch...>> = (is_block<Branch> || ...);
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -1,9 +1,67 @@
-// What a layer may refuse about its input, as a value (so that it can be tested) and as one compile error with a sentence.
+// What a word may refuse, as values (so that they can be tested) and each as one compile error with a sentence: its own arguments, and the shape of its input.
 #pragma once
 
 #include <sdepth/core/shape.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
+
+/// What is wrong with a word's own arguments.
+enum class WordError {
+  none,
+  input_extents,
+  conv_channels,
+  conv_kernel,
+  conv_stride,
+  conv_padding,
+  linear_features,
+  pooling_extents,
+  pooling_padding,
+  residual_empty,
+  residual_block_inside,
+  residual_not_a_layer,
+  residual_shortcut,
+  stochastic_depth_block,
+  stochastic_depth_schedule,
+  repeat_count,
+  repeat_block,
+};
+
+/// Says what is wrong with a word. There is one class for each error, not for each word, so an error is said once, however many words have it. And the assertions
+/// fail here, not in the word: clang computes nothing more with a class in which one has failed, and would report that, too.
+template <WordError Error>
+struct CheckedWord {
+  static constexpr bool said = true;
+  static_assert(Error != WordError::input_extents, "Input<C, H, W>: channels, height and width must be positive");
+  static_assert(Error != WordError::conv_channels, "Conv<Channels, Kernel, Stride>: the number of output channels must be positive");
+  static_assert(Error != WordError::conv_kernel, "Conv<Channels, Kernel, Stride>: the kernel's extent must be positive");
+  static_assert(Error != WordError::conv_stride, "Conv<Channels, Kernel, Stride>: the stride must be positive");
+  static_assert(Error != WordError::conv_padding, "Conv: the padding must be at least 0 and smaller than the kernel");
+  static_assert(Error != WordError::linear_features, "Linear<Features>: the number of features must be positive");
+  static_assert(Error != WordError::pooling_extents, "a pooling layer's window and stride must be positive");
+  static_assert(Error != WordError::pooling_padding, "a pooling layer's padding must be at least 0 and at most half its window");
+  static_assert(Error != WordError::residual_empty, "Residual<...>: the branch needs at least one layer");
+  static_assert(Error != WordError::residual_block_inside,
+                "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
+  static_assert(
+      Error != WordError::residual_not_a_layer,
+      "Residual<layers...>: every argument must be a layer such as Conv<16>, BN or ReLU; a layer of your own is a template that is made "
+      "of these; a shortcut goes first into ResidualWith<Shortcut, layers...>, a schedule into StochasticDepth<Block, Schedule>");
+  static_assert(
+      Error != WordError::residual_shortcut,
+      "ResidualWith<Shortcut, layers...>: the first argument must be PoolShortcut, SubsampleShortcut or ProjectionShortcut; without "
+      "one write Residual<layers...>");
+  static_assert(
+      Error != WordError::stochastic_depth_block,
+      "StochasticDepth<Block, Schedule>: only a Residual block has a shortcut to take when it is skipped; for several blocks write "
+      "Repeat<N, StochasticDepth<Block, Schedule>>");
+  static_assert(
+      Error != WordError::stochastic_depth_schedule,
+      "StochasticDepth<Block, Schedule>: the schedule must be LinearDecay<p_L>, Uniform<p>, FixedGates<b_1, ..., b_L>, or a type of "
+      "your own with `static constexpr double survival(int l, int L)`");
+  static_assert(Error != WordError::repeat_count, "Repeat<N, Block>: the number of blocks must be positive");
+  static_assert(Error != WordError::repeat_block,
+                "Repeat<N, Block>: the block must be a Residual or a StochasticDepth block; other layers are written one after the other");
+};
 
 /// Why a layer does not accept an input shape.
 enum class ShapeError {
@@ -15,6 +73,17 @@ enum class ShapeError {
   shortcut_extents_do_not_match,
   block_changes_shape_in_repeat,
 };
+
+/// True for the words that may stand behind Input in a network. They are listed, and not asked what they can do: to ask a word with a mistake is an error again.
+template <class Word>
+inline constexpr bool is_layer = false;
+
+/// True for a layer that can be asked: its own arguments are right, and those of the layers inside it.
+template <class Word>
+inline constexpr bool is_sound = false;
+template <class Word>
+  requires is_layer<Word>
+inline constexpr bool is_sound<Word> = Word::sound;
 
 /// Asserts that `Layer` accepts an input of shape `In`; the compiler's "in instantiation of" line names both.
 template <class Layer, Shape In>

@@ -8,14 +8,20 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Whether a Conv or Linear adds a learned number per output channel. A batch normalisation right after it makes it useless.
 enum class Bias { none, learned };
 
+[[nodiscard]] constexpr WordError conv_error(int channels, int kernel, int stride, int padding) noexcept {
+  if (channels <= 0) return WordError::conv_channels;
+  if (kernel <= 0) return WordError::conv_kernel;
+  if (stride <= 0) return WordError::conv_stride;
+  return 0 <= padding && padding < kernel ? WordError::none : WordError::conv_padding;
+}
+
 /// 2-D convolution (cross-correlation, as PyTorch's Conv2d): [C, H, W] → [Channels, (H + 2·Padding − Kernel)/Stride + 1, …], zero padding.
 /// The stride must divide the extents of the input: partial strides are nearly always a mistake in a network's design.
 template <int Channels, int Kernel = 3, int Stride = 1, Bias HasBias = Bias::none, int Padding = Kernel / 2>
 struct Conv {
-  static_assert(Channels > 0, "Conv<Channels, Kernel, Stride>: the number of output channels must be positive");
-  static_assert(Kernel > 0, "Conv<Channels, Kernel, Stride>: the kernel's extent must be positive");
-  static_assert(Stride > 0, "Conv<Channels, Kernel, Stride>: the stride must be positive");
-  static_assert(0 <= Padding && Padding < Kernel, "Conv: the padding must be at least 0 and smaller than the kernel");
+  static constexpr WordError error = conv_error(Channels, Kernel, Stride, Padding);
+  static constexpr bool sound = error == WordError::none;
+  static_assert(CheckedWord<error>::said);
 
   static constexpr int channels = Channels, kernel = Kernel, stride = Stride, padding = Padding;
   static constexpr bool bias = HasBias == Bias::learned;
@@ -34,5 +40,7 @@ template <class Word>
 inline constexpr bool is_convolution = false;
 template <int Channels, int Kernel, int Stride, Bias HasBias, int Padding>
 inline constexpr bool is_convolution<Conv<Channels, Kernel, Stride, HasBias, Padding>> = true;
+template <int Channels, int Kernel, int Stride, Bias HasBias, int Padding>
+inline constexpr bool is_layer<Conv<Channels, Kernel, Stride, HasBias, Padding>> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

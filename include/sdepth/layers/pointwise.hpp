@@ -8,6 +8,7 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Batch normalisation over batch, height and width, as PyTorch's BatchNorm2d: eps 1e-5, running statistics with weight 0.1 for the new
 /// batch, biased variance to normalise, unbiased to keep.  Source: Ioffe, Szegedy, ICML 2015.
 struct BN {
+  static constexpr bool sound = true;
   static constexpr double eps = 1e-5;
   static constexpr double momentum = 0.1;
   [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
@@ -16,8 +17,14 @@ struct BN {
 
 /// max(x, 0).
 struct ReLU {
+  static constexpr bool sound = true;
   [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
 };
+
+template <>
+inline constexpr bool is_layer<BN> = true;
+template <>
+inline constexpr bool is_layer<ReLU> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

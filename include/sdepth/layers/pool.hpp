@@ -5,11 +5,18 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+[[nodiscard]] constexpr WordError pooling_error(int window, int stride, int padding) noexcept {
+  if (window <= 0 || stride <= 0) return WordError::pooling_extents;
+  return 0 <= padding && 2 * padding <= window ? WordError::none : WordError::pooling_padding;
+}
+
 /// What AvgPool and MaxPool share: windows of Window × Window, Stride apart, out = floor((in + 2·Padding − Window)/Stride) + 1.
 template <int Window, int Stride, int Padding>
 struct Pooling {
-  static_assert(Window > 0 && Stride > 0, "a pooling layer's window and stride must be positive");
-  static_assert(0 <= Padding && 2 * Padding <= Window, "a pooling layer's padding must be at least 0 and at most half its window");
+  static constexpr WordError error = pooling_error(Window, Stride, Padding);
+  static constexpr bool sound = error == WordError::none;
+  static_assert(CheckedWord<error>::said);
+
   static constexpr int window = Window, stride = Stride, padding = Padding;
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
@@ -31,8 +38,16 @@ struct MaxPool : Pooling<Window, Stride, Padding> {};
 
 /// Mean over all pixels: [C, H, W] → [C, 1, 1].
 struct GlobalAvgPool {
+  static constexpr bool sound = true;
   [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return {in.channels, 1, 1}; }
 };
+
+template <int Window, int Stride, int Padding>
+inline constexpr bool is_layer<AvgPool<Window, Stride, Padding>> = true;
+template <int Window, int Stride, int Padding>
+inline constexpr bool is_layer<MaxPool<Window, Stride, Padding>> = true;
+template <>
+inline constexpr bool is_layer<GlobalAvgPool> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -31,10 +31,28 @@ struct ProjectionShortcut {};
 /// Nothing follows the sum: pre-activation blocks.
 struct NoActivation {};
 
+template <class Word>
+inline constexpr bool is_shortcut =
+    std::is_same_v<Word, PoolShortcut> || std::is_same_v<Word, SubsampleShortcut> || std::is_same_v<Word, ProjectionShortcut>;
+
+/// True for words that are residual blocks or have one inside.
+template <class Word>
+inline constexpr bool is_block = false;
+
+template <class Shortcut, class... Branch>
+inline constexpr WordError residual_error = !is_shortcut<Shortcut>       ? WordError::residual_shortcut
+                                            : sizeof...(Branch) == 0     ? WordError::residual_empty
+                                            : (is_block<Branch> || ...)  ? WordError::residual_block_inside
+                                            : !(is_layer<Branch> && ...) ? WordError::residual_not_a_layer
+                                                                         : WordError::none;
+
 /// H = AfterSum( branch(x) + shortcut(x) ). Use Residual, ResidualWith, PreActivation or PreActivationWith below.
 template <class Shortcut_, class AfterSum_, class... Branch>
 struct BasicResidual {
-  static_assert(sizeof...(Branch) > 0, "Residual<...>: the branch needs at least one layer");
+  static constexpr WordError error = residual_error<Shortcut_, Branch...>;
+  static constexpr bool sound = error == WordError::none && (is_sound<Branch> && ...);
+  static_assert(CheckedWord<error>::said);
+
   using Shortcut = Shortcut_;
   using Words = Chain<Branch...>;
   static constexpr bool relu_after_sum = std::is_same_v<AfterSum_, ReLU>;
@@ -46,7 +64,7 @@ struct BasicResidual {
   [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept { return in.height / output(in).height; }
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
-    if (const ShapeError error = Words::check(in); error != ShapeError::none) return error;
+    if (const ShapeError inside = Words::check(in); inside != ShapeError::none) return inside;
     const Shape out = output(in);
     if (out.height <= 0 || out.width <= 0 || in.height % out.height != 0 || in.width % out.width != 0 ||
         in.height / out.height != in.width / out.width)
@@ -56,6 +74,11 @@ struct BasicResidual {
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Words::output(in); }
 };
+
+template <class Shortcut, class AfterSum, class... Branch>
+inline constexpr bool is_block<BasicResidual<Shortcut, AfterSum, Branch...>> = true;
+template <class Shortcut, class AfterSum, class... Branch>
+inline constexpr bool is_layer<BasicResidual<Shortcut, AfterSum, Branch...>> = true;
 
 /// The paper's block: H = ReLU( branch(x) + x ), with the shortcut PoolShortcut where the shape changes.
 ///

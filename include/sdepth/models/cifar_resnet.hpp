@@ -19,16 +19,24 @@ using BasicBlock = Residual<Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>,
 template <class Image, int Classes, int BlocksPerGroup, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
 struct CifarResNetOf {
   static_assert(BlocksPerGroup >= 2, "CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers");
+  static constexpr int n = BlocksPerGroup >= 2 ? BlocksPerGroup : 2;  // behind that error, nothing may be wrong
   template <int Channels, int Stride = 1>
   using Block = StochasticDepth<BasicBlock<Channels, Stride>, Schedule, Gates>;
-  using type = Network<Image, Conv<16>, BN, ReLU,                            //
-                       Repeat<BlocksPerGroup, Block<16>>,                    //
-                       Block<32, 2>, Repeat<BlocksPerGroup - 1, Block<32>>,  //
-                       Block<64, 2>, Repeat<BlocksPerGroup - 1, Block<64>>, GlobalAvgPool, Linear<Classes>>;
+  using type = Network<Image, Conv<16>, BN, ReLU,               //
+                       Repeat<n, Block<16>>,                    //
+                       Block<32, 2>, Repeat<n - 1, Block<32>>,  //
+                       Block<64, 2>, Repeat<n - 1, Block<64>>, GlobalAvgPool, Linear<Classes>>;
+};
+
+/// N of a ResNet of 6N + 2 layers.
+template <int Layers>
+struct CifarBlocksPerGroup {
+  static_assert(Layers < 14 || (Layers - 2) % 6 == 0, "CifarResNet<Layers>: the number of layers must be 6 N + 2, such as 20, 56 or 110");
+  static constexpr int value = (Layers - 2) / 6;
 };
 
 /// The same by its number of layers: CifarResNet<110> is the paper's.
 template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
-using CifarResNet = typename CifarResNetOf<Image, Classes, (Layers - 2) / 6, Schedule, Gates>::type;
+using CifarResNet = typename CifarResNetOf<Image, Classes, CifarBlocksPerGroup<Layers>::value, Schedule, Gates>::type;
 
 }  // namespace sdepth::inline SDEPTH_ISA

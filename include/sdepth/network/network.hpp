@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <sdepth/network/mistakes.hpp>
 #include <sdepth/network/plan.hpp>
 #include <sdepth/network/rules.hpp>
 
@@ -16,45 +18,29 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     using Net = Network<Input<3, 32, 32>, Conv<16>, BN, ReLU,
 ///                         Repeat<9, StochasticDepth<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>, LinearDecay<0.5>>>, GlobalAvgPool, Linear<10>>;
 ///
-/// Errors: a layer that does not accept its input is one compile error that names the layer, its input shape and the rule.
+/// A mistake is one compile error with a sentence; where a layer does not accept its input, the error names the layer, its input shape and the rule.
 template <class Input_, class... Words>
 struct Network {
-  static_assert(sizeof...(Words) > 0, "Network<Input, layers...>: a network needs at least one layer");
-  static_assert((Layer<Words> && ...),
-                "Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>");
-  static_assert((!is_nested<typename BlockTraits<Words>::Block> && ...),
-                "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
-  using Layers = Chain<Words...>;
+  static constexpr NetworkError error = network_error<words_error<Input_, Words...>, Input_, Words...>();
+  static_assert(CheckedNetwork<error>::said);
+  /// False after a mistake, which has been said. Everything can still be asked of the network, so that nothing is said of what follows from the mistake.
+  static constexpr bool sound = error == NetworkError::none;
+  using Layers = std::conditional_t<sound, Chain<Words...>, Chain<Linear<1>>>;
 
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
-  static constexpr std::array<Shape, sizeof...(Words) + 1> shapes = [] {
-    std::array<Shape, sizeof...(Words) + 1> all{Input_::shape};
-    std::size_t i = 0;
-    bool fits = true;  // after a mistake the shape stays, so that only the mistake is reported
-    ((fits = fits && Words::check(all[i]) == ShapeError::none, all[i + 1] = fits ? Words::output(all[i]) : all[i], ++i), ...);
-    return all;
-  }();
+  static constexpr std::array<Shape, sizeof...(Words) + 1> shapes = network_shapes<Input_, Words...>();
   static constexpr Shape input = shapes.front();
   static constexpr Shape output = shapes.back();
-  using Mistakes = decltype(report_first_mistake<shapes, 0, Words...>());
+  using Mistake = decltype(report_mistake<error, shapes, 0, Words...>());
 
   /// Residual blocks, stochastic or not, in the order of the network.
   static constexpr int residual_blocks = (0 + ... + BlockTraits<Words>::count);
   /// L of the schedules: the StochasticDepth blocks alone.
   static constexpr int stochastic_blocks = (0 + ... + stochastic_count<Words>);
-  static_assert(fixed_gates_fit<stochastic_blocks, Words...>(),
-                "FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in the network");
 
   /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
-      survival_table<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>();
-  static_assert(
-      are_probabilities(survival),
-      "StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L) for every l from 1 to L");
-  static_assert(
-      skips_are_exact<Words...>(),
-      "StochasticDepth: the input of a block with a ReLU after its sum must come from a ReLU, or skipping the block would not be the "
-      "identity; put a ReLU before it, or use PreActivation");
+      survival_of<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>;
 
   /// Which residual blocks may be skipped.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =
@@ -93,7 +79,7 @@ struct Network {
         std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
         std::size_t block = 0;
         const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
-          if constexpr (is_block<Word>)
+          if constexpr (sound && is_block<Word>)
             for (int i = 0; i < BlockTraits<Word>::count; ++i)
               table[block++] = 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds;
         };

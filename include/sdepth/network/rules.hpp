@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <numeric>
 #include <tuple>
@@ -10,28 +9,48 @@
 
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/layers/check.hpp>
+#include <sdepth/layers/input.hpp>
 #include <sdepth/layers/linear.hpp>
 #include <sdepth/layers/pool.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A layer: it can say whether it accepts an input shape, and which shape it makes of it.
-template <class Word>
-concept Layer = requires(Shape in) {
-  { Word::check(in) } -> std::same_as<ShapeError>;
-  { Word::output(in) } -> std::same_as<Shape>;
-};
-
-/// Instantiates Accepts for the first word that does not accept its input and for no other, so that one mistake is one error.
-/// Never called: deducing its return type instantiates it.
-template <std::array Shapes, std::size_t Index, class First, class... Rest>
-auto report_first_mistake() {
-  if constexpr (First::check(Shapes[Index]) != ShapeError::none)
-    static_cast<void>(Accepts<First, Shapes[Index]>{});
-  else if constexpr (sizeof...(Rest) > 0)
-    report_first_mistake<Shapes, Index + 1, Rest...>();
+/// The shape before each word of a network and after the last. After a mistake they are a guess at what was meant, never empty, so that nothing fails but the mistake.
+template <class Input_, class... Words>
+constexpr std::array<Shape, sizeof...(Words) + 1> network_shapes() {
+  const auto positive = [](int number) { return number > 0 ? number : 1; };
+  const auto not_empty = [&](Shape shape) { return Shape{positive(shape.channels), positive(shape.height), positive(shape.width)}; };
+  std::array<Shape, sizeof...(Words) + 1> all{};
+  if constexpr (is_input<Input_>) all[0] = Input_::shape;
+  all[0] = not_empty(all[0]);
+  std::size_t i = 0;
+  const auto visit = [&]<class Word>(std::type_identity<Word>) {
+    all[i + 1] = all[i];
+    if constexpr (is_sound<Word>) all[i + 1] = not_empty(Word::output(all[i]));
+    ++i;
+  };
+  (visit(std::type_identity<Words>{}), ...);
+  return all;
 }
+
+/// True where every word accepts its input.
+template <class Input_, class... Words>
+constexpr bool shapes_fit() {
+  const auto shapes = network_shapes<Input_, Words...>();
+  std::size_t i = 0;
+  return ((Words::check(shapes[i++]) == ShapeError::none) && ...);
+}
+
+/// False for a word with a schedule that is none, or one with a wrong argument; it has said so itself.
+template <class Word>
+inline constexpr bool has_sound_schedule = [] {
+  using Schedule = typename BlockTraits<Word>::Schedule;
+  if constexpr (requires { Schedule::sound; })
+    return Schedule::sound;
+  else
+    return std::is_void_v<Schedule> || is_schedule<Schedule>;
+}();
 
 template <class Word>
 inline constexpr bool is_stochastic_word = is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;
@@ -104,10 +123,10 @@ constexpr std::array<double, Blocks> survival_table() {
   const auto visit = [&]<class Word>(std::type_identity<Word>) {
     using Schedule = typename BlockTraits<Word>::Schedule;
     for (int i = 0; i < BlockTraits<Word>::count; ++i) {
-      if constexpr (std::is_void_v<Schedule>)
-        table[block++] = 1.0;
-      else
+      if constexpr (is_schedule<Schedule>)
         table[block++] = Schedule::survival(++l, L);
+      else
+        table[block++] = 1.0;
     }
   };
   (visit(std::type_identity<Words>{}), ...);
@@ -137,6 +156,22 @@ constexpr std::array<Gating, Blocks> gating_table() {
   (visit(BlockTraits<Words>::count, BlockTraits<Words>::gating), ...);
   return table;
 }
+
+/// True where the compiler can compute the survival table.
+template <std::size_t Blocks, int L, class... Words>
+concept ConstantSurvival = requires { typename std::bool_constant<(survival_table<Blocks, L, Words...>(), true)>; };
+
+/// The survival table, or where the compiler cannot compute it, 1 for every block.
+template <std::size_t Blocks, int L, class... Words>
+constexpr std::array<double, Blocks> survival_table_or_ones() {
+  if constexpr (ConstantSurvival<Blocks, L, Words...>) return survival_table<Blocks, L, Words...>();
+  std::array<double, Blocks> ones{};
+  ones.fill(1.0);
+  return ones;
+}
+/// The same, computed once.
+template <std::size_t Blocks, int L, class... Words>
+inline constexpr std::array<double, Blocks> survival_of = survival_table_or_ones<Blocks, L, Words...>();
 
 /// True where all are probabilities.
 template <std::size_t Blocks>

@@ -34,7 +34,7 @@ struct ActivationTableOf<Network<Input_, Words...>> {
     ActivationTable result{all.kept + padded_size(Net::output, lanes), {}, all.largest};
     const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
       using Block = typename BlockTraits<Word>::Block;
-      if constexpr (!std::is_void_v<Block>) {
+      if constexpr (Net::sound && !std::is_void_v<Block>) {
         constexpr auto count = static_cast<std::size_t>(BlockTraits<Word>::count);
         const std::size_t shortcut = Block::identity_shortcut(In) ? 0 : padded_size(In, lanes) + padded_size(Block::output(In), lanes);
         const std::size_t one = ActivationPlan<Word, In>::sizes(lanes).kept / count;

@@ -13,6 +13,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/network/depth_plan.hpp>
+#include <sdepth/network/head.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/inference_plan.hpp>
 #include <sdepth/run/weights.hpp>
@@ -121,8 +122,7 @@ class Inference {
   }
 
  private:
-  static_assert(Net::output.pixels() == 1,
-                "Inference: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static_assert(CheckedHead<Net::sound ? output_error<Net>() : HeadError::none>::said);
   using Plan = InferencePlan<Net, Backend>;
 
   [[nodiscard]] static std::shared_ptr<const FoldedWeights<Net, Backend>> folded(const Weights<Net, Backend>* weights,

@@ -22,7 +22,7 @@ struct InferencePlan<Network<Input_, Words...>, Backend> {
   using Net = Network<Input_, Words...>;
   using T = typename Backend::Scalar;
   using Kernels = typename Backend::ForInference;
-  using All = Operations<Backend, Chain<Words...>, Net::input, true>;
+  using All = Operations<Backend, typename Net::Layers, Net::input, true>;
   static constexpr std::size_t length = std::tuple_size_v<All>;
   template <std::size_t Index>
   using At = std::tuple_element_t<Index, All>;

@@ -33,6 +33,11 @@ template <class Owner>
     return 0;
 }
 
+template <class Words>
+inline constexpr bool begins_with_convolution = false;
+template <class First, class... Rest>
+inline constexpr bool begins_with_convolution<Chain<First, Rest...>> = is_convolution<First>;
+
 template <class Net, class Backend>
 class Walk;
 
@@ -45,7 +50,7 @@ class Walk<Network<Input_, Words...>, Backend> {
   static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
 
   /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
-  static constexpr bool compact_input = is_convolution<std::tuple_element_t<0, std::tuple<Words...>>>;
+  static constexpr bool compact_input = begins_with_convolution<typename Net::Layers>;
   /// Numbers from one pixel of input() to the next.
   static constexpr std::size_t input_stride =
       static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
@@ -88,7 +93,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     slots_.take_all_back();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
-    if (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
+    if constexpr (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
     Value<T> value;
     value.x = input_.data();

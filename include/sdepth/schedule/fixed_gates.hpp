@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 
-#include <sdepth/core/config.hpp>
+#include <sdepth/schedule/check.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -18,7 +18,9 @@ namespace sdepth::inline SDEPTH_ISA {
 /// @tparam Gates  1 open, 0 closed, one for each StochasticDepth block of the network; otherwise: a compile error that says so.
 template <int... Gates>
 struct FixedGates {
-  static_assert(((Gates == 0 || Gates == 1) && ...), "FixedGates<b_1, ..., b_L>: every gate must be 0 (closed) or 1 (open)");
+  static constexpr bool sound = ((Gates == 0 || Gates == 1) && ...);
+  static_assert(CheckedSchedule < sound ? ScheduleError::none : ScheduleError::fixed_gates > ::said);
+
   static constexpr int count = sizeof...(Gates);
 
   /// @param l  Block, 1-based.   @return  Whether it runs; false for a block without a gate, which Network refuses.

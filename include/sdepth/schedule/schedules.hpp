@@ -1,7 +1,7 @@
 // Survival probabilities p_l as a function of the block. A schedule of one's own is a type with this one function.
 #pragma once
 
-#include <sdepth/core/config.hpp>
+#include <sdepth/schedule/check.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -15,8 +15,8 @@ namespace sdepth::inline SDEPTH_ISA {
 /// @tparam LastSurvival  p_L, dimensionless, in [0, 1]; outside: a compile error that says so.
 template <double LastSurvival>
 struct LinearDecay {
-  static_assert(0.0 <= LastSurvival && LastSurvival <= 1.0,
-                "LinearDecay<p_L>: the survival probability of the last block must lie in [0, 1]");
+  static constexpr bool sound = 0.0 <= LastSurvival && LastSurvival <= 1.0;
+  static_assert(CheckedSchedule < sound ? ScheduleError::none : ScheduleError::linear_decay > ::said);
 
   /// @param l  Block, 1-based.   @param L  Number of StochasticDepth blocks in the network.
   [[nodiscard]] static constexpr double survival(int l, int L) noexcept {
@@ -29,7 +29,9 @@ struct LinearDecay {
 /// @tparam Survival  p, dimensionless, in [0, 1]; outside: a compile error that says so.
 template <double Survival>
 struct Uniform {
-  static_assert(0.0 <= Survival && Survival <= 1.0, "Uniform<p>: the survival probability must lie in [0, 1]");
+  static constexpr bool sound = 0.0 <= Survival && Survival <= 1.0;
+  static_assert(CheckedSchedule < sound ? ScheduleError::none : ScheduleError::uniform > ::said);
+
   [[nodiscard]] static constexpr double survival(int, int) noexcept { return Survival; }
 };
 

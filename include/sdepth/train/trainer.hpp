@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/inference.hpp>
@@ -202,8 +203,7 @@ class Trainer {
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
-  static_assert(Net::output.pixels() == 1,
-                "Trainer: the network must end with one number per class; add GlobalAvgPool and Linear<classes>");
+  static_assert(CheckedHead<Net::sound ? head_error<Net>() : HeadError::none>::said);
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   /// The flat buffer of parameters, cut where a block's branch begins or ends.
