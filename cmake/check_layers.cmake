@@ -128,6 +128,18 @@ foreach(header IN LISTS headers)
     endif()
   endforeach()
 
+  # Code compiled for two processors must not have one name: see SDEPTH_ISA. A door and the macros' header hold no code.
+  string(REGEX MATCHALL "\nnamespace sdepth[^\n]*" namespaces "${text}")
+  if(NOT namespaces AND NOT header IN_LIST doors AND NOT header STREQUAL macro_header)
+    violation(${header} "its code must stand in namespace sdepth::inline SDEPTH_ISA.")
+  endif()
+  foreach(namespace IN LISTS namespaces)
+    if(NOT namespace MATCHES "^\nnamespace sdepth::inline SDEPTH_ISA[ :]")
+      string(STRIP "${namespace}" namespace)
+      violation(${header} "`${namespace}` must be namespace sdepth::inline SDEPTH_ISA.")
+    endif()
+  endforeach()
+
   string(REGEX MATCHALL "(^|\n)[ \t]*#[ \t]*define[ \t]+[A-Za-z0-9_]+" defines "${text}")
   foreach(define IN LISTS defines)
     string(REGEX REPLACE ".*[ \t]" "" macro "${define}")

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <string>
+#include <typeinfo>
 #include <vector>
 
-#include <sdepth/core/config.hpp>
+#include <sdepth/core/shape.hpp>
 
 #include "disassembly.hpp"
 
@@ -31,11 +32,11 @@ const Disassembly& program(const std::string& name) {
 }
 const std::string root = "13training_step";
 
-/// How names of the library begin in the linker's spelling: with its namespace, and the inline namespace of the instruction set.
-#define TEXT(text) TEXT_OF(text)
-#define TEXT_OF(text) #text
-const std::string instruction_set = TEXT(SDEPTH_ISA);
-const std::string own = "6sdepth" + std::to_string(instruction_set.size()) + instruction_set;
+/// The beginning of names in the library's namespaces, "6sdepth12avx512_vbmi2": this test is compiled for the same instructions as the programs.
+const std::string own = [] {
+  const std::string shape = typeid(sdepth::Shape).name();  // "N6sdepth12avx512_vbmi25ShapeE"
+  return shape.substr(1, shape.size() - 1 - std::string("5ShapeE").size());
+}();
 const std::string helping_thread = "_ZN" + own + "10ThreadTeam4help";
 
 /// Functions whose names speak of an image or a convolution with so many channels, as Shape{C, H, W} and ConvShape{…, C, 3, stride, 1} do. Not counted:
