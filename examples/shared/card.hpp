@@ -57,14 +57,17 @@ inline constexpr const char* card_format = "sdepth model 1";
     if (found == metadata.end()) sdepth::fail(where, ": the metadata lack ", key, "; give it by options, or save the model again");
     return found->second;
   };
+  constexpr const char* advice = "; the file is damaged or of another version, save the model again";
   const auto refuse = [&](const char* key, const auto&... expected) {
-    sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected ", expected...,
-                 "; the file is damaged or of another version, save the model again");
+    sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected ", expected..., advice);
   };
-  const auto word = [&](const char* key, const std::vector<std::string>& known) {
+  const auto word = [&](const char* key, const char* kind, const std::vector<std::string>& known) {
     std::string names;
     for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
-    if (std::find(known.begin(), known.end(), text(key)) == known.end()) refuse(key, known.size() > 1 ? "one of " : "", names);
+    const std::string quoted = sdepth::in_quotes(text(key));
+    if (std::find(known.begin(), known.end(), text(key)) == known.end())
+      sdepth::fail(where, ": the metadata's ", key, ": there is no ", kind, " named ", quoted.substr(1, quoted.size() - 2), ", expected ",
+                   known.size() > 1 ? "one of " : "", names, advice);
     return text(key);
   };
   const auto numbers = [&](const char* key, double least, double most) {
@@ -77,11 +80,13 @@ inline constexpr const char* card_format = "sdepth model 1";
     return list->get<std::vector<double>>();
   };
 
-  word("format", {card_format});
-  ModelCard card{word("model", model_names), word("data", data_names), word("scaling", scaling_names), {}, {}};
+  word("format", "format", {card_format});
+  ModelCard card{
+      word("model", "model", model_names), word("data", "data set", data_names), word("scaling", "scaling", scaling_names), {}, {}};
   card.survival = numbers("survival", 0, 1);
   if (const std::size_t blocks = residual_blocks_of(card.model); card.survival.size() != blocks)
-    refuse("survival", blocks, " numbers, one for each residual block of ", card.model, ", not ", card.survival.size());
+    sdepth::fail(where, ": the metadata's survival table: expected ", blocks, " probabilities, one for each residual block of ", card.model,
+                 ", found ", card.survival.size(), advice);
   constexpr double largest = std::numeric_limits<float>::max();
   const std::vector<double> normalization = numbers("normalization", -largest, largest);
   card.normalization.assign(normalization.begin(), normalization.end());

@@ -53,23 +53,32 @@ TEST_CASE("a set is looked for in SDEPTH_DATA, then in the cache; a directory th
   CHECK(load_data_set("mnist").train.name == "mnist training set");
 }
 
-TEST_CASE("a place holds a set by any of the names its files may have, of the training or of the test part") {
+TEST_CASE("a place holds a set by any of the names that its first file may have") {
   const auto holds = [](const char* name, const char* file) {
     const Scratch scratch;
     scratch.write(file, {1});
     return holds_data_set(name, scratch.path());
   };
-  for (const char* file : {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz",
-                           "t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte.gz"})
-    CHECK(holds("mnist", file));
   for (const char* file :
-       {"data_batch_1.bin", "test_batch.bin", "cifar-10-batches-bin/data_batch_1.bin", "cifar-10-batches-bin/test_batch.bin"})
-    CHECK(holds("cifar10", file));
-  for (const char* file : {"train.bin", "test.bin", "cifar-100-binary/train.bin", "cifar-100-binary/test.bin"})
-    CHECK(holds("cifar100", file));
-  for (const char* file : {"train_32x32.mat", "test_32x32.mat"}) CHECK(holds("svhn", file));
+       {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz"})
+    CHECK(holds("mnist", file));
+  for (const char* file : {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"}) CHECK(holds("cifar10", file));
+  for (const char* file : {"train.bin", "cifar-100-binary/train.bin"}) CHECK(holds("cifar100", file));
+  CHECK(holds("svhn", "train_32x32.mat"));
   CHECK_FALSE(holds("mnist", "train-labels-idx1-ubyte"));
   CHECK_FALSE(holds("cifar10", "cifar-10-batches-bin/readme.html"));
+}
+
+TEST_CASE("the test part of each set is read by name from a directory without its training part") {
+  const Scratch scratch;
+  write_mnist(scratch, "mnist", 4);
+  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) std::filesystem::remove(scratch.path() / "mnist" / file);
+  CHECK(read_test_part("mnist", scratch.path() / "mnist").labels == Bytes{4});
+  scratch.write_zeros("cifar10/test_batch.bin", 30'730'000);
+  CHECK(read_test_part("cifar10", scratch.path() / "cifar10").size() == 10000);
+  scratch.write_zeros("cifar100/cifar-100-binary/test.bin", 30'740'000);
+  CHECK(read_test_part("cifar100", scratch.path() / "cifar100").classes == 100);
+  CHECK(says(error_of([&] { (void)read_test_part("svhn", scratch.path()); }), "test_32x32.mat is missing"));
 }
 
 TEST_CASE("a set that is nowhere: the places, the command that fetches it, and the set that needs no file") {

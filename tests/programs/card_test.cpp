@@ -65,19 +65,21 @@ TEST_CASE("a name tells how many residual blocks a network has") {
 }
 
 TEST_CASE("words and lists that train does not write are refused by name") {
-  CHECK(contains(sentence("scaling", "tset"),
-                 "m.safetensors: the metadata's scaling is \"tset\", expected one of test, train; the file is damaged"));
-  CHECK(contains(sentence("scaling", ""), "scaling is \"\""));
-  CHECK(contains(sentence("model", "resnet21"), "model is \"resnet21\", expected one of resnet20, "));
-  CHECK(contains(sentence("data", "imagenet"), "data is \"imagenet\""));
-  CHECK(contains(sentence("format", "sdepth model 2"), "format is \"sdepth model 2\", expected sdepth model 1"));
+  CHECK(
+      contains(sentence("scaling", "tset"),
+               "m.safetensors: the metadata's scaling: there is no scaling named tset, expected one of test, train; the file is damaged"));
+  CHECK(contains(sentence("scaling", ""), "there is no scaling named ,"));
+  CHECK(contains(sentence("model", "resnet21"), "there is no model named resnet21, expected one of resnet20, "));
+  CHECK(contains(sentence("data", "imagenet"), "there is no data set named imagenet"));
+  CHECK(contains(sentence("format", "sdepth model 2"), "there is no format named sdepth model 2, expected sdepth model 1"));
   for (const char* value : {"1.5", "-0.1", "1e999", "-1e999", "nan", "NaN", "Infinity", "null", "true", "\"0.5\"", "[0.5]", "{}"})
     CHECK(contains(sentence("survival", list(9, value)), "the metadata's survival is \"["));
   for (const char* value : {"", "0.5", "{}", "null", "[0.5", "linear"})
     CHECK(contains(sentence("survival", value), "expected a list of numbers from 0 to 1"));
   CHECK(contains(sentence("survival", list(9, "0.5") + std::string(1, '\0') + "]"), "survival"));
-  CHECK(contains(sentence("survival", list(8, "0.5")), "expected 9 numbers, one for each residual block of resnet20, not 8"));
-  CHECK(contains(sentence("survival", list(10, "0.5")), "not 10"));
+  CHECK(contains(sentence("survival", list(8, "0.5")),
+                 "survival table: expected 9 probabilities, one for each residual block of resnet20, found 8"));
+  CHECK(contains(sentence("survival", list(10, "0.5")), "found 10"));
   CHECK(sentence("survival", list(9, "1")).empty());
   for (const char* value : {"1e39", "-1e39", "1e999", "nan", "null", "\"255\""})
     CHECK(contains(sentence("normalization", "[255," + std::string(value) + "]"), "the metadata's normalization is \"["));

@@ -36,18 +36,19 @@ inline void augment(const float* from, Shape shape, Augmentation change, float* 
   const auto channels = static_cast<std::ptrdiff_t>(shape.channels);
   const std::ptrdiff_t row = shape.width * channels;
   // A shift by the whole picture leaves nothing of it, and neither does one by more.
-  const int right = std::clamp(change.right, -shape.width, shape.width), down = std::clamp(change.down, -shape.height, shape.height);
+  const int to_right = std::clamp(change.right, -shape.width, shape.width),
+            downwards = std::clamp(change.down, -shape.height, shape.height);
   // Columns [first, last) of the result come from the picture; the rest of a row, and rows from outside, are zero.
-  const std::ptrdiff_t first = std::max(right, 0) * channels;
-  const std::ptrdiff_t last = std::min(shape.width + right, shape.width) * channels;
+  const std::ptrdiff_t first = std::max(to_right, 0) * channels;
+  const std::ptrdiff_t last = std::min(shape.width + to_right, shape.width) * channels;
   for (int y = 0; y < shape.height; ++y, to += row) {
-    const int source = y - down;
+    const int source = y - downwards;
     if (source < 0 || source >= shape.height || first >= last) {
       std::fill(to, to + row, 0.0F);
       continue;
     }
     std::fill(to, to + first, 0.0F);
-    std::copy(from + source * row + first - right * channels, from + source * row + last - right * channels, to + first);
+    std::copy(from + source * row + first - to_right * channels, from + source * row + last - to_right * channels, to + first);
     std::fill(to + last, to + row, 0.0F);
     if (!change.flip) continue;
     for (float *left = to, *right = to + row - channels; left < right; left += channels, right -= channels)

@@ -33,19 +33,22 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
   return read_idx(directory, 10, name);
 }
 
+/// Reads the test part alone, of which the training part may be missing; errors name the file that is missing or damaged.
+[[nodiscard]] inline ImageSet read_test_part(std::string_view name, const std::filesystem::path& directory) {
+  if (name == "cifar10") return read_cifar10_test(directory);
+  if (name == "cifar100") return read_cifar100_test(directory);
+  if (name == "svhn") return read_svhn_test(directory);
+  return read_idx_test(directory, 10, name);
+}
+
 /// Whether a directory is meant for a named set: one of these files is in it. Then what else is missing is an error.
 [[nodiscard]] inline bool holds_data_set(std::string_view name, const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> signs;
-  for (const char* part : {"train", "t10k"})
-    for (const char* ending : {"-images-idx3-ubyte", "-images-idx3-ubyte.gz", "-images.idx3-ubyte", "-images.idx3-ubyte.gz"})
-      signs.push_back(directory / (std::string(part) + ending));
-  const auto either = [&](const char* training, const char* test, const char* folder) {
-    signs = {directory / training, directory / test, directory / folder / training, directory / folder / test};
-  };
-  if (name == "cifar10") either("data_batch_1.bin", "test_batch.bin", "cifar-10-batches-bin");
-  if (name == "cifar100") either("train.bin", "test.bin", "cifar-100-binary");
-  if (name == "svhn") signs = {directory / "train_32x32.mat", directory / "test_32x32.mat"};
-  return !first_file(signs).empty();
+  std::vector<const char*> signs{"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte",
+                                 "train-images.idx3-ubyte.gz"};
+  if (name == "cifar10") signs = {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"};
+  if (name == "cifar100") signs = {"train.bin", "cifar-100-binary/train.bin"};
+  if (name == "svhn") signs = {"train_32x32.mat"};
+  return std::any_of(signs.begin(), signs.end(), [&](const char* sign) { return is_there(directory / sign); });
 }
 
 /// The value of an environment variable; empty where it is not set.
