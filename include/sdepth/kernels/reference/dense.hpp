@@ -55,7 +55,7 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
     std::size_t best = 0;
     for (std::size_t c = 1; c < count; ++c)
       if (logits[c] > logits[best]) best = c;
-    const double maximum = logits[best];
+    const auto maximum = static_cast<double>(logits[best]);
     double sum = 0;
     for (std::size_t c = 0; c < count; ++c) sum += std::exp(static_cast<double>(logits[c]) - maximum);
     const auto label = static_cast<std::size_t>(labels[n]);
