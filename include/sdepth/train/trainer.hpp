@@ -33,9 +33,9 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
 ///
 /// Every result is a function of the options, the weights and the images: not of the number of threads, nor of other trainers in the process.
-/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite. A step that throws,
-/// for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory, so the next step gives the bits that it would have
-/// given anyway.
+/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite.
+/// A step that throws, for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory. The next step then gives
+/// the bits that it would have given anyway.
 template <class Net, class Backend>
 class Trainer {
  public:
@@ -118,7 +118,8 @@ class Trainer {
     return wrap_the_images<Started, Given>();
   }
 
-  /// Loss and error of the network as it is, with running statistics. Throws Error naming the first image whose logits are not finite. @param plan  the blocks that run
+  /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
+  /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, std::span<const int> labels, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
@@ -251,7 +252,7 @@ class Trainer {
     return {loss, {0, 0, count, gates_.blocks_run(), gates_.branches_run()}, step_++};
   }
 
-  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, as it does where memory runs out, they become what they were.
+  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want of memory, they become what they were.
   void backward(int count, const WalkParameters<T>& numbers, T* logits_gradient) {
     if constexpr (Backend::on_host) {
       const std::span<T> running = weights_->running().span();
