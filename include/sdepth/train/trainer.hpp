@@ -229,11 +229,12 @@ class Trainer {
 
   template <Images Given>
   Started start_with_gates(const Given& images, std::span<const int> labels, int count) {
-    for (std::size_t block = 0; block < blocks; ++block)
-      scales_[block] =
-          Net::gating[block] == Gating::per_sample_exact
-              ? exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block))
-              : branch_scale(options_.scaling, true, survival_[block]);
+    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
+    if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
+      for (std::size_t block = 0; block < blocks; ++block)
+        if (Net::gating[block] == Gating::per_sample_exact)
+          scales_[block] =
+              exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block));
 
     walk_.load(images, 0, count);
     T* const parameters = for_kernels(weights_->parameters());
