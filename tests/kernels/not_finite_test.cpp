@@ -60,6 +60,14 @@ void check_pool() {
   }
 }
 
+template <class B, ShortcutShape S>
+void check_shortcut() {
+  for (std::size_t call = 0; call < 5; ++call) {
+    const std::vector<float> numbers = with_strangers(3 * S.in.size(), call);
+    check_same_kind(run_shortcut<B, S>(3, numbers), run_shortcut<Reference, S>(3, numbers));
+  }
+}
+
 /// Numbers of every kind, what a ReLU makes of them, and whether their gradient passes: PyTorch's relu and threshold_backward.
 const std::vector<float> kinds{nan, infinity, -infinity, 0, -0.0F, 2, -2, -nan};
 const std::vector<float> relus{nan, infinity, 0, 0, 0, 2, 0, nan};
@@ -196,6 +204,27 @@ void check_convolution_keeps(float stranger) {
   CHECK(others);
 }
 
+template <class B, LinearShape S>
+void check_linear_keeps(float stranger) {
+  const auto features = static_cast<std::size_t>(S.features);
+  std::vector<float> numbers = random_numbers(3 * S.in.size(), 1);
+  Packed<B> weights(random_numbers(S.in.size() * features, 2), S.features);
+  typename B::Space space(2);
+  const auto run = [&] {
+    Packed<B> x(numbers, S.in.channels), y(3, S.features);
+    B::template linear_forward<S>(space, 3, x.data(), weights.data(), nullptr, y.data());
+    std::vector<float> dense;
+    for (std::size_t n = 0; n < 3; ++n)
+      dense.insert(dense.end(), y.data() + n * static_cast<std::size_t>(B::padded(S.features)),
+                   y.data() + n * static_cast<std::size_t>(B::padded(S.features)) + features);
+    return dense;
+  };
+  const std::vector<float> without = run();
+  numbers[S.in.size() + S.in.size() / 2] = stranger;
+  const std::vector<float> found = run();
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK((i / features == 1 ? !std::isfinite(found[i]) : found[i] == without[i]));
+}
+
 template <class B>
 void check_loss() {
   constexpr int classes = 5, batch = 3;
@@ -256,13 +285,18 @@ TEST_CASE_TEMPLATE_DEFINE("pools and shortcuts agree with the reference on NaN a
   check_pool<B, PoolShape{{18, 7, 6}, PoolKind::maximum, 3, 3, 2, 1}>();
   check_pool<B, PoolShape{{18, 7, 6}, PoolKind::average, 3, 3, 2, 1}>();
   check_pool<B, PoolShape{{8, 4, 4}, PoolKind::average, 4, 4, 1, 0}>();
+  check_shortcut<B, ShortcutShape{{5, 8, 6}, 11, 2, 1}>();
+  check_shortcut<B, ShortcutShape{{16, 8, 8}, 32, 2, 2}>();
 }
 TEST_CASE_TEMPLATE_APPLY(pools_of_strangers, Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("a convolution keeps what is not a number, and keeps it to its image", B, convolutions_of_strangers) {
+TEST_CASE_TEMPLATE_DEFINE("convolutions and linear layers keep what is not a number, and keep it to its image", B,
+                          convolutions_of_strangers) {
   for (const float stranger : {nan, infinity, -infinity}) {
     check_convolution_keeps<B, ConvShape{.in = {16, 8, 8}, .channels_out = 16}>(stranger);  // Winograd's
     check_convolution_keeps<B, ConvShape{.in = {5, 7, 6}, .channels_out = 16, .stride = 2}>(stranger);
+    check_linear_keeps<B, LinearShape{{64, 1, 1}, 10}>(stranger);
+    check_linear_keeps<B, LinearShape{{7, 3, 2}, 21, false}>(stranger);
   }
 }
 TEST_CASE_TEMPLATE_APPLY(convolutions_of_strangers, Backends);

@@ -17,11 +17,13 @@ template <class B, PoolShape S>
   return {{"out", out.dense()}, {"dx", dx.dense()}};
 }
 
+/// @param numbers  of the input; empty: random ones
 template <class B, ShortcutShape S>
-[[nodiscard]] Results run_shortcut(int batch) {
+[[nodiscard]] Results run_shortcut(int batch, std::vector<float> numbers = {}) {
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  Packed<B> in(random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels), out(out_pixels, S.channels_out);
+  if (numbers.empty()) numbers = random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1);
+  Packed<B> in(numbers, S.in.channels), out(out_pixels, S.channels_out);
   Packed<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
   typename B::Space space(2);
   B::template shortcut_forward<S>(space, batch, in.data(), out.data());

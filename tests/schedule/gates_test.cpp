@@ -78,7 +78,8 @@ TEST_CASE("exact draws are scaled so that the mean factor over the images of any
   CHECK(exact_branch_scale(Scaling::test, 0.5, 128, 64) == 1.0);
   for (const Scaling scaling : {Scaling::test, Scaling::train})
     for (const double p : {0.01, 0.5, 0.7, 0.95, 1.0})
-      for (const std::size_t images : {1, 2, 3, 5, 16, 128}) {
+      for (const int batch : {1, 2, 3, 5, 16, 128}) {
+        const auto images = static_cast<std::size_t>(batch);
         const std::size_t survivors = whole_survivors(p, images);
         const double share = static_cast<double>(survivors) / static_cast<double>(images);
         CHECK(share * exact_branch_scale(scaling, p, images, survivors) == doctest::Approx(branch_scale(scaling, false, p)).epsilon(1e-12));

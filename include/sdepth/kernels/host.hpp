@@ -65,8 +65,9 @@ struct HostBackend {
   /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
   static void norm_backward(Space&, std::size_t channels, const NormBackward<T>& n, const T* dz, const T* dz_normalised) {
     for (std::size_t c = 0; c < channels; ++c) {
-      const double sum = dz[c], sum_normalised = dz_normalised[c];
-      const double inverse = n.norm.inverse_deviation[c], a = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
+      const auto sum = static_cast<double>(dz[c]), sum_normalised = static_cast<double>(dz_normalised[c]);
+      const double inverse = static_cast<double>(n.norm.inverse_deviation[c]),
+                   a = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
       n.gamma_gradient[c] = static_cast<T>(n.branch_scale * sum_normalised);
       n.beta_gradient[c] = static_cast<T>(n.branch_scale * sum);
       n.norm.gradient_scale[c] = static_cast<T>(a);

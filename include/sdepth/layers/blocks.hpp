@@ -17,7 +17,7 @@ inline constexpr bool is_residual<BasicResidual<Shortcut, AfterSum, Branch...>> 
 enum class Gating {
   per_batch,         // the mini-batch: b_l ~ Bernoulli(p_l). The paper's way, and the one that saves the most time
   per_sample,        // each image: b_l,n ~ Bernoulli(p_l), as torchvision's mode "row" and timm's DropPath
-  per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; the factor is then N / survivors, not 1/p_l
+  per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; see exact_branch_scale
 };
 
 /// A type that gives survival probabilities. Whole numbers are no probabilities: they come of a division that was meant to be one of real numbers.

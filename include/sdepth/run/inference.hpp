@@ -88,8 +88,7 @@ class Inference {
                      Scaling scaling = Scaling::test, int batch = 128, int threads = 1, const DepthPlan& plan = {})
       : Inference(folded(weights.get(), survival, scaling, plan), batch, threads) {}
 
-  /// Logits [N, classes] of the images, each image's its own: where one is not finite, that image's are as the arithmetic makes them, the others' are the same bits as
-  /// ever. check_logits tells.
+  /// Logits [N, classes] of the images, whatever they are: an image with NaN in it has NaN here, and the others have the same bits as ever. check_logits throws there.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images) {
     std::vector<float> logits(static_cast<std::size_t>(image_count(Net::input, images)) * classes);

@@ -82,8 +82,8 @@ class Walk<Network<Input_, Words...>, Backend> {
                              std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
   }
 
-  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call. Where the last pass ended in an exception
-  /// makes no difference: all memory is taken back first.
+  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
+  /// All memory is taken back first, so that it makes no difference where the last pass ended in an exception.
   /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
   const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
                    std::span<const double> branch_scales) {

@@ -22,8 +22,8 @@ enum class Scaling {
 ///
 ///     factor at test · N / survivors
 ///
-/// which is N / survivors, or survival · N / survivors with Scaling::test. Over the images of any batch the mean factor is then the one at test: where survival · N is not
-/// whole, 1/survival and 1 miss it by the rounding, 20 % for 3 of 5 images at 0.5.
+/// which is N / survivors with Scaling::train, and survival · N / survivors with Scaling::test. The mean factor over the images of any batch is then the one at test.
+/// Where survival · N is not whole, branch_scale misses it by the rounding: by 20 % where 3 of 5 images survive at 0.5.
 /// Source: DINOv2's drop_add_residual_stochastic_depth.
 [[nodiscard]] constexpr double exact_branch_scale(Scaling scaling, double survival, std::size_t images, std::size_t survivors) noexcept {
   if (survivors == 0 || survival <= 0) return branch_scale(scaling, true, survival);

@@ -34,9 +34,9 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
 ///
 /// Every result is a function of the options, the weights and the images: not of the number of threads, nor of other trainers in the process.
-/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite. A step that throws,
-/// for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory, so the next step gives the bits that it would have
-/// given anyway.
+/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite.
+/// A step that throws, for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory. The next step then gives
+/// the bits that it would have given anyway.
 template <class Net, class Backend>
 class Trainer {
  public:
@@ -119,7 +119,8 @@ class Trainer {
     return wrap_the_images<Started, Given>();
   }
 
-  /// Loss and error of the network as it is, with running statistics. Throws Error naming the first image whose logits are not finite. @param plan  the blocks that run
+  /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
+  /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, std::span<const int> labels, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
@@ -228,11 +229,12 @@ class Trainer {
 
   template <Images Given>
   Started start_with_gates(const Given& images, std::span<const int> labels, int count) {
-    for (std::size_t block = 0; block < blocks; ++block)
-      scales_[block] =
-          Net::gating[block] == Gating::per_sample_exact
-              ? exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block))
-              : branch_scale(options_.scaling, true, survival_[block]);
+    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
+    if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
+      for (std::size_t block = 0; block < blocks; ++block)
+        if (Net::gating[block] == Gating::per_sample_exact)
+          scales_[block] =
+              exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block));
 
     walk_.load(images, 0, count);
     T* const parameters = for_kernels(weights_->parameters());
@@ -251,7 +253,7 @@ class Trainer {
     return {loss, {0, 0, count, gates_.blocks_run(), gates_.branches_run()}, step_++};
   }
 
-  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, as it does where memory runs out, they become what they were.
+  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want of memory, they become what they were.
   void backward(int count, const WalkParameters<T>& numbers, T* logits_gradient) {
     if constexpr (Backend::on_host) {
       const std::span<T> running = weights_->running().span();

@@ -12,8 +12,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// One image: −log softmax(logits)[label], in double. gradient: (softmax − one-hot)·scale, unless null. wrong: the first largest logit is not the label, or the loss is
-/// not finite.
+/// One image: −log softmax(logits)[label], in double. gradient: (softmax − one-hot)·scale, unless null.
+/// wrong: the first largest logit is not the label, or the loss is not finite.
 inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
   int best = 0;
   for (int c = 1; c < classes; ++c)

@@ -42,7 +42,8 @@ void for_each_window(Workspace<float>& space, int batch, const Before& before, c
   });
 }
 
-/// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any number is. in: the image at these channels, rows and pixels so many floats apart.
+/// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any number is.
+/// in: the image at these channels, rows and pixels so many floats apart.
 template <class Arch, PoolShape S>
 SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t row, std::size_t step) {
   const auto at = [&](int y, int x) { return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step); };
@@ -71,7 +72,8 @@ void pool_forward(Workspace<float>& space, int batch, const float* in, float* ou
       });
 }
 
-/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that of a NaN to the last NaN; `in` is read for maxima only.
+/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that of a NaN to the last NaN;
+/// `in` is read for maxima only.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut>
 void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));

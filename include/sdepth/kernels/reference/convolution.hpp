@@ -34,7 +34,7 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
     const Source<T> image = source.of_image(static_cast<int>(n), v.size());
     for (std::size_t i = 0; i < v.size(); ++i) {
       v[i] = value(image, i, i % ci);
-      if (image.finished) v[i] = image.finished[i] = static_cast<T>(v[i]);
+      if (image.finished) v[i] = static_cast<double>(image.finished[i] = static_cast<T>(v[i]));
     }
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
@@ -44,7 +44,7 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
     for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = static_cast<T>(y[i]);
   }
   reference::statistics<T>(
-      static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) -> double { return out[i * co + c]; },
+      static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) { return static_cast<double>(out[i * co + c]); },
       statistics);
 }
 

@@ -45,8 +45,8 @@ void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* w
     }
 }
 
-/// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null. An image whose first largest logit is not its label counts
-/// as an error, and so does one without a finite loss: no comparison finds the largest where one is NaN.
+/// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null.
+/// An image whose first largest logit is not its label counts as an error, and so does one without a finite loss: no comparison finds the largest of NaNs.
 template <class T>
 LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const int* labels, T* gradient) {
   LossResult result;
@@ -55,7 +55,7 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
     std::size_t best = 0;
     for (std::size_t c = 1; c < count; ++c)
       if (logits[c] > logits[best]) best = c;
-    const double maximum = logits[best];
+    const auto maximum = static_cast<double>(logits[best]);
     double sum = 0;
     for (std::size_t c = 0; c < count; ++c) sum += std::exp(static_cast<double>(logits[c]) - maximum);
     const auto label = static_cast<std::size_t>(labels[n]);

@@ -29,8 +29,8 @@ void for_each_window(const Body& body) {
 template <PoolShape S>
 inline constexpr double window_size = static_cast<double>(S.window_height) * S.window_width;
 
-/// Whether a maximum so far gives way to the window's next number: a larger one, or a NaN, which thus reaches the output from wherever it stands. Of several equal
-/// maxima the first counts, of several NaNs the last. Source: PyTorch's max_pool2d.
+/// Whether a maximum so far gives way to the window's next number: a larger one, or a NaN, which thus reaches the output from wherever it stands.
+/// Of several equal maxima the first counts, of several NaNs the last. Source: PyTorch's max_pool2d.
 template <class T>
 [[nodiscard]] bool displaces(T next, T maximum) {
   return next > maximum || std::isnan(next);

@@ -17,18 +17,19 @@ template <class T>
 /// v of number i of an image. A ReLU keeps a NaN, so that divergence shows in the loss.
 template <class T>
 [[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
-  double v = normalised(source.norm, source.x[i], c);
-  if (source.shortcut) v += normalised(source.shortcut_norm, source.shortcut[i], c);
+  double v = normalised(source.norm, static_cast<double>(source.x[i]), c);
+  if (source.shortcut) v += normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c);
   return source.relu && v <= 0 ? 0.0 : v;
 }
 
 template <class T>
 [[nodiscard]] double value(const Gradient<T>& gradient, std::size_t i, std::size_t c) {
-  const double dy = gradient.dy[i];
+  const auto dy = static_cast<double>(gradient.dy[i]);
   if (!gradient.norm) return dy;
   const Norm<T>& norm = *gradient.norm;
-  return norm.gradient_scale[c] * dy + norm.gradient_slope[c] * (static_cast<double>(gradient.x[i]) - norm.mean[c]) +
-         norm.gradient_offset[c];
+  return static_cast<double>(norm.gradient_scale[c]) * dy +
+         static_cast<double>(norm.gradient_slope[c]) * (static_cast<double>(gradient.x[i]) - static_cast<double>(norm.mean[c])) +
+         static_cast<double>(norm.gradient_offset[c]);
 }
 
 /// Mean and biased variance per channel of [count, channels] numbers given by at(i, c), in two passes.
@@ -59,13 +60,13 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
         const double dz = masked ? 0.0 : static_cast<double>(out[i]);
         out[i] = static_cast<T>(dz);
         own_sum += dz;
-        if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - source.norm->mean[c]);
+        if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - static_cast<double>(source.norm->mean[c]));
         if (sums.dz_normalised_shortcut)
-          dz_shortcut +=
-              dz * (static_cast<double>(source.shortcut[i]) - source.shortcut_norm->mean[c]) * source.shortcut_norm->inverse_deviation[c];
+          dz_shortcut += dz * (static_cast<double>(source.shortcut[i]) - static_cast<double>(source.shortcut_norm->mean[c])) *
+                         static_cast<double>(source.shortcut_norm->inverse_deviation[c]);
       }
       dz_sum += own_sum;
-      if (sums.dz_normalised) dz_normalised += own_dz_x * source.norm->inverse_deviation[c];
+      if (sums.dz_normalised) dz_normalised += own_dz_x * static_cast<double>(source.norm->inverse_deviation[c]);
       if (sources.images && sources.images[n].sums) {
         sources.images[n].sums[c] = static_cast<T>(own_sum);
         sources.images[n].sums[channels + c] = static_cast<T>(own_dz_x);
