@@ -44,19 +44,16 @@ inline constexpr int loss_warps = 4;
 /// One image, by the threads of a warp together: −log softmax(logits)[label], and (softmax − one-hot)·scale to gradient unless that is null.
 __device__ inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
   const int lane = static_cast<int>(threadIdx.x % warp_size);
-  float largest = -FLT_MAX;  // what is not larger cannot win; a NaN or an infinity shows in the sum
+  float largest = -FLT_MAX;  // what is not larger cannot win, but for a NaN, which stays; an infinity shows in the sum
   int best = 0x7FFFFFFF;
-  bool has_nan = false;
-  for (int c = lane; c < classes; c += warp_size) {
-    has_nan = has_nan || is_nan(logits[c]);
-    if (logits[c] > largest || best == 0x7FFFFFFF) largest = logits[c], best = c;
-  }
+  for (int c = lane; c < classes; c += warp_size)
+    if (logits[c] > largest || is_nan(logits[c]) || best == 0x7FFFFFFF) largest = logits[c], best = c;
   for (int distance = warp_size / 2; distance > 0; distance /= 2) {
     const float theirs = __shfl_xor_sync(whole_warp, largest, distance);
     const int their_best = __shfl_xor_sync(whole_warp, best, distance);
-    if (theirs > largest || (theirs == largest && their_best < best)) largest = theirs, best = their_best;
+    if (theirs > largest || is_nan(theirs) || (theirs == largest && their_best < best)) largest = theirs, best = their_best;
   }
-  wrong = __any_sync(whole_warp, has_nan) || best != label;
+  wrong = best != label || is_nan(largest);
   // exp(logit − maximum) cannot overflow.
   const double maximum = static_cast<double>(largest);
   double sum = 0;
