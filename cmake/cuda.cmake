@@ -81,8 +81,8 @@ function(sdepth_own_cuda_target target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CUDA_EXTENSIONS OFF CUDA_ARCHITECTURES "${sdepth_cuda_architectures}")
 endfunction()
 
-# What is large is compiled for the machine's own GPU, or where there is none for 8.0 alone, which a later GPU's driver translates: nvcc takes a minute for each
-# architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources and examples/08.
+# Programs are compiled for the machine's own GPU, or where there is none for 8.0 alone, which a later GPU's driver translates: nvcc takes a minute for each
+# architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources.
 set(sdepth_has_gpu FALSE)
 set(sdepth_cuda_own_architecture 80)
 set(sdepth_cuda_tests_architecture 80-virtual)  # PTX alone: without a GPU the tests are compiled, but do not run

@@ -1,22 +1,33 @@
-# Flags for the processor of this machine: what sdepth::native adds to sdepth::sdepth. Used by sdepth's own build and by its installed package.
+# Flags for a processor: what sdepth::native adds to sdepth::sdepth, and how tests, examples and benchmarks are compiled. Used by the installed package, too.
 
+# sdepth_processor_flags(result march): what makes the compiler use all of a processor, called as in -march=; nothing where it does not know it.
+function(sdepth_processor_flags result march)
+  include(CheckCXXCompilerFlag)
+  set(CMAKE_REQUIRED_QUIET ON)
+  set(flags "")
+  string(MAKE_C_IDENTIFIER ${march} name)
+  check_cxx_compiler_flag(-march=${march} sdepth_has_march_${name})
+  if(sdepth_has_march_${name})
+    set(flags -march=${march})
+    # Compilers prefer 256 bits for the loops they vectorise themselves; the kernels' loops gain from 512, where the processor has them.
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      check_cxx_compiler_flag(-mprefer-vector-width=512 sdepth_has_vector_width)
+      if(sdepth_has_vector_width)
+        list(APPEND flags -mprefer-vector-width=512)
+      endif()
+    endif()
+  else()
+    message(STATUS "sdepth: ${CMAKE_CXX_COMPILER} does not know -march=${march}; compiling for its default processor")
+  endif()
+  set(${result} ${flags} PARENT_SCOPE)
+endfunction()
+
+# sdepth_native_flags(result): the same for this machine, for C++ sources only.
 function(sdepth_native_flags result)
   set(flags "")
   get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
   if(CXX IN_LIST languages AND NOT CMAKE_CROSSCOMPILING)
-    include(CheckCXXCompilerFlag)
-    set(CMAKE_REQUIRED_QUIET ON)
-    check_cxx_compiler_flag(-march=native sdepth_has_march_native)
-    if(sdepth_has_march_native)
-      set(flags -march=native)
-      # Compilers prefer 256 bits for the loops they vectorise themselves; the kernels' loops gain from 512, where the processor has them.
-      if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-        check_cxx_compiler_flag(-mprefer-vector-width=512 sdepth_has_vector_width)
-        if(sdepth_has_vector_width)
-          list(APPEND flags -mprefer-vector-width=512)
-        endif()
-      endif()
-    endif()
+    sdepth_processor_flags(flags native)
   endif()
   set(${result} "$<$<COMPILE_LANGUAGE:CXX>:${flags}>" PARENT_SCOPE)
 endfunction()

@@ -1,5 +1,4 @@
 # How tests, examples and benchmarks are compiled: for this machine's processor and with warnings. Users of the library choose for themselves.
-include(CheckCXXCompilerFlag)
 include(CheckCXXSourceRuns)
 
 set(sdepth_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wno-unknown-pragmas)
@@ -14,29 +13,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
       -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow)  # of std::vector and std::string as bytes: GCC bugs 105562, 107852
 endif()
 
-# sdepth_machine_flags(variable march): what tells the compiler to use all of that processor.
-function(sdepth_machine_flags variable march)
-  set(flags "")
-  string(MAKE_C_IDENTIFIER ${march} name)
-  check_cxx_compiler_flag(-march=${march} sdepth_has_march_${name})
-  if(sdepth_has_march_${name})
-    set(flags -march=${march})
-  else()
-    message(STATUS "sdepth: ${CMAKE_CXX_COMPILER} does not know -march=${march}; compiling for its default processor")
-  endif()
-  # Compilers prefer 256 bits for the loops they vectorise themselves; the kernels' loops gain from 512.
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    check_cxx_compiler_flag(-mprefer-vector-width=512 sdepth_has_vector_width)
-    if(sdepth_has_vector_width)
-      list(APPEND flags -mprefer-vector-width=512)
-    endif()
-  endif()
-  set(${variable} ${flags} PARENT_SCOPE)
-endfunction()
-
 set(sdepth_machine "")
 if(SDEPTH_MARCH)
-  sdepth_machine_flags(sdepth_machine ${SDEPTH_MARCH})
+  sdepth_processor_flags(sdepth_machine ${SDEPTH_MARCH})
 endif()
 
 # The levels of x86-64 that tests are compiled for, whatever this machine is: `sdepth_levels`; those of them that it can execute: `sdepth_executable_levels`.

@@ -36,7 +36,7 @@ template <class Image, int Classes, class Make>
 using Gray = sdepth::Input<1, 28, 28>;
 using Colour = sdepth::Input<3, 32, 32>;
 
-/// Of the functions of these three .cpp files the one for such pictures. Throws Error where there is none.
+/// Of the functions of these .cpp files the one for such pictures. Throws Error where there is none.
 template <class Function>
 [[nodiscard]] Function* for_pictures(const sdepth::ImageSet& pictures, Function* gray, Function* colour, Function* colour_100) {
   const sdepth::Shape shape = pictures.shape, gray_shape = Gray::shape, colour_shape = Colour::shape;
