@@ -30,6 +30,10 @@ void check_refused(const TrainingOptions& options, const std::string& option) {
 
 }  // namespace
 
+TEST_CASE("before the first epoch of a survival warm-up there is no probability above 1") {
+  static_assert(SurvivalWarmUp{4}.at(0.5, 0) == 1.0 && SurvivalWarmUp{4}.at(0.5, -7) == 1.0);
+}
+
 TEST_CASE("a trainer is not made with options that mean nothing") {
   for (const int number : {0, -1, lowest}) {
     check_refused({.batch = number}, "batch");
