@@ -1,12 +1,35 @@
-// What a run's options say about its epochs.
+// What a run's options say about its epochs, and which options are refused, by name.
 #include <doctest/doctest.h>
 
 #include <array>
+#include <limits>
+#include <memory>
+#include <string>
 #include <vector>
 
+#include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/network/network.hpp>
+#include <sdepth/schedule/schedules.hpp>
+#include <sdepth/train/block_removal.hpp>
+#include <sdepth/train/norm_estimate.hpp>
 #include <sdepth/train/options.hpp>
+#include <sdepth/train/trainer.hpp>
 
 using namespace sdepth;
+
+namespace {
+
+using Net = Network<Input<1, 4, 4>, Conv<2>, BN, ReLU, StochasticDepth<Residual<Conv<2>, BN>, LinearDecay<0.5>>, GlobalAvgPool, Linear<2>>;
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+constexpr int lowest = std::numeric_limits<int>::min();
+
+/// A trainer, and whatever else takes these options, says so of the option.
+void check_refused(const TrainingOptions& options, const std::string& option) {
+  CAPTURE(option);
+  CHECK_THROWS_WITH_AS((Trainer<Net, Reference>(options)), doctest::Contains(("options: " + option + " is ").c_str()), Error);
+}
+
+}  // namespace
 
 TEST_CASE("survival falls from 1 to its value over the epochs of its warm-up") {
   constexpr SurvivalWarmUp warm_up{4};
@@ -17,6 +40,7 @@ TEST_CASE("survival falls from 1 to its value over the epochs of its warm-up") {
   static_assert(warm_up.at(0.5, 5) == 0.5);
   static_assert(warm_up.at(0.0, 3) == 0.5);
   static_assert(warm_up.at(1.0, 3) == 1.0);
+  static_assert(warm_up.at(0.5, 0) == 1.0 && warm_up.at(0.5, -7) == 1.0);  // there is no such epoch, and no probability above 1
   for (const double p : {0.0, 0.1, 1.0 / 3.0, 0.99074, 1.0}) {
     for (int epoch = 1; epoch <= 4; ++epoch) CHECK(warm_up.at(p, epoch) == doctest::Approx(1 - (1 - p) * (epoch - 1) / 4.0));
     for (const int epoch : {5, 6, 500}) CHECK(warm_up.at(p, epoch) == p);  // to the bit: gates after the warm-up are the run's own
@@ -25,4 +49,58 @@ TEST_CASE("survival falls from 1 to its value over the epochs of its warm-up") {
   static_assert(SurvivalWarmUp{1}.at(0.3, 1) == 1.0 && SurvivalWarmUp{1}.at(0.3, 2) == 0.3);
   const std::array<double, 2> table = {0.9, 0.5};
   CHECK(warm_up.at(table, 3) == std::vector<double>{warm_up.at(0.9, 3), 0.75});
+}
+
+TEST_CASE("a trainer is not made with options that mean nothing") {
+  for (const int number : {0, -1, lowest}) {
+    check_refused({.batch = number}, "batch");
+    check_refused({.threads = number}, "threads");
+  }
+  for (const double rate : {not_a_number, infinity, -infinity, -1.0, -1e-300, 1e39}) {
+    check_refused({.sgd = {.learning_rate = rate}}, "learning_rate");
+    check_refused({.sgd = {.momentum = rate}}, "momentum");
+    check_refused({.sgd = {.weight_decay = rate}}, "weight_decay");
+  }
+  CHECK_NOTHROW(Trainer<Net, Reference>({.batch = 1, .threads = 1, .sgd = {.learning_rate = 0, .momentum = 0, .weight_decay = 0}}));
+}
+
+TEST_CASE("a learning rate that means nothing is refused, and the old one stays") {
+  Trainer<Net, Reference> trainer({.batch = 1, .sgd = {.learning_rate = 0.25}});
+  for (const double rate : {not_a_number, infinity, -0.1, 1e39})
+    CHECK_THROWS_WITH_AS(trainer.set_learning_rate(rate), doctest::Contains("learning_rate is "), Error);
+  CHECK(trainer.options().sgd.learning_rate == 0.25);
+  trainer.set_learning_rate(0);
+  CHECK(trainer.options().sgd.learning_rate == 0);
+}
+
+TEST_CASE("a network at test is not made with options that mean nothing") {
+  Trainer<Net, Reference> trainer({.batch = 1});
+  const std::shared_ptr<Weights<Net, Reference>> weights = trainer.weights();
+  const std::vector<float> images(16);
+  const std::vector<int> labels{1};
+  const NHWC<float> picture{images};
+  const std::vector<float> before(weights->running().span().begin(), weights->running().span().end());
+  const auto check = [&](const TestOptions& options, const char* option) {
+    CAPTURE(option);
+    CHECK_THROWS_WITH_AS(score_at_depth(*weights, {}, picture, labels, options), doctest::Contains(option), Error);
+    CHECK_THROWS_WITH_AS(remove_each_block(*weights, picture, labels, options), doctest::Contains(option), Error);
+    CHECK_THROWS_AS(reestimate_norms(*weights, picture, {}, options), Error);
+    CHECK(std::vector<float>(weights->running().span().begin(), weights->running().span().end()) == before);
+  };
+  for (const int number : {0, -1, lowest}) {
+    check({.batch = number}, "options: batch is ");
+    check({.threads = number}, "options: threads is ");
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, number)), doctest::Contains("inference: batch is "), Error);
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, 1, number)), doctest::Contains("inference: threads is "),
+                         Error);
+    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(number, 1, true)), doctest::Contains("walk: batch is "), Error);
+    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(1, number, true)), doctest::Contains("walk: threads is "), Error);
+    CHECK_THROWS_WITH_AS(Workspace<float>{number}, doctest::Contains("workspace: threads is "), Error);
+  }
+  for (const double p : {not_a_number, infinity, -0.5, 1.5}) check({.survival = {p}}, "block 0 has probability ");
+  CHECK_NOTHROW(
+      Inference<Net, Reference>(weights, {}, Scaling::test, std::numeric_limits<int>::max(), 3));  // a part of the images at a time
+  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const Weights<Net, Reference>>())), doctest::Contains("null"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const FoldedWeights<Net, Reference>>())), doctest::Contains("null"),
+                       Error);
 }
