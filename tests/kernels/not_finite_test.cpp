@@ -250,7 +250,7 @@ void check_loss() {
         Packed<B> ordinary(numbers, classes);
         const int without =
             B::softmax_cross_entropy(space, batch, classes, ordinary.data(), labels.data(), nullptr).errors - (worst != label);
-        CHECK(found.errors == without + 1);
+        CHECK(found.errors == without + !(stranger == infinity && place == static_cast<std::size_t>(label)));  // the largest is the label's
       }
 }
 

@@ -45,7 +45,7 @@ void check_logits(std::span<const Logit> logits, int classes, std::size_t stride
 /// The same for [N, classes].
 inline void check_logits(std::span<const float> logits, int classes) { check_logits(logits, classes, static_cast<std::size_t>(classes)); }
 
-/// Loss and error of logits [N, classes], whatever they are: where one is not finite, its image counts as an error, and the loss may be infinite or NaN.
+/// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error, and the loss may be infinite or NaN.
 /// Throws Error where labels do not fit them. @param labels  [N]
 [[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels, int classes) {
   const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));

@@ -89,7 +89,7 @@ struct Cpu : HostBackend<float> {
                               float* bias_gradient, float* dx) {
     cpu::linear_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
-  /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label, or the image's loss is not finite.
+  /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label's, or one is NaN.
   static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient) {
     return cpu::softmax_cross_entropy<Parts, lanes>(space, batch, classes, logits, labels, gradient);
   }

@@ -13,11 +13,11 @@
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// One image: −log softmax(logits)[label], in double. gradient: (softmax − one-hot)·scale, unless null.
-/// wrong: the first largest logit is not the label, or the loss is not finite.
+/// wrong: the first largest logit is not the label's, or one is NaN.
 inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
   int best = 0;
   for (int c = 1; c < classes; ++c)
-    if (logits[c] > logits[best]) best = c;
+    if (logits[c] > logits[best] || std::isnan(logits[c])) best = c;
   // exp(logit − maximum) cannot overflow; with a few classes an image, double costs nothing.
   const double maximum = static_cast<double>(logits[best]);
   double sum = 0;
@@ -26,9 +26,8 @@ inline double cross_entropy(int classes, const float* logits, int label, double 
     const double probability = std::exp(static_cast<double>(logits[c]) - maximum) / sum;
     gradient[c] = static_cast<float>((probability - (c == label ? 1.0 : 0.0)) * scale);
   }
-  const double loss = std::log(sum) + maximum - static_cast<double>(logits[label]);
-  wrong = best != label || !std::isfinite(loss);
-  return loss;
+  wrong = best != label || std::isnan(maximum);
+  return std::log(sum) + maximum - static_cast<double>(logits[label]);
 }
 
 /// Mean loss over the batch; logits and gradient are [N, padded(classes)], the gradient's further lanes zero. Parts are added up in their order.

@@ -46,7 +46,7 @@ void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* w
 }
 
 /// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null.
-/// An image whose first largest logit is not its label counts as an error, and so does one without a finite loss: no comparison finds the largest of NaNs.
+/// An image whose first largest logit is not its label counts as an error, and so does one that has a NaN, which is taken for the largest.
 template <class T>
 LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const int* labels, T* gradient) {
   LossResult result;
@@ -54,14 +54,13 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, logits += count) {
     std::size_t best = 0;
     for (std::size_t c = 1; c < count; ++c)
-      if (logits[c] > logits[best]) best = c;
+      if (logits[c] > logits[best] || std::isnan(logits[c])) best = c;
     const auto maximum = static_cast<double>(logits[best]);
     double sum = 0;
     for (std::size_t c = 0; c < count; ++c) sum += std::exp(static_cast<double>(logits[c]) - maximum);
     const auto label = static_cast<std::size_t>(labels[n]);
-    const double loss = std::log(sum) + maximum - static_cast<double>(logits[label]);
-    result.loss += loss;
-    result.errors += best != label || !std::isfinite(loss);
+    result.loss += std::log(sum) + maximum - static_cast<double>(logits[label]);
+    result.errors += best != label || std::isnan(maximum);
     for (std::size_t c = 0; gradient && c < count; ++c)
       gradient[n * count + c] =
           static_cast<T>((std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
