@@ -80,7 +80,7 @@ TEST_CASE("exact draws are scaled so that the mean factor over the images of any
     for (const double p : {0.01, 0.5, 0.7, 0.95, 1.0})
       for (const int batch : {1, 2, 3, 5, 16, 128}) {
         const auto images = static_cast<std::size_t>(batch);
-        const std::size_t survivors = whole_survivors(p, images);
+        const std::size_t survivors = survivor_count(p, images);
         const double share = static_cast<double>(survivors) / static_cast<double>(images);
         CHECK(share * exact_branch_scale(scaling, p, images, survivors) == doctest::Approx(branch_scale(scaling, false, p)).epsilon(1e-12));
       }
@@ -109,11 +109,10 @@ TEST_CASE("gates of images are open with their probability, and independent of e
 }
 
 TEST_CASE("exact draws have their number of survivors, and every image the same chance") {
-  CHECK(whole_survivors(0.5, 7) == 4);
-  CHECK(whole_survivors(0.01, 7) == 1);
-  CHECK(whole_survivors(0, 7) == 0);
-  CHECK(whole_survivors(1, 7) == 7);
-  CHECK(exact_survivors(0.5, 7) == 3.5);
+  CHECK(survivor_count(0.5, 7) == 4);
+  CHECK(survivor_count(0.01, 7) == 1);
+  CHECK(survivor_count(0, 7) == 0);
+  CHECK(survivor_count(1, 7) == 7);
   constexpr std::size_t images = 10;
   constexpr int steps = 20'000;
   std::vector<std::uint8_t> gates(images);

@@ -37,20 +37,17 @@ inline void draw_image_gates(std::uint64_t seed, std::uint64_t step, int block, 
   for_each_image_number(seed, step, block, gates.size(), [&](std::size_t n, double number) { gates[n] = number < survival; });
 }
 
-/// For how many of `images` a block's survivors stand where their number is exact: survival · images, whole or not. See exact_branch_scale.
-[[nodiscard]] constexpr double exact_survivors(double survival, std::size_t images) noexcept {
-  return survival * static_cast<double>(images);
-}
-/// How many survive: that number rounded, but not none where the block may survive.
-[[nodiscard]] constexpr std::size_t whole_survivors(double survival, std::size_t images) noexcept {
-  const auto count = static_cast<std::size_t>(exact_survivors(survival, images) + 0.5);
+/// How many of `images` survive where their number is exact: survival · images, rounded, but not none where the block may survive. What rounding changes,
+/// exact_branch_scale makes up for.
+[[nodiscard]] constexpr std::size_t survivor_count(double survival, std::size_t images) noexcept {
+  const auto count = static_cast<std::size_t>(survival * static_cast<double>(images) + 0.5);
   return count == 0 && survival > 0 && images > 0 ? 1 : count;
 }
 
-/// whole_survivors of the images, every subset of that size equally likely. @param gates  [N]
+/// survivor_count of the images, every subset of that size equally likely. @param gates  [N]
 /// Source: selection sampling, Knuth, The Art of Computer Programming, vol. 2, algorithm S.
 inline void draw_exact_image_gates(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> gates) {
-  std::size_t wanted = whole_survivors(survival, gates.size());
+  std::size_t wanted = survivor_count(survival, gates.size());
   for_each_image_number(seed, step, block, gates.size(), [&](std::size_t n, double number) {
     gates[n] = number * static_cast<double>(gates.size() - n) < static_cast<double>(wanted);
     wanted -= gates[n];
