@@ -1,24 +1,30 @@
 # Headers and the CMake package: find_package(sdepth) gives sdepth::sdepth, sdepth::native and sdepth::cuda, and sdepth::io where zlib and nlohmann-json are.
-#
-# With SDEPTH_INSTALL=OFF, which is the default inside a larger project, these rules run only for `cmake --install BUILD --component sdepth`. They are there all
-# the same, because CMake exports a library that links sdepth::sdepth only where that is exported, too.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/sdepth)
-set(when COMPONENT sdepth)
-if(NOT SDEPTH_INSTALL)
-  list(APPEND when EXCLUDE_FROM_ALL)
+if(SDEPTH_INSTALL)
+  # A set for each group of targets that needs libraries which the others can do without.
+  install(TARGETS sdepth sdepth_native EXPORT sdepthTargets)
+  install(TARGETS sdepth_io EXPORT sdepthIoTargets)
+  install(TARGETS sdepth_cuda EXPORT sdepthCudaTargets)
+  set(sets sdepthTargets sdepthIoTargets sdepthCudaTargets)
+  set(when "")
+else()
+  # Part of a larger project, and not installed. CMake exports a library that links sdepth::sdepth only where that is in a set of its own, installed or not.
+  install(TARGETS sdepth sdepth_native sdepth_io sdepth_cuda EXPORT sdepthTargets)
+  set(sets sdepthTargets)
+  set(when COMPONENT sdepth_not_installed EXCLUDE_FROM_ALL)
 endif()
-install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${when} FILES_MATCHING PATTERN "*.hpp")
-# A set for each group of targets that needs libraries which the others can do without.
-install(TARGETS sdepth sdepth_native EXPORT sdepthTargets)
-install(TARGETS sdepth_io EXPORT sdepthIoTargets)
-install(TARGETS sdepth_cuda EXPORT sdepthCudaTargets)
-foreach(set IN ITEMS sdepthTargets sdepthIoTargets sdepthCudaTargets)
+foreach(set IN LISTS sets)
   install(EXPORT ${set} NAMESPACE sdepth:: DESTINATION ${package_dir} ${when})
+  export(EXPORT ${set} NAMESPACE sdepth:: FILE ${CMAKE_CURRENT_BINARY_DIR}/exported/${set}.cmake)  # for projects that export from their build folder
 endforeach()
+if(NOT SDEPTH_INSTALL)
+  return()
+endif()
 
+install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 configure_package_config_file(cmake/sdepthConfig.cmake.in sdepthConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(sdepthConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfigVersion.cmake cmake/xsimd.cmake cmake/native.cmake
-        DESTINATION ${package_dir} ${when})
+        DESTINATION ${package_dir})

@@ -41,8 +41,12 @@
 #define SDEPTH_ISA sse3
 #elif defined(__SSE2__)
 #define SDEPTH_ISA sse2
+#elif defined(__ARM_FEATURE_SVE2)
+#define SDEPTH_ISA sve2
 #elif defined(__ARM_FEATURE_SVE)
 #define SDEPTH_ISA sve
+#elif defined(__ARM_NEON) && defined(__ARM_FEATURE_ATOMICS)
+#define SDEPTH_ISA neon_atomics
 #elif defined(__ARM_NEON)
 #define SDEPTH_ISA neon
 #else
