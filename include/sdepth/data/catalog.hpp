@@ -102,24 +102,9 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
 [[nodiscard]] inline ImageSet load_test_set(std::string_view name, const std::string& directory = {}) {
   const std::filesystem::path given(directory);
   if (name == "synthetic") return synthetic({3, 32, 32}, 10, 0, 2000, 1).test;  // pictures do not depend on how many there are
-  const auto read = [&](const std::filesystem::path& from) {
-    ImageSet test{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = std::string(name) + " test set"};
-    if (name == "cifar10") {
-      append_cifar_file(test, cifar_folder(from, "cifar-10-batches-bin") / "test_batch.bin", {.name = name, .labels = {10}}, 10000);
-    } else if (name == "cifar100") {
-      test.classes = 100;
-      append_cifar_file(test, cifar_folder(from, "cifar-100-binary") / "test.bin", {.name = name, .labels = {20, 100}, .used = 1}, 10000);
-    } else if (name == "svhn") {
-      append_svhn_file(test, from / "test_32x32.mat");
-    } else {
-      test = read_idx_set(from, "t10k", 10, name);
-      test.name += " test set";
-    }
-    return test;
-  };
   const bool known = std::find(data_set_names.begin(), data_set_names.end(), name) != data_set_names.end();
   std::error_code ignored;
-  if (known && std::filesystem::is_directory(given, ignored)) return read(given);
+  if (known && std::filesystem::is_directory(given, ignored)) return read_test_part(name, given);
   std::vector<const char*> signs{"t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz", "t10k-images.idx3-ubyte",
                                  "t10k-images.idx3-ubyte.gz"};
   if (name == "cifar10") signs = {"test_batch.bin", "cifar-10-batches-bin/test_batch.bin"};
@@ -128,7 +113,7 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
   if (known && directory.empty())
     for (const auto& place : data_set_places(name))
       for (const char* sign : signs)
-        if (std::filesystem::exists(place / sign, ignored)) return read(place);
+        if (is_there(place / sign)) return read_test_part(name, place);
   return load_data_set(name, directory).test;  // whose sentence says what is missing
 }
 
