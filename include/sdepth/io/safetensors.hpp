@@ -91,11 +91,7 @@ template <class Stored, class Convert>
     return floats_from<std::uint16_t>(data, [](std::uint16_t upper) { return std::bit_cast<float>(std::uint32_t{upper} << 16); });
   if (dtype != "F64") return {};
   return floats_from<double>(data, [](double value) {
-<<<<<<< HEAD
     constexpr auto largest = static_cast<double>(std::numeric_limits<float>::max());
-=======
-    constexpr double largest = static_cast<double>(std::numeric_limits<float>::max());
->>>>>>> files
     if (std::abs(value) > largest) return value > 0 ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
     return static_cast<float>(value);  // not-a-number passes through
   });
