@@ -115,7 +115,9 @@ void check_outputs(const Options& o) {
     if (there && S_ISDIR(status.st_mode)) fail(option, " ", name, " cannot be written: it is a directory; give the name of a file");
     if (there && ::access(name.c_str(), W_OK) != 0) refuse(errno);
     if (there && !S_ISREG(status.st_mode)) continue;  // a pipe or a device
-    const fs::path target = fs::is_symlink(path, none) ? path.parent_path() / fs::read_symlink(path, none) : path;
+    const fs::path target = there                        ? fs::canonical(path, none)
+                            : fs::is_symlink(path, none) ? path.parent_path() / fs::read_symlink(path, none)
+                                                         : path;
     const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
     if (::access(directory.c_str(), W_OK | X_OK) != 0) refuse(errno);
   }

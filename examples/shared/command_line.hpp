@@ -32,9 +32,11 @@ template <class Number>
 
 // Validators that stand before CLI11's own reading, which takes 010 for eight, reads what does not fit as the largest number there is, and knows "nan" and "inf".
 
+inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limits<int>::max());
+
 /// Whole numbers from `least` to `most`. Leading zeros are taken off, so that CLI11 reads the number in decimal.
-[[nodiscard]] inline CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = std::numeric_limits<int>::max()) {
-  const bool bounded = most != std::numeric_limits<int>::max();
+[[nodiscard]] inline CLI::Validator whole_number(std::uint64_t least, std::uint64_t most = largest_int) {
+  const bool bounded = most != largest_int;
   const std::string range = std::to_string(least) + (bounded ? " to " + std::to_string(most) : " or more");
   const auto check = [=](std::string& text) -> std::string {
     std::uint64_t value = 0;

@@ -1,6 +1,9 @@
 // The folder of a run: its tables, report, model and checkpoint, and in which order they are written.
 #pragma once
 
+#include <unistd.h>
+
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -51,12 +54,13 @@ class RunFolder {
       if (fs::exists(path / name, none))
         sdepth::fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(),
                      ", or choose another folder by --out");
-    // Of a run that was killed before its first checkpoint, a half of that may be left: checkpoint.safetensors.partial is no obstacle.
-    for (const char* name : {"losses.csv", "gates.csv", "metrics.csv", "harm.csv", "report.html", "losses.csv.partial", "gates.csv.partial",
-                             "metrics.csv.partial", "harm.csv.partial", "report.html.partial", "model.safetensors.partial"})
-      if (fs::exists(path / name, none))
-        sdepth::fail("--out ", path.string(), ": ", name,
+    for (const std::string name : written)
+      for (const std::string& file : {name, name + ".partial"}) {
+        // Half of a first checkpoint may be left of a run that was killed, and is no obstacle to the next.
+        if (file == "checkpoint.safetensors.partial" || !fs::exists(path / file, none)) continue;
+        sdepth::fail("--out ", path.string(), ": ", file,
                      " is there already, and the run would write over it; choose another folder, or move that file away");
+      }
     return folder;
   }
 
@@ -71,6 +75,10 @@ class RunFolder {
   /// Throws Error, and leaves all tables alone, where one of them has other rows than the run has made.
   [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run, std::vector<sdepth::EpochRow>& rows) {
     RunFolder folder(path);
+    for (const char* name : written)
+      if (std::error_code none; std::filesystem::is_directory(path / name, none) ||
+                                (std::filesystem::exists(path / name, none) && ::access((path / name).c_str(), W_OK) != 0))
+        sdepth::fail(path.string(), ": ", name, " cannot be written, and the run would write it; it is protected, or no file");
     const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv";
     std::error_code none;
     if (run.steps == 0 &&
@@ -134,6 +142,8 @@ class RunFolder {
     return rows;
   }
 
+  static constexpr std::array written{
+      "checkpoint.safetensors", "model.safetensors", "losses.csv", "gates.csv", "metrics.csv", "harm.csv", "report.html"};
   static constexpr const char* losses_header = "step,loss";
   static constexpr const char* metrics_header =
       "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";

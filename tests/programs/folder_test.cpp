@@ -113,6 +113,11 @@ TEST_CASE("tables of a stopped run that were altered are read or refused in a se
     CHECK(resumed(name, "\xEF\xBB\xBF" + windows(text)).status == 0);
     check_equal_runs(folder / "copy", folder / "run");
   }
+  // A file that could not be written in the end is found at the beginning.
+  fs::remove(folder / "copy" / "report.html");
+  fs::create_directory(folder / "copy" / "report.html");
+  CHECK(contains(refusal("train", resume(folder / "copy")), "report.html cannot be written"));
+  fs::remove(folder / "copy" / "report.html");
   fs::remove(folder / "copy" / "losses.csv");
   CHECK(contains(refusal("train", resume(folder / "copy")), "losses.csv cannot be read"));
 }

@@ -156,3 +156,38 @@ TEST_CASE("what cannot be done is a sentence; a run that another process trains 
   CHECK(fs::exists(out / "smoke-stochastic-1" / "model.safetensors"));
   CHECK_FALSE(fs::exists(out / "smoke-constant-1" / "checkpoint.safetensors"));
 }
+
+TEST_CASE("numbers that are none, empty texts and damaged files of runs are a sentence, and a closed output is not overlooked") {
+  if (!has_python()) return;
+  ScratchFolder folder;
+  const auto sentence = [&](const Words& words) { return refusal_of(run_program(script, words), "reproduce"); };
+  const auto refused = [&](const std::string& option, const Words& values) {
+    for (const std::string& value : values)
+      CHECK_MESSAGE(contains(sentence({"--list", option, value}), "argument " + option + ": expected"), option, value);
+  };
+  refused("--budget", {"nan", "inf", "0", "1e999", "1_0", ""});
+  refused("--epochs", {"nan", "1.5", "0", "1_0", "0x10", "2147483648", ""});
+  refused("--seeds", {"nan", "1,,2", "18446744073709551616", ""});
+  for (const char* option : {"--out", "--report-dir", "--data-dir", "--train", "--note"}) refused(option, {""});
+  CHECK(run_program("/bin/sh", {"-c", "\"$0\" --list >/dev/full", script}).status == 1);
+  CHECK(run_program("/bin/sh", {"-c", "\"$0\" --help >/dev/full", script}).status == 1);
+
+  const fs::path run = folder / "smoke-constant-1";
+  fs::create_directory(run);
+  const auto report = [&](const std::string& metrics) {
+    put(run / "metrics.csv", metrics);
+    return run_program(script, {"--report", "--out", folder.path().string()});
+  };
+  write_safetensors(run / "checkpoint.safetensors",
+                    {{{"epoch", "1"},
+                      {"program",
+                       "{\"options\": {\"epochs\": 1, \"model\": \"resnet20\", \"data\": \"synthetic\", \"limit-train\": 160, "
+                       "\"limit-test\": 60, \"validation\": 40, \"batch\": 32, \"schedule\": \"none\"}}"}},
+                     {}});
+  const std::string header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
+  CHECK(report("\xEF\xBB\xBF" + header + "\r\n1,2,90,90,90,1,9,0.1,nan\r\n").status == 0);
+  CHECK(contains(refusal_of(report(header + "\n"), "reproduce"), "metrics.csv has not one row for each of 1 epochs"));
+  CHECK(contains(refusal_of(report(header + "\n1,two\n"), "reproduce"), "metrics.csv is no table of numbers"));
+  put(run / "checkpoint.safetensors", "noise");
+  CHECK(contains(refusal_of(report(header + "\n"), "reproduce"), "checkpoint.safetensors is no checkpoint"));
+}
