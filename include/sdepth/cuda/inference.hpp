@@ -26,7 +26,7 @@ class Inference<Net, Cuda<P>> {
  public:
   using Backend = Cuda<P>;
   static constexpr std::size_t classes = Net::output.size();
-  static_assert(CheckedHead<Net::sound ? output_error<Net>() : HeadError::none>::said);
+  static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
 
   /// Runs on the device that the weights are on, whichever is the thread's.
   ///

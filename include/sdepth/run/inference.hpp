@@ -121,7 +121,7 @@ class Inference {
   }
 
  private:
-  static_assert(CheckedHead<Net::sound ? output_error<Net>() : HeadError::none>::said);
+  static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
   using Plan = InferencePlan<Net, Backend>;
 
   [[nodiscard]] static std::shared_ptr<const FoldedWeights<Net, Backend>> folded(const Weights<Net, Backend>* weights,

@@ -27,10 +27,10 @@ enum class GammaInit {
 };
 
 struct TrainingOptions {
-  int batch = 128;                   // largest batch of a step, in images
+  int batch = 128;                    // largest batch of a step, in images
   int threads = available_threads();  // results do not depend on it
-  std::uint64_t seed = 0;            // of weights and gates
-  SgdStep sgd = {};                  // learning rate, momentum, weight decay, Nesterov
+  std::uint64_t seed = 0;             // of weights and gates
+  SgdStep sgd = {};                   // learning rate, momentum, weight decay, Nesterov
   SkipUpdate skip_update = SkipUpdate::as_code;
   Scaling scaling = Scaling::test;
   GammaInit gamma = GammaInit::one;

@@ -204,7 +204,7 @@ class Trainer {
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
-  static_assert(CheckedHead<Net::sound ? head_error<Net>() : HeadError::none>::said);
+  static_assert(CheckedHead < Net::sound ? head_error<Net>() : HeadError::none > ::said);
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   /// The flat buffer of parameters, cut where a block's branch begins or ends.
