@@ -81,7 +81,7 @@ class Inference {
     const int part = std::min(batch / threads + (batch % threads != 0), largest_part);
     memories_.reserve(static_cast<std::size_t>(threads));
     for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part, weights_->depth());
-    parallel_for(threads, threads, [](int, int) {});  // the threads themselves, and what OpenMP allocates for them
+    parallel_for(threads, threads, [](int, int) {});  // starts the threads
   }
   /// The same from weights as they are now. @see FoldedWeights
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
@@ -95,7 +95,7 @@ class Inference {
     predict(images, logits);
     return logits;
   }
-  /// The same to memory of the caller's. Allocates nothing (but what the OpenMP library does: g++'s nothing, clang's a little where threads > 1).
+  /// The same to memory of the caller's. Allocates nothing, but in the first loop of another thread than the one that made this: there it starts threads.
   template <Images Given>
   void predict(const Given& images, std::span<float> logits) {
     const int count = image_count(Net::input, images);
