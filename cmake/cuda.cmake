@@ -74,10 +74,18 @@ if(SDEPTH_WERROR)
   list(APPEND sdepth_cuda_flags "SHELL:-Werror all-warnings")
 endif()
 
-# sdepth_own_cuda_target(target): a target with CUDA sources; data sets and files as well, this machine's instructions not.
+# The host's part is compiled for the same processor as everything else: the library's names contain the instruction set.
+set(sdepth_cuda_machine "")
+if(sdepth_machine)
+  list(JOIN sdepth_machine "," sdepth_cuda_machine)
+  set(sdepth_cuda_machine -Xcompiler=${sdepth_cuda_machine})
+endif()
+
+# sdepth_own_cuda_target(target): a target with CUDA sources; data sets and files as well.
 function(sdepth_own_cuda_target target)
   target_link_libraries(${target} PRIVATE sdepth::cuda sdepth::io)
-  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${sdepth_cuda_flags}>" "$<$<COMPILE_LANGUAGE:CXX>:${sdepth_warnings}>")
+  target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${sdepth_cuda_flags};${sdepth_cuda_machine}>"
+                         "$<$<COMPILE_LANGUAGE:CXX>:${sdepth_warnings};${sdepth_machine}>")
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CUDA_EXTENSIONS OFF CUDA_ARCHITECTURES "${sdepth_cuda_architectures}")
 endfunction()
 

@@ -22,12 +22,16 @@ function(sdepth_processor_flags result march)
   set(${result} ${flags} PARENT_SCOPE)
 endfunction()
 
-# sdepth_native_flags(result): the same for this machine, for C++ sources only.
+# sdepth_native_flags(result): the same for this machine, for C++ sources and for the host's part of CUDA sources, which otherwise would not fit together.
 function(sdepth_native_flags result)
   set(flags "")
   get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
   if(CXX IN_LIST languages AND NOT CMAKE_CROSSCOMPILING)
     sdepth_processor_flags(flags native)
   endif()
-  set(${result} "$<$<COMPILE_LANGUAGE:CXX>:${flags}>" PARENT_SCOPE)
+  list(JOIN flags "," joined)
+  if(flags)
+    set(joined "-Xcompiler=${joined}")
+  endif()
+  set(${result} "$<$<COMPILE_LANGUAGE:CXX>:${flags}>" "$<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:${joined}>" PARENT_SCOPE)
 endfunction()
