@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <string_view>
 #include <utility>
@@ -37,8 +36,8 @@ struct RunData {
   return {std::move(train), std::move(validation), std::move(test), normalization};
 }
 
-/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error where the loss is not finite: the largest of
-/// numbers that are none would be class 0, and a tenth of the pictures right. @param advice  what to do then   @param plan  the blocks that run
+/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error where the network computes
+/// what is not finite. @param advice  what to do then   @param plan  the blocks that run
 [[nodiscard]] inline sdepth::Score evaluate_set(Learner& learner, const sdepth::ImageSet& set, const sdepth::Normalization& normalization,
                                                 int batch, std::string_view advice, const sdepth::DepthPlan& plan = {}) {
   sdepth::Score total;
@@ -52,13 +51,16 @@ struct RunData {
       normalization.apply(set.image(first + i), images.data() + static_cast<std::size_t>(i) * set.shape.size());
       labels.push_back(set.labels[static_cast<std::size_t>(first + i)]);
     }
-    const sdepth::Score part = learner.evaluate(images, labels, plan);
-    total.loss += part.loss * static_cast<double>(count);
-    total.errors += part.errors;
-    total.images += count;
+    try {
+      const sdepth::Score part = learner.evaluate(images, labels, plan);
+      total.loss += part.loss * static_cast<double>(count);
+      total.errors += part.errors;
+      total.images += count;
+    } catch (const sdepth::Error& error) {
+      sdepth::fail("evaluating ", set.name, " from picture ", first, " on: ", error.what(), "; ", advice);
+    }
   }
   if (total.images > 0) total.loss /= static_cast<double>(total.images);
-  if (!std::isfinite(total.loss)) sdepth::fail("the loss on the ", set.name, " is ", total.loss, ", expected a finite number; ", advice);
   return total;
 }
 

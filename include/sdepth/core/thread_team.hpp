@@ -2,12 +2,12 @@
 #pragma once
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -41,15 +41,22 @@ class LoopIndices {
   int count_ = 0;
 };
 
+/// A clock that only goes forward. Not <chrono>'s, which does not survive X11's macros.
+[[nodiscard]] inline std::int64_t nanoseconds() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 /// Waits until `done(value)`: for `patience` while watching, which costs a processor but no time, then asleep, which leaves the processor to others.
 ///
 /// Parts of a step take tens to hundreds of microseconds and their ends lie close together, so most waits end while watching (measured: see docs/speed.md).
 template <class T, class Done>
 T wait_for(const std::atomic<T>& value, const Done& done) noexcept {
-  constexpr std::chrono::microseconds patience{30};
-  constexpr int looks = 16;  // between two looks at the clock: about half a microsecond
+  constexpr std::int64_t patience = 30'000;  // ns
+  constexpr int looks = 16;                  // between two looks at the clock: about half a microsecond
   T now = value.load(std::memory_order_acquire);
-  for (const auto end = std::chrono::steady_clock::now() + patience; !done(now) && std::chrono::steady_clock::now() < end;)
+  for (const std::int64_t end = nanoseconds() + patience; !done(now) && nanoseconds() < end;)
     for (int look = 0; look < looks && !done(now); ++look) {
 #if defined(__x86_64__)
       __builtin_ia32_pause();

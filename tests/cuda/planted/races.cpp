@@ -103,8 +103,8 @@ int main(int count, char** arguments) {
     if (planted.name != name) continue;
     constexpr unsigned blocks = 4, threads = 64;
     std::vector<float> out(blocks * threads), in(threads, 1.0F);
-    unsigned counter = 0;
-    Numbers operands{out.data(), in.data(), &counter};
+    std::vector<unsigned> counter(1);
+    Numbers operands{out.data(), in.data(), counter.data()};
     void* parameters[] = {&operands};
     const cudaError_t error =
         cudaLaunchKernel(count > 2 ? planted.mended : planted.race, blocks, threads, parameters, threads * sizeof(float));
