@@ -53,7 +53,7 @@ class LoopIndices {
 /// Parts of a step take tens to hundreds of microseconds and their ends lie close together, so most waits end while watching (measured: see docs/speed.md).
 template <class T, class Done>
 T wait_for(const std::atomic<T>& value, const Done& done) noexcept {
-  constexpr std::int64_t patience = 30'000;  // ns
+  constexpr std::int64_t patience = 80'000;  // ns: about as long as a part of a step takes, so that most waits for the last part end awake
   constexpr int looks = 16;                  // between two looks at the clock: about half a microsecond
   T now = value.load(std::memory_order_acquire);
   for (const std::int64_t end = nanoseconds() + patience; !done(now) && nanoseconds() < end;)
