@@ -77,10 +77,6 @@ foreach(header IN LISTS headers)
     violation(${header} "it has ${lines} lines, more than ${most_lines}: a header is one idea.")
   endif()
 
-  if(text MATCHES "\nnamespace sdepth" AND NOT text MATCHES "\nnamespace sdepth::inline SDEPTH_ISA")
-    violation(${header} "it opens namespace sdepth without `::inline SDEPTH_ISA`, so that two processors' code would share its functions.")
-  endif()
-
   # Where the header stands in the table: its folder, or its own name for a door.
   string(REGEX MATCH "^[^/]+" place ${header})
   if(NOT place IN_LIST folders AND NOT place IN_LIST doors)

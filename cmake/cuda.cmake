@@ -75,11 +75,7 @@ if(SDEPTH_WERROR)
 endif()
 
 # The host's part is compiled for the same processor as everything else: the library's names contain the instruction set.
-set(sdepth_cuda_machine "")
-if(sdepth_machine)
-  list(JOIN sdepth_machine "," sdepth_cuda_machine)
-  set(sdepth_cuda_machine -Xcompiler=${sdepth_cuda_machine})
-endif()
+sdepth_nvcc_host_flags(sdepth_cuda_machine ${sdepth_machine})
 
 # sdepth_own_cuda_target(target): a target with CUDA sources; data sets and files as well.
 function(sdepth_own_cuda_target target)

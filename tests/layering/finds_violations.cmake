@@ -27,7 +27,7 @@ plant(core/shape.hpp "#include \"error.hpp\"" "`#include \"error.hpp\"` must be 
 plant(kernels/operands.hpp "#include <xsimd/xsimd.hpp>" "it includes <xsimd/xsimd.hpp>, which only headers")
 plant(layers/conv.hpp "#include <Eigen/Core>" "it includes <Eigen/Core>, which only headers")
 plant(run/planted.hpp "#include <pthread.h>" "it includes <pthread.h>, which only headers")
-plant(run/planted.hpp "namespace sdepth {}" "it opens namespace sdepth without `::inline SDEPTH_ISA`")
+plant(run/planted.hpp "namespace sdepth {}" "`namespace sdepth {}` must be namespace sdepth::inline SDEPTH_ISA.")
 plant(train/planted.hpp "#include <zlib.h>" "it includes <zlib.h>, which only headers")
 plant(io/planted.hpp "#include <boost/any.hpp>" "it includes <boost/any.hpp>, which is neither")
 plant(kernels/cuda/planted.hpp "#include <sdepth/kernels/cpu/planted.hpp>" "it includes <sdepth/kernels/cpu/planted.hpp>, but nothing reachable")
