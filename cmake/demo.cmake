@@ -1,4 +1,4 @@
-# cmake -P cmake/demo.cmake: sets up, builds the training program, trains a stochastic-depth ResNet-20 on Fashion-MNIST in about five minutes
+# cmake -P cmake/demo.cmake: sets up, builds the training program, trains a stochastic-depth ResNet-20 on Fashion-MNIST in a few minutes
 # on two cores, and says what came of it.
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/setup.cmake)
@@ -31,7 +31,7 @@ run("Configuring" ${CMAKE_COMMAND} --preset release --log-level=NOTICE)
 run("Building" ${CMAKE_COMMAND} --build --preset release --target train --parallel ${jobs})
 
 file(REMOVE_RECURSE ${repository}/${out})  # an earlier demonstration; train does not write over a run
-step("Training ResNet-20 with stochastic depth for ${epochs} epochs on ${data_name}; with two free cores this takes about five minutes")
+step("Training ResNet-20 with stochastic depth for ${epochs} epochs on ${data_name}; with two free cores this takes two to five minutes")
 run("Training" build/release/examples/train ${data} ${options} --out ${out})
 
 # metrics.csv: a line of names, then a row per epoch.

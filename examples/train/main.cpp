@@ -11,6 +11,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/json.hpp>
 
 #include "../shared/command_line.hpp"
 #include "lock.hpp"
@@ -34,7 +35,7 @@ int train(int count, char** words) {
                  ": there is no checkpoint.safetensors in it, so there is nothing to go on with; start the run by --out");
   const FolderLock lock(line.resume);  // before the checkpoint is read, of which another process may be about to write a newer one
   const sdepth::Checkpoint checkpoint = sdepth::read_checkpoint(file);
-  const nlohmann::json program = nlohmann::json::parse(checkpoint.program, nullptr, false);
+  const nlohmann::json program = sdepth::parse_json(checkpoint.program).value_or(nullptr);
   if (!program.is_object() || !program.contains("options"))
     sdepth::fail(checkpoint.where, " was not written by this program; go on with the one that wrote it");
   return Run(resumed_options(program["options"], line, checkpoint.where), line, checkpoint).go();

@@ -14,6 +14,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
+#include <sdepth/io/json.hpp>
 #include <sdepth/io/machine_memory.hpp>
 #include <sdepth/io/text.hpp>
 
@@ -102,7 +103,7 @@ void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder)
   learner_->set_survival(survival_in(epoch_ + 1));
   learner_->restore(checkpoint);
   try {
-    const nlohmann::json sums = nlohmann::json::parse(checkpoint.program).at("epoch_in_progress");
+    const nlohmann::json sums = sdepth::parse_json(checkpoint.program).value_or(nullptr).at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
   } catch (const nlohmann::json::exception&) {
