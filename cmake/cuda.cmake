@@ -3,6 +3,7 @@
 #
 # nvcc is looked for as CMake does, and where the toolkit installs itself; its host compiler is g++, whatever compiles the rest.
 include(CheckLanguage)
+include(${CMAKE_CURRENT_LIST_DIR}/native.cmake)
 
 # Real code for each, so that the report on registers and memory is about what runs: Turing, Ampere, Hopper, and the two Blackwells.
 set(sdepth_cuda_architectures 75-real 80-real 90-real 100-real 120-real)
