@@ -79,11 +79,13 @@ struct Blocks {
 template <int Layers>
 struct Operations {
   static constexpr Shape first{16, 32, 32}, second{32, 16, 16}, third{64, 8, 8};
-  static constexpr double all = 1.5 * CifarResNet<Layers>::operations_per_image - WordPlan<Conv<16>, Shape{3, 32, 32}>::multiply_adds;
-  static constexpr std::array<double, kinds> of_branch{
-      3 * WordPlan<BasicBlock<16>, first>::branch_multiply_adds, 3 * WordPlan<BasicBlock<32>, second>::branch_multiply_adds,
-      3 * WordPlan<BasicBlock<64>, third>::branch_multiply_adds,
-      1.5 * (WordPlan<BasicBlock<32, 2>, first>::branch_multiply_adds + WordPlan<BasicBlock<64, 2>, second>::branch_multiply_adds)};
+  template <class Block, Shape In>
+  static constexpr double branch = sdepth::Stages<typename Block::Words, In>::multiply_adds;
+  static constexpr double all =
+      1.5 * CifarResNet<Layers>::operations_per_image - sdepth::Stages<Chain<Conv<16>>, Shape{3, 32, 32}>::multiply_adds;
+  static constexpr std::array<double, kinds> of_branch{3 * branch<BasicBlock<16>, first>, 3 * branch<BasicBlock<32>, second>,
+                                                       3 * branch<BasicBlock<64>, third>,
+                                                       1.5 * (branch<BasicBlock<32, 2>, first> + branch<BasicBlock<64, 2>, second>)};
 };
 
 /// The network without its identity blocks, as a type: nothing of them is there to be skipped.

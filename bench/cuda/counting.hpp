@@ -17,7 +17,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/kernels/host.hpp>
 #include <sdepth/kernels/operands.hpp>
-#include <sdepth/network/memory.hpp>
+#include <sdepth/network/fused_stage.hpp>
 
 namespace sdepth::roofline {
 

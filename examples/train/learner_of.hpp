@@ -76,7 +76,7 @@ template <class Image, int Classes, int lanes>
             Net::parameter_count,
             Net::operations_per_image,
             {Net::branch_operations.begin(), Net::branch_operations.end()},
-            sdepth::ActivationTableOf<Net>::table(lanes),
+            sdepth::activation_table<Net>(lanes),
             storage.trainable + storage.running};
   });
 }

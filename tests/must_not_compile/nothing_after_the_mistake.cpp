@@ -20,7 +20,7 @@ double use(const std::vector<float>& images, const std::vector<int>& labels) {
   trainer.parameter("conv1.weight") *= 2;
   Inference<Net, Reference> inference(trainer.weights());
   return score.loss + static_cast<double>(inference.predict(NHWC<float>{images})[0]) + Net::expected_operations_per_image +
-         static_cast<double>(ActivationTableOf<Net>::table(4).always);
+         static_cast<double>(activation_table<Net>(4).always);
 }
 
 // Meant with another p.

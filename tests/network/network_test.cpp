@@ -5,7 +5,6 @@
 #include <string>
 
 #include <sdepth/models/cifar_resnet.hpp>
-#include <sdepth/network/memory.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
@@ -69,7 +68,7 @@ TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without g
 
 TEST_CASE("the memory plan of ResNet-110 keeps two raw tensors and one finished one per block") {
   using Net = CifarResNet<110>;
-  constexpr ActivationSizes sizes = ActivationPlan<Net::Layers, Net::input>::sizes(16);
+  constexpr ActivationSizes sizes = Net::Stages::activations(16);
   const std::size_t group = 16 * 32 * 32;  // numbers of one tensor in the first group; half in the second, a quarter in the third
   const std::size_t blocks = 18 * 3 * group + 18 * 3 * group / 2 + 18 * 3 * group / 4;
   CHECK(sizes.largest == group);

@@ -153,16 +153,17 @@ TEST_CASE_TEMPLATE("a closed block's numbers are never read", Backend, Reference
 TEST_CASE("a closed block keeps no record, and a loop one for each open block") {
   using Block = Residual<Conv<8>, BN>;
   constexpr Shape in{8, 4, 4};
-  constexpr auto at = [](int before) { return Place{false, false, false, before}; };
-  using Closed = Stage<Reference, StochasticDepth<Block, FixedGates<1, 0>>, in, at(1)>;
-  using Open = Stage<Reference, StochasticDepth<Block, FixedGates<1, 0>>, in, at(0)>;
-  static_assert(std::is_empty_v<Closed::Record> && !std::is_empty_v<Open::Record>);
-  using Loop = Stage<Reference, Repeat<4, StochasticDepth<Block, FixedGates<1, 0, 1, 0, 0, 1>>>, in, at(2)>;
-  static_assert(Loop::open == std::array{0, 3});
+  using Two = Lowering<Chain<StochasticDepth<Block, FixedGates<1, 0>>, StochasticDepth<Block, FixedGates<1, 0>>>, in>::type;
+  using Open = TrainingStage<Reference, Two::First, false>;
+  using Closed = TrainingStage<Reference, Two::Last, false>;
+  static_assert(Closed::places.empty() && Open::places.size() == 1);
+  using Gates = FixedGates<1, 0, 1, 0, 0, 1>;
+  using Long = Lowering<Chain<Repeat<2, StochasticDepth<Block, Gates>>, Repeat<4, StochasticDepth<Block, Gates>>>, in>::type;
+  using Loop = TrainingStage<Reference, Long::Last, false>;
+  static_assert(Loop::places == std::array{0, 3});
   static_assert(std::tuple_size_v<Loop::Record> == 2);
-  using Empty = Stage<Reference, Repeat<3, StochasticDepth<Block, FixedGates<0, 0, 0>>>, in, at(0)>;
-  static_assert(std::is_empty_v<Empty::Record>);
-  CHECK(open_blocks<FixedGates<0, 1, 1>, 1, 2> == std::array{0, 1});
+  using None = Lowering<Chain<Repeat<3, StochasticDepth<Block, FixedGates<0, 0, 0>>>>, in>::type;
+  static_assert(std::tuple_size_v<TrainingStage<Reference, None::First, false>::Record> == 0);
 }
 
 TEST_CASE("the walk does not look at the gates of blocks that have fixed ones") {

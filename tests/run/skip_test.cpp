@@ -50,7 +50,8 @@ std::vector<typename Backend::Scalar> numbers_of_block(const Trainer<Net, Backen
 TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend, Reference,
                    Cpu<>) {
   using T = typename Backend::Scalar;
-  using BlockStage = Stage<Backend, StochasticDepth<Block, Uniform<0.5>>, Shape{8, 8, 8}, Place{}>;
+  using Blocks = Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
+  using BlockStage = TrainingBlock<Backend, Blocks>;
   typename Backend::Space space(1);
   Arena activations(1 << 20), norms(1 << 20);
   Slots<T> slots(4096);
@@ -62,12 +63,12 @@ TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no m
 
   Buffer<T> raw(4096), previous(4096);
   NormState<T> norm;
-  Value<T> value;
+  PendingValue<T> value;
   value.x = raw.data();
   value.shortcut = previous.data();
   value.norm = &norm;
   value.relu = true;
-  const Value<T> before = value;
+  const PendingValue<T> before = value;
 
   typename BlockStage::Record record;
   BlockStage::forward(pass, {}, record, value);
@@ -77,9 +78,9 @@ TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no m
   CHECK(record.input.x == nullptr);
   CHECK(record.finished_input.x == nullptr);
 
-  Flow<T> flow{slots.take(), {}, nullptr, nullptr};
+  GradientFlow<T> flow{slots.take(), {}, nullptr, nullptr};
   flow.gradient = {flow.dy, raw.data(), &norm};
-  const Flow<T> flow_before = flow;
+  const GradientFlow<T> flow_before = flow;
   BlockStage::backward(pass, {}, record, flow);
   CHECK(std::memcmp(&flow, &flow_before, sizeof flow) == 0);
 }

@@ -22,7 +22,7 @@ constexpr std::size_t blocks = Net::residual_blocks;
 }  // namespace
 
 TEST_CASE("the bytes of a step with given gates are those that the walk keeps, or a little more") {
-  const ActivationTable table = ActivationTableOf<Net>::table(lanes);
+  const ActivationTable table = activation_table<Net>(lanes);
   TrainingOptions options;
   options.batch = batch;
   options.threads = 1;
@@ -49,7 +49,7 @@ TEST_CASE("the bytes of a step with given gates are those that the walk keeps, o
 
 TEST_CASE("mean and spread over the gates are those of draws") {
   using Deep = CifarResNet<1202>;
-  const ActivationTable table = ActivationTableOf<Deep>::table(lanes);
+  const ActivationTable table = activation_table<Deep>(lanes);
   const ActivationBytes bytes = activation_bytes(table, Deep::survival, 128);
   constexpr std::uint64_t draws = 1000;
   double sum = 0, squares = 0, most = 0;
@@ -71,7 +71,7 @@ TEST_CASE("mean and spread over the gates are those of draws") {
 
 TEST_CASE("1202 layers, batch 128: 9 GB are enough with stochastic depth") {
   using Deepest = CifarResNet<1202>;
-  const ActivationTable table = ActivationTableOf<Deepest>::table(16);
+  const ActivationTable table = activation_table<Deepest>(16);
   const ActivationBytes bytes = activation_bytes(table, Deepest::survival, 128);
   // An open block keeps three tensors, 16 channels of 32 x 32, half of that in the second group and a quarter in the third, 200 blocks each.
   CHECK(bytes.all_open == doctest::Approx(200 * 3 * 16 * 1024 * 1.75 * 128 * 4).epsilon(0.01));

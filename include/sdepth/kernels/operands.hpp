@@ -9,7 +9,7 @@
 
 #include <cstddef>
 
-#include <sdepth/core/shape.hpp>
+#include <sdepth/core/operation_shapes.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -19,64 +19,6 @@ struct ImageLayout {
   std::size_t row = 0;
   std::size_t pixel = 0;
   std::size_t size = 0;
-};
-
-/// A 2-D convolution (cross-correlation, as in PyTorch), zero padding. Weights are [kernel, kernel, C_in, padded(C_out)].
-struct ConvShape {
-  Shape in;
-  int channels_out = 0;
-  int kernel = 3;
-  int stride = 1;
-  int padding = 1;
-  bool bias = false;
-  /// The input is the network's own: its pixels are C_in numbers apart instead of padded(C_in), and it needs no gradient.
-  bool network_input = false;
-
-  [[nodiscard]] constexpr Shape out() const noexcept {
-    return {channels_out, (in.height + 2 * padding - kernel) / stride + 1, (in.width + 2 * padding - kernel) / stride + 1};
-  }
-  friend constexpr bool operator==(const ConvShape&, const ConvShape&) = default;
-};
-
-enum class PoolKind { average, maximum };
-
-/// Pooling over windows that lie inside the image, but for the zero (average) or absent (maximum) padding; out = floor((in + 2·padding − window) / stride) + 1.
-/// The average divides by window², padding included, as PyTorch's default does.
-struct PoolShape {
-  Shape in;
-  PoolKind kind = PoolKind::average;
-  int window_height = 2;
-  int window_width = 2;
-  int stride = 2;
-  int padding = 0;
-
-  [[nodiscard]] constexpr Shape out() const noexcept {
-    return {in.channels, (in.height + 2 * padding - window_height) / stride + 1, (in.width + 2 * padding - window_width) / stride + 1};
-  }
-  friend constexpr bool operator==(const PoolShape&, const PoolShape&) = default;
-};
-
-/// A shortcut without parameters: average over window × window (1: plain subsampling) at the given stride, then zero channels up to channels_out.
-struct ShortcutShape {
-  Shape in;
-  int channels_out = 0;
-  int stride = 2;
-  int window = 2;
-
-  [[nodiscard]] constexpr Shape out() const noexcept { return {channels_out, in.height / stride, in.width / stride}; }
-  /// The pooling part; plain subsampling is a window of 1.
-  [[nodiscard]] constexpr PoolShape pool() const noexcept { return {in, PoolKind::average, window, window, stride, 0}; }
-  friend constexpr bool operator==(const ShortcutShape&, const ShortcutShape&) = default;
-};
-
-/// A fully connected layer over all numbers of an image. Weights are [H·W·C_in (in the order h, w, c), padded(features)].
-struct LinearShape {
-  Shape in;
-  int features = 0;
-  bool bias = true;
-
-  [[nodiscard]] constexpr Shape out() const noexcept { return {features, 1, 1}; }
-  friend constexpr bool operator==(const LinearShape&, const LinearShape&) = default;
 };
 
 /// Batch normalisation as kernels see it: per-channel numbers, padded(C) each. Forward y = scale·x + shift;

@@ -22,6 +22,12 @@ struct ReLU {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
 };
 
+/// True for words that are activations.
+template <class Word>
+inline constexpr bool is_activation = false;
+template <>
+inline constexpr bool is_activation<ReLU> = true;
+
 template <>
 inline constexpr bool is_layer<BN> = true;
 template <>

@@ -54,6 +54,7 @@ struct BasicResidual {
   static_assert(CheckedWord<error>::said);
 
   using Shortcut = Shortcut_;
+  using AfterSum = AfterSum_;
   using Words = Chain<Branch...>;
   static constexpr bool relu_after_sum = std::is_same_v<AfterSum_, ReLU>;
   static constexpr bool projects = std::is_same_v<Shortcut, ProjectionShortcut>;

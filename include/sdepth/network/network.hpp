@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/network/lowering.hpp>
 #include <sdepth/network/mistakes.hpp>
-#include <sdepth/network/plan.hpp>
 #include <sdepth/network/rules.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -32,6 +32,10 @@ struct Network {
   static constexpr Shape input = shapes.front();
   static constexpr Shape output = shapes.back();
   using Mistake = decltype(report_mistake<error, shapes, 0, Words...>());
+
+  /// The network as a list of fused stages: see lowering.hpp. And the activation that may be pending on the last one's output.
+  using Lowered = Lowering<Layers, input, NoActivation, true>;
+  using Stages = typename Lowered::type;
 
   /// Residual blocks, stochastic or not, in the order of the network.
   static constexpr int residual_blocks = (0 + ... + BlockTraits<Words>::count);
@@ -68,24 +72,21 @@ struct Network {
   }();
 
   /// Learned numbers, as PyTorch counts them: no running statistics, no padding.
-  static constexpr std::size_t parameter_count = WordPlan<Layers, input>::sizes(1).trainable;
+  static constexpr std::size_t parameter_count = Stages::sizes(1).trainable;
 
   /// Floating-point operations of one image's forward pass with every block open: 2 per multiply-add of convolutions and linear layers.
-  static constexpr double operations_per_image = 2 * WordPlan<Layers, input>::multiply_adds;
+  static constexpr double operations_per_image = 2 * Stages::multiply_adds;
 
   /// The same of each residual block's branch alone: what is saved where the block does not run. Shortcuts always run.
-  static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> branch_operations =
-      []<std::size_t... Index>(std::index_sequence<Index...>) {
-        std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
-        std::size_t block = 0;
-        const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
-          if constexpr (sound && is_block<Word>)
-            for (int i = 0; i < BlockTraits<Word>::count; ++i)
-              table[block++] = 2 * WordPlan<typename BlockTraits<Word>::Block, In>::branch_multiply_adds;
-        };
-        (visit(std::type_identity<Words>{}, std::integral_constant<Shape, shapes[Index]>{}), ...);
-        return table;
-      }(std::index_sequence_for<Words...>{});
+  static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> branch_operations = [] {
+    std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
+    std::size_t block = 0;
+    Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
+      if constexpr (Stage::blocks > 0)
+        for (int i = 0; i < Stage::blocks; ++i) table[block++] = 2 * Stage::branch_multiply_adds;
+    });
+    return table;
+  }();
 
   /// Operations of one image's forward pass on average over the gates: each branch counted with its survival probability.
   static constexpr double expected_operations_per_image = [] {
@@ -95,14 +96,14 @@ struct Network {
   }();
 
   /// Storage for activations padded to `lanes` channels.
-  [[nodiscard]] static constexpr ParameterSizes storage(int lanes) noexcept { return WordPlan<Layers, input>::sizes(lanes); }
+  [[nodiscard]] static constexpr ParameterSizes storage(int lanes) noexcept { return Stages::sizes(lanes); }
 
   /// All tensors in storage order, for activations padded to `lanes` channels.
   [[nodiscard]] static std::vector<ParameterInfo> parameters(int lanes) {
     Planner planner{lanes, {}, {}};
     Naming naming;
     naming.only_linear = (0 + ... + (is_linear<Words> ? 1 : 0)) == 1;
-    WordPlan<Layers, input>::describe(planner, naming);
+    Stages::describe(planner, naming);
     return std::move(planner.tensors);
   }
 };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sdepth/core/shape.hpp>
@@ -41,6 +42,40 @@ struct ParameterSizes {
     return {static_cast<std::size_t>(n) * a.trainable, static_cast<std::size_t>(n) * a.running};
   }
   friend constexpr bool operator==(const ParameterSizes&, const ParameterSizes&) = default;
+};
+
+/// Names in PyTorch's manner: conv1, bn1, conv2, … counted within a prefix; a network's only linear layer is fc.
+struct Naming {
+  std::string prefix;
+  int block = -1;        // the tensors' ParameterInfo::block
+  bool numbered = true;  // false: `conv`, `bn` without a number, as in a shortcut
+  bool only_linear = false;
+  int convolutions = 0;
+  int norms = 0;
+  int linears = 0;
+  int blocks = 0;
+
+  [[nodiscard]] std::string next(const char* kind, int& count) const {
+    ++count;
+    return prefix + kind + (numbered ? std::to_string(count) : std::string());
+  }
+};
+
+/// Where the next tensor goes.
+struct Planner {
+  int lanes = 1;
+  ParameterSizes used;
+  std::vector<ParameterInfo> tensors;
+
+  void add(std::string name, ParameterKind kind, std::vector<std::int64_t> shape, const Naming& naming, int channels, std::size_t rows,
+           Shape in = {}) {
+    ParameterInfo info{std::move(name), kind, std::move(shape), 0, naming.block, in, round_up(channels, lanes), 0};
+    info.size = rows * static_cast<std::size_t>(info.out_stride);
+    std::size_t& offset = info.trainable() ? used.trainable : used.running;
+    info.offset = offset;
+    offset += info.size;
+    tensors.push_back(std::move(info));
+  }
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

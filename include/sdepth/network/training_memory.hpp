@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
-#include <sdepth/network/memory.hpp>
 #include <sdepth/network/network.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -22,33 +21,23 @@ struct ActivationTable {
   std::size_t largest = 0;             // the largest tensor
 };
 
+/// The table of a network. @param lanes  to which channels are padded: Backend::lanes
 template <class Net>
-struct ActivationTableOf;
-template <class Input_, class... Words>
-struct ActivationTableOf<Network<Input_, Words...>> {
-  using Net = Network<Input_, Words...>;
-
-  /// @param lanes  to which channels are padded: Backend::lanes
-  [[nodiscard]] static ActivationTable table(int lanes) {
-    const ActivationSizes all = ActivationPlan<typename Net::Layers, Net::input>::sizes(lanes);
-    ActivationTable result{all.kept + padded_size(Net::output, lanes), {}, all.largest};
-    const auto visit = [&]<class Word, Shape In>(std::type_identity<Word>, std::integral_constant<Shape, In>) {
-      using Block = typename BlockTraits<Word>::Block;
-      if constexpr (Net::sound && !std::is_void_v<Block>) {
-        constexpr auto count = static_cast<std::size_t>(BlockTraits<Word>::count);
-        const std::size_t shortcut = Block::identity_shortcut(In) ? 0 : padded_size(In, lanes) + padded_size(Block::output(In), lanes);
-        const std::size_t one = ActivationPlan<Word, In>::sizes(lanes).kept / count;
-        const bool skips = Net::gating[result.when_open.size()] == Gating::per_batch;
-        result.when_open.insert(result.when_open.end(), count, skips ? one - shortcut : 0);
-        if (skips) result.always -= count * (one - shortcut);
-      }
-    };
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-      (visit(std::type_identity<Words>{}, std::integral_constant<Shape, Net::shapes[Index]>{}), ...);
-    }(std::index_sequence_for<Words...>{});
-    return result;
-  }
-};
+[[nodiscard]] ActivationTable activation_table(int lanes) {
+  const ActivationSizes all = Net::Stages::activations(lanes);
+  ActivationTable result{all.kept + padded_size(Net::output, lanes), {}, all.largest};
+  Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
+    if constexpr (Stage::blocks > 0) {
+      constexpr auto count = static_cast<std::size_t>(Stage::blocks);
+      constexpr bool skips = Stage::gating == Gating::per_batch;
+      const std::size_t shortcut = Stage::identity ? 0 : padded_size(Stage::in, lanes) + padded_size(Stage::out, lanes);
+      const std::size_t when_open = skips ? Stage::block_activations(lanes).kept - shortcut : 0;
+      result.when_open.insert(result.when_open.end(), count, when_open);
+      result.always -= count * when_open;
+    }
+  });
+  return result;
+}
 
 /// Bytes of activations of a training step.
 struct ActivationBytes {

@@ -10,43 +10,40 @@
 #include <type_traits>
 #include <utility>
 
-#include <sdepth/run/lower.hpp>
+#include <sdepth/run/operations.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
 /// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's value. Where the word's own last operation cannot
 /// (a pool, or a convolution that would overwrite its own input), one more does.
-template <class Backend, class Block, Shape In>
+template <class Backend, class Blocks>
 struct BranchOperations {
-  using Own = Operations<Backend, typename Block::Words, In>;
+  using Own = Operations<Backend, typename Blocks::Branch>;
   using Last = std::tuple_element_t<std::tuple_size_v<Own> - 1, Own>;
-  static constexpr bool ends_itself = Last::adds && (Last::in_place || std::tuple_size_v<Own> > 1 || !Block::identity_shortcut(In));
+  static constexpr bool ends_itself = Last::adds && (Last::in_place || std::tuple_size_v<Own> > 1 || !Blocks::identity);
   using End = std::tuple<PointOperation<Backend, Last::out, false, false>>;
   using type = std::conditional_t<ends_itself, Own, decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
 };
 
 /// Runs blocks in place where the shortcut is the identity. Folded numbers are the projection's, where there is one, then the branch's of each block that runs.
-template <class Backend, class Block, Shape In, int Count>
+template <class Backend, class Blocks>
 struct BlockOperation {
   using T = typename Backend::Scalar;
   using Kernels = typename Backend::ForInference;
-  using Branch = typename BranchOperations<Backend, Block, In>::type;
+  using Branch = typename BranchOperations<Backend, Blocks>::type;
   template <std::size_t Index>
   using At = std::tuple_element_t<Index, Branch>;
   static constexpr std::size_t length = std::tuple_size_v<Branch>;
   using Steps = std::make_index_sequence<length>;
 
-  static constexpr Shape in = In, out = Block::output(In);
-  static constexpr bool in_place = Block::identity_shortcut(In);
-  static constexpr bool projects = has_projection<Block, In>;
-  static constexpr int stride = Block::shortcut_stride(In);
-  static constexpr int blocks = Count;
-  using Projection = ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, false>;
-  using LoneProjection =
-      ConvOperation<Backend, ConvShape{In, out.channels, 1, stride, 0}, true, Block::relu_after_sum>;  // the same numbers
-  static constexpr ShortcutShape shortcut_shape{In, out.channels, stride,
-                                                std::is_same_v<typename Block::Shortcut, PoolShortcut> ? stride : 1};
-  static_assert(in_place || Count == 1, "Repeat: a block that changes its input's shape cannot be repeated");
+  static constexpr Shape in = Blocks::in, out = Blocks::out;
+  static constexpr bool in_place = Blocks::identity, projects = Blocks::projects;
+  static constexpr bool sum_activates = !std::is_same_v<typename Blocks::Block::AfterSum, NoActivation>;
+  static constexpr int blocks = Blocks::blocks;
+  static constexpr ConvShape projection = Blocks::Projection::First::operation;
+  using Projection = ConvOperation<Backend, projection, true, false>;
+  using LoneProjection = ConvOperation<Backend, projection, true, sum_activates>;  // the same numbers
+  static_assert(in_place || blocks == 1, "Repeat: a block that changes its input's shape cannot be repeated");
 
   /// Numbers of the first Index operations of a branch; numbers per image of the tensors that they write.
   template <class F>
@@ -73,7 +70,7 @@ struct BlockOperation {
   [[nodiscard]] static constexpr std::size_t size(int running) noexcept {
     return shortcut_size + static_cast<std::size_t>(running) * branch_size;
   }
-  static constexpr std::size_t in_size = Kernels::template layout<In>.size, out_size = Kernels::template layout<out>.size;
+  static constexpr std::size_t in_size = Kernels::template layout<in>.size, out_size = Kernels::template layout<out>.size;
   static constexpr std::size_t work_size =
       std::max(projects ? Projection::work_size : 0, largest([]<class O>(std::type_identity<O>) { return O::work_size; }));
   static constexpr bool adds = false;
@@ -93,11 +90,11 @@ struct BlockOperation {
     return static_cast<std::size_t>(group(all)) * tensors_before(length - 1);
   }
 
-  /// @param scales  the factors of the blocks' branches   @param keep  [Count], 0 for a block that does not run   @param numbers  [size(running)]
+  /// @param scales  the factors of the blocks' branches   @param keep  [blocks], 0 for a block that does not run   @param numbers  [size(running)]
   static void fold(Unfolded<T>& from, const double* scales, const std::uint8_t* keep, T* numbers) {
-    constexpr ParameterSizes branch = WordPlan<Block, In>::branch_sizes(Backend::lanes);
+    constexpr ParameterSizes branch = Blocks::branch_sizes(Backend::lanes);
     T* next = numbers + shortcut_size;
-    for (int i = 0; i < Count; ++i) {
+    for (int i = 0; i < blocks; ++i) {
       if (!keep[i]) {
         from.skip(branch);
       } else {
@@ -133,7 +130,7 @@ struct BlockOperation {
     if constexpr (projects)
       Projection_::template run<false, false>(count, x, numbers, y, memory);
     else if constexpr (!in_place)
-      Kernels::template shortcut<shortcut_shape>(count, x, y);
+      Kernels::template shortcut<Blocks::shortcut>(count, x, y);
   }
   static void run_branch(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     const auto images_at_once = static_cast<std::size_t>(group(memory.images));
@@ -141,7 +138,7 @@ struct BlockOperation {
       constexpr bool last = Index + 1 == length;
       const T* from = Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
       T* to = last ? y : memory.own + images_at_once * tensors_before(Index);
-      At<Index>::template run<last, last && Block::relu_after_sum>(count, from, numbers + numbers_before(Index), to, memory);
+      At<Index>::template run<last, last && sum_activates>(count, from, numbers + numbers_before(Index), to, memory);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
   }

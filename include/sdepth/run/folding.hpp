@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <sdepth/network/plan.hpp>
+#include <sdepth/network/fused_stage.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 

@@ -15,14 +15,10 @@
 namespace sdepth::inline SDEPTH_ISA {
 
 template <class Net, class Backend>
-struct InferencePlan;
-
-template <class Input_, class... Words, class Backend>
-struct InferencePlan<Network<Input_, Words...>, Backend> {
-  using Net = Network<Input_, Words...>;
+struct InferencePlan {
   using T = typename Backend::Scalar;
   using Kernels = typename Backend::ForInference;
-  using All = Operations<Backend, typename Net::Layers, Net::input, true>;
+  using All = Operations<Backend, typename Net::Stages>;
   static constexpr std::size_t length = std::tuple_size_v<All>;
   template <std::size_t Index>
   using At = std::tuple_element_t<Index, All>;

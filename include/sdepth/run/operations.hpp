@@ -1,4 +1,4 @@
-// The operations that a trained network consists of: what words become when nothing has to be kept for the way back.
+// The operations that a trained network consists of: what fused stages become when nothing has to be kept for the way back.
 //
 // An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content that it needs; own_size(images), memory that it
 // needs for itself alone and that was zero at first; in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run runs it
@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/network/lowering.hpp>
 #include <sdepth/run/folding.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -103,5 +107,42 @@ struct PoolOperation {
     Backend::ForInference::template pool<S>(count, x, y);
   }
 };
+
+/// A row of residual blocks; see block_operation.hpp.
+template <class Backend, class Blocks>
+struct BlockOperation;
+
+/// The operations of one stage, as a std::tuple: one, or none where there is only something to be written down for training.
+template <class Backend, class Stage>
+struct OperationsOfStage {  // of a row of blocks
+  using type = std::tuple<BlockOperation<Backend, Stage>>;
+};
+template <class Backend, ConvShape S, bool Norm, class Activation, class Pending>
+struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
+  using type = std::tuple<ConvOperation<Backend, S, Norm, !std::is_same_v<Activation, NoActivation>>>;
+};
+template <class Backend, LinearShape S, bool Norm, class Activation, class Pending>
+struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
+  using type = std::tuple<LinearOperation<Backend, S, Norm, !std::is_same_v<Activation, NoActivation>>>;
+};
+template <class Backend, PoolShape S, bool Norm, class Activation, class Pending>
+struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
+  using type = std::tuple<PoolOperation<Backend, S>>;
+};
+template <class Backend, NoOperation S, bool Norm, class Activation, class Pending>
+struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
+  static constexpr bool activates = !std::is_same_v<Activation, NoActivation>;
+  using type = std::conditional_t<Norm || activates, std::tuple<PointOperation<Backend, S.in, Norm, activates>>, std::tuple<>>;
+};
+
+/// The operations of a list of stages.
+template <class Backend, class List>
+struct OperationsOf;
+template <class Backend, Shape In, class... Stages>
+struct OperationsOf<Backend, StageList<In, Stages...>> {
+  using type = decltype(std::tuple_cat(std::declval<typename OperationsOfStage<Backend, Stages>::type>()...));
+};
+template <class Backend, class List>
+using Operations = typename OperationsOf<Backend, List>::type;
 
 }  // namespace sdepth::inline SDEPTH_ISA

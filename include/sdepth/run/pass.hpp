@@ -50,9 +50,9 @@ class Slots {
   std::vector<T*> free_;
 };
 
-/// The value between two stages: what the next one reads. See Source; here with the norms' own state, for the way back.
+/// What is pending between two stages, and what the next one reads: see Source. Here with the norms' own state, for the way back.
 template <class T>
-struct Value {
+struct PendingValue {
   const T* x = nullptr;
   NormState<T>* norm = nullptr;
   const T* shortcut = nullptr;
@@ -60,7 +60,7 @@ struct Value {
   bool relu = false;
   T* finished = nullptr;             // where the next stage writes the value; null: nowhere
   Statistics<T> statistics;          // of x, where they are known
-  bool keep = false;                 // x is read again later, so the next stage must not give it back
+  bool read_again = false;           // somebody reads x later, so the next stage must not give it back
   ImageSource<T>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
@@ -94,28 +94,28 @@ struct Value {
   }
 };
 
-/// Where the images of a Value come from places of their own: each is finished at its place in value.finished. @param size  numbers of an image
+/// Where the images of a value come from places of their own: each is finished at its place in value.finished. @param size  numbers of an image
 template <class T>
-void finish_images_in(const Value<T>& value, int images, std::size_t size) {
+void finish_images_in(const PendingValue<T>& value, int images, std::size_t size) {
   for (int n = 0; value.images && n < images; ++n) value.images[n].source.finished = value.finished + static_cast<std::size_t>(n) * size;
 }
 
 /// The gradient on its way back: of the raw output of the stage that comes next in this direction.
 template <class T>
-struct Flow {
-  T* dy = nullptr;          // a slot
-  Gradient<T> gradient;     // dy, and the norm whose backward is still to be applied
-  T* add = nullptr;         // a slot with a gradient that joins at the input of the stage that comes next; null: none
-  const T* keep = nullptr;  // a slot that is read again later, so no stage may give it back
+struct GradientFlow {
+  T* dy = nullptr;                // a slot
+  Gradient<T> gradient;           // dy, and the norm whose backward is still to be applied
+  T* add = nullptr;               // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  const T* read_again = nullptr;  // a slot that somebody reads later, so no stage may give it back
 };
 
-/// Where the numbers of a word begin, and which residual block comes next.
+/// Where the numbers of a stage begin, and which residual block comes next.
 struct Offsets {
   std::size_t trainable = 0;
   std::size_t running = 0;
   int block = 0;
-  std::size_t activations = 0;  // numbers of an image that the trunk's words before it keep at most; inside a block not counted
-  int words = 0;                // of the trunk before it
+  std::size_t activations = 0;  // numbers of an image that the trunk's stages before it keep at most; inside a block not counted
+  int stages = 0;               // of the trunk before it, each block one
 };
 
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
@@ -133,25 +133,30 @@ struct Pass {
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
-  T* gradients = nullptr;                     // training only
-  const T* running = nullptr;                 // running statistics, read at test
-  T* running_update = nullptr;                // the same in training, to be updated
-  double* statistics_sums = nullptr;          // laid out as running; a training pass forward adds its batch's to it; null: it does not
-  const std::uint8_t* gates = nullptr;        // [residual blocks][gates_per_block], 1 open
-  std::size_t gates_per_block = 1;            // the batch where images have gates of their own, else 1
-  const double* branch_scales = nullptr;      // [residual blocks]
-  double branch_scale = 1;                    // of the block being run
-  const NormForward<T>* next_norm = nullptr;  // the norm behind the convolution being run, of a backend that prepares it at once
-  std::size_t widest = 0;                     // the most channels, padded, of any tensor
+  T* gradients = nullptr;                 // training only
+  const T* running = nullptr;             // running statistics, read at test
+  T* running_update = nullptr;            // the same in training, to be updated
+  double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
+  const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
+  std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
+  const double* branch_scales = nullptr;  // [residual blocks]
+  std::size_t widest = 0;                 // the most channels, padded, of any tensor
+
+  /// The same over another number of images: those that survive a block.
+  [[nodiscard]] Pass over(int images) const {
+    Pass pass = *this;
+    pass.batch = images;
+    return pass;
+  }
 
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
-  /// Before a word of the trunk: where its activations go, wherever those of earlier words went.
+  /// Before a stage of the trunk: where its activations go, wherever those of earlier stages went.
   void place(const Offsets& at) {
     if constexpr (!Backend::on_host) {
       if (!training) return;
-      activations.seek(at.activations * static_cast<std::size_t>(batch), at.words);
-      norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.words) * widest), at.words);
+      activations.seek(at.activations * static_cast<std::size_t>(batch), at.stages);
+      norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.stages) * widest), at.stages);
     }
   }
   /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
@@ -169,9 +174,9 @@ struct Pass {
   void release(const T* activations_) {
     if (!training && activations_) spare.release(activations_);
   }
-  void release_inputs(const Value<T>& value) {
-    if (!value.keep) release(value.x);
-    if (value.keep || value.shortcut != value.x) release(value.shortcut);  // a branch of BN alone is its own shortcut's numbers
+  void release_inputs(const PendingValue<T>& value) {
+    if (!value.read_again) release(value.x);
+    if (value.read_again || value.shortcut != value.x) release(value.shortcut);  // a branch of BN alone is its own shortcut's numbers
   }
   [[nodiscard]] Statistics<T> take_statistics(int channels) {
     const auto n = static_cast<std::size_t>(channels);
@@ -180,10 +185,10 @@ struct Pass {
   }
 
   /// After a stage has written the gradient `out` of what it read: what flows on.
-  void consumed(Flow<T>& flow, const Value<T>& input, T* out) {
+  void consumed(GradientFlow<T>& flow, const PendingValue<T>& input, T* out) {
     input.template close_sums<Backend>(space);
     const auto give_back = [&](const T* old) {
-      if (old && old != out && old != flow.keep) spare.release(old);
+      if (old && old != out && old != flow.read_again) spare.release(old);
     };
     give_back(flow.dy);
     give_back(flow.add);

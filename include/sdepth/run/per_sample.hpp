@@ -1,6 +1,6 @@
 // Stochastic depth with a gate for each image: the branch runs on the survivors alone, and nobody else is touched.
 //
-// Between such blocks the batch is no tensor but a table of images, Value::images: each is what the block it last survived made of it, still pending.
+// Between such blocks the batch is no tensor but a table of images, PendingValue::images: each is what the block it last survived made of it, still pending.
 // A block's first stage reads its survivors from their places and finishes them on the way, its other stages work on as many images as survived, side by
 // side; then the survivors' entries in the table change. So surviving costs what it costs a whole batch, and being skipped nothing: no copy either way.
 // On the way back the gradient is one tensor of the whole batch, in which each block changes its survivors' images. A norm at a branch's end needs sums over
@@ -36,12 +36,12 @@ void add_image_sums(NormState<T>& norm, const T* sums, int images) {
   }
 }
 
-template <class Backend, class Block, class Schedule, Gating Gates, Shape In, Place Here>
-  requires(Gates != Gating::per_batch)
-struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage<Backend, Block, In, Here> {
+/// One of a row of blocks. @tparam Blocks  ResidualRow
+template <class Backend, class Blocks>
+struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   static_assert(Backend::on_host, "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
-  using T = typename Backend::Scalar;
-  using WholeBatch = Stage<Backend, Block, In, Here>;
+  using WholeBatch = TrainingBlock<Backend, Blocks>;
+  using typename WholeBatch::T, typename WholeBatch::Value, typename WholeBatch::Flow;
   using Images = ImageSource<T>*;
   static constexpr std::size_t in_size = WholeBatch::in_size, out_size = WholeBatch::out_size;
 
@@ -50,13 +50,13 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     int survivors = 0;          // how many
     Images gathered = nullptr;  // [survivors], what the branch read
     bool begins = false;        // this block made the table
-    Value<T> batch_input;       // what it made it of, before that was finished
-    Value<T> branch_value;      // where the branch ends: raw numbers of the survivors, and a norm at most
+    Value batch_input;          // what it made it of, before that was finished
+    Value branch_value;         // where the branch ends: raw numbers of the survivors, and a norm at most
     T* sums = nullptr;          // [survivors][2][C'], of that norm
-    Value<T> shortcut_end;      // a projection's raw output and norm, before it was finished
+    Value shortcut_end;         // a projection's raw output and norm, before it was finished
   };
 
-  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
     const std::uint8_t* gates = pass.gates_of(at.block);
     const int images = pass.batch;
     const bool shared = pass.gates_per_block == 1;  // all images share the gate, as they do at test
@@ -70,16 +70,15 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     if (record.begins) begin_table(pass, at, record, value);
     if (record.survivors == 0) return;
 
-    Value<T> branch;
+    Value branch;
     branch.images = gather(pass, gates, record, value.images);
-    pass.batch = record.survivors;
     record.input = branch;
-    record.branch_value = WholeBatch::run_branch(pass, at, record, branch);
-    pass.batch = images;
+    Pass<Backend> survivors = pass.over(record.survivors);
+    record.branch_value = WholeBatch::run_branch(survivors, at, record, branch);
     scatter(pass, record, value.images);
   }
 
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
     if (record.whole) {
       WholeBatch::backward(pass, at, record, flow);
       return;
@@ -90,21 +89,22 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
     if (joins != sum_gradient) pass.spare.release(sum_gradient);
     flow = {joins, {joins}, nullptr, nullptr};
-    if (record.begins) finish_gradient<Backend, In>(pass, flow, record.batch_input);
+    if (record.begins) materialise_backward<Backend, WholeBatch::in, typename Blocks::Pending>(pass, flow, record.batch_input);
   }
 
  private:
   /// Finishes the batch, and makes a table of its images: as they are where the shortcut is the identity, else as the shortcut makes them.
-  static void begin_table(Pass<Backend>& pass, Offsets at, Record& record, Value<T>& value) {
-    record.batch_input = finish_value<Backend, In>(pass, value);
+  static void begin_table(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
+    record.batch_input = materialise<Backend, WholeBatch::in, typename Blocks::Pending>(pass, value);
     record.finished_input = value;
-    Value<T> shortcut = WholeBatch::run_shortcut(pass, at, record);
-    if constexpr (WholeBatch::projects) record.shortcut_end = finish_value<Backend, WholeBatch::out_shape>(pass, shortcut);
+    Value shortcut = WholeBatch::run_shortcut(pass, at, record);
+    if constexpr (WholeBatch::projects) record.shortcut_end = materialise<Backend, WholeBatch::out, NoActivation>(pass, shortcut);
     value = {};
     value.images = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
       Source<T> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
-      source.relu = WholeBatch::projects && Block::relu_after_sum;  // all other shortcuts' numbers are not negative: see Network's check
+      source.relu =
+          WholeBatch::projects && WholeBatch::sum_activates;  // all other shortcuts' numbers are not negative: see Network's check
       value.images[n] = {source, n, nullptr};
     }
   }
@@ -124,7 +124,7 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
   }
   /// What the branch made of the survivors, to their entries in the table.
   static void scatter(Pass<Backend>& pass, Record& record, Images table) {
-    const Value<T>& branch = record.branch_value;
+    const Value& branch = record.branch_value;
     const bool learned = branch.norm && branch.norm->learned();
     const std::size_t sums_size = learned ? 2 * branch.norm->channels : 0;
     if (learned) record.sums = pass.norms.template take<T>(static_cast<std::size_t>(record.survivors) * sums_size);
@@ -132,7 +132,7 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
       const Source<T>& read = record.gathered[i].source;
       ImageSource<T>& entry = table[record.gathered[i].image];
       const T* shortcut = !WholeBatch::identity ? entry.source.x : read.finished ? read.finished : read.x;
-      entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr, Block::relu_after_sum};
+      entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr, WholeBatch::sum_activates};
       entry.sums = learned ? record.sums + static_cast<std::size_t>(i) * sums_size : nullptr;
     }
   }
@@ -140,8 +140,8 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
   /// The gradient of the finished input through the shortcut, of all images, in a slot of its own.
   static T* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, T* sum_gradient) {
     if constexpr (WholeBatch::projects) {
-      Flow<T> flow{sum_gradient, {sum_gradient}, nullptr, sum_gradient};
-      finish_gradient<Backend, WholeBatch::out_shape>(pass, flow, record.shortcut_end);
+      Flow flow{sum_gradient, {sum_gradient}, nullptr, sum_gradient};
+      materialise_backward<Backend, WholeBatch::out, NoActivation>(pass, flow, record.shortcut_end);
       WholeBatch::Projection::backward(pass, WholeBatch::projection_offsets(at), record.projection, flow);
       return flow.dy;
     } else {
@@ -149,17 +149,15 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     }
   }
   /// Adds the branch's gradient to the survivors' images of `joins`.
-  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow, T* sum_gradient, T* joins) {
-    const int images = pass.batch;
-    const Value<T>& branch = record.branch_value;
+  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, T* sum_gradient, T* joins) {
+    const Value& branch = record.branch_value;
     if (branch.norm && branch.norm->learned()) {
       add_image_sums(*branch.norm, record.sums, record.survivors);
       branch.norm->template prepare_backward<Backend>(pass.space, branch.norm->dz);
     }
-    pass.batch = record.survivors;
+    Pass<Backend> survivors = pass.over(record.survivors);
     flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};
-    WholeBatch::backward_through_branch(pass, at, record, flow, joins);
-    pass.batch = images;
+    WholeBatch::backward_through_branch(survivors, at, record, flow, joins);
   }
 };
 

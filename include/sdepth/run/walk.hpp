@@ -8,9 +8,8 @@
 #include <type_traits>
 
 #include <sdepth/network/network.hpp>
-#include <sdepth/run/fixed_gates.hpp>
 #include <sdepth/run/images.hpp>
-#include <sdepth/run/per_sample.hpp>
+#include <sdepth/run/residual_row.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -33,19 +32,10 @@ template <class Owner>
     return 0;
 }
 
-template <class Words>
-inline constexpr bool begins_with_convolution = false;
-template <class First, class... Rest>
-inline constexpr bool begins_with_convolution<Chain<First, Rest...>> = is_convolution<First>;
-
-template <class Net, class Backend>
-class Walk;
-
 /// Buffers and records for one batch at a time. Not shared between threads; the backend's own threads are its space's.
-template <class Input_, class... Words, class Backend>
-class Walk<Network<Input_, Words...>, Backend> {
+template <class Net, class Backend>
+class Walk {
  public:
-  using Net = Network<Input_, Words...>;
   using T = typename Backend::Scalar;
   static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
 
@@ -64,7 +54,7 @@ class Walk<Network<Input_, Words...>, Backend> {
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
         input_(static_cast<std::size_t>(batch) * Net::input.pixels() * input_stride),
-        records_(std::make_unique<typename Stages::Record>()) {}
+        records_(std::make_unique<typename Trunk::Record>()) {}
 
   [[nodiscard]] int capacity() const noexcept { return batch_; }
   [[nodiscard]] int threads() const noexcept { return space_->threads(); }
@@ -95,10 +85,10 @@ class Walk<Network<Input_, Words...>, Backend> {
     pass.gates = gates.data();
     if constexpr (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
-    Value<T> value;
+    PendingValue<T> value;
     value.x = input_.data();
-    Stages::forward(pass, {}, *records_, value);
-    last_ = finish_value<Backend, Net::output>(pass, value);
+    Trunk::forward(pass, {}, *records_, value);
+    last_ = materialise<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, value);
     if (!training) slots_.release(value.x);  // read by the caller before the next pass takes it again
     return value.x;
   }
@@ -113,9 +103,9 @@ class Walk<Network<Input_, Words...>, Backend> {
   void backward(int images, const WalkParameters<T>& parameters, T* output_gradient) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
-    Flow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
-    finish_gradient<Backend, Net::output>(pass, flow, last_);
-    Stages::backward(pass, {}, *records_, flow);
+    GradientFlow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
+    materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
+    Trunk::backward(pass, {}, *records_, flow);
     if (flow.dy) slots_.release(flow.dy);
   }
 
@@ -127,15 +117,17 @@ class Walk<Network<Input_, Words...>, Backend> {
   [[nodiscard]] std::size_t slot_bytes() const noexcept { return slots_.bytes(); }
 
  private:
-  using Stages = Stage<Backend, typename Net::Layers, Net::input, Place{compact_input, false, false, 0, true}>;
+  using Trunk = TrainingRow<Backend, typename Net::Stages, Row::trunk>;
+  /// Entries of the trunk, each block one.
+  static constexpr std::size_t stages = Net::Stages::length + static_cast<std::size_t>(Net::residual_blocks);
   static constexpr ActivationSizes sizes = [] {
-    ActivationSizes all = ActivationPlan<typename Net::Layers, Net::input>::sizes(Backend::lanes);
+    ActivationSizes all = Net::Stages::activations(Backend::lanes);
     all.kept += padded_size(Net::output, Backend::lanes);
     return all;
   }();
 
-  /// Every tensor starts on a cache line; a network has fewer tensors than this many lines per block.
-  static constexpr std::size_t padding_bytes = alignment * 64 * (sizeof...(Words) + static_cast<std::size_t>(Net::residual_blocks));
+  /// Every tensor starts on a cache line; a stage has fewer tensors than this many lines.
+  static constexpr std::size_t padding_bytes = alignment * 64 * stages;
   /// Tensors are powers of two in size, often: without a gap the same rows of all of a stage's tensors would meet in the same sets of the caches (measured: 3 %
   /// of ResNet-110's training step). An odd number of lines, and few against padding_bytes.
   static constexpr std::size_t gap = 5 * alignment;
@@ -148,7 +140,7 @@ class Walk<Network<Input_, Words...>, Backend> {
     const std::size_t widest = static_cast<std::size_t>(widest_channels());
     const auto blocks = static_cast<std::size_t>(Net::residual_blocks);
     const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;  // two tables of a block, and each image's sums
-    return norm_arrays * (channels + (blocks + sizeof...(Words) + 1) * widest) * sizeof(T) + 4 * padding_bytes +
+    return norm_arrays * (channels + (stages + 1) * widest) * sizeof(T) + 4 * padding_bytes +
            blocks * images * (2 * sizeof(ImageSource<T>) + 2 * widest * sizeof(T));
   }
   [[nodiscard]] static constexpr int widest_channels() {
@@ -176,8 +168,8 @@ class Walk<Network<Input_, Words...>, Backend> {
   typename Backend::ActivationArena norms_;
   Slots<T, typename Backend::template Memory<T>> slots_;
   typename Backend::template Memory<T> input_;
-  std::unique_ptr<typename Stages::Record> records_;
-  Value<T> last_;
+  std::unique_ptr<typename Trunk::Record> records_;
+  PendingValue<T> last_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

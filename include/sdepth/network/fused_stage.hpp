@@ -1,0 +1,170 @@
+// A fused stage: one main operation with the normalisation and the activation behind it. Networks are lists of them.
+//
+// Training and inference, parameters and memory are all read off the same list. A stage says what it consists of and what it keeps; run/ says how it runs.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+#include <sdepth/core/operation_shapes.hpp>
+#include <sdepth/layers/pointwise.hpp>
+#include <sdepth/layers/residual.hpp>
+#include <sdepth/network/parameters.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// Numbers of a tensor of one image whose channels are padded to `lanes`.
+[[nodiscard]] constexpr std::size_t padded_size(Shape shape, int lanes) noexcept {
+  return static_cast<std::size_t>(round_up(shape.channels, lanes)) * shape.pixels();
+}
+
+/// Activations of one image in a training step: numbers kept for the backward pass with every block open (an upper bound), and the largest tensor.
+struct ActivationSizes {
+  std::size_t kept = 0;
+  std::size_t largest = 0;
+};
+[[nodiscard]] constexpr ActivationSizes operator+(ActivationSizes a, ActivationSizes b) noexcept {
+  return {a.kept + b.kept, std::max(a.largest, b.largest)};
+}
+
+/// Multiply-adds for each number that an operation writes: rows of its matrix of weights; 0 for one without weights.
+template <class Operation>
+[[nodiscard]] constexpr std::size_t weight_rows(const Operation&) noexcept {
+  return 0;
+}
+[[nodiscard]] constexpr std::size_t weight_rows(const ConvShape& s) noexcept {
+  return static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.in.channels);
+}
+[[nodiscard]] constexpr std::size_t weight_rows(const LinearShape& s) noexcept { return s.in.size(); }
+
+/// What stands in a network's list: v = activation?( norm?( operation(input) ) ).
+///
+/// The norm and the activation stay pending: the next stage applies them while it reads.
+///
+/// @tparam Operation   ConvShape, LinearShape, PoolShape or NoOperation: the main operation with its shapes
+/// @tparam Activation_ the activation behind it; NoActivation: none
+/// @tparam Pending_    the activation that may be pending on the input; NoActivation: none
+template <auto Operation, bool HasNorm, class Activation_, class Pending_>
+struct FusedStage {
+  static constexpr auto operation = Operation;
+  using Kind = std::remove_cv_t<decltype(Operation)>;
+  static constexpr bool convolves = std::is_same_v<Kind, ConvShape>, is_linear = std::is_same_v<Kind, LinearShape>,
+                        computes = !std::is_same_v<Kind, NoOperation>;
+  static constexpr bool norm = HasNorm, activates = !std::is_same_v<Activation_, NoActivation>;
+  static constexpr Shape in = Operation.in, out = Operation.out();
+  static constexpr int blocks = 0;
+  using Activation = Activation_;
+  using Pending = Pending_;
+  /// What may be pending on the output.
+  using PendingAfter = std::conditional_t<activates || computes || norm, Activation, NoActivation>;
+
+  static constexpr bool bias = [] {
+    if constexpr (convolves || is_linear) return Operation.bias;
+    return false;
+  }();
+  static constexpr std::size_t rows = weight_rows(Operation);
+  static constexpr double multiply_adds = static_cast<double>(rows) * static_cast<double>(out.size());
+
+  /// Numbers of the operation's weights and bias, in front of the norm's in storage.
+  [[nodiscard]] static constexpr std::size_t dense_size(int lanes) noexcept {
+    return (rows + (bias ? 1 : 0)) * static_cast<std::size_t>(round_up(out.channels, lanes));
+  }
+  [[nodiscard]] static constexpr ParameterSizes sizes(int lanes) noexcept {
+    const std::size_t norms = norm ? 2 * static_cast<std::size_t>(round_up(out.channels, lanes)) : 0;
+    return {dense_size(lanes) + norms, norms};
+  }
+  /// A convolution reads through what is pending and keeps its output. All other stages need their input written down, a norm unless it is plain already.
+  [[nodiscard]] static constexpr ActivationSizes activations(int lanes, bool plain_input) noexcept {
+    const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
+    const std::size_t kept = convolves ? output : computes ? input + output : writes_input_down(plain_input) ? input : 0;
+    return {kept, std::max(input, output)};
+  }
+  /// Whether nothing is pending on the output.
+  static constexpr bool leaves_plain = computes && !norm && !activates;
+
+  static void describe(Planner& planner, Naming& naming) {
+    if constexpr (convolves) {
+      const std::string name = naming.next("conv", naming.convolutions);
+      planner.add(name + ".weight", ParameterKind::conv_weight, {out.channels, in.channels, Operation.kernel, Operation.kernel}, naming,
+                  out.channels, rows);
+      if (bias) planner.add(name + ".bias", ParameterKind::bias, {out.channels}, naming, out.channels, 1);
+    } else if constexpr (is_linear) {
+      std::string name = naming.next("fc", naming.linears);
+      if (naming.only_linear) name = naming.prefix + "fc";
+      planner.add(name + ".weight", ParameterKind::linear_weight, {out.channels, static_cast<std::int64_t>(rows)}, naming, out.channels,
+                  rows, in);
+      if (bias) planner.add(name + ".bias", ParameterKind::bias, {out.channels}, naming, out.channels, 1);
+    }
+    if constexpr (norm) {
+      const std::string name = naming.next("bn", naming.norms);
+      const auto add = [&](const char* what, ParameterKind kind) {
+        planner.add(name + what, kind, {out.channels}, naming, out.channels, 1);
+      };
+      add(".weight", ParameterKind::bn_weight);
+      add(".bias", ParameterKind::bn_bias);
+      add(".running_mean", ParameterKind::running_mean);
+      add(".running_var", ParameterKind::running_var);
+    }
+  }
+
+ private:
+  [[nodiscard]] static constexpr bool writes_input_down(bool plain_input) noexcept {
+    if constexpr (!computes) return (norm || Operation.materialise) && !plain_input;
+    return false;
+  }
+};
+
+/// Stages in a row, of which the first reads an input of shape In.
+template <Shape In, class... Stages>
+struct StageList {
+  static constexpr std::size_t length = sizeof...(Stages);
+  using First = std::tuple_element_t<0, std::tuple<Stages..., void>>;
+  using Last = std::tuple_element_t<length == 0 ? 0 : length - 1, std::tuple<Stages..., void>>;
+  static constexpr Shape in = In;
+  static constexpr Shape out = [] {
+    Shape last = In;
+    ((last = Stages::out), ...);
+    return last;
+  }();
+
+  /// Calls visit(type_identity<Stage>) for each.
+  template <class Visit>
+  static constexpr void for_each(Visit&& visit) {
+    (visit(std::type_identity<Stages>{}), ...);
+  }
+
+  /// Storage of the first `count` stages, and of all.
+  [[nodiscard]] static constexpr ParameterSizes sizes_before(std::size_t count, int lanes) noexcept {
+    ParameterSizes sum;
+    std::size_t i = 0;
+    ((sum = i++ < count ? sum + Stages::sizes(lanes) : sum), ...);
+    return sum;
+  }
+  [[nodiscard]] static constexpr ParameterSizes sizes(int lanes) noexcept { return sizes_before(length, lanes); }
+  /// Activations of the first `count` stages, and of all.
+  [[nodiscard]] static constexpr ActivationSizes activations_before(std::size_t count, int lanes) noexcept {
+    ActivationSizes sum;
+    std::size_t i = 0;
+    bool plain = false;
+    ((sum = i++ < count ? sum + Stages::activations(lanes, plain) : sum, plain = Stages::leaves_plain), ...);
+    return sum;
+  }
+  [[nodiscard]] static constexpr ActivationSizes activations(int lanes) noexcept { return activations_before(length, lanes); }
+
+  /// Residual blocks in the first `count` stages.
+  [[nodiscard]] static constexpr int blocks_before(std::size_t count) noexcept {
+    int sum = 0;
+    std::size_t i = 0;
+    ((sum += i++ < count ? Stages::blocks : 0), ...);
+    return sum;
+  }
+  static constexpr double multiply_adds = (0.0 + ... + Stages::multiply_adds);
+  static void describe(Planner& planner, Naming& naming) { (Stages::describe(planner, naming), ...); }
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA

@@ -1,0 +1,277 @@
+// A fused stage in training: forward it leaves a record, from which backward finds its way. At test the same code runs with the running statistics.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <sdepth/kernels/operands.hpp>
+#include <sdepth/network/lowering.hpp>
+#include <sdepth/run/pass.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a plain value.
+/// Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward. @tparam Pending  the activation that may be pending
+template <class Backend, Shape In, class Pending>
+auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& value, Statistics<typename Backend::Scalar> statistics = {}) {
+  using T = typename Backend::Scalar;
+  const PendingValue<T> before = [&] {
+    PendingValue<T> copy = value;
+    if (!copy.plain()) copy.finished = pass.take(padded_size(In, Backend::lanes));
+    finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
+    return copy;
+  }();
+  if (!before.plain() || statistics.mean) Backend::template finish<In>(pass.space, pass.batch, before.source(), statistics);
+  if (!before.plain()) {
+    pass.release_inputs(before);
+    value = {};
+    value.x = before.finished;
+  }
+  if (statistics.mean) value.statistics = statistics;
+  return before;
+}
+
+/// The way back through materialise: flow's gradient, with what joins it, becomes the gradient of what `before` was made of.
+template <class Backend, Shape In, class Pending>
+void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Scalar>& flow,
+                          const PendingValue<typename Backend::Scalar>& before) {
+  if (before.plain() && !flow.gradient.norm && !flow.gradient.images && !flow.add) return;
+  auto* out = before.images && flow.add                 ? flow.add  // the other images' gradients are there already
+              : flow.dy != flow.read_again              ? flow.dy
+              : flow.add && flow.add != flow.read_again ? flow.add
+                                                        : pass.spare.take();
+  std::array<NormBackward<typename Backend::Scalar>, 2> ends;
+  Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
+                                        before.template sums<Backend>(ends));
+  pass.consumed(flow, before, out);
+}
+/// The same for a plain value: only the backward of a norm that follows, or what joins.
+template <class Backend, Shape In>
+void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Scalar>& flow) {
+  materialise_backward<Backend, In, NoActivation>(pass, flow, {});
+}
+
+/// A stage of a list. Specialised for fused stages here, for rows of residual blocks in residual_row.hpp.
+/// @tparam EndsBranch  whether it is the last of a residual branch, so that its norm takes the branch's scale
+template <class Backend, class Stage, bool EndsBranch>
+struct TrainingStage;
+
+template <class Backend, auto Operation, bool HasNorm, class Activation, class Pending, bool EndsBranch>
+struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending>, EndsBranch> {
+  using T = typename Backend::Scalar;
+  using Value = PendingValue<T>;
+  using Flow = GradientFlow<T>;
+  using Stage = FusedStage<Operation, HasNorm, Activation, Pending>;
+  static constexpr int channels = Backend::padded(Stage::out.channels);
+  static constexpr std::size_t out_size = padded_size(Stage::out, Backend::lanes);
+  /// What may be pending on the norm's input.
+  using PendingOnNorm = std::conditional_t<Stage::computes, NoActivation, Pending>;
+
+  struct Nothing {};
+  struct NormRecord {
+    Value input;  // before it was written down, if it had to be
+    NormState<T> state;
+  };
+  struct Record {
+    Value input;           // what the operation read; where it cannot read through what is pending, before that was written down
+    const T* x = nullptr;  // and afterwards
+    [[no_unique_address]] std::conditional_t<HasNorm, NormRecord, Nothing> norm;
+  };
+
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
+    // A convolution of a backend that prepares norms at once does so from its own statistics.
+    constexpr bool at_once = Backend::norms_at_once && Stage::convolves && HasNorm;
+    NormForward<T> next;
+    if constexpr (at_once)
+      if (pass.training) {
+        begin_norm(pass, at, record.norm.state);
+        next = record.norm.state.forward(BN::eps);
+      }
+    if constexpr (Stage::convolves)
+      convolve(pass, at, record, value, at_once && pass.training ? &next : nullptr);
+    else if constexpr (Stage::computes)
+      compute(pass, at, record, value);
+    else if constexpr (Operation.materialise)
+      record.input = materialise<Backend, Stage::in, Pending>(pass, value);
+    if constexpr (HasNorm) normalise(pass, at, record.norm, value, at_once && pass.training);
+    if constexpr (Stage::activates) activate(pass, value);
+  }
+
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
+    if constexpr (HasNorm)
+      if (!record.norm.input.plain()) materialise_backward<Backend, Stage::out, PendingOnNorm>(pass, flow, record.norm.input);
+    if constexpr (Stage::convolves) {
+      convolve_backward(pass, at, record, flow);
+    } else if constexpr (Stage::computes) {
+      materialise_backward<Backend, Stage::out>(pass, flow);
+      T* dx = pass.spare.take();
+      compute_backward(pass, at, flow.dy, record.x, dx);
+      pass.consumed(flow, Value{}, dx);
+    }
+    if constexpr (!Stage::convolves && (Stage::computes || !HasNorm))
+      if (!record.input.plain()) materialise_backward<Backend, Stage::in, Pending>(pass, flow, record.input);
+  }
+
+ private:
+  static constexpr std::size_t bias_at = Stage::rows * static_cast<std::size_t>(channels);
+
+  /// The pass's parameters or gradients of the operation, and its bias, null where it has none.
+  template <class Number>
+  [[nodiscard]] static Number* bias_of(Number* weights) noexcept {
+    return Stage::bias ? weights + bias_at : nullptr;
+  }
+
+  static void convolve(Pass<Backend>& pass, Offsets at, Record& record, Value& value, const NormForward<T>* next) {
+    record.input = value;
+    T* raw = pass.take(out_size);
+    Statistics<T> statistics;
+    if (HasNorm && pass.training) statistics = pass.take_statistics(channels);
+    statistics.norm = next;
+    const T* weights = pass.parameters + at.trainable;
+    Backend::template conv_forward<Operation>(pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
+    pass.release_inputs(value);
+    statistics.norm = nullptr;
+    value = {};
+    value.x = raw;
+    value.statistics = statistics;
+  }
+  static void convolve_backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
+    T* out = nullptr;
+    if constexpr (!Operation.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
+    T* gradients = pass.gradients + at.trainable;
+    std::array<NormBackward<T>, 2> ends;
+    Backend::template conv_backward<Operation>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
+                                               gradients, bias_of(gradients), flow.add, out, record.input.template sums<Backend>(ends));
+    pass.consumed(flow, record.input, out);
+  }
+
+  /// Pools and linear layers read plain numbers and write such.
+  static void compute(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
+    record.input = materialise<Backend, Stage::in, Pending>(pass, value);
+    record.x = value.x;
+    T* y = pass.take(out_size);
+    if constexpr (Stage::is_linear) {
+      const T* weights = pass.parameters + at.trainable;
+      Backend::template linear_forward<Operation>(pass.space, pass.batch, record.x, weights, bias_of(weights), y);
+    } else {
+      Backend::template pool_forward<Operation>(pass.space, pass.batch, record.x, y);
+    }
+    pass.release_inputs(value);
+    value = {};
+    value.x = y;
+  }
+  static void compute_backward(Pass<Backend>& pass, Offsets at, const T* dy, const T* x, T* dx) {
+    if constexpr (Stage::is_linear) {
+      T* gradients = pass.gradients + at.trainable;
+      Backend::template linear_backward<Operation>(pass.space, pass.batch, dy, x, pass.parameters + at.trainable, gradients,
+                                                   bias_of(gradients), dx);
+    } else {
+      Backend::template pool_backward<Operation>(pass.space, pass.batch, dy, x, dx);
+    }
+  }
+
+  /// What is known of the norm before its input: where its numbers are.
+  static void begin_norm(Pass<Backend>& pass, Offsets at, NormState<T>& norm) {
+    norm.allocate(pass.norms, channels);
+    norm.branch_scale = EndsBranch && !Stage::activates ? pass.branch_scales[at.block] : 1.0;
+    norm.count = static_cast<double>(pass.batch) * static_cast<double>(Stage::out.pixels());
+    norm.gamma = pass.parameters + at.trainable + Stage::dense_size(Backend::lanes);
+    norm.beta = norm.gamma + channels;
+    norm.running = {};
+    if (!pass.training) return;
+    norm.gamma_gradient = pass.gradients + at.trainable + Stage::dense_size(Backend::lanes);
+    norm.beta_gradient = norm.gamma_gradient + channels;
+  }
+  /// @param prepared  the convolution in front has prepared it
+  static void normalise(Pass<Backend>& pass, Offsets at, NormRecord& record, Value& value, bool prepared) {
+    NormState<T>& norm = record.state;
+    if (!prepared) begin_norm(pass, at, norm);
+    Statistics<T> wanted;
+    if (pass.training && !(value.plain() && value.statistics.mean)) wanted = pass.take_statistics(channels);
+    const NormForward<T> after = norm.forward(BN::eps);
+    if (Backend::norms_at_once && wanted.mean) {
+      wanted.norm = &after;
+      prepared = true;
+    }
+    record.input = materialise<Backend, Stage::out, PendingOnNorm>(pass, value, wanted);
+    value.statistics.norm = nullptr;
+    if (pass.training) {
+      const Statistics<T>& statistics = value.statistics;
+      if (norm.count < 2)
+        fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
+      if (!prepared) norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
+      if (T* const running = pass.running_update)
+        norm.running = {running + at.running, running + at.running + channels, statistics.variance, BN::momentum};
+      if (double* const sums = pass.statistics_sums)
+        Backend::add_statistics(pass.space, norm.channels, norm.count, statistics.mean, statistics.variance, sums + at.running,
+                                sums + at.running + channels);
+    } else {
+      norm.template prepare<Backend>(pass.space, pass.running + at.running, pass.running + at.running + channels, BN::eps);
+    }
+    value.norm = &norm;
+  }
+
+  /// Stays pending: the stage that reads the value applies it, and masks the gradient.
+  static void activate(Pass<Backend>& pass, Value& value) {
+    if (!value.images) value.relu = true;
+    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.relu = true;
+  }
+};
+
+/// A list of stages: forward in order, backward in reverse, each at its own place in the parameters.
+enum class Row { trunk, branch, shortcut };
+
+template <class Backend, class List, Row Kind>
+struct TrainingRow;
+template <class Backend, Shape In, class... Stages, Row Kind>
+struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
+  using T = typename Backend::Scalar;
+  using List = StageList<In, Stages...>;
+  template <std::size_t Index>
+  using At = TrainingStage<Backend, std::tuple_element_t<Index, std::tuple<Stages...>>, Kind == Row::branch && Index + 1 == List::length>;
+
+  template <std::size_t Index>
+  [[nodiscard]] static constexpr Offsets offset(Offsets at) noexcept {
+    constexpr ParameterSizes before = List::sizes_before(Index, Backend::lanes);
+    constexpr int blocks = List::blocks_before(Index);
+    Offsets stage{at.trainable + before.trainable, at.running + before.running, at.block + blocks};
+    if constexpr (Kind == Row::trunk) {
+      stage.activations = List::activations_before(Index, Backend::lanes).kept;
+      stage.stages = static_cast<int>(Index) + blocks;
+    }
+    return stage;
+  }
+
+  template <class Indices>
+  struct RecordOf;
+  template <std::size_t... Index>
+  struct RecordOf<std::index_sequence<Index...>> {
+    using type = std::tuple<typename At<Index>::Record...>;
+  };
+  using Indices = std::make_index_sequence<List::length>;
+  using Record = typename RecordOf<Indices>::type;
+
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, PendingValue<T>& value) {
+    const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+      if constexpr (Kind == Row::trunk) pass.place(offset<Index>(at));
+      At<Index>::forward(pass, offset<Index>(at), std::get<Index>(record), value);
+    };
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Indices{});
+  }
+
+  /// @param joins  A gradient that is added to that of the row's input; null: none. The first stage must then be a convolution.
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, GradientFlow<T>& flow, T* joins = nullptr) {
+    const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
+      if constexpr (Index == 0) flow.add = joins;
+      At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);
+    };
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (step(std::integral_constant<std::size_t, List::length - 1 - Index>{}), ...);
+    }(Indices{});
+  }
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA
