@@ -38,8 +38,8 @@ TEST_CASE("gates open with their survival probability, within 4 standard errors 
 }
 
 TEST_CASE("neighbouring blocks, steps and seeds are uncorrelated") {
-  constexpr int n = 50'000;
-  const auto correlation = [](auto&& first, auto&& second) {
+  int n = 50'000;  // not constexpr: the compiler would draw all gates itself, for 12 seconds
+  const auto correlation = [&n](auto&& first, auto&& second) {
     double sum = 0;
     for (int i = 0; i < n; ++i) sum += (first(i) ? 1 : -1) * (second(i) ? 1 : -1);
     return std::abs(sum) / n * std::sqrt(static_cast<double>(n));  // in standard errors
