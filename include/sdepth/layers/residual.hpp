@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/layers/check.hpp>
 #include <sdepth/layers/pointwise.hpp>
 

@@ -104,7 +104,8 @@ struct Stage<Backend, StochasticDepth<Block, Schedule, Gates>, In, Here> : Stage
     value.images = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
       Source<T> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
-      source.relu = WholeBatch::projects && Block::relu_after_sum;  // all other shortcuts' numbers are not negative: see Network's check
+      source.activated =
+          WholeBatch::projects && Block::relu_after_sum;  // all other shortcuts' numbers are not negative: see Network's check
       value.images[n] = {source, n, nullptr};
     }
   }

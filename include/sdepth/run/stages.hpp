@@ -159,7 +159,7 @@ struct Stage<Backend, ReLU, In, Here> {
   struct Record {};
   static void forward(Pass<Backend>& pass, Offsets, Record&, Value<T>& value) {
     if (!value.images) value.relu = true;
-    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.relu = true;
+    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.activated = true;
   }
   static void backward(Pass<Backend>&, Offsets, Record&, Flow<T>&) {}
 };
