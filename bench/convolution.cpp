@@ -64,11 +64,12 @@ void convolution(benchmark::State& state, Direction direction) {
   measure(state, space.threads(), operations, [&] {
     Tensors& t = sets[next++ % sets.size()];
     const Source<float> source =
-        shape.network_input ? Source<float>{.x = t.x.data()} : Source<float>{.x = t.x.data(), .norm = &norm, .relu = true};
+        shape.network_input ? Source<float>{.x = t.x.data()} : Source<float>{.x = t.x.data(), .norm = &norm, .activated = true};
     float* dx = shape.network_input ? nullptr : t.dx.data();
     const SourceSums<float> sums =
         shape.network_input ? SourceSums<float>{} : SourceSums<float>{channel_numbers(8), channel_numbers(9), nullptr};
-    const Source<float> block{.x = t.x.data(), .norm = &norm, .shortcut = t.shortcut.data(), .relu = true, .finished = t.finished.data()};
+    const Source<float> block{
+        .x = t.x.data(), .norm = &norm, .shortcut = t.shortcut.data(), .activated = true, .finished = t.finished.data()};
     switch (direction) {
       case Direction::forward:
         return Backend::conv_forward<shape>(space, batch, source, weights.data(), nullptr, t.y.data(),

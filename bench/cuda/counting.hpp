@@ -252,12 +252,12 @@ struct Counting {
     };
     also(source.norm, "BN");
     also(source.shortcut, "+ shortcut");
-    also(source.relu, "ReLU");
+    also(source.activated, "ReLU");
     also(source.finished, "written");
     return text;
   }
   [[nodiscard]] static std::string masking(const Source<float>& source, const float* add) {
-    std::string text = source.relu ? "mask" : "";
+    std::string text = source.activated ? "mask" : "";
     if (add) text += text.empty() ? "+ shortcut's" : ", + shortcut's";
     return text;
   }
@@ -266,7 +266,7 @@ struct Counting {
     bytes.add(source.x, numbers);
     bytes.add(source.shortcut, numbers);
     bytes.write(source.finished, numbers);
-    const int each = (source.norm ? 2 : 0) + (source.shortcut ? 1 : 0) + (source.shortcut_norm ? 2 : 0) + (source.relu ? 1 : 0);
+    const int each = (source.norm ? 2 : 0) + (source.shortcut ? 1 : 0) + (source.shortcut_norm ? 2 : 0) + (source.activated ? 1 : 0);
     work.operations += each * static_cast<double>(numbers);
   }
   static void read(Bytes& bytes, Work& work, const Gradient<float>& gradient, std::size_t numbers) {
@@ -279,11 +279,11 @@ struct Counting {
   static void mask(Bytes& bytes, Work& work, const Source<float>& source, const float* add, const SourceSums<float>& sums,
                    std::size_t numbers) {
     bytes.add(add, numbers);
-    if (source.relu && source.finished) bytes.add(source.finished, numbers);
-    const bool again = source.relu && !source.finished;
+    if (source.activated && source.finished) bytes.add(source.finished, numbers);
+    const bool again = source.activated && !source.finished;
     if (again || sums.dz_normalised) bytes.add(source.x, numbers);
     if (again || sums.dz_normalised_shortcut) bytes.add(source.shortcut, numbers);
-    const int each = (add ? 1 : 0) + (source.relu ? 1 : 0) + (again ? 3 : 0) + (sums.dz ? 1 : 0) + (sums.dz_normalised ? 4 : 0) +
+    const int each = (add ? 1 : 0) + (source.activated ? 1 : 0) + (again ? 3 : 0) + (sums.dz ? 1 : 0) + (sums.dz_normalised ? 4 : 0) +
                      (sums.dz_normalised_shortcut ? 4 : 0);
     work.operations += each * static_cast<double>(numbers);
   }

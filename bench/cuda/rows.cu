@@ -97,8 +97,9 @@ struct Tensors {
 template <class Backend, ConvShape shape>
 void run(typename Backend::Space& space, Direction direction, const Tensors& t, const Norm<float>& norm, float* numbers,
          const float* weights, float* weight_gradient) {
-  const Source<float> inner{.x = t.x.data(), .norm = &norm, .relu = true};
-  const Source<float> block{.x = t.x.data(), .norm = &norm, .shortcut = t.shortcut.data(), .relu = true, .finished = t.finished.data()};
+  const Source<float> inner{.x = t.x.data(), .norm = &norm, .activated = true};
+  const Source<float> block{
+      .x = t.x.data(), .norm = &norm, .shortcut = t.shortcut.data(), .activated = true, .finished = t.finished.data()};
   const Gradient<float> gradient{t.dy.data(), t.y.data(), &norm};
   const SourceSums<float> sums{numbers, numbers + 64, nullptr};
   switch (direction) {

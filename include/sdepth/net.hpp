@@ -16,6 +16,11 @@
 #endif
 #endif
 
+#include <sdepth/activations/gelu.hpp>
+#include <sdepth/activations/hardswish.hpp>
+#include <sdepth/activations/leaky_relu.hpp>
+#include <sdepth/activations/relu.hpp>
+#include <sdepth/activations/silu.hpp>
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/models/cifar_resnet.hpp>

@@ -71,8 +71,8 @@ void check(int images, bool finished = true) {
   if constexpr (S.network_input) {
     check_forward<B, S>(batch, {});
   } else {
-    check_forward<B, S>(batch, {.norm = true, .relu = true, .finished = finished});
-    check_input_gradient<B, S>(batch, {.norm = true, .relu = true, .finished = finished}, {.add = true});
+    check_forward<B, S>(batch, {.norm = true, .activated = true, .finished = finished});
+    check_input_gradient<B, S>(batch, {.norm = true, .activated = true, .finished = finished}, {.add = true});
   }
 }
 
@@ -139,13 +139,13 @@ TEST_CASE("a backward stage on the device masks by its Source and sums for its n
 }
 
 TEST_CASE("a backward stage on the device takes every kind of gradient, and may add in place") {
-  const Pending pending{.norm = true, .shortcut = true, .relu = true};
+  const Pending pending{.norm = true, .shortcut = true, .activated = true};
   for (int bits = 0; bits < 16; ++bits)
     check_input_gradient<Exact, shape>(2, pending, {(bits & 1) != 0, (bits & 2) != 0, (bits & 6) == 6, (bits & 8) != 0});
 }
 
 TEST_CASE_TEMPLATE("convolutions on the device give the same bits from run to run", B, Exact, Rounded) {
-  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true};
+  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true};
   constexpr ConvShape many_blocks{{8, 9, 33}, 12, 3, 2, 1};
   const int batch = 17;  // more blocks than are joined at once
   static_assert(cuda::conv_forward_grid<many_blocks, Precision::float32>(17).x > 32);
@@ -165,13 +165,13 @@ TEST_CASE_TEMPLATE("a NaN comes through a stage on the device: its ReLU keeps it
   Packed<B> in(x, 8), weights(random_numbers(8 * 8, 2), 8), dy(random_numbers(one.out().size(), 3), 8), out(one.out().pixels(), 8),
       value(one.in.pixels(), 8), mean(1, 8), variance(1, 8), dx(one.in.pixels(), 8), weight_gradient(8, 8);
   typename B::Space space(1);
-  B::template conv_forward<one>(space, 1, {.x = in.data(), .relu = true, .finished = value.data()}, weights.data(), nullptr, out.data(),
-                                {mean.data(), variance.data()});
+  B::template conv_forward<one>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()}, weights.data(), nullptr,
+                                out.data(), {mean.data(), variance.data()});
   for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(value.dense()[i]) == (i == at));
   for (std::size_t i = 0; i < out.dense().size(); ++i) CHECK(std::isnan(out.dense()[i]) == (i / 8 == pixel));
   for (std::size_t c = 0; c < 8; ++c) CHECK((std::isnan(mean.dense()[c]) && std::isnan(variance.dense()[c])));
   for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
-    B::template conv_backward<one>(space, 1, {.dy = dy.data()}, {.x = in.data(), .relu = true, .finished = finished}, weights.data(),
+    B::template conv_backward<one>(space, 1, {.dy = dy.data()}, {.x = in.data(), .activated = true, .finished = finished}, weights.data(),
                                    weight_gradient.data(), nullptr, nullptr, dx.data(), {});
     for (std::size_t i = 0; i < x.size(); ++i) CHECK((dx.dense()[i] != 0.0F) == !(x[i] <= 0.0F));
   }

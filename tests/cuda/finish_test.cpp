@@ -38,7 +38,7 @@ TEST_CASE("cuda: finish writes values and their statistics, whatever is pending"
 }
 
 TEST_CASE("cuda: finish needs no statistics, and works on several blocks and ranges of channels") {
-  const Pending all{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true, .finished = true};
+  const Pending all{.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true, .finished = true};
   check_close(run_finish<CudaPoints, odd>(2, all, {.statistics = false}), run_finish<Reference, odd>(2, all, {.statistics = false}), 5e-6);
   check_close(run_finish<CudaPoints, odd>(10, all), run_finish<Reference, odd>(10, all), 5e-6);  // 350 pixels, 168 a block
   constexpr Shape wide{131, 4, 5};  // 72 and 64 channels of 136, 14 rows of pixels
@@ -75,12 +75,12 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
     std::vector<float> finished(numbers.size()), mean(64), variance(64), expected_mean(64), expected(64), d(numbers.size()), dz(64),
         expected_dz(64);
     cuda::Space space;
-    Source<float> source{.x = numbers.data(), .relu = true, .finished = finished.data()};
+    Source<float> source{.x = numbers.data(), .activated = true, .finished = finished.data()};
     cuda::FinishOperands forward{cuda::Reading(source), cuda::StatisticsResult({mean.data(), variance.data()}), pixels, 150,
                                  cuda::channel_parts(space, 2, 64)};
     const cuda::Grid grid{.x = pixels > 150 ? 2U : 1U, .threads = Block::threads, .shared_bytes = Block::sums_bytes};
     forward.parts = cuda::channel_parts(space, static_cast<int>(grid.x), 64);
-    space.launch({}, cuda::finish_kernel<64>, grid, forward);
+    space.launch({}, cuda::finish_kernel<64, ReLU>, grid, forward);
     space.finish();
     source.finished = nullptr;
     cuda::FinishBackwardOperands backward{cuda::GradientReading({.dy = numbers.data()}),
@@ -89,7 +89,7 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
                                           pixels,
                                           150,
                                           forward.parts};
-    space.launch({}, cuda::finish_backward_kernel<64>, grid, backward);
+    space.launch({}, cuda::finish_backward_kernel<64, ReLU>, grid, backward);
     space.finish();
     reference::statistics<float>(
         pixels, 64, [&](std::size_t i, std::size_t c) { return std::max(0.0, static_cast<double>(numbers[i * 64 + c])); },
@@ -136,7 +136,7 @@ TEST_CASE("cuda: finish_backward masks and sums, whatever is pending") {
 }
 
 TEST_CASE("cuda: finish_backward takes every kind of gradient, in place too, with and without sums") {
-  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true};
+  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true};
   for (const bool norm : {false, true})
     for (const int alias : {0, 1, 2})
       for (const bool add : {false, true})
@@ -158,7 +158,7 @@ TEST_CASE("cuda: a value that is NaN stays NaN, makes its channel's statistics N
     Packed<CudaPoints> in(x, image.channels), value(image.pixels(), image.channels), mean(1, image.channels), variance(1, image.channels),
         gradient(dy, image.channels), out(image.pixels(), image.channels);
     cuda::Space space;
-    CudaPoints::finish<image>(space, 1, {.x = in.data(), .relu = true, .finished = value.data()}, {mean.data(), variance.data()});
+    CudaPoints::finish<image>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()}, {mean.data(), variance.data()});
     for (std::size_t i = 0; i < x.size(); ++i)
       CHECK((i == at && std::isnan(what) ? std::isnan(value.dense()[i]) : value.dense()[i] == std::max(x[i], 0.0F)));
     for (std::size_t c = 0; c < channels; ++c) {
@@ -167,8 +167,8 @@ TEST_CASE("cuda: a value that is NaN stays NaN, makes its channel's statistics N
     }
     // With the values that were stored, and with those that are computed again.
     for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
-      CudaPoints::finish_backward<image>(space, 1, {.dy = gradient.data()}, {.x = in.data(), .relu = true, .finished = finished}, nullptr,
-                                         out.data(), {});
+      CudaPoints::finish_backward<image>(space, 1, {.dy = gradient.data()}, {.x = in.data(), .activated = true, .finished = finished},
+                                         nullptr, out.data(), {});
       for (std::size_t i = 0; i < x.size(); ++i) CHECK(out.dense()[i] == (x[i] <= 0.0F ? 0.0F : dy[i]));
     }
   }

@@ -23,7 +23,7 @@ struct ReferenceWeightGradient : Reference {
   static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
                               float* bias) {
     const std::vector<float> unused(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
-    reference::conv_backward<S, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
+    reference::conv_backward<S, ReLU, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
   }
 };
 
@@ -49,7 +49,7 @@ template <class B, ConvShape S>
 constexpr double float32_tolerance = 2e-6, tf32_tolerance = 2e-3;
 
 template <ConvShape S>
-void check_both(int batch, const Pending& pending = {.norm = true, .relu = true}, bool norm = true) {
+void check_both(int batch, const Pending& pending = {.norm = true, .activated = true}, bool norm = true) {
   CAPTURE(batch);
   CAPTURE(S.kernel);
   CAPTURE(S.stride);
@@ -61,7 +61,7 @@ void check_both(int batch, const Pending& pending = {.norm = true, .relu = true}
   CAPTURE(pending.norm);
   CAPTURE(pending.shortcut);
   CAPTURE(pending.shortcut_norm);
-  CAPTURE(pending.relu);
+  CAPTURE(pending.activated);
   CAPTURE(pending.finished);
   const Results expected = run_weight_gradient<ReferenceWeightGradient, S>(batch, pending, norm);
   const Results in_float32 = run_weight_gradient<CudaWeightGradient<cuda::Precision::float32>, S>(batch, pending, norm);
@@ -121,14 +121,14 @@ TEST_CASE("cuda: weight gradients of kernels, strides and paddings of all kinds 
 TEST_CASE("cuda: the weight gradient reads every kind of Source and Gradient") {
   for (const Pending& pending : all_pending())
     for (const bool norm : {false, true}) check_both<ConvShape{{9, 5, 6}, 10, 3, 1, 1, true}>(1, pending, norm);
-  check_both<ConvShape{{3, 5, 6}, 10, 3, 1, 1, true, true}>(1, {.norm = true, .relu = true}, false);
+  check_both<ConvShape{{3, 5, 6}, 10, 3, 1, 1, true, true}>(1, {.norm = true, .activated = true}, false);
 }
 
 TEST_CASE_TEMPLATE("cuda: the weight gradient has the same bits every time", B, CudaWeightGradient<cuda::Precision::float32>,
                    CudaWeightGradient<cuda::Precision::tf32>) {
   constexpr ConvShape shape{{16, 20, 18}, 24, 3, 1, 1, true};
-  const Results once = run_weight_gradient<B, shape>(3, {.norm = true, .relu = true}, true);
-  CHECK(once == run_weight_gradient<B, shape>(3, {.norm = true, .relu = true}, true));
+  const Results once = run_weight_gradient<B, shape>(3, {.norm = true, .activated = true}, true);
+  CHECK(once == run_weight_gradient<B, shape>(3, {.norm = true, .activated = true}, true));
 }
 
 /// Whether the 32 lanes of a warp read from 32 banks, where lane (depth, group) reads number at(depth) + group.

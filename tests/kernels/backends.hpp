@@ -90,7 +90,7 @@ struct Pending {
   bool norm = false;
   bool shortcut = false;
   bool shortcut_norm = false;
-  bool relu = false;
+  bool activated = false;
   bool finished = false;
 };
 
@@ -108,7 +108,7 @@ class RandomSource {
     if (pending.norm) source_.norm = norm_.get();
     if (pending.shortcut) source_.shortcut = shortcut_.data();
     if (pending.shortcut_norm) source_.shortcut_norm = shortcut_norm_.get();
-    source_.relu = pending.relu;
+    source_.activated = pending.activated;
     if (pending.finished) source_.finished = finished_.data();
   }
   [[nodiscard]] const Source<float>& get() const noexcept { return source_; }

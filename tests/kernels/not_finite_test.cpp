@@ -89,7 +89,7 @@ void check_relu_stages() {
   const Norm<float> norm{.mean = nought.data(), .inverse_deviation = one.data(), .scale = one.data(), .shift = nought.data()};
   const Packed<B> dy(in_first_channel(std::vector<float>(8, 1.0F), 1), 2);
   const auto check_source = [&](Source<float> source) {
-    source.relu = true;
+    source.activated = true;
     source.finished = finished.data();
     B::template finish<two_rows>(space, 1, source, {});
     CHECK(same_kind(finished.dense(), in_first_channel(relus, 1)));
@@ -108,7 +108,7 @@ void check_relu_stages() {
   // A convolution of kernel 1 that takes channel 0 to channel 0.
   constexpr ConvShape conv{.in = two_rows, .channels_out = 2, .kernel = 1, .stride = 1, .padding = 0};
   Packed<B> weights({1, 0, 0, 1}, 2), y(8, 2);
-  B::template conv_forward<conv>(space, 1, {.x = x.data(), .relu = true}, weights.data(), nullptr, y.data(), {});
+  B::template conv_forward<conv>(space, 1, {.x = x.data(), .activated = true}, weights.data(), nullptr, y.data(), {});
   std::vector<float> found;
   for (std::size_t i = 0; i < 8; ++i) found.push_back(y.data()[i * static_cast<std::size_t>(B::padded(2))]);
   CHECK(same_kind(found, relus));
@@ -141,11 +141,11 @@ void check_relu_at_inference() {
   using Kernels = typename B::ForInference;
   Packed<B> one(std::vector<float>(2, 1.0F), 2), nought(std::vector<float>(2), 2);
   Tensor<B, two_rows> x(in_first_channel(kinds, 1)), y;
-  Kernels::template pointwise<two_rows, Ending{.relu = true}>(1, x.numbers.data(), one.data(), nought.data(), y.numbers.data());
+  Kernels::template pointwise<two_rows, Ending{.activated = true}>(1, x.numbers.data(), one.data(), nought.data(), y.numbers.data());
   CHECK(same_kind(y.dense(), in_first_channel(relus, 1)));
   Tensor<B, two_rows> sum(in_first_channel(std::vector<float>(8), 0));
-  Kernels::template pointwise<two_rows, Ending{.add = true, .relu_after = true}>(1, x.numbers.data(), one.data(), nought.data(),
-                                                                                 sum.numbers.data());
+  Kernels::template pointwise<two_rows, Ending{.add = true, .activated_after = true}>(1, x.numbers.data(), one.data(), nought.data(),
+                                                                                      sum.numbers.data());
   CHECK(same_kind(sum.dense(), in_first_channel(relus, 1)));
 
   constexpr ConvShape conv{.in = two_rows, .channels_out = 2, .kernel = 1, .stride = 1, .padding = 0};
@@ -153,7 +153,7 @@ void check_relu_at_inference() {
   std::vector<float> numbers(Conv::size), work(Conv::work_size + 1);
   Packed<B> weights({1, 0, 0, 1}, 2);
   Conv::prepare(weights.data(), nought.data(), numbers.data());
-  Conv::template run<Ending{.relu = true}>(1, x.numbers.data(), numbers.data(), y.numbers.data(), work.data());
+  Conv::template run<Ending{.activated = true}>(1, x.numbers.data(), numbers.data(), y.numbers.data(), work.data());
   for (std::size_t i = 0; i < 8; ++i) CHECK(same_kind({y.dense()[2 * i]}, {relus[i]}));
 
   constexpr Shape row{8, 1, 1};

@@ -73,7 +73,7 @@ void check_convolution(int batch) {
   CAPTURE(S.in.height);
   CAPTURE(S.in.width);
   CAPTURE(S.channels_out);
-  const Pending pending = S.network_input ? Pending{} : Pending{.norm = true, .relu = true};
+  const Pending pending = S.network_input ? Pending{} : Pending{.norm = true, .activated = true};
   check_close(run_conv_forward<B, S>(batch, 2, pending), run_conv_forward<Reference, S>(batch, 1, pending), 5e-6);
   const Backward backward{.add = true};
   check_close(run_conv_backward<B, S>(batch, 2, pending, backward), run_conv_backward<Reference, S>(batch, 1, pending, backward), 2e-5);

@@ -15,7 +15,7 @@ TEST_CASE_TEMPLATE_APPLY(forward_sources, Backends);
 TEST_CASE_TEMPLATE_DEFINE("a forward stage finishes rows that no tap reads, too", B, unread_rows) {
   constexpr ConvShape sparse{{10, 9, 9}, 4, 1, 4, 0};
   constexpr ConvShape cut{{10, 10, 10}, 4, 2, 3, 0};
-  const Pending pending{.norm = true, .relu = true, .finished = true};
+  const Pending pending{.norm = true, .activated = true, .finished = true};
   check_close(run_conv_forward<B, sparse>(2, 1, pending), run_conv_forward<Reference, sparse>(2, 1, pending), 5e-6);
   check_close(run_conv_forward<B, cut>(2, 1, pending), run_conv_forward<Reference, cut>(2, 1, pending), 5e-6);
 }
@@ -36,7 +36,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backward stage masks by its Source and sums for its
 TEST_CASE_TEMPLATE_APPLY(backward_sources, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("a backward stage takes every kind of gradient, and may add in place", B, backward_gradients) {
-  const Pending pending{.norm = true, .shortcut = true, .relu = true};
+  const Pending pending{.norm = true, .shortcut = true, .activated = true};
   for (int bits = 0; bits < 16; ++bits) {
     const Backward backward{(bits & 1) != 0, (bits & 2) != 0, (bits & 6) == 6, (bits & 8) != 0};
     check_close(run_conv_backward<B, shape>(2, 2, pending, backward), run_conv_backward<Reference, shape>(2, 1, pending, backward), 2e-5);
@@ -45,7 +45,7 @@ TEST_CASE_TEMPLATE_DEFINE("a backward stage takes every kind of gradient, and ma
 TEST_CASE_TEMPLATE_APPLY(backward_gradients, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("convolution stages give the same bits for any number of threads", B, threads_agree) {
-  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .relu = true, .finished = true};
+  const Pending pending{.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true, .finished = true};
   constexpr ConvShape winograd{{16, 8, 8}, 20, 3, 1, 1};
   static_assert(cpu::winograd_pays(winograd));
   for (const int batch : {1, 5, 10, 19}) {

@@ -67,7 +67,7 @@ TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no m
   value.x = raw.data();
   value.shortcut = previous.data();
   value.norm = &norm;
-  value.relu = true;
+  value.activated = true;
   const PendingValue<T> before = value;
 
   typename BlockStage::Record record;

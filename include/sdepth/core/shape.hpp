@@ -18,6 +18,17 @@ struct Shape {
   friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };
 
+/// Why a layer does not accept an input shape.
+enum class ShapeError {
+  none,
+  kernel_larger_than_input,
+  extent_not_divisible_by_stride,
+  window_larger_than_input,
+  shortcut_loses_channels,
+  shortcut_extents_do_not_match,
+  block_changes_shape_in_repeat,
+};
+
 /// n rounded up to a multiple of m.
 [[nodiscard]] constexpr int round_up(int n, int m) noexcept { return (n + m - 1) / m * m; }
 

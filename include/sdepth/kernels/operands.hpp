@@ -1,8 +1,8 @@
 // What kernels read and write: the operands of a stage. Numbers and shapes only; kernels know nothing of networks.
 //
-// A stage reads its input through a Source: raw numbers to which the pending batch normalisation, shortcut sum and ReLU are applied on
-// the way into scratch. In the backward direction a stage reads its output's gradient through a Gradient, which applies the backward of a
-// batch normalisation on the way, and writes the gradient of its Source's raw numbers, masked by the Source's ReLU.
+// A stage reads its input through a Source: raw numbers to which the pending batch normalisation, shortcut sum and activation are applied
+// on the way into scratch. Which activation that is, is a template argument of the stage. In the backward direction a stage reads its output's gradient through a Gradient, which applies the backward of a
+// batch normalisation on the way, and writes the gradient of its Source's raw numbers, taken back through the Source's activation.
 //
 // Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is float, or double in the double reference.
 #pragma once
@@ -76,22 +76,22 @@ struct NormBackward {
 template <class T>
 struct ImageSource;
 
-/// What a stage reads: v = relu?( norm(x) + shortcut_norm(shortcut) ), absent parts left out.
+/// What a stage reads: v = A::forward( norm(x) + shortcut_norm(shortcut) ), absent parts left out; A is the stage's template argument.
 ///
 /// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from there. Without it the backward
-/// stage computes v again.
+/// stage computes v again. Where A's derivative needs its input, a backward stage computes that again in both cases.
 template <class T>
 struct Source {
   const T* x = nullptr;
   const Norm<T>* norm = nullptr;           // null: x itself
   const T* shortcut = nullptr;             // null: no sum
   const Norm<T>* shortcut_norm = nullptr;  // null: shortcut itself
-  bool relu = false;
+  bool activated = false;                  // whether there is an A at all
   T* finished = nullptr;
   const ImageSource<T>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
 
   /// True where v is x: nothing is pending.
-  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !relu && !images; }
+  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !activated && !images; }
   /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
   [[nodiscard]] Source of_image(int n, std::size_t size) const noexcept;
   /// Where the gradient of image n lies in a backward stage's `add` and `out`: that of which image.
@@ -112,7 +112,8 @@ template <class T>
 Source<T> Source<T>::of_image(int n, std::size_t size) const noexcept {
   if (images) return images[n].source;
   const std::size_t first = static_cast<std::size_t>(n) * size;
-  return {x ? x + first : nullptr, norm, shortcut ? shortcut + first : nullptr, shortcut_norm, relu, finished ? finished + first : nullptr};
+  return {x ? x + first : nullptr, norm,      shortcut ? shortcut + first : nullptr,
+          shortcut_norm,           activated, finished ? finished + first : nullptr};
 }
 template <class T>
 int Source<T>::gradient_image(int n) const noexcept {
@@ -156,11 +157,12 @@ struct SourceSums {
   const NormBackward<T>* shortcut_norm = nullptr;
 };
 
-/// What happens to a layer's numbers v on their way to memory, at inference: v = relu?(v); v += what is there (a shortcut's value); v = relu?(v).
+/// What happens to a layer's numbers v on their way to memory, at inference: v = A::forward(v); v += what is there (a shortcut's value);
+/// v = After::forward(v). A and After are template arguments of the kernel.
 struct Ending {
-  bool relu = false;
+  bool activated = false;
   bool add = false;
-  bool relu_after = false;
+  bool activated_after = false;
 };
 
 /// Mean loss of a batch and how many of its images were classified wrongly.

@@ -63,17 +63,6 @@ struct CheckedWord {
                 "Repeat<N, Block>: the block must be a Residual or a StochasticDepth block; other layers are written one after the other");
 };
 
-/// Why a layer does not accept an input shape.
-enum class ShapeError {
-  none,
-  kernel_larger_than_input,
-  extent_not_divisible_by_stride,
-  window_larger_than_input,
-  shortcut_loses_channels,
-  shortcut_extents_do_not_match,
-  block_changes_shape_in_repeat,
-};
-
 /// True for the words that may stand behind Input in a network. They are listed, and not asked what they can do: to ask a word with a mistake is an error again.
 template <class Word>
 inline constexpr bool is_layer = false;

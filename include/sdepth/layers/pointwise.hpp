@@ -1,6 +1,7 @@
-// The words that keep the shape: batch normalisation and ReLU. They become part of a neighbouring stage, never a pass of their own.
+// The words that keep the shape: batch normalisation and activations. They become part of a neighbouring stage, never a pass of their own.
 #pragma once
 
+#include <sdepth/activations/activation.hpp>
 #include <sdepth/layers/check.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -15,22 +16,10 @@ struct BN {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
 };
 
-/// max(x, 0).
-struct ReLU {
-  static constexpr bool sound = true;
-  [[nodiscard]] static constexpr ShapeError check(Shape) noexcept { return ShapeError::none; }
-  [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
-};
-
-/// True for words that are activations.
-template <class Word>
-inline constexpr bool is_activation = false;
-template <>
-inline constexpr bool is_activation<ReLU> = true;
-
 template <>
 inline constexpr bool is_layer<BN> = true;
-template <>
-inline constexpr bool is_layer<ReLU> = true;
+/// Every activation is a word, those of other libraries too.
+template <Activation A>
+inline constexpr bool is_layer<A> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

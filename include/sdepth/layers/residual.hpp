@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/layers/check.hpp>
 #include <sdepth/layers/pointwise.hpp>
 
@@ -28,8 +29,6 @@ struct PoolShortcut {};
 struct SubsampleShortcut {};
 /// 1×1 convolution with the branch's stride, then BN, where the branch changes the shape; the identity where it does not ("option B").
 struct ProjectionShortcut {};
-/// Nothing follows the sum: pre-activation blocks.
-struct NoActivation {};
 
 template <class Word>
 inline constexpr bool is_shortcut =
@@ -56,7 +55,6 @@ struct BasicResidual {
   using Shortcut = Shortcut_;
   using AfterSum = AfterSum_;
   using Words = Chain<Branch...>;
-  static constexpr bool relu_after_sum = std::is_same_v<AfterSum_, ReLU>;
   static constexpr bool projects = std::is_same_v<Shortcut, ProjectionShortcut>;
 
   /// True where the shortcut is the input itself, so that a skipped block is an alias.

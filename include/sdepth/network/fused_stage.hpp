@@ -55,13 +55,13 @@ struct FusedStage {
   using Kind = std::remove_cv_t<decltype(Operation)>;
   static constexpr bool convolves = std::is_same_v<Kind, ConvShape>, is_linear = std::is_same_v<Kind, LinearShape>,
                         computes = !std::is_same_v<Kind, NoOperation>;
-  static constexpr bool norm = HasNorm, activates = !std::is_same_v<Activation_, NoActivation>;
+  static constexpr bool norm = HasNorm, ends_in_activation = activates<Activation_>;
   static constexpr Shape in = Operation.in, out = Operation.out();
   static constexpr int blocks = 0;
   using Activation = Activation_;
   using Pending = Pending_;
   /// What may be pending on the output.
-  using PendingAfter = std::conditional_t<activates || computes || norm, Activation, NoActivation>;
+  using PendingAfter = Activation;
 
   static constexpr bool bias = [] {
     if constexpr (convolves || is_linear) return Operation.bias;
@@ -85,7 +85,7 @@ struct FusedStage {
     return {kept, std::max(input, output)};
   }
   /// Whether nothing is pending on the output.
-  static constexpr bool leaves_plain = computes && !norm && !activates;
+  static constexpr bool leaves_plain = computes && !norm && !ends_in_activation;
 
   static void describe(Planner& planner, Naming& naming) {
     if constexpr (convolves) {

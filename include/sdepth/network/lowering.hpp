@@ -49,7 +49,7 @@ struct LeadingActivation {
   using Rest = Words;
 };
 template <class Word, class... Others>
-  requires is_activation<Word>
+  requires Activation<Word>
 struct LeadingActivation<true, Chain<Word, Others...>> {
   using Found = Word;
   using Rest = Chain<Others...>;
@@ -91,18 +91,17 @@ struct Lowering<Chain<Word, Others...>, In, Pending, NetworkInput, BlocksBefore>
   using Kind = std::remove_cv_t<decltype(main_operation<Word, In>)>;
   static constexpr bool computes = !std::is_same_v<Kind, NoOperation>, takes = !std::is_same_v<Kind, PoolShape>;
   using Norm = LeadingNorm<takes, std::conditional_t<computes, Chain<Others...>, Chain<Word, Others...>>>;
-  using Activation = LeadingActivation<takes, typename Norm::Rest>;
+  using Act = LeadingActivation<takes, typename Norm::Rest>;
   static constexpr Kind operation = [] {
     Kind shape = main_operation<Word, In>;
     if constexpr (std::is_same_v<Kind, ConvShape>) shape.network_input = NetworkInput;
     // Applied twice, the same activation may be something else again; ReLU is not.
     if constexpr (!computes)
-      shape.materialise = !Norm::found && !std::is_same_v<Pending, NoActivation> &&
-                          !(std::is_same_v<Pending, ReLU> && std::is_same_v<typename Activation::Found, ReLU>);
+      shape.materialise = !Norm::found && activates<Pending> && !(std::is_same_v<Pending, ReLU> && std::is_same_v<typename Act::Found, ReLU>);
     return shape;
   }();
-  using Stage = FusedStage<operation, Norm::found, typename Activation::Found, Pending>;
-  using Result = LoweredTo<Stage, typename Activation::Rest, BlocksBefore>;
+  using Stage = FusedStage<operation, Norm::found, typename Act::Found, Pending>;
+  using Result = LoweredTo<Stage, typename Act::Rest, BlocksBefore>;
   using type = typename Result::type;
   using PendingAfter = typename Result::PendingAfter;
 };
@@ -147,7 +146,7 @@ struct ResidualRow {
   [[nodiscard]] static constexpr ActivationSizes block_activations(int lanes) noexcept {
     const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
     ActivationSizes sum = Branch::activations(lanes);
-    sum.kept += input + (identity ? 0 : output) + (std::is_same_v<PendingOnBranch, NoActivation> ? 0 : output);
+    sum.kept += input + (identity ? 0 : output) + (activates<PendingOnBranch> ? output : 0);
     if (Gates != Gating::per_batch) sum.kept += input + (projects ? output : 0);
     sum.largest = std::max({sum.largest, input, output});
     return sum;
@@ -177,8 +176,8 @@ template <class Word, class... Others, Shape In, class Pending, bool NetworkInpu
 struct Lowering<Chain<Word, Others...>, In, Pending, NetworkInput, BlocksBefore> {
   using Traits = BlockTraits<Word>;
   using AfterSum = typename Traits::Block::AfterSum;
-  static constexpr bool sum_activates = !std::is_same_v<AfterSum, NoActivation>;
-  static constexpr bool clash = sum_activates && !std::is_same_v<Pending, NoActivation> && !std::is_same_v<Pending, AfterSum>;
+  static constexpr bool sum_activates = activates<AfterSum>;
+  static constexpr bool clash = sum_activates && activates<Pending> && !std::is_same_v<Pending, AfterSum>;
   static constexpr bool fixed = has_fixed_gates<Word>;
   using Row = ResidualRow<typename Traits::Block, std::conditional_t<fixed, typename Traits::Schedule, void>, Traits::gating, Traits::count,
                           fixed ? BlocksBefore : 0, In, std::conditional_t<sum_activates, AfterSum, Pending>>;

@@ -70,7 +70,7 @@ struct CheckedNetwork {
   static_assert(
       Error != NetworkError::skip_not_exact,
       "StochasticDepth: the input of a block with a ReLU after its sum must come from a ReLU, or skipping the block would not be the "
-      "identity; put a ReLU before it, or use PreActivation");
+      "identity; put a ReLU before it, or use PreActivation, as for every other activation");
 };
 
 /// Asserts that `Word` is a layer; the compiler's "in instantiation of" line names it.

@@ -97,17 +97,20 @@ inline constexpr bool keeps_sign<MaxPool<Window, Stride, Padding>> = true;
 /// Whether a word's output is known not to be negative, given whether its input is.
 template <class Word>
 constexpr bool not_negative_after(bool input_not_negative) {
-  if constexpr (is_block<Word>) return BlockTraits<Word>::Block::relu_after_sum;
+  if constexpr (is_block<Word>) return std::is_same_v<typename BlockTraits<Word>::Block::AfterSum, ReLU>;
   return std::is_same_v<Word, ReLU> || (keeps_sign<Word> && input_not_negative);
 }
 
-/// A skipped block with a ReLU after its sum is ReLU(shortcut(x)); that is the shortcut itself, an alias, only where x is not negative.
+/// A skipped block with an activation after its sum is that activation of the shortcut's value. That is the value itself, an alias, only for a ReLU of numbers that
+/// are not negative: other activations change what they have once made.
 template <class... Words>
 constexpr bool skips_are_exact() {
   bool not_negative = false, exact = true;
   const auto visit = [&]<class Word>(std::type_identity<Word>) {
-    if constexpr (is_stochastic_word<Word>)
-      if (BlockTraits<Word>::Block::relu_after_sum && !not_negative) exact = false;
+    if constexpr (is_stochastic_word<Word>) {
+      using AfterSum = typename BlockTraits<Word>::Block::AfterSum;
+      if (activates<AfterSum> && !(std::is_same_v<AfterSum, ReLU> && not_negative)) exact = false;
+    }
     not_negative = not_negative_after<Word>(not_negative);
   };
   (visit(std::type_identity<Words>{}), ...);

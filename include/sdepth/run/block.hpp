@@ -18,14 +18,14 @@ struct TrainingBlock {
   using Blocks = Row_;
   static constexpr Shape in = Blocks::in, out = Blocks::out;
   static constexpr bool identity = Blocks::identity, projects = Blocks::projects;
-  static constexpr bool sum_activates = !std::is_same_v<typename Blocks::Block::AfterSum, NoActivation>;
+  static constexpr bool sum_activates = activates<typename Blocks::Block::AfterSum>;
   static constexpr std::size_t in_size = padded_size(in, Backend::lanes), out_size = padded_size(out, Backend::lanes);
 
   using Branch = TrainingRow<Backend, typename Blocks::Branch, Row::branch>;
   using FirstStage = typename Blocks::Branch::First;
   using LastStage = typename Blocks::Branch::Last;
   /// Where the branch does not end in a norm, which takes the branch's scale, a norm that only scales is put behind it.
-  static constexpr bool ends_in_norm = LastStage::norm && !LastStage::activates;
+  static constexpr bool ends_in_norm = LastStage::norm && !LastStage::ends_in_activation;
   using Projection = TrainingRow<Backend, typename Blocks::Projection, Row::shortcut>;
 
   struct Nothing {};
@@ -62,7 +62,7 @@ struct TrainingBlock {
     if (!identity) pass.release(record.finished_input.x);
     sum.shortcut = sum.x, sum.shortcut_norm = sum.norm;
     sum.x = branch.x, sum.norm = branch.norm;
-    sum.relu = sum_activates;
+    sum.activated = sum_activates;
     sum.statistics = {};
     value = sum;
   }
@@ -73,7 +73,7 @@ struct TrainingBlock {
       Value sum = run_shortcut(pass, at, record);
       pass.release(record.finished_input.x);
       // Without a norm the value is a copy or an average of numbers that are not negative: see Network's check.
-      sum.relu = sum_activates && projects;
+      sum.activated = sum_activates && projects;
       sum.statistics = {};
       value = sum;
     }
@@ -109,7 +109,7 @@ struct TrainingBlock {
     }
     Branch::forward(pass, at, record.branch, value);
     record.branch_end = {};
-    if (value.relu) {
+    if (value.activated) {
       value.read_again =
           value.x == record.finished_input.x;  // where nothing in the branch made new numbers, the shortcut still reads these
       record.branch_end = materialise<Backend, out, typename Blocks::PendingOnBranch>(pass, value);

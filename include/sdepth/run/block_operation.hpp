@@ -21,7 +21,7 @@ struct BranchOperations {
   using Own = Operations<Backend, typename Blocks::Branch>;
   using Last = std::tuple_element_t<std::tuple_size_v<Own> - 1, Own>;
   static constexpr bool ends_itself = Last::adds && (Last::in_place || std::tuple_size_v<Own> > 1 || !Blocks::identity);
-  using End = std::tuple<PointOperation<Backend, Last::out, false, false>>;
+  using End = std::tuple<PointOperation<Backend, Last::out, false, NoActivation>>;
   using type = std::conditional_t<ends_itself, Own, decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
 };
 
@@ -38,11 +38,11 @@ struct BlockOperation {
 
   static constexpr Shape in = Blocks::in, out = Blocks::out;
   static constexpr bool in_place = Blocks::identity, projects = Blocks::projects;
-  static constexpr bool sum_activates = !std::is_same_v<typename Blocks::Block::AfterSum, NoActivation>;
+  using AfterSum = typename Blocks::Block::AfterSum;
   static constexpr int blocks = Blocks::blocks;
   static constexpr ConvShape projection = Blocks::Projection::First::operation;
-  using Projection = ConvOperation<Backend, projection, true, false>;
-  using LoneProjection = ConvOperation<Backend, projection, true, sum_activates>;  // the same numbers
+  using Projection = ConvOperation<Backend, projection, true, NoActivation>;
+  using LoneProjection = ConvOperation<Backend, projection, true, AfterSum>;  // the same numbers
   static_assert(in_place || blocks == 1, "Repeat: a block that changes its input's shape cannot be repeated");
 
   /// Numbers of the first Index operations of a branch; numbers per image of the tensors that they write.
@@ -128,7 +128,7 @@ struct BlockOperation {
   template <class Projection_>
   static void run_shortcut(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     if constexpr (projects)
-      Projection_::template run<false, false>(count, x, numbers, y, memory);
+      Projection_::template run<false, NoActivation>(count, x, numbers, y, memory);
     else if constexpr (!in_place)
       Kernels::template shortcut<Blocks::shortcut>(count, x, y);
   }
@@ -138,7 +138,7 @@ struct BlockOperation {
       constexpr bool last = Index + 1 == length;
       const T* from = Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
       T* to = last ? y : memory.own + images_at_once * tensors_before(Index);
-      At<Index>::template run<last, last && sum_activates>(count, from, numbers + numbers_before(Index), to, memory);
+      At<Index>::template run<last, std::conditional_t<last, AfterSum, NoActivation>>(count, from, numbers + numbers_before(Index), to, memory);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
   }

@@ -95,7 +95,7 @@ struct InferencePlan {
         if constexpr (is_row<At<Index>>)
           At<Index>::run(count, x, numbers + depth_.numbers_before[Index], y, depth_.running[Index], memory);
         else
-          At<Index>::template run<false, false>(count, x, numbers + depth_.numbers_before[Index], y, memory);
+          At<Index>::template run<false, NoActivation>(count, x, numbers + depth_.numbers_before[Index], y, memory);
         x = y;
       };
       [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});

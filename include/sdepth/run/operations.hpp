@@ -25,8 +25,8 @@ struct OperationMemory {
   int images = 0;  // the most that this thread takes through the network at once; own is made for them
 };
 
-/// Conv, BN?, ReLU? in one.
-template <class Backend, ConvShape S, bool Norm, bool Relu>
+/// Convolution, norm?, activation? in one.
+template <class Backend, ConvShape S, bool Norm, class Activation>
 struct ConvOperation {
   using T = typename Backend::Scalar;
   using Kernel = typename Backend::ForInference::template Conv<S>;
@@ -42,14 +42,14 @@ struct ConvOperation {
     const Dense<T> folded = fold_dense(from, rows, static_cast<std::size_t>(Backend::padded(S.channels_out)), S.bias, Norm, factor);
     Kernel::prepare(folded.weights.data(), folded.bias.data(), numbers);
   }
-  template <bool Add, bool ReluAfter>
+  template <bool Add, class After>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
-    Kernel::template run<Ending{Relu, Add, ReluAfter}>(count, x, numbers, y, memory.work);
+    Kernel::template run<Ending{activates<Activation>, Add, activates<After>}, Activation, After>(count, x, numbers, y, memory.work);
   }
 };
 
-/// Linear, BN?, ReLU? in one.
-template <class Backend, LinearShape S, bool Norm, bool Relu>
+/// Linear layer, norm?, activation? in one.
+template <class Backend, LinearShape S, bool Norm, class Activation>
 struct LinearOperation {
   using T = typename Backend::Scalar;
   static constexpr Shape in = S.in, out = S.out();
@@ -64,14 +64,14 @@ struct LinearOperation {
     std::copy(folded.bias.begin(), folded.bias.end(), numbers);
     std::copy(folded.weights.begin(), folded.weights.end(), numbers + features);
   }
-  template <bool, bool>
+  template <bool, class>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
-    Backend::ForInference::template linear<S, Relu>(count, x, numbers + features, numbers, y);
+    Backend::ForInference::template linear<S, activates<Activation>, Activation>(count, x, numbers + features, numbers, y);
   }
 };
 
-/// Norms and ReLUs that no convolution stands before, and the end of a branch that no convolution can end.
-template <class Backend, Shape S, bool Norm, bool Relu>
+/// Norms and activations that no convolution stands before, and the end of a branch that no convolution can end.
+template <class Backend, Shape S, bool Norm, class Activation>
 struct PointOperation {
   using T = typename Backend::Scalar;
   static constexpr Shape in = S, out = S;
@@ -86,9 +86,9 @@ struct PointOperation {
     std::transform(affine.scale.begin(), affine.scale.end(), numbers, [](double v) { return static_cast<T>(v); });
     std::transform(affine.shift.begin(), affine.shift.end(), numbers + channels, [](double v) { return static_cast<T>(v); });
   }
-  template <bool Add, bool ReluAfter>
+  template <bool Add, class After>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
-    Backend::ForInference::template pointwise<S, Ending{Relu, Add, ReluAfter}>(count, x, numbers, numbers + channels, y);
+    Backend::ForInference::template pointwise<S, Ending{activates<Activation>, Add, activates<After>}, Activation, After>(count, x, numbers, numbers + channels, y);
   }
 };
 
@@ -102,7 +102,7 @@ struct PoolOperation {
   [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
 
   static void fold(Unfolded<T>&, double, T*) {}
-  template <bool, bool>
+  template <bool, class>
   static void run(int count, const T* x, const T*, T* y, const OperationMemory<T>&) {
     Backend::ForInference::template pool<S>(count, x, y);
   }
@@ -119,11 +119,11 @@ struct OperationsOfStage {  // of a row of blocks
 };
 template <class Backend, ConvShape S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
-  using type = std::tuple<ConvOperation<Backend, S, Norm, !std::is_same_v<Activation, NoActivation>>>;
+  using type = std::tuple<ConvOperation<Backend, S, Norm, Activation>>;
 };
 template <class Backend, LinearShape S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
-  using type = std::tuple<LinearOperation<Backend, S, Norm, !std::is_same_v<Activation, NoActivation>>>;
+  using type = std::tuple<LinearOperation<Backend, S, Norm, Activation>>;
 };
 template <class Backend, PoolShape S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
@@ -131,8 +131,7 @@ struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
 };
 template <class Backend, NoOperation S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
-  static constexpr bool activates = !std::is_same_v<Activation, NoActivation>;
-  using type = std::conditional_t<Norm || activates, std::tuple<PointOperation<Backend, S.in, Norm, activates>>, std::tuple<>>;
+  using type = std::conditional_t<Norm || activates<Activation>, std::tuple<PointOperation<Backend, S.in, Norm, Activation>>, std::tuple<>>;
 };
 
 /// The operations of a list of stages.

@@ -57,14 +57,14 @@ struct PendingValue {
   NormState<T>* norm = nullptr;
   const T* shortcut = nullptr;
   NormState<T>* shortcut_norm = nullptr;
-  bool relu = false;
+  bool activated = false;
   T* finished = nullptr;             // where the next stage writes the value; null: nowhere
   Statistics<T> statistics;          // of x, where they are known
   bool read_again = false;           // somebody reads x later, so the next stage must not give it back
   ImageSource<T>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
-  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, relu, finished, images}; }
+  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, activated, finished, images}; }
   /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their backward is kept for a backend that prepares it at once
   template <class Backend>
   [[nodiscard]] SourceSums<T> sums(std::array<NormBackward<T>, 2>& ends) const {

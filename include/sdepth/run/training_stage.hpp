@@ -13,6 +13,10 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+/// What kernels are compiled for where this may be pending on their input. Where nothing may, they share the ReLU's code and never apply it.
+template <class Pending>
+using KernelActivation = std::conditional_t<activates<Pending>, Pending, ReLU>;
+
 /// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a plain value.
 /// Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward. @tparam Pending  the activation that may be pending
 template <class Backend, Shape In, class Pending>
@@ -24,7 +28,7 @@ auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& va
     finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
     return copy;
   }();
-  if (!before.plain() || statistics.mean) Backend::template finish<In>(pass.space, pass.batch, before.source(), statistics);
+  if (!before.plain() || statistics.mean) Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(), statistics);
   if (!before.plain()) {
     pass.release_inputs(before);
     value = {};
@@ -44,7 +48,7 @@ void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Sc
               : flow.add && flow.add != flow.read_again ? flow.add
                                                         : pass.spare.take();
   std::array<NormBackward<typename Backend::Scalar>, 2> ends;
-  Backend::template finish_backward<In>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
+  Backend::template finish_backward<In, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
                                         before.template sums<Backend>(ends));
   pass.consumed(flow, before, out);
 }
@@ -97,7 +101,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     else if constexpr (Operation.materialise)
       record.input = materialise<Backend, Stage::in, Pending>(pass, value);
     if constexpr (HasNorm) normalise(pass, at, record.norm, value, at_once && pass.training);
-    if constexpr (Stage::activates) activate(pass, value);
+    if constexpr (Stage::ends_in_activation) activate(pass, value);
   }
 
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
@@ -131,7 +135,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if (HasNorm && pass.training) statistics = pass.take_statistics(channels);
     statistics.norm = next;
     const T* weights = pass.parameters + at.trainable;
-    Backend::template conv_forward<Operation>(pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
+    Backend::template conv_forward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
     pass.release_inputs(value);
     statistics.norm = nullptr;
     value = {};
@@ -143,7 +147,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if constexpr (!Operation.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
-    Backend::template conv_backward<Operation>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
+    Backend::template conv_backward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
                                                gradients, bias_of(gradients), flow.add, out, record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
   }
@@ -176,7 +180,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   /// What is known of the norm before its input: where its numbers are.
   static void begin_norm(Pass<Backend>& pass, Offsets at, NormState<T>& norm) {
     norm.allocate(pass.norms, channels);
-    norm.branch_scale = EndsBranch && !Stage::activates ? pass.branch_scales[at.block] : 1.0;
+    norm.branch_scale = EndsBranch && !Stage::ends_in_activation ? pass.branch_scales[at.block] : 1.0;
     norm.count = static_cast<double>(pass.batch) * static_cast<double>(Stage::out.pixels());
     norm.gamma = pass.parameters + at.trainable + Stage::dense_size(Backend::lanes);
     norm.beta = norm.gamma + channels;
@@ -216,8 +220,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
 
   /// Stays pending: the stage that reads the value applies it, and masks the gradient.
   static void activate(Pass<Backend>& pass, Value& value) {
-    if (!value.images) value.relu = true;
-    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.relu = true;
+    if (!value.images) value.activated = true;
+    for (int n = 0; value.images && n < pass.batch; ++n) value.images[n].source.activated = true;
   }
 };
 

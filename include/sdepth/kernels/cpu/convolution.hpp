@@ -53,9 +53,15 @@ template <Shape Image>
   return {static_cast<std::size_t>(h * Image.width * Image.channels), Image.width, Image.channels};
 }
 /// Rows [first, last) of one image's Source, to scratch.
-template <class Arch, Scratch Geometry, bool Padded>
+template <class Arch, class A, Scratch Geometry, bool Padded>
 void fill_source(const Source<float>& source, int first, int last, float* scratch) {
-  for (int h = first; h < last; ++h) read_source<Arch, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
+  for (int h = first; h < last; ++h) read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
+}
+/// All rows of what read_values_and_derivatives writes, to two scratches.
+template <class Arch, class A, Scratch Geometry>
+void fill_values_and_derivatives(const Source<float>& source, float* values, float* derivatives) {
+  for (int h = 0; h < Geometry.image.height; ++h)
+    read_values_and_derivatives<Arch, A>(source, row_of<Geometry.image>(h), values + Geometry.at(h, 0), derivatives + Geometry.at(h, 0));
 }
 /// All rows of one image's Gradient, to scratch; their sums per channel are added to `sum` unless null.
 template <class Arch, Scratch Geometry>
@@ -79,7 +85,7 @@ void clear_halos(int images, float* scratch) {
 }
 [[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
 
-template <class Arch, ConvShape S, class Kernel>
+template <class Arch, ConvShape S, class A, class Kernel>
 void forward_group(const Source<float>& source, const Range& group, const Range& next, const float* weights, const float* bias,
                    float* scratch, float* work, float* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
@@ -93,8 +99,8 @@ void forward_group(const Source<float>& source, const Range& group, const Range&
   int filled = 0;
   const auto fill = [&](int rows) {
     for (int g = 0; g < group.size(); ++g)
-      fill_source<Arch, Kernel::scratch, !S.network_input>(source.of_image(group.first + g, in_image), filled, rows,
-                                                           scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
+      fill_source<Arch, A, Kernel::scratch, !S.network_input>(source.of_image(group.first + g, in_image), filled, rows,
+                                                              scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
   const auto sinks = [&](int g) {
@@ -109,7 +115,7 @@ void forward_group(const Source<float>& source, const Range& group, const Range&
 }
 
 /// @see operands.hpp. out must not alias an operand.
-template <class Arch, int Parts, ConvShape S, class Kernel>
+template <class Arch, int Parts, ConvShape S, class A, class Kernel>
 void conv_forward(Workspace<float>& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                   const Statistics<float>& statistics) {
   constexpr int channels = Kernel::out.channels;
@@ -128,8 +134,8 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
     for_each_group(batch, parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
-      forward_group<Arch, S, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size, out,
-                                     statistics.mean ? &mine : nullptr);
+      forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size, out,
+                                        statistics.mean ? &mine : nullptr);
     });
   });
   if (statistics.mean)
@@ -139,7 +145,7 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
 }
 
 /// The backward stage for one choice of kernels; its types and the pieces of its memory.
-template <class Arch, int Parts, ConvShape S, class Convolution>
+template <class Arch, int Parts, ConvShape S, class A, class Convolution>
 struct ConvBackward {
   using Kernels = typename Convolution::template Kernels<Arch, S>;
   using InputKernel = typename Kernels::InputGradient;
@@ -150,11 +156,14 @@ struct ConvBackward {
   static constexpr std::size_t in_image = v_scratch.image.size();  // as `in`, but for the network's input, whose pixels are not padded
   static constexpr int group = std::min(InputKernel::images, WeightKernel::images);
 
-  // Memory per thread: v, d, the weight gradient's sums, and the kernels' work, which run one after the other.
+  // Memory per thread: v, the activation's derivatives where v does not tell them, d, the weight gradient's sums, and the kernels' work, which run one
+  // after the other.
   static constexpr std::size_t v_size = whole_lines(group * v_scratch.size());
+  static constexpr std::size_t derivatives_size = A::derivative_from_output || S.network_input ? 0 : v_size;
   static constexpr std::size_t d_size = whole_lines(group * d_scratch.size());
   static constexpr std::size_t own_sums_size = whole_lines(WeightKernel::own_sums_size);
-  static constexpr std::size_t thread_size = v_size + d_size + own_sums_size + std::max(InputKernel::work_size, WeightKernel::work_size);
+  static constexpr std::size_t fixed_size = v_size + derivatives_size + d_size + own_sums_size;
+  static constexpr std::size_t thread_size = fixed_size + std::max(InputKernel::work_size, WeightKernel::work_size);
   // Shared memory: sums and bias gradients of the parts, prepared weights, weight gradients of the parts.
   static constexpr std::size_t sums_size = SumsOfParts::size(Parts, in.channels);
   static constexpr std::size_t bias_size = static_cast<std::size_t>(Parts * out_image.channels);
@@ -189,9 +198,9 @@ struct ConvBackward {
     parallel_for(parts, space.threads(), [&](int part, int thread) {
       float* memory = space.of_thread(thread);
       float* total = totals + static_cast<std::size_t>(part) * WeightKernel::total_size;
-      float* own_sums = WeightKernel::own_sums_size ? memory + v_size + d_size : total;
+      float* own_sums = WeightKernel::own_sums_size ? memory + fixed_size - own_sums_size : total;
       clear_halos<v_scratch>(group, memory);
-      clear_halos<d_scratch>(group, memory + v_size);
+      clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
       bool begun = false;  // the part's weight gradient
       for_each_group(batch, parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
         run_group(operands, images, next, memory, own_sums, begun, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
@@ -214,14 +223,17 @@ struct ConvBackward {
   static void run_group(const Operands& o, const Range& range, const Range& next, float* memory, float* own_sums, bool begun,
                         float* bias_sum, const PartialSums& sums) {
     float* v = memory;
-    float* d = memory + v_size;
-    float* work = memory + v_size + d_size + own_sums_size;
+    float* derivatives = derivatives_size == 0 ? v : memory + v_size;
+    float* d = memory + v_size + derivatives_size;
+    float* work = memory + fixed_size;
     const int n = range.first, images = range.size();
     for (int g = 0; g < images; ++g) {
       const Source<float> source = o.source.of_image(n + g, in_image);
-      if (needs_v(o, source))
-        fill_source<Arch, v_scratch, !S.network_input>(values_of(source), 0, S.in.height,
-                                                       v + static_cast<std::size_t>(g) * v_scratch.size());
+      const std::size_t own = static_cast<std::size_t>(g) * v_scratch.size();
+      if (derivatives_size != 0 && source.activated)
+        fill_values_and_derivatives<Arch, A, v_scratch>(source, v + own, derivatives + own);
+      else if (needs_v(o, source))
+        fill_source<Arch, A, v_scratch, !S.network_input>(values_of(source), 0, S.in.height, v + own);
       fill_gradient<Arch, d_scratch>(o.gradient.of_image(n + g, out_image.size()), d + static_cast<std::size_t>(g) * d_scratch.size(),
                                      bias_sum);
       clear_sums(o.source, n + g, in.channels);
@@ -230,9 +242,9 @@ struct ConvBackward {
     if constexpr (!S.network_input) {
       const auto sinks = [&](int g) {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
-        return GradientSink<Arch, in, v_scratch>(o.source.of_image(n + g, in_image), v + static_cast<std::size_t>(g) * v_scratch.size(),
-                                                 o.add ? o.add + at : nullptr, o.out + at,
-                                                 sums_of_image(o.source, n + g, in.channels, sums));
+        return GradientSink<Arch, A, in, v_scratch>(
+            o.source.of_image(n + g, in_image), derivatives + static_cast<std::size_t>(g) * v_scratch.size(), o.add ? o.add + at : nullptr,
+            o.out + at, sums_of_image(o.source, n + g, in.channels, sums));
       };
       for (int row = 0; o.out && row < in.height; row += InputKernel::rows)
         InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work, ahead, sinks);
@@ -240,7 +252,9 @@ struct ConvBackward {
     for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
       WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, begun || row > 0, work, ahead);
   }
-  [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept { return o.weight_gradient || source.relu; }
+  [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept {
+    return o.weight_gradient || source.activated;
+  }
   [[nodiscard]] static Ahead wanted_by(const Operands& o, const Range& next) {
     Ahead ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
                 (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
@@ -252,6 +266,10 @@ struct ConvBackward {
       if (needs_v(o, source)) {
         ahead.want(values.x, in_image);
         ahead.want(values.shortcut, in_image);
+        if (derivatives_size != 0 && source.activated && source.finished) {
+          ahead.want(source.x, in_image);
+          ahead.want(source.shortcut, in_image);
+        }
       }
       const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n)) * in.size();
       if (o.out) ahead.want(o.out + at, in.size());

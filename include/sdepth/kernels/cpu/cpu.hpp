@@ -10,6 +10,7 @@
 
 #include <cstddef>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cpu/convolution.hpp>
 #include <sdepth/kernels/cpu/finish.hpp>
 #include <sdepth/kernels/cpu/inference.hpp>
@@ -37,30 +38,33 @@ struct Cpu : HostBackend<float> {
   /// Channels as they lie in memory: whole vectors.
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }
 
-  /// out = convolution of source's value; statistics of out. out aliases nothing.
-  template <ConvShape S>
+  /// out = convolution of source's value; statistics of out. out aliases nothing. Everywhere A is the Source's activation, where it has one.
+  template <ConvShape S, class A = ReLU>
   static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                            Statistics<float> statistics) {
+    static_assert(CheckedActivation<A>::said);
     using Kernel = typename Convolution::template Kernels<Arch, S>::Forward;
-    cpu::conv_forward<Arch, Parts, S, Kernel>(space, batch, source, weights, bias, out, statistics);
+    cpu::conv_forward<Arch, Parts, S, A, Kernel>(space, batch, source, weights, bias, out, statistics);
   }
-  /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = mask(add + …). out may be add.
-  template <ConvShape S>
+  /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = the gradient before the activation, from the
+  /// convolution's + add. out may be add.
+  template <ConvShape S, class A = ReLU>
   static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
-    using Stage = cpu::ConvBackward<Arch, Parts, S, Convolution>;
+    using Stage = cpu::ConvBackward<Arch, Parts, S, A, Convolution>;
     Stage::run(space, batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
   }
   /// Writes source's value to source.finished (unless null), and its statistics.
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
-    cpu::finish<Arch, Parts, S>(space, batch, source, statistics);
+    static_assert(CheckedActivation<A>::said);
+    cpu::finish<Arch, Parts, S, A>(space, batch, source, statistics);
   }
-  /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
-  template <Shape S>
+  /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add.
+  template <Shape S, class A = ReLU>
   static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
                               float* out, SourceSums<float> sums) {
-    cpu::finish_backward<Arch, Parts, S>(space, batch, gradient, source, add, out, sums);
+    cpu::finish_backward<Arch, Parts, S, A>(space, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
   static void pool_forward(Space& space, int batch, const float* in, float* out) {

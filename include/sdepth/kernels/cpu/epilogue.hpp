@@ -72,10 +72,12 @@ inline void clear_sums(const Source<float>& source, int n, int channels) {
   if (source.images && source.images[n].sums) std::fill_n(source.images[n].sums, 2 * channels, 0.0F);
 }
 
-/// Backward: out = mask(gradient + add), masked by the Source's ReLU, with the sums that its norms need. For one image of shape In, channels padded.
+/// Backward: out = the gradient of the Source before its activation A, from gradient + add; with the sums that its norms need. For one image of shape In,
+/// channels padded.
 ///
-/// Source, add and out are given at the image's first number. v is the Source's value in scratch of geometry V, read where the Source has a ReLU. out may be `add`.
-template <class Arch, Shape In, Scratch V>
+/// Source, add and out are given at the image's first number. v is what read_derivatives writes, in scratch of geometry V, read where the Source is activated. out
+/// may be `add`.
+template <class Arch, class A, Shape In, Scratch V>
 class GradientSink {
  public:
   GradientSink(const Source<float>& source, const float* v, const float* add, float* out, const PartialSums& sums)
@@ -83,7 +85,7 @@ class GradientSink {
         shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
         x_(sums.dz_x ? source.x : nullptr),
         shortcut_(sums.dz_shortcut ? source.shortcut : nullptr),
-        v_(source.relu ? v : nullptr),
+        v_(source.activated ? v : nullptr),
         add_(add),
         out_(out),
         sums_(sums) {}
@@ -105,7 +107,7 @@ class GradientSink {
     if (v_) {
       const float* v = v_ + V.at(row, column) + channel;
       each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j)
-               SDEPTH_INLINE_LAMBDA { d = where_positive<Arch>(load<Arch>(v + i * V.row() + j * In.channels), d); });
+               SDEPTH_INLINE_LAMBDA { d = through_activation<Arch, A>(d, load<Arch>(v + i * V.row() + j * In.channels)); });
     }
     each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { store<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) SDEPTH_INLINE_LAMBDA {

@@ -24,7 +24,7 @@ inline constexpr std::size_t band_size =
     static_cast<std::size_t>(rows_at_a_time(Image.height, Image.width* Image.channels, 1) * Image.width * Image.channels);
 
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
-template <class Arch, int Parts, Shape S>
+template <class Arch, int Parts, Shape S, class A>
 void finish(Workspace<float>& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
@@ -36,8 +36,8 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
     Moments mine = moments.of(part);
     float* v = space.of_thread(thread);
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
-      read_source<Arch>(source.of_image(n, image.size()), {static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels},
-                        v);
+      read_source<Arch, A>(source.of_image(n, image.size()), {static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels},
+                           v);
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
@@ -49,8 +49,8 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
         statistics);
 }
 
-/// out = mask(gradient + add), with the sums. out may be gradient.dy or add.
-template <class Arch, int Parts, Shape S>
+/// out = the gradient of source before its activation, from gradient + add; with the sums. out may be gradient.dy or add.
+template <class Arch, int Parts, Shape S, class A>
 void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
                      float* out, const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
@@ -68,13 +68,13 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
       const Run run{first, rows * image.width, image.channels};
       const Source<float> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
-      if (mine.relu) read_source<Arch>(values_of(mine), run, v);
+      if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
       if (row == 0) clear_sums(source, n, image.channels);
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
       give_rows<Arch, image.width, image.channels>(
           d, 0, rows,
-          GradientSink<Arch, image, band>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
-                                          sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
+          GradientSink<Arch, A, image, band>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
+                                             sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
   sums_of_parts.merge(parts, source);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cpu/convolution.hpp>
 #include <sdepth/kernels/cpu/linear.hpp>
 #include <sdepth/kernels/cpu/pool.hpp>
@@ -24,16 +25,16 @@ inline constexpr Scratch tensor_of =
 }
 
 /// One vector on its way to memory; see Ending.
-template <class Arch, Ending E>
+template <class Arch, Ending E, class A, class After>
 SDEPTH_INLINE void finish_to(float* to, Vector<Arch> v) {
-  if constexpr (E.relu) v = relu<Arch>(v);
+  if constexpr (E.activated) v = A::forward(v);
   if constexpr (E.add) v = v + load<Arch>(to);
-  if constexpr (E.relu_after) v = relu<Arch>(v);
+  if constexpr (E.activated_after) v = After::forward(v);
   store<Arch>(to, v);
 }
 
 /// A sink (see epilogue.hpp) that adds the bias and ends in a tensor of geometry To.
-template <class Arch, Scratch To, Ending E>
+template <class Arch, Scratch To, Ending E, class A, class After>
 class InferenceSink {
  public:
   InferenceSink(float* out, const float* bias) : out_(out), bias_(bias) {}
@@ -47,7 +48,7 @@ class InferenceSink {
     for (std::size_t i = 0; i < Rows; ++i) {
       SDEPTH_UNROLL(4)
       for (std::size_t j = 0; j < Columns; ++j)
-        finish_to<Arch, E>(to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels, values[i][j] + bias);
+        finish_to<Arch, E, A, After>(to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels, values[i][j] + bias);
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
@@ -55,7 +56,7 @@ class InferenceSink {
     for (int i = 0; i < rows; ++i) {
       const float* from = values + i * row_step;
       float* to = out_ + To.at(row + i, column) + channel;
-      for (int j = 0; j < columns; ++j, from += step, to += To.image.channels) finish_to<Arch, E>(to, load<Arch>(from) + bias);
+      for (int j = 0; j < columns; ++j, from += step, to += To.image.channels) finish_to<Arch, E, A, After>(to, load<Arch>(from) + bias);
     }
   }
 
@@ -96,7 +97,7 @@ struct ConvForInference {
   }
 
   /// @param work  work_size floats of any content
-  template <Ending E>
+  template <Ending E, class A = ReLU, class After = ReLU>
   static void run(int count, const float* in, const float* numbers, float* out, float* work) {
     constexpr Shape shape = Kernel::out;
     constexpr Scratch to = tensor_of<Arch, S.out()>;
@@ -108,7 +109,9 @@ struct ConvForInference {
         images_in = work;
       }
       Ahead nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
-      const auto sinks = [&](int g) { return InferenceSink<Arch, to, E>(out + static_cast<std::size_t>(n + g) * to.size(), numbers); };
+      const auto sinks = [&](int g) {
+        return InferenceSink<Arch, to, E, A, After>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
+      };
       for (int row = 0; row < shape.height; row += Kernel::rows)
         Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, nothing,
                     sinks);
@@ -148,8 +151,8 @@ struct InferenceKernels {
     pool_to<S.pool(), S.channels_out>(count, in, out);
   }
 
-  /// out = relu?(bias + in · weights); see LinearShape.
-  template <LinearShape S, bool Relu>
+  /// out = A::forward(bias + in · weights), A where Activated; see LinearShape.
+  template <LinearShape S, bool Activated, class A = ReLU>
   static void linear(int count, const float* in, const float* weights, const float* bias, float* out) {
     constexpr Scratch from = tensor_of<Arch, S.in>, to = tensor_of<Arch, S.out()>;
     constexpr int vectors = to.image.channels / lanes<Arch>, pixel = from.image.channels;
@@ -165,15 +168,15 @@ struct InferenceKernels {
     constexpr Grid grid{.in_column = static_cast<int>(from.size()), .out_column = static_cast<int>(to.size())};
     constexpr Block block = choose_block<Arch>(1, LinearLayout<Arch, S>::many, vectors, static_cast<int>(S.in.size()));
     multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0), weights, bias, out);
-    if constexpr (Relu)
+    if constexpr (Activated)
       for (int n = 0; n < count; ++n)
         for (int c = 0; c < to.image.channels; c += lanes<Arch>)
-          finish_to<Arch, Ending{.relu = true}>(out + static_cast<std::size_t>(n) * to.size() + c,
-                                                load<Arch>(out + static_cast<std::size_t>(n) * to.size() + c));
+          finish_to<Arch, Ending{.activated = true}, A, A>(out + static_cast<std::size_t>(n) * to.size() + c,
+                                                           load<Arch>(out + static_cast<std::size_t>(n) * to.size() + c));
   }
 
   /// out = end(scale·in + shift), per channel. out may be in, unless the ending adds.
-  template <Shape S, Ending E>
+  template <Shape S, Ending E, class A = ReLU, class After = ReLU>
   static void pointwise(int count, const float* in, const float* scale, const float* shift, float* out) {
     constexpr Scratch tensor = tensor_of<Arch, S>;
     constexpr int step = tensor.image.channels;
@@ -184,7 +187,7 @@ struct InferenceKernels {
           const Vector<Arch> a = load<Arch>(scale + c), b = load<Arch>(shift + c);
           const float* from = in + row + static_cast<std::size_t>(c);
           float* to = out + row + static_cast<std::size_t>(c);
-          for (int w = 0; w < S.width; ++w) finish_to<Arch, E>(to + w * step, fma<Arch>(load<Arch>(from + w * step), a, b));
+          for (int w = 0; w < S.width; ++w) finish_to<Arch, E, A, After>(to + w * step, fma<Arch>(load<Arch>(from + w * step), a, b));
         }
       }
   }

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
+#include <sdepth/activations/activation.hpp>
 #include <sdepth/kernels/cpu/vector.hpp>
 #include <sdepth/kernels/operands.hpp>
 
@@ -36,8 +38,8 @@ struct NormLanes {
   }
 };
 
-/// Channels are the outer loop: scale and shift stay in registers, and a run is short enough to be in L1 when the next channels come.
-template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, bool Relu, bool Finish>
+/// A is the activation, void: none. Channels are the outer loop: scale and shift stay in registers, and a run is short enough to be in L1 when the next channels come.
+template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, class A, bool Finish>
 void write_value(const Source<float>& source, const Run& run, float* to) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
@@ -46,7 +48,7 @@ void write_value(const Source<float>& source, const Run& run, float* to) {
     for (std::size_t i = c; i < run.size(); i += channels) {
       Vector<Arch> v = norm(load<Arch>(source.x + run.at + i));
       if constexpr (HasShortcut) v = v + shortcut_norm(load<Arch>(source.shortcut + run.at + i));
-      if constexpr (Relu) v = relu<Arch>(v);
+      if constexpr (!std::is_void_v<A>) v = A::forward(v);
       store<Arch>(to + i, v);
       if constexpr (Finish) store<Arch>(source.finished + run.at + i, v);
     }
@@ -54,7 +56,8 @@ void write_value(const Source<float>& source, const Run& run, float* to) {
 }
 
 /// The same where pixels are not padded to vectors, as the network's input is not.
-inline void write_unpadded_value(const Source<float>& source, const Run& run, float* to) {
+template <class A>
+void write_unpadded_value(const Source<float>& source, const Run& run, float* to) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t i = 0; i < run.size(); ++i) {
     const std::size_t c = i % channels;
@@ -63,28 +66,29 @@ inline void write_unpadded_value(const Source<float>& source, const Run& run, fl
     if (source.shortcut)
       v += source.shortcut_norm ? source.shortcut_norm->scale[c] * source.shortcut[run.at + i] + source.shortcut_norm->shift[c]
                                 : source.shortcut[run.at + i];
-    if (source.relu && v <= 0.0F) v = 0.0F;
+    if (source.activated) v = A::forward(v);
     to[i] = v;
   }
 }
 
 /// v of the run to `to`, and to source.finished where that is set.
-template <class Arch, bool Padded = true>
+template <class Arch, class A, bool Padded = true>
 void read_source(const Source<float>& source, const Run& run, float* to) {
   if (source.plain() || !Padded) {
     if (source.plain())
       std::memcpy(to, source.x + run.at, run.size() * sizeof(float));
     else
-      write_unpadded_value(source, run, to);
+      write_unpadded_value<A>(source, run, to);
     if (source.finished) std::memcpy(source.finished + run.at, to, run.size() * sizeof(float));
     return;
   }
   when(source.norm, [&](auto norm) {
     when(source.shortcut, [&](auto shortcut) {
       when(source.shortcut && source.shortcut_norm, [&](auto shortcut_norm) {
-        when(source.relu, [&](auto relu) {
+        when(source.activated, [&](auto activated) {
           when(source.finished, [&](auto finish) {
-            if constexpr (shortcut || !shortcut_norm) write_value<Arch, norm, shortcut, shortcut_norm, relu, finish>(source, run, to);
+            using Activation = std::conditional_t<activated, A, void>;
+            if constexpr (shortcut || !shortcut_norm) write_value<Arch, norm, shortcut, shortcut_norm, Activation, finish>(source, run, to);
           });
         });
       });
@@ -105,6 +109,41 @@ void read_source(const Source<float>& source, const Run& run, float* to) {
   Source<float> values = source;
   if (source.finished) values = {.x = source.finished};
   return values;
+}
+/// The Source without its activation, of which nothing is finished.
+[[nodiscard]] inline Source<float> before_activation(Source<float> source) {
+  source.activated = false;
+  source.finished = nullptr;
+  return source;
+}
+
+/// For the way back through an activation: its outputs to `to`, or, where its derivative needs its input, the derivatives. @see through_activation
+template <class Arch, class A>
+void read_derivatives(const Source<float>& source, const Run& run, float* to) {
+  if constexpr (A::derivative_from_output) {
+    read_source<Arch, A>(values_of(source), run, to);
+  } else {
+    read_source<Arch, A>(before_activation(source), run, to);
+    for (std::size_t i = 0; i < run.size(); i += lanes<Arch>) store<Arch>(to + i, A::derivative(load<Arch>(to + i)));
+  }
+}
+/// Both v and what read_derivatives writes, of an activation whose derivative needs its input.
+template <class Arch, class A>
+void read_values_and_derivatives(const Source<float>& source, const Run& run, float* values, float* derivatives) {
+  read_source<Arch, A>(before_activation(source), run, derivatives);
+  for (std::size_t i = 0; i < run.size(); i += lanes<Arch>) {
+    const Vector<Arch> x = load<Arch>(derivatives + i);
+    store<Arch>(values + i, source.finished ? load<Arch>(source.finished + run.at + i) : A::forward(x));
+    store<Arch>(derivatives + i, A::derivative(x));
+  }
+}
+/// The gradient of an activation's input from its output's and a number that read_derivatives wrote.
+template <class Arch, class A>
+SDEPTH_INLINE Vector<Arch> through_activation(const Vector<Arch>& gradient, const Vector<Arch>& number) {
+  if constexpr (A::derivative_from_output)
+    return activation_backward<A>(gradient, number);
+  else
+    return gradient * number;
 }
 
 template <class Arch, bool Sum>

@@ -11,17 +11,21 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 // What a Reading or a GradientReading makes of four channels: fixed for a thread while it goes from pixel to pixel. Absent parts are those that change nothing.
+template <class A>
 struct PendingValue {
   float4 scale = all_four(1.0F), shift = all_four(0.0F), shortcut_scale = all_four(1.0F), shortcut_shift = all_four(0.0F);
-  bool relu;
+  bool activated;
 
-  __device__ PendingValue(const Reading& r, int c) : relu(r.relu) {
+  __device__ PendingValue(const Reading& r, int c) : activated(r.activated) {
     if (r.scale) scale = load_4(r.scale + c), shift = load_4(r.shift + c);
     if (r.shortcut_scale) shortcut_scale = load_4(r.shortcut_scale + c), shortcut_shift = load_4(r.shortcut_shift + c);
   }
+  [[nodiscard]] __device__ float4 before_activation(const float4& x, const float4& shortcut) const {
+    return sum(multiply_add(scale, x, shift), multiply_add(shortcut_scale, shortcut, shortcut_shift));
+  }
   [[nodiscard]] __device__ float4 operator()(const float4& x, const float4& shortcut) const {
-    const float4 v = sum(multiply_add(scale, x, shift), multiply_add(shortcut_scale, shortcut, shortcut_shift));
-    return relu ? each([](float number) { return cuda::relu(number); }, v) : v;
+    const float4 v = before_activation(x, shortcut);
+    return activated ? each([](float number) { return A::forward(number); }, v) : v;
   }
 };
 struct PendingGradient {
@@ -34,8 +38,14 @@ struct PendingGradient {
     return multiply_add(scale, dy, multiply_add(slope, each([](float a, float b) { return a - b; }, x, mean), offset));
   }
 };
-[[nodiscard]] __device__ inline PendingValue pending(const Reading& r, int c) { return {r, c}; }
-[[nodiscard]] __device__ inline PendingGradient pending(const GradientReading& g, int c) { return {g, c}; }
+template <class A>
+[[nodiscard]] __device__ inline PendingValue<A> pending(const Reading& r, int c) {
+  return {r, c};
+}
+template <class>
+[[nodiscard]] __device__ inline PendingGradient pending(const GradientReading& g, int c) {
+  return {g, c};
+}
 
 // The tensor that is copied, the one that is read besides (null: none), and where the result is to be kept (null: nowhere).
 [[nodiscard]] __device__ inline const float* first_tensor(const Reading& r) { return r.x; }
@@ -44,9 +54,12 @@ struct PendingGradient {
 [[nodiscard]] __device__ inline const float* second_tensor(const GradientReading& g) { return g.scale ? g.x : nullptr; }
 [[nodiscard]] __device__ inline float* finished_tensor(const Reading& r) { return r.finished; }
 [[nodiscard]] __device__ inline float* finished_tensor(const GradientReading&) { return nullptr; }
-[[nodiscard]] __device__ inline bool plain(const Reading& r) { return !r.scale && !r.shortcut && !r.relu; }
+[[nodiscard]] __device__ inline bool plain(const Reading& r) { return !r.scale && !r.shortcut && !r.activated; }
 [[nodiscard]] __device__ inline bool plain(const GradientReading& g) { return !g.scale; }
-[[nodiscard]] __device__ inline float one_value(const Reading& r, std::size_t i, int c) { return value(r, i, c); }
+template <class A>
+[[nodiscard]] __device__ inline float one_value(const Reading& r, std::size_t i, int c) {
+  return value<A>(r, i, c);
+}
 
 /// x as the product wants it.
 template <bool tf32>
@@ -60,7 +73,7 @@ template <bool tf32>
 /// The band of one tile: a piece of an [N, H, W, C] tensor with zeros around it.
 ///
 /// @tparam Plan  what is known of the convolution when it is compiled: `tile`; the tensor's `height`, `width`, and `pitch`, the numbers from pixel to pixel;
-///               `quads`, whether these are whole groups of 4; `tf32`; `own_rows` and `own_columns`, how many pixels of the band the tile finishes, from row and
+///               `quads`, whether these are whole groups of 4; `tf32`; `Activation`, the Source's; `own_rows` and `own_columns`, how many pixels of the band the tile finishes, from row and
 ///               column `padding` on (the last tile of a row or column all that are left)
 template <class Plan>
 class Band {
@@ -108,7 +121,7 @@ class Band {
       // Four at a time: their loads of the second tensor are under way together, and while the copies arrive.
       constexpr int at_a_time = 4;
       const bool there = c < Plan::pitch;
-      const auto value_of = pending(from, there ? c : 0);
+      const auto value_of = pending<typename Plan::Activation>(from, there ? c : 0);
       const float* const second = second_tensor(from);
       int first = static_cast<int>(threadIdx.x);
       do {
@@ -139,7 +152,7 @@ class Band {
         const int pixel = i / in_pixel, offset = place(pixel, c);
         if (offset < 0) continue;
         const std::size_t number = first_ + static_cast<std::size_t>(offset);
-        const float v = one_value(from, number, c);
+        const float v = one_value<typename Plan::Activation>(from, number, c);
         if (finished && own(pixel)) finished[number] = v;
         band[pixel * t.band_pitch() + k] = as_factor<rounds>(v);
       }

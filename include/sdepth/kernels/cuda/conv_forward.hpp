@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_product.hpp>
@@ -17,8 +18,9 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of a forward stage when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
-          bool tensor_cores>
+          bool tensor_cores, class A>
 struct ForwardPlan {
+  using Activation = A;
   static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad, false, network_input};
   static constexpr ConvTile tile = forward_tile(shape, tensor_cores);
   static_assert(tile.shared_bytes() <= most_shared_bytes,
@@ -53,9 +55,9 @@ struct ConvForwardOperands {
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
-          bool tensor_cores>
+          bool tensor_cores, class A>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forward_kernel(const ConvForwardOperands o) {
-  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores>;
+  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores, A>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);
   const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images, tile = static_cast<int>(blockIdx.x) % tiles;
@@ -111,16 +113,17 @@ template <ConvShape S, Precision P>
 /// out = convolution of source's value, which is also written to source.finished unless that is null; statistics of out unless null.
 ///
 /// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11 each, 5e-4.
-template <ConvShape S, Precision P>
+template <ConvShape S, Precision P, class A = ReLU>
 void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                   Statistics<float> statistics) {
+  static_assert(CheckedActivation<A>::said);
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
   ConvForwardOperands o{batch, Reading(source), weights, bias, out, StatisticsResult(statistics), {}};
   if (statistics.mean)
     o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels, static_cast<int>(one.y));
   space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels, S.in.height, S.in.width,
-               S.channels_out, S.kernel, S.stride, S.padding, S.network_input, P == Precision::tf32 >, grid, o);
+               S.channels_out, S.kernel, S.stride, S.padding, S.network_input, P == Precision::tf32, A >, grid, o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_product.hpp>
@@ -33,7 +34,8 @@ struct InputGradientPlan {
 
   static constexpr int tiles_down = tile.tiles_down((rows + stride - 1) / stride),
                        tiles_across = tile.tiles_across((columns + stride - 1) / stride);
-  // A gradient is not finished.
+  // A gradient is not finished, and has no activation.
+  using Activation = void;
   static constexpr int padding = 0, own_rows = 0, own_columns = 0, last_rows = 0, last_columns = 0;
 
   static constexpr int kernel = kernel_size;
@@ -62,7 +64,7 @@ struct ConvInputGradientOperands {
   friend bool operator==(const ConvInputGradientOperands&, const ConvInputGradientOperands&) = default;
 };
 
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores, class A>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_input_gradient_kernel(const ConvInputGradientOperands o) {
   using Plan = InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
   constexpr ConvTile t = Plan::tile;
@@ -84,9 +86,10 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
   constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
   const int own_channel = static_cast<int>(threadIdx.x) % in_pixel * quad, c = first_channel + own_channel;
   const bool there = c < pitch_in;
-  const bool computes_mask = m.source.relu && !m.source.finished;
-  const bool needs_x = computes_mask || m.dz_normalised, needs_shortcut = (computes_mask && m.source.shortcut) || m.dz_normalised_shortcut;
-  const PendingValue value_of = pending(m.source, there ? c : 0);
+  // What the activation's derivative is made of is read where it has been stored, and else computed again.
+  const bool computes_v = m.source.activated && !(A::derivative_from_output && m.source.finished);
+  const bool needs_x = computes_v || m.dz_normalised, needs_shortcut = (computes_v && m.source.shortcut) || m.dz_normalised_shortcut;
+  const PendingValue<A> value_of = pending<A>(m.source, there ? c : 0);
   const float4 mean = m.dz_normalised && there ? load_4(m.mean + c) : all_four(0.0F);
   const float4 shortcut_mean = m.dz_normalised_shortcut && there ? load_4(m.shortcut_mean + c) : all_four(0.0F);
   float4 sum_dz = all_four(0.0F), sum_dz_x = all_four(0.0F), sum_dz_shortcut = all_four(0.0F);
@@ -109,14 +112,14 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
       x[j] = load(needs_x, m.source.x);
       shortcut[j] = load(needs_shortcut, m.source.shortcut);
       add[j] = load(m.add != nullptr, m.add);
-      v[j] = load(m.source.relu && m.source.finished, m.source.finished);
+      v[j] = load(m.source.activated && !computes_v, m.source.finished);
     }
 #pragma unroll
     for (int j = 0; j < at_a_time; ++j) {
       if (!inside[j]) continue;
       dz[j] = sum(dz[j], add[j]);
-      if (computes_mask) v[j] = value_of(x[j], shortcut[j]);
-      if (m.source.relu) dz[j] = each([](float d, float value) { return passes(value) ? d : 0.0F; }, dz[j], v[j]);
+      if (computes_v) v[j] = A::derivative_from_output ? value_of(x[j], shortcut[j]) : value_of.before_activation(x[j], shortcut[j]);
+      if (m.source.activated) dz[j] = each([](float d, float number) { return activation_backward<A>(d, number); }, dz[j], v[j]);
       store_4(o.out + first + at[j], dz[j]);
       const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
       sum_dz = sum(sum_dz, dz[j]);
@@ -146,8 +149,8 @@ template <ConvShape S>
           .shared_bytes = t.shared_bytes()};
 }
 
-/// out = the gradient of source's raw numbers, with `add` unless null, where source's ReLU let them pass; and the sums over it, each unless null. out may be add.
-template <ConvShape S, Precision P>
+/// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the sums over it, each unless null. out may be add.
+template <ConvShape S, Precision P, class A = ReLU>
 void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                          const float* add, float* out, const SourceSums<float>& sums) {
   static_assert(!S.network_input, "the network's input needs no gradient");
@@ -157,7 +160,7 @@ void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradien
   if (o.masking.sums_wanted())
     o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels, static_cast<int>(one.y));
   space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch}, conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width,
-               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32 >, grid, o);
+               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

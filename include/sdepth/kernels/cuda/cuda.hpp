@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 #include <sdepth/kernels/cuda/finish.hpp>
@@ -51,26 +52,26 @@ struct Cuda {
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                            Statistics<float> statistics) {
-    cuda::conv_forward<S, P>(space, batch, source, weights, bias, out, statistics);
+    cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
   }
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
-    if (weight_gradient) cuda::conv_weight_gradient<S, P>(space, batch, gradient, source, weight_gradient, bias_gradient);
+    if (weight_gradient) cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weight_gradient, bias_gradient);
     if constexpr (!S.network_input)
-      if (out) cuda::conv_input_gradient<S, P>(space, batch, gradient, source, weights, add, out, sums);
+      if (out) cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums);
   }
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
-    cuda::finish<S>(space, batch, source, statistics);
+    cuda::finish<S, A>(space, batch, source, statistics);
   }
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
                               float* out, SourceSums<float> sums) {
-    cuda::finish_backward<S>(space, batch, gradient, source, add, out, sums);
+    cuda::finish_backward<S, A>(space, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
   static void pool_forward(Space& space, int batch, const float* in, float* out) {

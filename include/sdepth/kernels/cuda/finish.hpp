@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
@@ -77,9 +78,9 @@ struct Pixels {
   }
 };
 
-/// x becomes the Source's value of four channels from c on. shortcut: read where there is one.
+/// x becomes the Source's value before its activation, of four channels from c on. shortcut: read where there is one.
 template <std::size_t count>
-__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
+__device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
   if (r.scale) {
     const float4 scale = load_4(r.scale + c), shift = load_4(r.shift + c);
 #pragma unroll
@@ -91,9 +92,14 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
 #pragma unroll
     for (std::size_t i = 0; i < count; ++i) x[i] = sum(x[i], multiply_add(scale, shortcut[i], shift));
   }
-  if (r.relu)
+}
+/// x becomes the Source's value.
+template <class A, std::size_t count>
+__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
+  values_before(r, c, x, shortcut);
+  if (r.activated)
 #pragma unroll
-    for (float4& v : x) v = each([](float number) { return cuda::relu(number); }, v);
+    for (float4& v : x) v = each([](float number) { return A::forward(number); }, v);
 }
 
 struct FinishOperands {
@@ -107,7 +113,7 @@ struct FinishOperands {
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more, where 3 TB/s at a latency of 1 µs need 23 KB.
-template <int channels>
+template <int channels, class A>
 __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) {
   constexpr std::size_t at_a_time = 4;
   const PixelBlock<channels> block;
@@ -120,7 +126,7 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
       float4 v[at_a_time], shortcut[at_a_time];
       pixels.load(o.source.x, v);
       if (o.source.shortcut) pixels.load(o.source.shortcut, shortcut);
-      values(o.source, block.first_channel(), v, shortcut);
+      values<A>(o.source, block.first_channel(), v, shortcut);
       if (o.source.finished) pixels.store(v, o.source.finished);
       if (o.statistics.mean)
 #pragma unroll
@@ -149,13 +155,13 @@ struct FinishBackwardOperands {
 };
 
 /// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as above.
-template <int channels>
+template <int channels, class A>
 __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands o) {
   constexpr std::size_t at_a_time = 2;
   const PixelBlock<channels> block;
   const Masking& m = o.masking;
   const int c = block.first_channel();
-  const bool recompute = m.source.relu && !m.source.finished;
+  const bool recompute = m.source.activated && !(A::derivative_from_output && m.source.finished);
   const bool needs_x = recompute || m.dz_normalised, needs_shortcut = (recompute && m.source.shortcut) || m.dz_normalised_shortcut;
   float4 dz_sum = all_four(0.0F), dz_x = all_four(0.0F), dz_shortcut = all_four(0.0F);
   const std::size_t first = blockIdx.x * o.pixels_of_block,
@@ -181,18 +187,21 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
       if (m.add)
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
-      if (m.source.relu) {
+      if (m.source.activated) {
         float4 v[at_a_time];
-        if (m.source.finished) {
+        if (!recompute) {
           pixels.load(m.source.finished, v);
         } else {
 #pragma unroll
           for (std::size_t i = 0; i < at_a_time; ++i) v[i] = x[i];
-          values(m.source, c, v, shortcut);
+          if constexpr (A::derivative_from_output)
+            values<A>(m.source, c, v, shortcut);
+          else
+            values_before(m.source, c, v, shortcut);
         }
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i)
-          d[i] = each([](float dz, float value) { return passes(value) ? dz : 0.0F; }, d[i], v[i]);
+          d[i] = each([](float dz, float number) { return activation_backward<A>(dz, number); }, d[i], v[i]);
       }
       pixels.store(d, o.out);
       const auto add_products = [&](const float4(&numbers)[at_a_time], const float* means, float4& to) {
@@ -231,19 +240,20 @@ void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Oper
 }
 
 /// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
-template <Shape S>
+template <Shape S, class A = ReLU>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+  static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
   FinishOperands operands{.source = Reading(source), .statistics = StatisticsResult(statistics)};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels)>, operands,
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels), A>, operands,
                                          statistics.mean != nullptr);
 }
-/// out = mask(gradient + add), and the sums. out may be gradient.dy or add, which may be null.
-template <Shape S>
+/// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add, which may be null.
+template <Shape S, class A = ReLU>
 void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
                      const SourceSums<float>& sums) {
   FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums, space.failed()), .out = out};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels)>,
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels), A>,
                                          operands, operands.masking.sums_wanted());
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include <sdepth/activations/activation.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -15,7 +16,7 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 inline constexpr int lanes = 8;
 [[nodiscard]] constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
-/// A Source: v = relu?( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts null.
+/// A Source: v = A::forward( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts null; A is the kernel's, where activated.
 struct Reading {
   const float* x = nullptr;
   const float* scale = nullptr;
@@ -24,7 +25,7 @@ struct Reading {
   const float* shortcut_scale = nullptr;
   const float* shortcut_shift = nullptr;
   float* finished = nullptr;
-  bool relu = false;
+  bool activated = false;
 
   Reading() = default;
   explicit Reading(const Source<float>& source)
@@ -35,24 +36,20 @@ struct Reading {
         shortcut_scale(source.shortcut_norm ? source.shortcut_norm->scale : nullptr),
         shortcut_shift(source.shortcut_norm ? source.shortcut_norm->shift : nullptr),
         finished(source.finished),
-        relu(source.relu) {}
+        activated(source.activated) {}
 
   friend bool operator==(const Reading&, const Reading&) = default;
 };
 
 [[nodiscard]] __device__ inline bool is_nan(float v) { return v != v; }
 
-/// Not fmaxf, which makes zero of what is not a number: a training that has diverged must be found out.
-[[nodiscard]] __device__ inline float relu(float v) { return v < 0.0F ? 0.0F : v; }
-/// Whether the gradient passes a ReLU that wrote this value. What is not a number lets it pass, as PyTorch's does: the gradient then is none either.
-[[nodiscard]] __device__ inline bool passes(float value) { return !(value <= 0.0F); }
-
 /// v of number i of the tensor, in channel c.
+template <class A>
 [[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
   float v = r.x[i];
   if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
   if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
-  return r.relu ? relu(v) : v;
+  return r.activated ? A::forward(v) : v;
 }
 
 /// A Gradient: scale·dy + slope·(x − mean) + offset, or dy itself where scale is null.
@@ -96,7 +93,7 @@ struct StatisticsResult {
   friend bool operator==(const StatisticsResult&, const StatisticsResult&) = default;
 };
 
-/// The Source of a backward stage: masks, and says which sums are wanted.
+/// The Source of a backward stage: what its activation's derivative is made of, and which sums are wanted.
 struct Masking {
   Reading source;
   const float* add = nullptr;  // [N, H, W, C'], may be the array that is written
@@ -127,12 +124,5 @@ struct Masking {
 
   friend bool operator==(const Masking&, const Masking&) = default;
 };
-
-/// dz of number i of the tensor in channel c: the stage's gradient, with what joins it, where the ReLU let the value pass.
-[[nodiscard]] __device__ inline float masked(const Masking& m, float gradient, std::size_t i, int c) {
-  const float sum = m.add ? gradient + m.add[i] : gradient;
-  if (!m.source.relu) return sum;
-  return passes(m.source.finished ? m.source.finished[i] : value(m.source, i, c)) ? sum : 0.0F;
-}
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

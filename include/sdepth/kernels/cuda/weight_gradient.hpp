@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
@@ -34,7 +35,7 @@ struct WeightGradientBlock {
 
 /// Part blockIdx.x of the sums of block blockIdx.y.
 template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
-          bool tensor_cores>
+          bool tensor_cores, class A>
 __global__ void __launch_bounds__(
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.threads(),
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::resident)
@@ -48,7 +49,7 @@ __global__ void __launch_bounds__(
   const int first_tap_row = block / t.parts_out / t.parts_in * t.block_tap_rows;
   const int slice = thread / Product::threads_of_slice, thread_of_slice = thread % Product::threads_of_slice;
 
-  WeightGradientLoader<B> loader(operands, first_in, first_out, shared);
+  WeightGradientLoader<B, A> loader(operands, first_in, first_out, shared);
   Product product(thread_of_slice);
   const int first = part * operands.tiles_of_part, after = first + operands.tiles_of_part;
   const int last = after < operands.tiles ? after : operands.tiles;
@@ -136,7 +137,7 @@ __global__ void __launch_bounds__(warps * 32) weight_gradient_join(const WeightG
 ///
 /// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32; db is summed in float32 by both.
 /// @param weight_gradient [k, k, C_in, C_out']   @param bias_gradient [C_out'], or null
-template <ConvShape S, Precision P>
+template <ConvShape S, Precision P, class A = ReLU>
 void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weight_gradient,
                           float* bias_gradient) {
   constexpr bool tensor_cores = P == Precision::tf32;
@@ -162,7 +163,7 @@ void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradie
   const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
   space.launch(stage,
                weight_gradient_parts<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
-                                     tensor_cores>,
+                                     tensor_cores, A>,
                Grid{static_cast<unsigned>(parts), static_cast<unsigned>(t.blocks()), 1, static_cast<unsigned>(t.threads()),
                     static_cast<std::size_t>(shared) * sizeof(float)},
                operands);

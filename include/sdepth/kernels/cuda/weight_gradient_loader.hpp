@@ -29,8 +29,8 @@ struct WeightGradientOperands {
 };
 
 /// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the copy to shared memory on until the pass that makes
-/// v or the gradient of them, so that between these two nobody has to wait for anybody.
-template <class B>
+/// v or the gradient of them, so that between these two nobody has to wait for anybody. A is the Source's activation.
+template <class B, class A>
 struct WeightGradientLoader {
   static constexpr WeightGradientTiling t = B::tiling;
   static constexpr Shape in = t.shape.in, out = t.shape.out();
@@ -139,7 +139,7 @@ struct WeightGradientLoader {
   __device__ void make_band_of_groups(const Corner& tile) const {
     static_assert(threads % (t.channels_in / quad) == 0, "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / quad) * quad;
-    const auto value_of = pending(o.source, c < in.channels ? c : 0);
+    const auto value_of = pending<A>(o.source, c < in.channels ? c : 0);
     copies_done();
     for (int i = thread; i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
@@ -154,14 +154,14 @@ struct WeightGradientLoader {
     for (int i = static_cast<int>(threadIdx.x); i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
       // Rarely is anything pending on it: the one number is read again.
-      const float v = !place.inside ? 0.0F : is_plain ? raw_x[i] : value(o.source, place.at, place.channel);
+      const float v = !place.inside ? 0.0F : is_plain ? raw_x[i] : value<A>(o.source, place.at, place.channel);
       band[place.ready] = factor(v);
     }
   }
   __device__ void make_gradient(const Corner& tile) {
     static_assert(threads % (t.channels_out / quad) == 0, "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / quad) * quad;
-    const auto gradient_of = pending(o.gradient, c < out.channels ? c : 0);
+    const auto gradient_of = pending<A>(o.gradient, c < out.channels ? c : 0);
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
       const float4 g = gradient_of(load_4(raw_dy + quad * i), o.gradient.scale ? load_4(raw_gradient_x + quad * i) : all_four(0.0F));

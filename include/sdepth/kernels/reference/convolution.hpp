@@ -25,7 +25,7 @@ void for_each_tap(const Body& body) {
 }
 
 /// out[n, h, w, co] = bias[co] + Σ v[n, h·stride + kh − padding, …, ci] · weights[kh, kw, ci, co].
-template <ConvShape S, class T>
+template <ConvShape S, class A, class T>
 void conv_forward(int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
   constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels();
@@ -33,7 +33,7 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
     const Source<T> image = source.of_image(static_cast<int>(n), v.size());
     for (std::size_t i = 0; i < v.size(); ++i) {
-      v[i] = value(image, i, i % ci);
+      v[i] = value<A>(image, i, i % ci);
       if (image.finished) v[i] = static_cast<double>(image.finished[i] = static_cast<T>(v[i]));
     }
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
@@ -49,7 +49,7 @@ void conv_forward(int batch, const Source<T>& source, const T* weights, const T*
 }
 
 /// The adjoint: gradients of weights, bias and, unless out is null, of the Source's raw numbers.
-template <ConvShape S, class T>
+template <ConvShape S, class A, class T>
 void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& source, const T* weights, T* weight_gradient, T* bias_gradient,
                    const T* add, T* out, SourceSums<T> sums) {
   constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
@@ -58,7 +58,7 @@ void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& sour
   for (int n = 0; n < batch; ++n) {
     const Source<T> image = source.of_image(n, v.size());
     const Gradient<T> image_gradient = gradient.of_image(n, dy.size());
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = image.finished ? static_cast<double>(image.finished[i]) : value(image, i, i % ci);
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = image.finished ? static_cast<double>(image.finished[i]) : value<A>(image, i, i % ci);
     for (std::size_t i = 0; i < dy.size(); ++i) db[i % co] += dy[i] = value(image_gradient, i, i % co);
     std::fill(dv.begin(), dv.end(), 0.0);
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
@@ -75,7 +75,7 @@ void conv_backward(int batch, const Gradient<T>& gradient, const Source<T>& sour
   }
   for (std::size_t k = 0; k < dw.size(); ++k) weight_gradient[k] = static_cast<T>(dw[k]);
   for (std::size_t o = 0; bias_gradient && o < co; ++o) bias_gradient[o] = static_cast<T>(db[o]);
-  if (out) finish_gradient<T>(batch, pixels_in, ci, source, out, sums);
+  if (out) finish_gradient<A, T>(batch, pixels_in, ci, source, out, sums);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::reference

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/reference/convolution.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/kernels/reference/pool.hpp>
@@ -11,11 +12,11 @@
 namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// to = end(v); see Ending.
-template <Ending E, class T>
+template <Ending E, class A, class After, class T>
 void finish_to(T& to, double v) {
-  if (E.relu && v <= 0) v = 0;  // a NaN stays
+  if constexpr (E.activated) v = A::forward(v);
   if (E.add) v += static_cast<double>(to);
-  if (E.relu_after && v <= 0) v = 0;
+  if constexpr (E.activated_after) v = After::forward(v);
   to = static_cast<T>(v);
 }
 
@@ -40,11 +41,11 @@ struct InferenceKernels {
       std::copy_n(bias, channels, numbers);
       std::copy_n(weights, weights_size, numbers + channels);
     }
-    template <Ending E>
+    template <Ending E, class A = ReLU, class After = ReLU>
     static void run(int count, const T* in, const T* numbers, T* out, T* work) {
       for (int n = 0; n < count; ++n, in += S.in.size(), out += S.out().size()) {
-        conv_forward<S, T>(1, {.x = in}, numbers + channels, numbers, work, {});
-        for (std::size_t i = 0; i < S.out().size(); ++i) finish_to<E>(out[i], static_cast<double>(work[i]));
+        conv_forward<S, ReLU, T>(1, {.x = in}, numbers + channels, numbers, work, {});
+        for (std::size_t i = 0; i < S.out().size(); ++i) finish_to<E, A, After>(out[i], static_cast<double>(work[i]));
       }
     }
   };
@@ -57,18 +58,18 @@ struct InferenceKernels {
   static void shortcut(int count, const T* in, T* out) {
     shortcut_forward<S>(count, in, out);
   }
-  template <LinearShape S, bool Relu>
+  template <LinearShape S, bool Activated, class A = ReLU>
   static void linear(int count, const T* in, const T* weights, const T* bias, T* out) {
     linear_forward<S>(count, in, weights, bias, out);
     const std::size_t numbers = static_cast<std::size_t>(count) * S.out().size();
-    for (std::size_t i = 0; Relu && i < numbers; ++i) finish_to<Ending{.relu = true}>(out[i], static_cast<double>(out[i]));
+    for (std::size_t i = 0; Activated && i < numbers; ++i) finish_to<Ending{.activated = true}, A, A>(out[i], static_cast<double>(out[i]));
   }
-  template <Shape S, Ending E>
+  template <Shape S, Ending E, class A = ReLU, class After = ReLU>
   static void pointwise(int count, const T* in, const T* scale, const T* shift, T* out) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (std::size_t i = 0; i < static_cast<std::size_t>(count) * S.size(); ++i)
-      finish_to<E>(out[i],
-                   static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
+      finish_to<E, A, After>(
+          out[i], static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
   }
 };
 

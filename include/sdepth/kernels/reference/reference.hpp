@@ -1,6 +1,7 @@
 // The reference backend: plain loops and double sums on one thread. It defines what every other backend computes.
 #pragma once
 
+#include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/reference/convolution.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/kernels/reference/inference.hpp>
@@ -18,33 +19,33 @@ struct BasicReference : HostBackend<T> {
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_forward(Space&, int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
-    reference::conv_forward<S>(batch, source, weights, bias, out, statistics);
+    reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics);
   }
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* weights, T* weight_gradient,
                             T* bias_gradient, const T* add, T* out, SourceSums<T> sums) {
-    reference::conv_backward<S>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
+    reference::conv_backward<S, A>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
   }
   /// Writes the Source's value to source.finished, and its statistics where they are wanted.
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish(Space&, int batch, const Source<T>& source, Statistics<T> statistics) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (int n = 0; n < batch; ++n) {
       const Source<T> image = source.of_image(n, S.size());
       for (std::size_t i = 0; image.finished && i < S.size(); ++i)
-        image.finished[i] = static_cast<T>(reference::value(image, i, i % channels));
+        image.finished[i] = static_cast<T>(reference::value<A>(image, i, i % channels));
     }
     reference::statistics<T>(
         static_cast<std::size_t>(batch) * S.pixels(), channels,
         [&](std::size_t i, std::size_t c) {
-          return reference::value(source.of_image(static_cast<int>(i / S.pixels()), S.size()), i % S.pixels() * channels + c, c);
+          return reference::value<A>(source.of_image(static_cast<int>(i / S.pixels()), S.size()), i % S.pixels() * channels + c, c);
         },
         statistics);
   }
-  /// out = mask(gradient + add), and the sums. out may be gradient.dy or add.
-  template <Shape S>
+  /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add.
+  template <Shape S, class A = ReLU>
   static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out,
                               SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
@@ -54,7 +55,7 @@ struct BasicReference : HostBackend<T> {
       for (std::size_t i = 0; i < S.size(); ++i)
         out[at + i] = static_cast<T>(reference::value(image, i, i % channels) + (add ? static_cast<double>(add[at + i]) : 0.0));
     }
-    reference::finish_gradient<T>(batch, S.pixels(), channels, source, out, sums);
+    reference::finish_gradient<A, T>(batch, S.pixels(), channels, source, out, sums);
   }
   template <PoolShape S>
   static void pool_forward(Space&, int batch, const T* in, T* out) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include <sdepth/activations/activation.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::reference {
@@ -14,12 +15,26 @@ template <class T>
   return norm ? static_cast<double>(norm->scale[c]) * x + static_cast<double>(norm->shift[c]) : x;
 }
 
-/// v of number i of an image. A ReLU keeps a NaN, so that divergence shows in the loss.
+/// Number i of an image before its activation.
 template <class T>
+[[nodiscard]] double value_before(const Source<T>& source, std::size_t i, std::size_t c) {
+  const double v = normalised(source.norm, static_cast<double>(source.x[i]), c);
+  return source.shortcut ? v + normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c) : v;
+}
+/// v of number i of an image.
+template <class A, class T>
 [[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
-  double v = normalised(source.norm, static_cast<double>(source.x[i]), c);
-  if (source.shortcut) v += normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c);
-  return source.relu && v <= 0 ? 0.0 : v;
+  const double v = value_before(source, i, c);
+  return source.activated ? A::forward(v) : v;
+}
+/// The gradient of number i of an image before its activation, from that of v.
+template <class A, class T>
+[[nodiscard]] double through_activation(const Source<T>& source, double gradient, std::size_t i, std::size_t c) {
+  if (!source.activated) return gradient;
+  if constexpr (A::derivative_from_output)
+    return activation_backward<A>(gradient, source.finished ? static_cast<double>(source.finished[i]) : value<A>(source, i, c));
+  else
+    return activation_backward<A>(gradient, value_before(source, i, c));
 }
 
 template <class T>
@@ -45,8 +60,8 @@ void statistics(std::size_t count, std::size_t channels, const At& at, Statistic
   }
 }
 
-/// out = ReLU mask of the source · out, with the sums its norms need; [batch, pixels, channels].
-template <class T>
+/// out = the gradient of the source before its activation, from that of its value; with the sums its norms need. [batch, pixels, channels].
+template <class A, class T>
 void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T>& sources, T* outs, SourceSums<T> sums) {
   for (std::size_t c = 0; c < channels; ++c) {
     double dz_sum = 0, dz_normalised = 0, dz_shortcut = 0;
@@ -55,9 +70,7 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
       T* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
       double own_sum = 0, own_dz_x = 0;
       for (std::size_t i = c; i < pixels * channels; i += channels) {
-        // Like PyTorch's: the gradient of a NaN passes.
-        const bool masked = source.relu && (source.finished ? static_cast<double>(source.finished[i]) : value(source, i, c)) <= 0;
-        const double dz = masked ? 0.0 : static_cast<double>(out[i]);
+        const double dz = through_activation<A>(source, static_cast<double>(out[i]), i, c);
         out[i] = static_cast<T>(dz);
         own_sum += dz;
         if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - static_cast<double>(source.norm->mean[c]));
