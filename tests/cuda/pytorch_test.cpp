@@ -11,3 +11,9 @@ TEST_CASE("a net with every kind of layer, on the device: PyTorch's loss, gradie
   for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<Zoo, Cuda<>>(oracle, prefix);
   check_test_logits<Zoo, Cuda<>>(oracle);
 }
+
+TEST_CASE("a net with every activation, on the device") {
+  const Oracle oracle("activation_zoo");
+  for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<ActivationZoo, Cuda<>>(oracle, prefix);
+  check_test_logits<ActivationZoo, Cuda<>>(oracle);
+}

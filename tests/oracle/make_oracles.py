@@ -5,10 +5,11 @@ usage: make_oracles.py [OUTPUT_DIR]      (default: this file's directory; Debian
 
 Inputs are chosen in float32, hence exact in both; results are rounded to float32. All tensors are F32. Images are NHWC, labels floats.
 
-resnet20, zoo:       init.* (parameters, running statistics), images, labels, survival; per training step: logits, loss, grad.* (of the mean
+resnet20, zoo, activation_zoo:
+                     init.* (parameters, running statistics), images, labels, survival; per training step: logits, loss, grad.* (of the mean
                      loss; a skipped block has none), after.* (running statistics after one forward from init.*);
                      test.scaling_test, test.scaling_train (evaluation logits with the statistics of init.*).
-                     In zoo each training step has a prefix (open., skip_a., skip_b.) and its gates.
+                     In the zoos each training step has a prefix (open., skip_a., skip_b.) and its gates.
 sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, survival, lr (one rate per step), batch, momentum, decay.
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
@@ -65,7 +66,7 @@ def kink_distance(run):
         run()
     finally:
         models.relu = relu
-    return min(distances)
+    return min(distances, default=np.inf)
 
 
 def training_step(net, initial, images, labels, prefix, **options):
@@ -81,14 +82,14 @@ def training_step(net, initial, images, labels, prefix, **options):
     return {prefix + name: value for name, value in results.items()}
 
 
-def network_oracle(directory, name, net, shape, seed, steps):
-    """One file for a network: `steps` maps the prefix of a training step to its gates (None: all open)."""
+def network_oracle(directory, name, net, shape, seed, steps, survival=None):
+    """One file for a network: `steps` maps the prefix of a training step to its gates (None: all open). `survival`: linear decay to 0.5 by default."""
     rng = np.random.default_rng(seed)
     images = torch.from_numpy(rng.standard_normal((BATCH, *shape), np.float32)).double()
     labels = torch.from_numpy(rng.integers(0, 10, BATCH))
     net = net.double()
     initial = models.random_state(net, rng, images)
-    survival = models.linear_decay(len(net.blocks), 0.5)
+    survival = survival or models.linear_decay(len(net.blocks), 0.5)
     tensors = {"images": nhwc(images), "labels": labels.numpy(), "survival": survival}
     tensors.update(float32(initial, "init."))
     kinks = []
@@ -162,6 +163,8 @@ def main():
     # Seeds whose ReLUs all stay away from their kinks (the printed distance), so that rounding cannot change which units have a gradient.
     network_oracle(directory, "resnet20", models.ResNet(blocks_per_group=3), (3, 32, 32), seed=36, steps={"": None})
     network_oracle(directory, "zoo", models.Zoo(), (3, 24, 24), seed=84, steps={"open.": None, **ZOO_GATES})
+    network_oracle(directory, "activation_zoo", models.ActivationZoo(), (3, 12, 12), seed=7,
+                   steps={"open.": None, "skip_a.": [1, 0, 1, 0], "skip_b.": [1, 1, 0, 1]}, survival=[1.0, *models.linear_decay(3, 0.5)])
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)

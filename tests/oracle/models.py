@@ -15,7 +15,7 @@ running statistics do not move. Its shortcut always runs.
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import avg_pool2d, max_pool2d, pad, relu
+from torch.nn.functional import avg_pool2d, gelu, hardswish, leaky_relu, max_pool2d, pad, relu, silu
 
 
 def linear_decay(blocks, last):
@@ -186,6 +186,49 @@ class Zoo(StochasticDepthNet):
     def head(self, x):                                                    # 3x3
         x = avg_pool2d(relu(self.bn3(x)), 2, stride=1)                    # 2x2
         return self.fc2(relu(self.fc1(x.flatten(1))))                     # flattened in the order channel, row, column
+
+
+class Block(nn.Module):
+    """H = after(scale * f(x) + shortcut(x)) for a branch given as a function of its module."""
+
+    def __init__(self, branch, shortcut=None, after=lambda x: x, **modules):
+        super().__init__()
+        for name, module in modules.items():
+            setattr(self, name, module)
+        self.shortcut = shortcut or nn.Identity()
+        self.branch, self.after = branch, after
+
+    def forward(self, x, gate, scale):
+        h = self.shortcut(x)
+        return self.after(scale * self.branch(self, x) + h if gate else h)
+
+
+class ActivationZoo(StochasticDepthNet):
+    """A net for inputs [3, 12, 12] with every activation where one can be pending; the first block always runs, L = 3 of the others."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = conv(3, 8, 3)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.blocks = nn.ModuleList([
+            Block(lambda b, x: b.bn2(b.conv2(gelu(b.bn1(b.conv1(x))))), after=silu,
+                  conv1=conv(8, 8, 3), bn1=nn.BatchNorm2d(8), conv2=conv(8, 8, 3), bn2=nn.BatchNorm2d(8)),
+            Block(lambda b, x: b.conv2(leaky_relu(b.bn2(b.conv1(silu(b.bn1(x)))))),
+                  bn1=nn.BatchNorm2d(8), conv1=conv(8, 8, 3), bn2=nn.BatchNorm2d(8), conv2=conv(8, 8, 3)),
+            Block(lambda b, x: b.conv2(gelu(b.conv1(hardswish(b.bn1(x))))), shortcut=ProjectionShortcut(8, 12),
+                  bn1=nn.BatchNorm2d(8), conv1=conv(8, 12, 3, stride=2), conv2=conv(12, 12, 3)),
+            Block(lambda b, x: gelu(b.conv1(x)), conv1=conv(12, 12, 3)),
+        ])
+        self.bn2 = nn.BatchNorm2d(12)
+        self.fc1 = nn.Linear(12 * 3 * 3, 16)
+        self.fc2 = nn.Linear(16, 10)
+
+    def stem(self, x):
+        return gelu(self.bn1(self.conv1(x)))
+
+    def head(self, x):                                                    # 6x6
+        x = avg_pool2d(hardswish(silu(self.bn2(x))), 2)                   # 3x3
+        return self.fc2(leaky_relu(self.fc1(x.flatten(1))))
 
 
 def state(net):

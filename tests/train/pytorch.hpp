@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+#include <sdepth/activations/gelu.hpp>
+#include <sdepth/activations/hardswish.hpp>
+#include <sdepth/activations/leaky_relu.hpp>
+#include <sdepth/activations/silu.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/network/network.hpp>
@@ -81,6 +85,12 @@ using Zoo =
             Drop<ResidualWith<ProjectionShortcut, Conv<24, 3, 2>, BN, ReLU, Conv<24>, BN>>,
             Drop<Residual<Conv<8, 1>, BN, ReLU, Conv<8>, BN, ReLU, Conv<24, 1>, BN>>, Repeat<2, Drop<PreActivationBlock>>, BN, ReLU,
             AvgPool<2, 1>, Linear<16>, ReLU, Linear<10>>;
+
+/// The net of models.py's ActivationZoo: every activation where one can be pending.
+using ActivationZoo = Network<Input<3, 12, 12>, Conv<8>, BN, GELU, BasicResidual<PoolShortcut, SiLU, Conv<8>, BN, GELU, Conv<8>, BN>,
+                              Drop<PreActivation<BN, SiLU, Conv<8>, BN, LeakyReLU<>, Conv<8>>>,
+                              Drop<PreActivationWith<ProjectionShortcut, BN, Hardswish, Conv<12, 3, 2>, GELU, Conv<12>>>,
+                              Drop<PreActivation<Conv<12>, GELU>>, BN, SiLU, Hardswish, AvgPool<2>, Linear<16>, LeakyReLU<>, Linear<10>>;
 
 /// The ResNet-14 of the sgd files.
 template <int C, int Stride = 1>

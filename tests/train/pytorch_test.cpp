@@ -28,6 +28,12 @@ TEST_CASE_TEMPLATE("a net with every kind of layer: the same, with all blocks op
   check_test_logits<Zoo, Backend>(oracle);
 }
 
+TEST_CASE_TEMPLATE("a net with every activation: the same, wherever one is pending", Backend, ReferenceDouble, Reference, Cpu<>) {
+  const Oracle oracle("activation_zoo");
+  for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<ActivationZoo, Backend>(oracle, prefix);
+  check_test_logits<ActivationZoo, Backend>(oracle);
+}
+
 TEST_CASE_TEMPLATE("SGD with given gates follows PyTorch, for both skip-update policies and both scalings", Backend, ReferenceDouble,
                    Cpu<>) {
   for (const SkipUpdate skip_update : {SkipUpdate::as_code, SkipUpdate::frozen})

@@ -62,7 +62,8 @@ struct InferenceKernels {
   static void linear(int count, const T* in, const T* weights, const T* bias, T* out) {
     linear_forward<S>(count, in, weights, bias, out);
     const std::size_t numbers = static_cast<std::size_t>(count) * S.out().size();
-    for (std::size_t i = 0; Activated && i < numbers; ++i) finish_to<Ending{.activated = true}, A, A>(out[i], static_cast<double>(out[i]));
+    for (std::size_t i = 0; Activated && i < numbers; ++i)
+      finish_to<Ending{.activated = Activated}, A, A>(out[i], static_cast<double>(out[i]));
   }
   template <Shape S, Ending E, class A = ReLU, class After = ReLU>
   static void pointwise(int count, const T* in, const T* scale, const T* shift, T* out) {
