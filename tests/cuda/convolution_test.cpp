@@ -2,6 +2,8 @@
 #include <cmath>
 #include <limits>
 
+#include <sdepth/activations/gelu.hpp>
+#include <sdepth/activations/leaky_relu.hpp>
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 
@@ -21,18 +23,18 @@ struct Convolutions {
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) { return cuda::padded(channels); }
 
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
                            Statistics<float> statistics) {
-    cuda::conv_forward<S, P>(space, batch, source, weights, bias, out, statistics);
+    cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
     space.finish();
   }
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float* bias_gradient, const float* add, float* out, const SourceSums<float>& sums) {
     std::fill_n(weight_gradient, S.kernel * S.kernel * S.in.channels * padded(S.channels_out), 0.0F);
     if (bias_gradient) std::fill_n(bias_gradient, padded(S.channels_out), 0.0F);
-    cuda::conv_input_gradient<S, P>(space, batch, gradient, source, weights, add, out, sums);
+    cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums);
     space.finish();
   }
 };
@@ -45,16 +47,16 @@ inline constexpr double forward_tolerance = std::is_same_v<B, Exact> ? 5e-6 : 2e
 template <class B>
 inline constexpr double backward_tolerance = std::is_same_v<B, Exact> ? 2e-5 : 2e-3;
 
-template <class B, ConvShape S>
+template <class B, ConvShape S, class A = ReLU>
 void check_forward(int batch, const Pending& pending) {
-  check_close(run_conv_forward<B, S>(batch, 1, pending), run_conv_forward<Reference, S>(batch, 1, pending), forward_tolerance<B>);
+  check_close(run_conv_forward<B, S, A>(batch, 1, pending), run_conv_forward<Reference, S, A>(batch, 1, pending), forward_tolerance<B>);
 }
-template <class B, ConvShape S>
+template <class B, ConvShape S, class A = ReLU>
 void check_input_gradient(int batch, const Pending& pending, const Backward& backward) {
-  Results expected = run_conv_backward<Reference, S>(batch, 1, pending, backward);
+  Results expected = run_conv_backward<Reference, S, A>(batch, 1, pending, backward);
   expected.erase("weight gradient");
   expected.erase("bias gradient");
-  check_close(run_conv_backward<B, S>(batch, 1, pending, backward), expected, backward_tolerance<B>);
+  check_close(run_conv_backward<B, S, A>(batch, 1, pending, backward), expected, backward_tolerance<B>);
 }
 /// The emulation's tensor cores are slow: fewer images then. @param finished  whether the forward stage also writes its Source's values, and the backward stage takes its mask from there
 template <class B, ConvShape S>
@@ -137,6 +139,18 @@ TEST_CASE("a backward stage on the device masks by its Source and sums for its n
     if (pending.shortcut_norm) check_input_gradient<Rounded, shape>(1, pending, {.add = true});
   }
 }
+
+#if !defined(__SANITIZE_THREAD__)
+TEST_CASE("stages on the device with activations that need their output or their input") {
+  constexpr ConvShape stem{{3, 6, 5}, 18, 3, 1, 1, true, true};
+  for (const Pending& pending : few_activated) {
+    check_forward<Exact, shape, GELU>(2, pending);
+    check_input_gradient<Exact, shape, GELU>(2, pending, {.add = true});
+    check_input_gradient<Exact, shape, LeakyReLU<>>(2, pending, {.add = true});
+  }
+  check_forward<Exact, stem, GELU>(1, {.norm = true, .activated = true});
+}
+#endif
 
 TEST_CASE("a backward stage on the device takes every kind of gradient, and may add in place") {
   const Pending pending{.norm = true, .shortcut = true, .activated = true};

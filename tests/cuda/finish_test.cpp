@@ -4,31 +4,17 @@
 #include <limits>
 #include <utility>
 
+#include <sdepth/activations/gelu.hpp>
+#include <sdepth/activations/hardswish.hpp>
+#include <sdepth/activations/leaky_relu.hpp>
+#include <sdepth/activations/silu.hpp>
+
+#include "../activations/mish.hpp"
+#include "../kernels/stage_cases.hpp"
 #include "points.hpp"
 
 namespace sdepth::test {
 namespace {
-
-/// What a stage is asked for.
-struct Wanted {
-  bool statistics = true;  // or sums
-  int alias = 0;           // backward: 1 out is dy, 2 out is add
-  bool norm = true;        // of the gradient
-  bool add = true;
-};
-
-template <class B, Shape S>
-[[nodiscard]] Results run_finish(int batch, const Pending& pending, const Wanted& wanted = {}) {
-  const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
-  Packed<B> mean(1, S.channels), variance(1, S.channels);
-  typename B::Space space(1);
-  B::template finish<S>(space, batch, source.get(),
-                        wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
-  Results results;
-  if (wanted.statistics) results = {{"mean", mean.dense()}, {"variance", variance.dense()}};
-  if (pending.finished) results["finished"] = source.finished().dense();
-  return results;
-}
 
 constexpr Shape odd{21, 7, 5};
 
@@ -103,31 +89,8 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
   }
 }
 
-template <class B, Shape S>
-[[nodiscard]] Results run_finish_backward(int batch, const Pending& pending, const Wanted& wanted) {
-  const std::size_t pixels = static_cast<std::size_t>(batch) * S.pixels(), numbers = pixels * static_cast<std::size_t>(S.channels);
-  RandomSource<B> source(pixels, S.channels, pending, 1);
-  if (pending.finished) source.set_finished(random_numbers(numbers, 50), S.channels);
-  Packed<B> dy(random_numbers(numbers, 5), S.channels), y(random_numbers(numbers, 6), S.channels),
-      add(random_numbers(numbers, 7), S.channels), other(pixels, S.channels);
-  Packed<B>& out = wanted.alias == 0 ? other : wanted.alias == 1 ? dy : add;
-  const RandomNorm<B> gradient_norm(S.channels, 30);
-  Packed<B> dz(1, S.channels), dz_normalised(1, S.channels), dz_shortcut(1, S.channels);
-  SourceSums<float> sums;
-  if (wanted.statistics)
-    sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
-  typename B::Space space(1);
-  B::template finish_backward<S>(space, batch, {dy.data(), y.data(), wanted.norm ? gradient_norm.get() : nullptr}, source.get(),
-                                 wanted.add ? add.data() : nullptr, out.data(), sums);
-  Results results{{"out", out.dense()}};
-  if (sums.dz) results["dz"] = dz.dense();
-  if (sums.dz_normalised) results["dz normalised"] = dz_normalised.dense();
-  if (sums.dz_normalised_shortcut) results["dz normalised, shortcut"] = dz_shortcut.dense();
-  return results;
-}
-
 template <Shape S>
-void check_finish_backward(int batch, const Pending& pending, const Wanted& wanted) {
+void check_finish_backward(int batch, const Pending& pending, const Finish& wanted) {
   check_close(run_finish_backward<CudaPoints, S>(batch, pending, wanted), run_finish_backward<Reference, S>(batch, pending, wanted), 1e-5);
 }
 
@@ -146,6 +109,21 @@ TEST_CASE("cuda: finish_backward takes every kind of gradient, in place too, wit
   check_finish_backward<Shape{1, 1, 1}>(1, pending, {});
   check_finish_backward<odd>(10, pending, {.alias = 1});
   CHECK(run_finish_backward<CudaPoints, odd>(10, pending, {}) == run_finish_backward<CudaPoints, odd>(10, pending, {}));
+}
+
+template <class A>
+void check_activation() {
+  for (const Pending& pending : few_activated) {
+    check_close(run_finish<CudaPoints, odd, A>(1, pending), run_finish<Reference, odd, A>(1, pending), 5e-6);
+    check_close(run_finish_backward<CudaPoints, odd, A>(1, pending, {}), run_finish_backward<Reference, odd, A>(1, pending, {}), 1e-5);
+  }
+}
+TEST_CASE("cuda: finish and finish_backward with activations that need their output or their input, and with a user's own") {
+  check_activation<LeakyReLU<>>();
+  check_activation<GELU>();
+  check_activation<SiLU>();
+  check_activation<Hardswish>();
+  check_activation<of_a_user::Mish>();
 }
 
 TEST_CASE("cuda: a value that is NaN stays NaN, makes its channel's statistics NaN, and lets its gradient pass") {

@@ -15,15 +15,15 @@ struct CudaPoints {
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
-    cuda::finish<S>(space, batch, source, statistics);
+    cuda::finish<S, A>(space, batch, source, statistics);
     space.finish();
   }
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
                               float* out, const SourceSums<float>& sums) {
-    cuda::finish_backward<S>(space, batch, gradient, source, add, out, sums);
+    cuda::finish_backward<S, A>(space, batch, gradient, source, add, out, sums);
     space.finish();
   }
   template <PoolShape S>

@@ -1,6 +1,7 @@
 // The gradient of a convolution's weights and bias on the device against the reference, in both precisions.
 #include "../kernels/backends.hpp"
 
+#include <sdepth/activations/gelu.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
 namespace sdepth::test {
@@ -11,23 +12,23 @@ template <cuda::Precision P>
 struct CudaWeightGradient {
   using Space = cuda::Space;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
-  template <ConvShape S>
+  template <ConvShape S, class A>
   static void weight_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
                               float* bias) {
-    cuda::conv_weight_gradient<S, P>(space, batch, gradient, source, weights, bias);
+    cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weights, bias);
     space.finish();
   }
 };
 struct ReferenceWeightGradient : Reference {
-  template <ConvShape S>
+  template <ConvShape S, class A>
   static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
                               float* bias) {
     const std::vector<float> unused(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
-    reference::conv_backward<S, ReLU, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
+    reference::conv_backward<S, A, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
   }
 };
 
-template <class B, ConvShape S>
+template <class B, ConvShape S, class A = ReLU>
 [[nodiscard]] Results run_weight_gradient(int batch, const Pending& pending, bool norm) {
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
@@ -39,8 +40,8 @@ template <class B, ConvShape S>
   const RandomNorm<B> gradient_norm(S.channels_out, 30);
   Packed<B> weights(static_cast<std::size_t>(S.kernel * S.kernel) * channels_in, S.channels_out), bias(1, S.channels_out);
   typename B::Space space(1);
-  B::template weight_gradient<S>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(), weights.data(),
-                                 S.bias ? bias.data() : nullptr);
+  B::template weight_gradient<S, A>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(), weights.data(),
+                                    S.bias ? bias.data() : nullptr);
   Results results{{"weight gradient", weights.dense()}};
   if (S.bias) results["bias gradient"] = bias.dense();
   return results;
@@ -123,6 +124,18 @@ TEST_CASE("cuda: the weight gradient reads every kind of Source and Gradient") {
     for (const bool norm : {false, true}) check_both<ConvShape{{9, 5, 6}, 10, 3, 1, 1, true}>(1, pending, norm);
   check_both<ConvShape{{3, 5, 6}, 10, 3, 1, 1, true, true}>(1, {.norm = true, .activated = true}, false);
 }
+
+#if !defined(__SANITIZE_THREAD__)
+TEST_CASE("cuda: the weight gradient applies other activations than ReLU") {
+  constexpr ConvShape shape{{9, 5, 6}, 10, 3, 1, 1, true}, stem{{3, 5, 6}, 10, 3, 1, 1, true, true};
+  using B = CudaWeightGradient<cuda::Precision::float32>;
+  using Expected = ReferenceWeightGradient;
+  for (const Pending& pending : few_activated)
+    check_close(run_weight_gradient<B, shape, GELU>(1, pending, true), run_weight_gradient<Expected, shape, GELU>(1, pending, true), 5e-6);
+  const Pending& norm = few_activated[0];
+  check_close(run_weight_gradient<B, stem, GELU>(1, norm, false), run_weight_gradient<Expected, stem, GELU>(1, norm, false), 5e-6);
+}
+#endif
 
 TEST_CASE_TEMPLATE("cuda: the weight gradient has the same bits every time", B, CudaWeightGradient<cuda::Precision::float32>,
                    CudaWeightGradient<cuda::Precision::tf32>) {

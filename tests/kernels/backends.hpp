@@ -94,6 +94,14 @@ struct Pending {
   bool finished = false;
 };
 
+/// Pending activations: behind a norm, and behind a block's sum, with finished values and without.
+inline constexpr Pending few_activated[] = {
+    {.norm = true, .activated = true},
+    {.norm = true, .activated = true, .finished = true},
+    {.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true},
+    {.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true, .finished = true},
+};
+
 /// A Source over random numbers; `finished` is an output for forward stages, and holds the values for backward ones.
 template <class B>
 class RandomSource {

@@ -1,4 +1,5 @@
 // What is not a number, and infinities: every backend keeps them where the reference does, so that they reach the loss from wherever they come in.
+#include "inference_tensor.hpp"
 #include "pool_cases.hpp"
 
 namespace sdepth::test {
@@ -114,36 +115,14 @@ void check_relu_stages() {
   CHECK(same_kind(found, relus));
 }
 
-/// An image [H, W, C] in the layout that inference has for it, and back.
-template <class B, Shape S>
-struct Tensor {
-  static constexpr ImageLayout layout = B::ForInference::template layout<S>;
-  std::vector<float> numbers = std::vector<float>(layout.size);
-  Tensor() = default;
-  explicit Tensor(const std::vector<float>& dense) {
-    each([&](std::size_t i, float& number) { number = dense[i]; });
-  }
-  [[nodiscard]] std::vector<float> dense() {
-    std::vector<float> all(S.size());
-    each([&](std::size_t i, float& number) { all[i] = number; });
-    return all;
-  }
-  template <class Body>
-  void each(const Body& body) {
-    const auto width = static_cast<std::size_t>(S.width), channels = static_cast<std::size_t>(S.channels);
-    for (std::size_t i = 0; i < S.size(); ++i)
-      body(i, numbers[layout.first + i / channels / width * layout.row + i / channels % width * layout.pixel + i % channels]);
-  }
-};
-
 template <class B>
 void check_relu_at_inference() {
   using Kernels = typename B::ForInference;
   Packed<B> one(std::vector<float>(2, 1.0F), 2), nought(std::vector<float>(2), 2);
-  Tensor<B, two_rows> x(in_first_channel(kinds, 1)), y;
+  InferenceTensor<B, two_rows> x(in_first_channel(kinds, 1)), y;
   Kernels::template pointwise<two_rows, Ending{.activated = true}>(1, x.numbers.data(), one.data(), nought.data(), y.numbers.data());
   CHECK(same_kind(y.dense(), in_first_channel(relus, 1)));
-  Tensor<B, two_rows> sum(in_first_channel(std::vector<float>(8), 0));
+  InferenceTensor<B, two_rows> sum(in_first_channel(std::vector<float>(8), 0));
   Kernels::template pointwise<two_rows, Ending{.add = true, .activated_after = true}>(1, x.numbers.data(), one.data(), nought.data(),
                                                                                       sum.numbers.data());
   CHECK(same_kind(sum.dense(), in_first_channel(relus, 1)));
@@ -164,7 +143,7 @@ void check_relu_at_inference() {
     diagonal.assign(64, 0);
     for (std::size_t j = 0; j < 8; ++j) diagonal[j * 8 + i] = 1;  // feature i is the sum
     Packed<B> matrix(diagonal, 8), bias(std::vector<float>(8), 8);
-    Tensor<B, row> in(inputs), out;
+    InferenceTensor<B, row> in(inputs), out;
     Kernels::template linear<LinearShape{row, 8}, true>(1, in.numbers.data(), matrix.data(), bias.data(), out.numbers.data());
     CHECK(same_kind({out.dense()[i]}, {relus[i]}));
   }
@@ -172,8 +151,8 @@ void check_relu_at_inference() {
   constexpr PoolShape pool{{5, 7, 6}, PoolKind::maximum, 3, 3, 2, 1};
   for (std::size_t call = 0; call < 20; ++call) {
     const std::vector<float> image = with_strangers(pool.in.size(), call);
-    Tensor<B, pool.in> in(image);
-    Tensor<B, pool.out()> out;
+    InferenceTensor<B, pool.in> in(image);
+    InferenceTensor<B, pool.out()> out;
     Kernels::template pool<pool>(1, in.numbers.data(), out.numbers.data());
     CHECK(same_kind(out.dense(), run_pool<Reference, pool>(1, image).at("out")));
   }

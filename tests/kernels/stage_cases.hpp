@@ -1,11 +1,11 @@
-// Runs one convolution stage on any backend with operands made from seeds, so that the same case on two backends can be compared.
+// Runs one stage on any backend with operands made from seeds, so that the same case on two backends can be compared.
 #pragma once
 
 #include "backends.hpp"
 
 namespace sdepth::test {
 
-template <class B, ConvShape S>
+template <class B, ConvShape S, class A = ReLU>
 [[nodiscard]] Results run_conv_forward(int batch, int threads, const Pending& pending) {
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
@@ -15,8 +15,8 @@ template <class B, ConvShape S>
   Packed<B> bias(random_numbers(static_cast<std::size_t>(S.channels_out), 3), S.channels_out);
   Packed<B> out(out_pixels, S.channels_out), mean(1, S.channels_out), variance(1, S.channels_out);
   typename B::Space space(threads);
-  B::template conv_forward<S>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr, out.data(),
-                              {mean.data(), variance.data()});
+  B::template conv_forward<S, A>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr, out.data(),
+                                 {mean.data(), variance.data()});
   Results results{{"out", out.dense()}, {"mean", mean.dense()}, {"variance", variance.dense()}};
   if (pending.finished) results["finished"] = source.finished().dense();
   return results;
@@ -30,7 +30,7 @@ struct Backward {
   bool sums = true;
 };
 
-template <class B, ConvShape S>
+template <class B, ConvShape S, class A = ReLU>
 [[nodiscard]] Results run_conv_backward(int batch, int threads, const Pending& pending, const Backward& backward) {
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
@@ -50,12 +50,56 @@ template <class B, ConvShape S>
   if (backward.sums && !S.network_input)
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
   typename B::Space space(threads);
-  B::template conv_backward<S>(space, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(), weights.data(),
-                               weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr, backward.add ? add.data() : nullptr,
-                               S.network_input ? nullptr : out.data(), sums);
+  B::template conv_backward<S, A>(space, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(), weights.data(),
+                                  weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr, backward.add ? add.data() : nullptr,
+                                  S.network_input ? nullptr : out.data(), sums);
   Results results{{"weight gradient", weight_gradient.dense()}};
   if (S.bias) results["bias gradient"] = bias_gradient.dense();
   if (!S.network_input) results["out"] = out.dense();
+  if (sums.dz) results["dz"] = dz.dense();
+  if (sums.dz_normalised) results["dz normalised"] = dz_normalised.dense();
+  if (sums.dz_normalised_shortcut) results["dz normalised, shortcut"] = dz_shortcut.dense();
+  return results;
+}
+
+/// What a stage without a convolution is asked for besides its Source.
+struct Finish {
+  bool statistics = true;  // or sums
+  int alias = 0;           // backward: 1 out is dy, 2 out is add
+  bool norm = true;        // of the gradient
+  bool add = true;
+};
+
+template <class B, Shape S, class A = ReLU>
+[[nodiscard]] Results run_finish(int batch, const Pending& pending, const Finish& wanted = {}, int threads = 1) {
+  const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
+  Packed<B> mean(1, S.channels), variance(1, S.channels);
+  typename B::Space space(threads);
+  B::template finish<S, A>(space, batch, source.get(),
+                           wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
+  Results results;
+  if (wanted.statistics) results = {{"mean", mean.dense()}, {"variance", variance.dense()}};
+  if (pending.finished) results["finished"] = source.finished().dense();
+  return results;
+}
+
+template <class B, Shape S, class A = ReLU>
+[[nodiscard]] Results run_finish_backward(int batch, const Pending& pending, const Finish& wanted, int threads = 1) {
+  const std::size_t pixels = static_cast<std::size_t>(batch) * S.pixels(), numbers = pixels * static_cast<std::size_t>(S.channels);
+  RandomSource<B> source(pixels, S.channels, pending, 1);
+  if (pending.finished) source.set_finished(random_numbers(numbers, 50), S.channels);
+  Packed<B> dy(random_numbers(numbers, 5), S.channels), y(random_numbers(numbers, 6), S.channels),
+      add(random_numbers(numbers, 7), S.channels), other(pixels, S.channels);
+  Packed<B>& out = wanted.alias == 0 ? other : wanted.alias == 1 ? dy : add;
+  const RandomNorm<B> gradient_norm(S.channels, 30);
+  Packed<B> dz(1, S.channels), dz_normalised(1, S.channels), dz_shortcut(1, S.channels);
+  SourceSums<float> sums;
+  if (wanted.statistics)
+    sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr, pending.shortcut_norm ? dz_shortcut.data() : nullptr};
+  typename B::Space space(threads);
+  B::template finish_backward<S, A>(space, batch, {dy.data(), y.data(), wanted.norm ? gradient_norm.get() : nullptr}, source.get(),
+                                    wanted.add ? add.data() : nullptr, out.data(), sums);
+  Results results{{"out", out.dense()}};
   if (sums.dz) results["dz"] = dz.dense();
   if (sums.dz_normalised) results["dz normalised"] = dz_normalised.dense();
   if (sums.dz_normalised_shortcut) results["dz normalised, shortcut"] = dz_shortcut.dense();

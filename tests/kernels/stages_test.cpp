@@ -73,56 +73,24 @@ TEST_CASE_TEMPLATE_DEFINE("variances keep their digits where the mean is large a
 }
 TEST_CASE_TEMPLATE_APPLY(large_means, Backends);
 
-template <class B>
-[[nodiscard]] Results run_finish(int batch, int threads, const Pending& pending) {
-  constexpr Shape image{21, 7, 5};
-  const RandomSource<B> source(static_cast<std::size_t>(batch) * image.pixels(), image.channels, pending, 1);
-  Packed<B> mean(1, image.channels), variance(1, image.channels);
-  typename B::Space space(threads);
-  B::template finish<image>(space, batch, source.get(), {mean.data(), variance.data()});
-  Results results{{"mean", mean.dense()}, {"variance", variance.dense()}};
-  if (pending.finished) results["finished"] = source.finished().dense();
-  return results;
-}
+constexpr Shape image{21, 7, 5};
 
 TEST_CASE_TEMPLATE_DEFINE("finish writes values and their statistics", B, finish_values) {
   for (const Pending& pending : all_pending())
     for (const int batch : {1, 10}) {
-      check_close(run_finish<B>(batch, 2, pending), run_finish<Reference>(batch, 1, pending), 5e-6);
-      CHECK(run_finish<B>(batch, 1, pending) == run_finish<B>(batch, 2, pending));
+      check_close(run_finish<B, image>(batch, pending, {}, 2), run_finish<Reference, image>(batch, pending), 5e-6);
+      CHECK(run_finish<B, image>(batch, pending, {}, 1) == run_finish<B, image>(batch, pending, {}, 2));
     }
 }
 TEST_CASE_TEMPLATE_APPLY(finish_values, Backends);
-
-/// alias: 0 none, 1 out is dy, 2 out is add.
-template <class B>
-[[nodiscard]] Results run_finish_backward(int batch, int threads, const Pending& pending, bool norm, int alias) {
-  constexpr Shape image{21, 7, 5};
-  const std::size_t pixels = static_cast<std::size_t>(batch) * image.pixels();
-  RandomSource<B> source(pixels, image.channels, pending, 1);
-  if (pending.finished) source.set_finished(random_numbers(pixels * 21, 50), image.channels);
-  Packed<B> dy(random_numbers(pixels * 21, 5), 21), y(random_numbers(pixels * 21, 6), 21), add(random_numbers(pixels * 21, 7), 21),
-      other(pixels, 21);
-  Packed<B>& out = alias == 0 ? other : alias == 1 ? dy : add;
-  const RandomNorm<B> gradient_norm(image.channels, 30);
-  Packed<B> dz(1, 21), dz_normalised(1, 21), dz_shortcut(1, 21);
-  const SourceSums<float> sums{dz.data(), pending.norm ? dz_normalised.data() : nullptr,
-                               pending.shortcut_norm ? dz_shortcut.data() : nullptr};
-  typename B::Space space(threads);
-  B::template finish_backward<image>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(),
-                                     alias == 1 ? nullptr : add.data(), out.data(), sums);
-  Results results{{"out", out.dense()}, {"dz", dz.dense()}};
-  if (sums.dz_normalised) results["dz normalised"] = dz_normalised.dense();
-  if (sums.dz_normalised_shortcut) results["dz normalised, shortcut"] = dz_shortcut.dense();
-  return results;
-}
 
 TEST_CASE_TEMPLATE_DEFINE("finish_backward masks, adds and sums, in place too", B, finish_gradients) {
   for (const Pending& pending : all_pending())
     for (const bool norm : {false, true})
       for (const int alias : {0, 1, 2}) {
-        check_close(run_finish_backward<B>(3, 2, pending, norm, alias), run_finish_backward<Reference>(3, 1, pending, norm, alias), 1e-5);
-        CHECK(run_finish_backward<B>(10, 1, pending, norm, alias) == run_finish_backward<B>(10, 2, pending, norm, alias));
+        const Finish wanted{.alias = alias, .norm = norm, .add = alias != 1};
+        check_close(run_finish_backward<B, image>(3, pending, wanted, 2), run_finish_backward<Reference, image>(3, pending, wanted), 1e-5);
+        CHECK(run_finish_backward<B, image>(10, pending, wanted, 1) == run_finish_backward<B, image>(10, pending, wanted, 2));
       }
 }
 TEST_CASE_TEMPLATE_APPLY(finish_gradients, Backends);

@@ -14,13 +14,14 @@ sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, surv
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
                      (relative L2 of all together, after 4 and 20 steps).
+activations:         x; per activation NAME.value, NAME.derivative (float64 split in two floats: + NAME.value_lo, NAME.derivative_lo).
 """
 import pathlib
 import sys
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, gelu, hardswish, leaky_relu, mish, relu, silu
 
 import models
 import pictures
@@ -157,6 +158,23 @@ def sgd_oracles(directory, seed):
           f"nearest ReLU kink over the first 4: {min(kinks):.1e}")
 
 
+def activation_oracle(directory):
+    """A grid that meets no kink but 0, and numbers at the ends of float32."""
+    ends = [0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e30, -1e30, np.inf, -np.inf, np.nan]
+    points = np.concatenate([np.linspace(-9, 9, 200), ends]).astype(np.float32)
+    tensors = {"x": points}
+    for function in [relu, leaky_relu, gelu, silu, hardswish, mish]:
+        x = torch.from_numpy(points).double().requires_grad_()
+        value = function(x)
+        value.sum().backward()
+        for what, exact in {"value": value.detach().numpy(), "derivative": x.grad.numpy()}.items():
+            high = exact.astype(np.float32)
+            with np.errstate(invalid="ignore"):  # inf - inf
+                rest = exact - high
+            tensors |= {f"{function.__name__}.{what}": high, f"{function.__name__}.{what}_lo": np.where(np.isfinite(rest), rest, 0)}
+    save(directory, "activations", "values and derivatives of activations", tensors)
+
+
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)  # one order of summation
@@ -168,6 +186,7 @@ def main():
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)
+    activation_oracle(directory)
     files = sorted(directory.glob("*.safetensors"))
     print("bytes:", {file.name: file.stat().st_size for file in files}, "together", sum(file.stat().st_size for file in files))
 

@@ -21,6 +21,7 @@ struct BasicReference : HostBackend<T> {
 
   template <ConvShape S, class A = ReLU>
   static void conv_forward(Space&, int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
+    static_assert(CheckedActivation<A>::said);
     reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
@@ -31,6 +32,7 @@ struct BasicReference : HostBackend<T> {
   /// Writes the Source's value to source.finished, and its statistics where they are wanted.
   template <Shape S, class A = ReLU>
   static void finish(Space&, int batch, const Source<T>& source, Statistics<T> statistics) {
+    static_assert(CheckedActivation<A>::said);
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (int n = 0; n < batch; ++n) {
       const Source<T> image = source.of_image(n, S.size());
