@@ -205,7 +205,10 @@ struct Stage<Backend, Repeat<Count, Word>, In, Here> {
     }
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
-    for (int i = Count - 1; i >= 0; --i) One::backward(pass, offset(at, i), record[static_cast<std::size_t>(i)], flow);
+    for (int i = Count - 1; i >= 0; --i) {
+      One::backward(pass, offset(at, i), record[static_cast<std::size_t>(i)], flow);
+      pass.gradients_are_final(offset(at, i).trainable, WordPlan<Word, In>::sizes(Backend::lanes).trainable);
+    }
   }
 };
 

@@ -12,6 +12,11 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+template <class Word>
+inline constexpr bool is_repeat = false;
+template <int Count, class Word>
+inline constexpr bool is_repeat<Repeat<Count, Word>> = true;
+
 template <class Backend, class... Words, Shape In, Place Here>
 struct Stage<Backend, Chain<Words...>, In, Here> {
   using T = typename Backend::Scalar;
@@ -86,6 +91,8 @@ struct Stage<Backend, Chain<Words...>, In, Here> {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Index == 0) flow.add = joins;
       At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);
+      if constexpr (Here.trunk && !is_repeat<Word<Index>>)  // a Repeat says so after each of its blocks
+        pass.gradients_are_final(offset<Index>(at).trainable, WordPlan<Word<Index>, Plan::shapes[Index]>::sizes(Backend::lanes).trainable);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
       (step(std::integral_constant<std::size_t, count - 1 - Index>{}), ...);

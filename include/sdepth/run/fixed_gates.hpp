@@ -67,7 +67,10 @@ struct Stage<Backend, Repeat<Count, StochasticDepth<Block, FixedGates<Gates...>>
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow<T>& flow) {
     if constexpr (!open.empty())
-      for (std::size_t i = open.size(); i-- > 0;) One::backward_open(pass, Row::offset(at, open[i]), record[i], flow);
+      for (std::size_t i = open.size(); i-- > 0;) {
+        One::backward_open(pass, Row::offset(at, open[i]), record[i], flow);
+        pass.gradients_are_final(Row::offset(at, open[i]).trainable, WordPlan<Block, In>::sizes(Backend::lanes).trainable);
+      }
   }
 };
 template <class Backend, class Block, int... Gates, Shape In, Place Here>

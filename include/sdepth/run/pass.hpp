@@ -118,6 +118,13 @@ struct Offsets {
   int words = 0;                // of the trunk before it
 };
 
+/// Who is told on the way back which parameters' gradients are final: numbers [first, last) of the flat buffer, those of one word of the trunk, or of one of its
+/// blocks. The last words come first.
+struct GradientListener {
+  void (*call)(void* listener, std::size_t first, std::size_t last) = nullptr;
+  void* listener = nullptr;
+};
+
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
 inline constexpr std::size_t norm_arrays = NormState<float>::storage(1) + 2;
 
@@ -143,6 +150,7 @@ struct Pass {
   double branch_scale = 1;                    // of the block being run
   const NormForward<T>* next_norm = nullptr;  // the norm behind the convolution being run, of a backend that prepares it at once
   std::size_t widest = 0;                     // the most channels, padded, of any tensor
+  GradientListener ready = {};                // of the way back
 
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
@@ -153,6 +161,10 @@ struct Pass {
       activations.seek(at.activations * static_cast<std::size_t>(batch), at.words);
       norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.words) * widest), at.words);
     }
+  }
+  /// After the way back through a word of the trunk, or a block of it, whose parameters begin at `first`.
+  void gradients_are_final(std::size_t first, std::size_t count) const {
+    if (ready.call && count > 0) ready.call(ready.listener, first, first + count);
   }
   /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
   template <class Body>

@@ -110,9 +110,11 @@ class Walk<Network<Input_, Words...>, Backend> {
   }
 
   /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose words ran.
-  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient) {
+  /// @param ready  who is told as soon as a word's gradients are final; on a device: as soon as the work that makes them has been handed over
+  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient, const GradientListener& ready = {}) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
+    pass.ready = ready;
     Flow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
     finish_gradient<Backend, Net::output>(pass, flow, last_);
     Stages::backward(pass, {}, *records_, flow);
