@@ -1,56 +1,50 @@
-// The optimizer's pass over all parameters: one read and write of weights and velocity.
+// A pass over parameters: one read and write of weights and of what an optimizer keeps for each.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstddef>
-#include <utility>
+#include <tuple>
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/vector.hpp>
-#include <sdepth/kernels/operands.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// SgdStep's formula on numbers [first, last).
-template <class Arch, bool HasGradient>
-void sgd_range(std::size_t first, std::size_t last, const SgdStep& step, float* weights, const float* gradient, float* velocity) {
-  const auto decay = static_cast<float>(step.weight_decay), momentum = static_cast<float>(step.momentum),
-             rate = static_cast<float>(step.learning_rate);
-  // Both rules are w −= rate·(keep·g + push·v): keep 1, push momentum for Nesterov, else keep 0, push 1.
-  const float keep = step.nesterov ? 1.0F : 0.0F, push = step.nesterov ? momentum : 1.0F;
-  const auto apply = [&](auto w, auto g, auto v, auto constant, auto multiply_add) {
-    const auto decayed = multiply_add(constant(decay), w, g);
-    v = multiply_add(constant(momentum), v, decayed);
-    w = multiply_add(constant(-rate), multiply_add(constant(push), v, constant(keep) * decayed), w);
-    return std::pair(w, v);
-  };
+/// Rule::update on numbers [first, last).
+template <class Arch, class Rule, bool HasGradient, std::size_t K, std::size_t N>
+void update_range(std::size_t first, std::size_t last, const std::array<float, K>& factors, float* weights, const float* gradient,
+                  const std::array<float*, N> states) {
+  using V = Vector<Arch>;
+  const std::array<V, K> all_lanes = std::apply([](auto... factor) { return std::array<V, K>{all<Arch>(factor)...}; }, factors);
   std::size_t i = first;
   for (; i + lanes<Arch> <= last; i += lanes<Arch>) {
-    const Vector<Arch> g = HasGradient ? load<Arch>(gradient + i) : all<Arch>(0.0F);
-    const auto [w, v] = apply(
-        load<Arch>(weights + i), g, load<Arch>(velocity + i), [](float x) { return all<Arch>(x); },
-        [](const Vector<Arch>& a, const Vector<Arch>& b, const Vector<Arch>& c) { return fma<Arch>(a, b, c); });
+    V w = load<Arch>(weights + i);
+    std::array<V, N> state;
+    for (std::size_t s = 0; s < N; ++s) state[s] = load<Arch>(states[s] + i);
+    Rule::update(all_lanes, w, HasGradient ? load<Arch>(gradient + i) : all<Arch>(0.0F), state);
     store<Arch>(weights + i, w);
-    store<Arch>(velocity + i, v);
+    for (std::size_t s = 0; s < N; ++s) store<Arch>(states[s] + i, state[s]);
   }
   for (; i < last; ++i) {
-    const float g = HasGradient ? gradient[i] : 0.0F;
-    const auto [w, v] =
-        apply(weights[i], g, velocity[i], [](float x) { return x; }, [](float a, float b, float c) { return std::fma(a, b, c); });
-    weights[i] = w;
-    velocity[i] = v;
+    std::array<float, N> state{};
+    for (std::size_t s = 0; s < N; ++s) state[s] = states[s][i];
+    Rule::update(factors, weights[i], HasGradient ? gradient[i] : 0.0F, state);
+    for (std::size_t s = 0; s < N; ++s) states[s][i] = state[s];
   }
 }
 
-/// One step on `count` numbers; gradient null: zero.
-template <class Arch>
-void sgd(Workspace<float>& space, std::size_t count, const SgdStep& step, float* weights, const float* gradient, float* velocity) {
+/// Rule::update on `count` numbers; gradient null: zero. Its formula is computed in float: factors are rounded first.
+template <class Arch, class Rule, std::size_t K, std::size_t N>
+void update(Workspace<float>& space, std::size_t count, const std::array<double, K>& factors, float* weights, const float* gradient,
+            const std::array<float*, N>& states) {
+  std::array<float, K> rounded{};
+  std::transform(factors.begin(), factors.end(), rounded.begin(), [](double factor) { return static_cast<float>(factor); });
   constexpr std::size_t piece = 16384;  // floats: 64 KiB of each array, a fraction of L2; a multiple of every vector's lanes
   parallel_for(static_cast<int>((count + piece - 1) / piece), space.threads(), [&](int i, int) {
     const std::size_t first = static_cast<std::size_t>(i) * piece, last = std::min(first + piece, count);
-    when(gradient, [&](auto has) { sgd_range<Arch, has>(first, last, step, weights, gradient, velocity); });
+    when(gradient, [&](auto has) { update_range<Arch, Rule, has>(first, last, rounded, weights, gradient, states); });
   });
 }
 
