@@ -4,7 +4,7 @@
 # The table: which folders a folder's headers may include besides their own. A header beside the folders is a door.
 cmake_minimum_required(VERSION 3.25)
 
-set(folders core activations layers schedule kernels data network run train models io cuda distributed)
+set(folders core activations layers schedule optimizers losses kernels data network run train models io cuda distributed)
 set(doors net.hpp cuda.hpp)
 
 set(may_core)
@@ -12,17 +12,20 @@ set(may_core)
 set(may_activations core)
 set(may_layers core activations)
 set(may_schedule core)
+# An optimizer and a loss are formulas that kernels are instantiated with: neither knows of the other.
+set(may_optimizers core)
+set(may_losses core)
 set(may_kernels core activations)
 set(may_data core)
 set(may_network core activations layers schedule)
 set(may_run core activations schedule network kernels)
-set(may_train core schedule network kernels run)
+set(may_train core schedule optimizers losses network kernels run)
 set(may_models core activations layers schedule network)
-set(may_io core network train)
+set(may_io core optimizers losses network train)
 set(may_cuda core schedule network kernels run train)
 set(may_distributed core network run train)
-set(may_net.hpp core activations layers schedule network kernels run train models)
-set(may_cuda.hpp core activations layers schedule network kernels run train models cuda net.hpp)
+set(may_net.hpp core activations layers schedule optimizers losses network kernels run train models)
+set(may_cuda.hpp core activations layers schedule optimizers losses network kernels run train models cuda net.hpp)
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -99,7 +100,7 @@ struct Counting {
   template <class Number>
   using Storage = Buffer<Number>;
   using ActivationArena = CountingArena;
-  class Optimizer;
+  class Updater;
   static constexpr bool on_host = false;
   static constexpr bool norms_at_once = true;
   static constexpr int lanes = 8;  // as cuda::lanes
@@ -207,6 +208,11 @@ struct Counting {
     work.operations = 8 * static_cast<double>(numbers);  // largest, difference, exponential (counted as 4), sum, quotient
     record(work, bytes);
     return {};
+  }
+  template <class Loss, class Target>
+  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options&, const float* predictions, const Target*,
+                         std::size_t, float* gradient) {
+    return softmax_cross_entropy(space, batch, outputs, predictions, nullptr, gradient);
   }
 
   /// At test; in training the stages prepare norms themselves.
@@ -325,9 +331,9 @@ struct Counting {
 };
 
 /// One kernel draws the gates, one updates all parameters; those of a closed block have no gradient.
-class Counting::Optimizer {
+class Counting::Updater {
  public:
-  Optimizer(std::span<const ParameterSegment> segments, std::size_t) : segments_(segments.begin(), segments.end()) {}
+  Updater(std::span<const ParameterSegment> segments, std::size_t) : segments_(segments.begin(), segments.end()) {}
   void take_drawn_gates(Space& space, std::uint64_t, std::uint64_t, std::span<const double> survival, std::span<const std::uint8_t> open) {
     take_gates(space, open);
     Work work{"gates", ""};
@@ -336,13 +342,16 @@ class Counting::Optimizer {
     record(std::move(work));
   }
   void take_gates(Space&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
-  void step(Space&, const SgdStep&, bool frozen, float*, const float*, float*) const {
+  template <class Rule, std::size_t K>
+  void update(Space&, std::span<const std::array<double, K>>, bool frozen, float*, const float*,
+              const std::array<float*, Rule::state.size()>&) const {
+    constexpr double states = static_cast<double>(Rule::state.size());
     Work work{"SGD", ""};
     for (const ParameterSegment& segment : segments_) {
       const bool open = segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0;
       if (!open && frozen) continue;
-      // Weights and momentum are read and written, the gradient is read.
-      work.bytes += (open ? 5 : 4) * 4.0 * static_cast<double>(segment.size);
+      // Weights and the optimizer's state are read and written, the gradient is read.
+      work.bytes += (2 + 2 * states + (open ? 1 : 0)) * 4.0 * static_cast<double>(segment.size);
       work.operations += 8 * static_cast<double>(segment.size);
     }
     record(std::move(work));

@@ -13,10 +13,16 @@
 #include <sdepth/cuda/device.hpp>
 #include <sdepth/cuda/inference.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
+#include <sdepth/losses/cross_entropy.hpp>
+#include <sdepth/losses/mean_squared_error.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
+#include <sdepth/optimizers/adamw.hpp>
+#include <sdepth/optimizers/lion.hpp>
+#include <sdepth/optimizers/sgd.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
+#include <sdepth/train/weight_average.hpp>
 
 #endif

@@ -23,11 +23,17 @@
 #include <sdepth/activations/silu.hpp>
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/losses/cross_entropy.hpp>
+#include <sdepth/losses/mean_squared_error.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
+#include <sdepth/optimizers/adamw.hpp>
+#include <sdepth/optimizers/lion.hpp>
+#include <sdepth/optimizers/sgd.hpp>
 #include <sdepth/run/inference.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/norm_estimate.hpp>
 #include <sdepth/train/trainer.hpp>
+#include <sdepth/train/weight_average.hpp>

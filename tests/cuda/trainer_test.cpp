@@ -77,7 +77,7 @@ template <class Backend>
   const auto add = [&](const auto& buffer) { all.insert(all.end(), buffer.data(), buffer.data() + buffer.size()); };
   add(std::as_const(*trainer.weights()).parameters());
   add(std::as_const(*trainer.weights()).running());
-  add(std::as_const(trainer.velocity()));
+  add(std::as_const(trainer.optimizer_state("momentum")));
   return all;
 }
 
@@ -350,7 +350,7 @@ TEST_CASE("weights written on the host are what the device goes on with") {
   const auto copy = [](const auto& from, auto& to) { std::copy_n(from.data(), from.size(), to.data()); };
   copy(std::as_const(*a.weights()).parameters(), b.weights()->parameters());
   copy(std::as_const(*a.weights()).running(), b.weights()->running());
-  copy(std::as_const(a.velocity()), b.velocity());
+  copy(std::as_const(a.optimizer_state("momentum")), b.optimizer_state("momentum"));
   b.set_steps(a.steps());
   CHECK(a.step(pictures.images(), pictures.labels).loss == b.step(pictures.images(), pictures.labels).loss);
   CHECK(state(a) == state(b));

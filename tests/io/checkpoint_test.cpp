@@ -46,7 +46,7 @@ std::string bytes(const Numbers& numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)};
 }
 std::string state(Small& trainer) {
-  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.velocity()) +
+  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.optimizer_state("momentum")) +
          std::to_string(trainer.steps());
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("a checkpoint of another network, or without all of its momentum, chan
   Small trainer(options());
   step(trainer);
   const std::string before = state(trainer);
-  checkpoint.momentum.tensors.pop_back();
+  checkpoint.state.tensors.pop_back();
   CHECK(contains(sentence_of([&] { restore(checkpoint, trainer); }), "lacks momentum."));
   CHECK(state(trainer) == before);
 }
@@ -215,7 +215,7 @@ TEST_CASE("weights that diverged, and a full disk, leave the checkpoint before t
     FileSizeLimit limit(10000);
     CHECK_THROWS_AS(save_checkpoint(folder / "checkpoint", trainer, 1), Error);
   }
-  trainer.velocity()[0] = std::numeric_limits<float>::quiet_NaN();
+  trainer.optimizer_state("momentum")[0] = std::numeric_limits<float>::quiet_NaN();
   CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, 1); }),
                  "momentum.conv1.weight holds a number that is not finite"));
   CHECK(bytes_of(folder / "checkpoint") == good);

@@ -1,6 +1,8 @@
 // The end of a network and of a step: linear layer, loss, optimizer; on every backend against the reference.
 #include "backends.hpp"
 
+#include <sdepth/optimizers/sgd.hpp>
+
 namespace sdepth::test {
 namespace {
 
@@ -65,14 +67,15 @@ TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with a
   for (const std::size_t count : {std::size_t{1}, std::size_t{15}, std::size_t{64}, std::size_t{40001}})
     for (const bool nesterov : {false, true})
       for (const bool has_gradient : {false, true}) {
-        const SgdStep step{.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
+        const SGD::Options options{.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
+        const auto factors = SGD::factors(options);
         std::vector<float> weights = random_numbers(count, 1), velocity = random_numbers(count, 2), gradient = random_numbers(count, 3);
         std::vector<float> expected_weights = weights, expected_velocity = velocity;
         typename B::Space space(2);
         Reference::Space reference_space(1);
-        B::sgd(space, count, step, weights.data(), has_gradient ? gradient.data() : nullptr, velocity.data());
-        Reference::sgd(reference_space, count, step, expected_weights.data(), has_gradient ? gradient.data() : nullptr,
-                       expected_velocity.data());
+        B::template update<SGD>(space, count, factors, weights.data(), has_gradient ? gradient.data() : nullptr, {velocity.data()});
+        Reference::update<SGD>(reference_space, count, factors, expected_weights.data(), has_gradient ? gradient.data() : nullptr,
+                               {expected_velocity.data()});
         check_close({{"weights", weights}, {"velocity", velocity}}, {{"weights", expected_weights}, {"velocity", expected_velocity}}, 1e-6);
       }
 }

@@ -1,4 +1,6 @@
 // What is not a number, and infinities: every backend keeps them where the reference does, so that they reach the loss from wherever they come in.
+#include <sdepth/optimizers/sgd.hpp>
+
 #include "inference_tensor.hpp"
 #include "pool_cases.hpp"
 
@@ -235,14 +237,14 @@ void check_loss() {
 
 template <class B>
 void check_optimizer() {
-  const SgdStep step{.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true};
+  const auto factors = SGD::factors({.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
   for (std::size_t call = 0; call < 5; ++call) {
     std::vector<float> weights = random_numbers(70, 2), velocity = random_numbers(70, 3), gradient = with_strangers(70, call);
     std::vector<float> expected_weights = weights, expected_velocity = velocity;
     typename B::Space space(1);
     Reference::Space reference_space(1);
-    B::sgd(space, 70, step, weights.data(), gradient.data(), velocity.data());
-    Reference::sgd(reference_space, 70, step, expected_weights.data(), gradient.data(), expected_velocity.data());
+    B::template update<SGD>(space, 70, factors, weights.data(), gradient.data(), {velocity.data()});
+    Reference::update<SGD>(reference_space, 70, factors, expected_weights.data(), gradient.data(), {expected_velocity.data()});
     check_same_kind({{"weights", weights}, {"velocity", velocity}}, {{"weights", expected_weights}, {"velocity", expected_velocity}});
   }
 }

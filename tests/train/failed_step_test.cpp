@@ -95,7 +95,8 @@ template <class Trainer>
     return std::memcmp(x.data(), y.data(), x.size() * sizeof(typename Trainer::T)) == 0;
   };
   return equal(a.weights()->parameters(), b.weights()->parameters()) && equal(a.weights()->running(), b.weights()->running()) &&
-         equal(a.velocity(), b.velocity()) && std::ranges::equal(a.gates(), b.gates()) && a.steps() == b.steps();
+         equal(a.optimizer_state("momentum"), b.optimizer_state("momentum")) && std::ranges::equal(a.gates(), b.gates()) &&
+         a.steps() == b.steps();
 }
 
 template <class Backend, Gating G>

@@ -1,8 +1,9 @@
 // A checkpoint: everything a stopped run needs to go on to the same bytes as one never stopped, in one safetensors file.
 //
 //     conv1.weight, …            the weights and running statistics, as in weights.hpp
-//     momentum.conv1.weight, …   SGD's momentum of each trainable parameter
-//     metadata                   format, step, epoch, training (JSON: what the trainer was made with), program (text of the program's own)
+//     momentum.conv1.weight, …   SGD's momentum of each trainable parameter; of other optimizers what they keep, by its names
+//     metadata                   format, step, epoch, training (JSON: what the trainer was made with), program (text of
+//                                the program's own), and of optimizers that count updates, counts (JSON, by parameter)
 //
 // Gates, shuffles and shifts are functions of (seed, step or epoch), so no generator's state is kept.
 #pragma once
@@ -29,7 +30,6 @@
 namespace sdepth::inline SDEPTH_ISA {
 
 inline constexpr std::string_view checkpoint_format = "sdepth checkpoint 1";
-inline constexpr std::string_view momentum_prefix = "momentum.";
 
 /// A checkpoint in memory, not yet in a trainer: a program reads its options first, makes the trainer of them, then restores it.
 struct Checkpoint {
@@ -37,44 +37,97 @@ struct Checkpoint {
   int epoch = 0;           // epochs complete
   std::string program;     // what the program stored
   nlohmann::json training;
+  nlohmann::json counts;  // of each trainable parameter how many updates it has had; null: not counted
   SafeTensors weights;
-  SafeTensors momentum;
+  SafeTensors state;  // the optimizer's
   std::string where;  // the file, for messages
 };
 
-/// What decides a trainer's next steps besides its numbers. The number of threads does not, nor how γ began.
-template <class Net, class Backend>
-[[nodiscard]] nlohmann::json training_state(const Trainer<Net, Backend>& trainer) {
-  const TrainingOptions& options = trainer.options();
-  const auto survival = trainer.survival();
-  return {{"batch", options.batch},
-          {"seed", options.seed},
-          {"learning_rate", options.sgd.learning_rate},
-          {"momentum", options.sgd.momentum},
-          {"weight_decay", options.sgd.weight_decay},
-          {"nesterov", options.sgd.nesterov},
-          {"skip_update", options.skip_update == SkipUpdate::frozen ? "frozen" : "as-code"},
-          {"scaling", options.scaling == Scaling::train ? "train" : "test"},
-          {"survival", std::vector<double>(survival.begin(), survival.end())}};
+/// The options of an optimizer or a loss, by their names.
+template <class Kind, class Options>
+[[nodiscard]] nlohmann::json options_as_json(const Options& options) {
+  nlohmann::json all = nlohmann::json::object();
+  if constexpr (requires { Kind::each_option(options, [](std::string_view, const auto&) {}); })
+    Kind::each_option(options, [&](std::string_view name, const auto& value) { all[std::string(name)] = value; });
+  return all;
 }
+/// The groups of parameters, each by its parameters' names and what it makes of the trainer's options.
+template <class Trainer, class Options>
+[[nodiscard]] nlohmann::json groups_as_json(const Trainer& trainer, const Options& options) {
+  using Optimizer = typename Trainer::Optimizer;
+  const auto& groups = trainer.update().groups();
+  const std::vector<int> group_of = groups.tensor_groups();
+  nlohmann::json all = nlohmann::json::array();
+  for (const ParameterGroup<Optimizer>& group : groups.groups())
+    all.push_back({{"options", options_as_json<Optimizer>(groups.options_of(group, options))},
+                   {"frozen", group.frozen},
+                   {"parameters", nlohmann::json::array()}});
+  std::size_t i = 0;
+  for (const ParameterInfo& tensor : trainer.weights()->tensors())
+    if (tensor.trainable())
+      if (const auto group = static_cast<std::size_t>(group_of[i++]); group < all.size()) all[group]["parameters"].push_back(tensor.name);
+  return all;
+}
+
+/// What decides a trainer's next steps besides its numbers. The number of threads does not, nor how γ began.
+template <class Net, class Backend, class Loss, class Optimizer>
+[[nodiscard]] nlohmann::json training_state(const Trainer<Net, Backend, Loss, Optimizer>& trainer) {
+  const auto& options = trainer.options();
+  const auto survival = trainer.survival();
+  nlohmann::json loss = options_as_json<Loss>(options.loss);
+  loss["name"] = std::string(Loss::name);
+  nlohmann::json state = {{"batch", options.batch},
+                          {"seed", options.seed},
+                          {"optimizer", std::string(Optimizer::name)},
+                          {"loss", loss},
+                          {"skip_update", options.skip_update == SkipUpdate::frozen ? "frozen" : "as-code"},
+                          {"scaling", options.scaling == Scaling::train ? "train" : "test"},
+                          {"survival", std::vector<double>(survival.begin(), survival.end())}};
+  state.update(options_as_json<Optimizer>(optimizer_options(options)));
+  // A schedule changes the learning rate: a group's is what it makes of 1.
+  auto of_unit_rate = optimizer_options(options);
+  of_unit_rate.learning_rate = 1;
+  state["groups"] = groups_as_json(trainer, of_unit_rate);
+  return state;
+}
+
+/// With what the optimizer keeps, so that a reader who does not know the optimizer tells its numbers from weights.
+template <class Names>
+[[nodiscard]] nlohmann::json with_state_names(nlohmann::json training, const Names& names) {
+  training["state"] = nlohmann::json::array();
+  for (const std::string_view name : names) training["state"].push_back(std::string(name));
+  return training;
+}
+/// What the names of an optimizer's state begin with.
+[[nodiscard]] inline std::string state_prefix(std::string_view state) { return std::string(state) + "."; }
 
 /// Writes the trainer's state, replacing an older file only when complete.
 /// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON, say. What is not UTF-8 in it is lost.
-/// A trainer of doubles is rounded to float32 and resumes nearly, not exactly.
+/// A trainer of doubles is rounded to float32 and resumes nearly, not exactly. Gradients that wait for apply are not stored.
 /// Throws Error where the file cannot be written, or a number is not finite; the older file is then left as it was.
-template <class Net, class Backend>
-void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& trainer, int epoch, std::string program = "") {
+template <class Net, class Backend, class Loss, class Optimizer>
+void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Loss, Optimizer>& trainer, int epoch,
+                     std::string program = "") {
   if (epoch < 0) fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
-  const auto& weights = *trainer.weights();
+  const auto& weights = std::as_const(*trainer.weights());
   SafeTensors file;
   file.metadata = {{"format", std::string(checkpoint_format)},
                    {"step", std::to_string(trainer.steps())},
                    {"epoch", std::to_string(epoch)},
-                   {"training", training_state(trainer).dump()},
+                   {"training", with_state_names(training_state(trainer), Optimizer::state).dump()},
                    {"program", std::move(program)}};
   append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
   using T = typename Backend::Scalar;
-  append_weights<T>(file, weights.tensors(), trainer.velocity().data(), nullptr, std::string(momentum_prefix));
+  for (const std::string_view name : Optimizer::state)
+    append_weights<T>(file, weights.tensors(), std::as_const(trainer.optimizer_state(name)).data(), nullptr, state_prefix(name));
+  if constexpr (counts_updates<Optimizer>) {
+    const std::vector<std::uint64_t> counts = trainer.update().groups().tensor_counts();
+    nlohmann::json by_name = nlohmann::json::object();
+    std::size_t i = 0;
+    for (const ParameterInfo& tensor : weights.tensors())
+      if (tensor.trainable()) by_name[tensor.name] = counts[i++];
+    file.metadata["counts"] = by_name.dump();
+  }
   write_safetensors(path, file);
 }
 
@@ -104,45 +157,91 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend>& t
   checkpoint.training = parse_json(text("training")).value_or(nullptr);
   if (!checkpoint.training.is_object())
     fail(checkpoint.where, " is damaged: its training options are not a JSON object; use an older checkpoint");
-  for (Tensor& tensor : file.tensors)
-    (tensor.name.starts_with(momentum_prefix) ? checkpoint.momentum : checkpoint.weights).tensors.push_back(std::move(tensor));
+  if (const auto counts = file.metadata.find("counts"); counts != file.metadata.end())
+    checkpoint.counts = parse_json(counts->second).value_or(nullptr);
+  const nlohmann::json names = checkpoint.training.value("state", nlohmann::json::array({"momentum"}));
+  const auto is_state = [&](const Tensor& tensor) {
+    return std::any_of(names.begin(), names.end(), [&](const nlohmann::json& name) {
+      return name.is_string() && tensor.name.starts_with(state_prefix(name.get_ref<const std::string&>()));
+    });
+  };
+  for (Tensor& tensor : file.tensors) (is_state(tensor) ? checkpoint.state : checkpoint.weights).tensors.push_back(std::move(tensor));
   return checkpoint;
 }
 
-/// Makes `trainer` the one that was saved: weights, momentum, steps and learning rate.
-/// Throws Error, and leaves the trainer as it was, where the checkpoint is of another network, or of a trainer made with other options or
-/// with another survival table: going on would be another run.
-template <class Net, class Backend>
-void restore(const Checkpoint& checkpoint, Trainer<Net, Backend>& trainer) {
+/// Throws Error where a checkpoint was saved with something else than the trainer has.
+[[noreturn]] inline void refuse(const Checkpoint& checkpoint, const std::string& key, const nlohmann::json& saved,
+                                const nlohmann::json& now) {
+  fail(checkpoint.where, " was saved with ", key, " ", saved.dump(), ", the trainer has ", now.dump(), "; use the options of that run");
+}
+
+/// Of each trainable tensor how many updates it has had. Throws Error where the checkpoint does not say so.
+[[nodiscard]] inline std::vector<std::uint64_t> saved_counts(const Checkpoint& checkpoint, const std::vector<ParameterInfo>& tensors) {
+  std::vector<std::uint64_t> all;
+  for (const ParameterInfo& tensor : tensors) {
+    if (!tensor.trainable()) continue;
+    const auto found = checkpoint.counts.is_object() ? checkpoint.counts.find(tensor.name) : checkpoint.counts.end();
+    if (found == checkpoint.counts.end() || !found->is_number_unsigned())
+      fail(checkpoint.where, " is damaged: it does not say how many updates ", tensor.name, " has had; use an older checkpoint");
+    all.push_back(found->get<std::uint64_t>());
+  }
+  return all;
+}
+
+/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate.
+/// Throws Error, and leaves the trainer as it was, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
+/// loss or groups of parameters, or with another survival table: going on would be another run.
+template <class Net, class Backend, class Loss, class Optimizer>
+void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer) {
   const nlohmann::json now = training_state(trainer);
+  // Checkpoints of before there was a choice do not say these.
+  const nlohmann::json unsaid = {
+      {"optimizer", "SGD"}, {"loss", {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}}}, {"groups", nlohmann::json::array()}};
+  for (const auto& [key, usual] : unsaid.items())
+    if (const nlohmann::json saved = checkpoint.training.value(key, usual); saved != now[key]) refuse(checkpoint, key, saved, now[key]);
   double learning_rate = 0;
   for (const auto& [key, value] : now.items()) {
+    if (unsaid.contains(key)) continue;
     const auto saved = checkpoint.training.find(key);
     if (saved == checkpoint.training.end()) fail(checkpoint.where, " is damaged: it does not say its ", key, "; use an older checkpoint");
-    const auto refuse = [&](const auto&... what) {
+    const auto damaged = [&](const auto&... what) {
       fail(checkpoint.where, " is damaged: its ", key, " ", what..., "; use an older checkpoint");
     };
     if (std::string_view(saved->type_name()) != value.type_name())
-      refuse("is of JSON's type ", saved->type_name(), ", expected ", value.type_name());
+      damaged("is of JSON's type ", saved->type_name(), ", expected ", value.type_name());
     if (key == "learning_rate") {
       learning_rate = saved->template get<double>();
-      if (learning_rate < 0) refuse("is ", learning_rate, ", expected a number from 0 up");
+      if (learning_rate < 0) damaged("is ", learning_rate, ", expected a number from 0 up");
     } else if (*saved != value) {
       const auto probability = [](const nlohmann::json& p) { return p.is_number() && p.get<double>() >= 0 && p.get<double>() <= 1; };
-      if (key == "survival" && !std::all_of(saved->begin(), saved->end(), probability)) refuse("is not a list of numbers from 0 to 1");
+      if (key == "survival" && !std::all_of(saved->begin(), saved->end(), probability)) damaged("is not a list of numbers from 0 to 1");
       if (key == "survival")
         fail(checkpoint.where, " was saved with another survival table than the trainer has; use the network and schedule of that run");
-      fail(checkpoint.where, " was saved with ", key, " ", saved->dump(), ", the trainer has ", value.dump(),
-           "; use the options of that run");
+      refuse(checkpoint, key, *saved, value);
     }
   }
+  auto options = optimizer_options(trainer.options());
+  options.learning_rate = learning_rate;
+  check_options<Optimizer>(options);
+  trainer.update().groups().check(options);
   using T = typename Backend::Scalar;
+  using Storage = typename Trainer<Net, Backend, Loss, Optimizer>::Storage;
   auto& weights = *trainer.weights();
-  // Momentum goes to a place of its own first, so that whatever is wrong with either is found before anything changes.
-  typename Trainer<Net, Backend>::Storage velocity(trainer.velocity().size());
-  take_weights<T>(checkpoint.momentum, weights.tensors(), velocity.data(), nullptr, std::string(momentum_prefix), checkpoint.where);
+  // The optimizer's state goes to a place of its own first, so that whatever is wrong with anything is found before anything changes.
+  std::vector<std::uint64_t> counts;
+  if constexpr (counts_updates<Optimizer>) counts = saved_counts(checkpoint, weights.tensors());
+  std::vector<Storage> state;
+  for (const std::string_view name : Optimizer::state) {
+    SafeTensors of_name;
+    for (const Tensor& tensor : checkpoint.state.tensors)
+      if (tensor.name.starts_with(state_prefix(name))) of_name.tensors.push_back(tensor);
+    state.emplace_back(trainer.optimizer_state(name).size());
+    take_weights<T>(of_name, weights.tensors(), state.back().data(), nullptr, state_prefix(name), checkpoint.where);
+  }
   take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(), weights.running().data(), "", checkpoint.where);
-  trainer.velocity() = std::move(velocity);
+  for (std::size_t i = 0; i < state.size(); ++i) trainer.update().state()[i] = std::move(state[i]);
+  if constexpr (counts_updates<Optimizer>) trainer.update().set_tensor_counts(weights, counts);
+  trainer.update().drop_pending();
   trainer.set_steps(checkpoint.step);
   trainer.set_learning_rate(learning_rate);
 }

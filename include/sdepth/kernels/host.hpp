@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include <sdepth/core/memory.hpp>
 #include <sdepth/kernels/operands.hpp>
@@ -28,7 +27,7 @@ template <class T>
 struct HostBackend {
   using Scalar = T;
   using Space = Workspace<T>;
-  using Loss = LossResult;  // what softmax_cross_entropy returns: a LossResult, or something whose get() waits for one
+  using Loss = LossResult;  // what the losses return: a LossResult, or something whose get() waits for one
   using ActivationArena = Arena;
   /// Numbers that kernels alone read and write.
   template <class Number>
@@ -93,42 +92,6 @@ struct HostBackend {
 
   /// `count` numbers of kernels' memory, once all kernels that write them are done.
   [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) { return {numbers, count}; }
-};
-
-/// SGD over the flat buffer of parameters, by segments: runs of segments that are treated alike are one pass.
-template <class Backend>
-class HostOptimizer {
- public:
-  using T = typename Backend::Scalar;
-  /// @param segments  in order of their offsets, without gaps
-  HostOptimizer(std::span<const ParameterSegment> segments, std::size_t blocks)
-      : segments_(segments.begin(), segments.end()), open_(blocks) {}
-
-  /// The gates of the step: those of (seed, step), as the caller drew them, or the caller's own. @param open  [blocks], 1 where a block runs
-  void take_drawn_gates(typename Backend::Space&, std::uint64_t, std::uint64_t, std::span<const double>,
-                        std::span<const std::uint8_t> open) {
-    open_.assign(open.begin(), open.end());
-  }
-  void take_gates(typename Backend::Space&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
-
-  /// One step. Parameters of closed blocks have no gradient; @param frozen  they stay as they are, momentum too
-  void step(typename Backend::Space& space, const SgdStep& step, bool frozen, T* weights, const T* gradients, T* velocity) const {
-    const auto open = [&](const ParameterSegment& segment) {
-      return segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0;
-    };
-    for (std::size_t i = 0; i < segments_.size();) {
-      const bool ran = open(segments_[i]);
-      const std::size_t first = segments_[i].offset;
-      std::size_t last = first;
-      for (; i < segments_.size() && open(segments_[i]) == ran; ++i) last = segments_[i].offset + segments_[i].size;
-      if (!ran && frozen) continue;
-      Backend::sgd(space, last - first, step, weights + first, ran ? gradients + first : nullptr, velocity + first);
-    }
-  }
-
- private:
-  std::vector<ParameterSegment> segments_;
-  std::vector<std::uint8_t> open_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -172,19 +172,13 @@ struct LossResult {
   [[nodiscard]] const LossResult& get() const noexcept { return *this; }
 };
 
-/// Parameters that are updated together: those of one residual block's branch, or of what always runs (block −1).
+/// Parameters that are updated together: those of one residual block's branch, of what always runs (block −1), or those that are never updated.
 struct ParameterSegment {
+  static constexpr int never = -2;
+
   std::size_t offset = 0;
   std::size_t size = 0;
   int block = -1;
-};
-
-/// One step of SGD as PyTorch defines it (dampening 0): g += weight_decay·w; v = momentum·v + g; w −= learning_rate·(nesterov ? g + momentum·v : v).
-struct SgdStep {
-  double learning_rate = 0.1;
-  double momentum = 0.9;
-  double weight_decay = 1e-4;
-  bool nesterov = true;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -118,6 +118,13 @@ struct Offsets {
   int stages = 0;               // of the trunk before it, each block one
 };
 
+/// Who is told on the way back which parameters' gradients are final: numbers [first, last) of the flat buffer, those of one stage of the trunk, or of one of its
+/// blocks. The last come first.
+struct GradientListener {
+  void (*call)(void* listener, std::size_t first, std::size_t last) = nullptr;
+  void* listener = nullptr;
+};
+
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
 inline constexpr std::size_t norm_arrays = NormState<float>::storage(1) + 2;
 
@@ -141,6 +148,7 @@ struct Pass {
   std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]
   std::size_t widest = 0;                 // the most channels, padded, of any tensor
+  GradientListener ready = {};            // of the way back
 
   /// The same over another number of images: those that survive a block.
   [[nodiscard]] Pass over(int images) const {
@@ -158,6 +166,10 @@ struct Pass {
       activations.seek(at.activations * static_cast<std::size_t>(batch), at.stages);
       norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.stages) * widest), at.stages);
     }
+  }
+  /// After the way back through a stage of the trunk, or a block of it, whose parameters begin at `first`.
+  void gradients_are_final(std::size_t first, std::size_t count) const {
+    if (ready.call && count > 0) ready.call(ready.listener, first, first + count);
   }
   /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
   template <class Body>

@@ -73,6 +73,7 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
           One::backward_open(pass, offset(at, places[i]), record[i], flow);
         else
           One::backward_closed(pass, offset(at, places[i]), record[i], flow);
+        pass.gradients_are_final(offset(at, places[i]).trainable, Blocks::block_sizes(Backend::lanes).trainable);
       }
   }
 };

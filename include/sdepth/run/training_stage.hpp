@@ -28,7 +28,8 @@ auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& va
     finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
     return copy;
   }();
-  if (!before.plain() || statistics.mean) Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(), statistics);
+  if (!before.plain() || statistics.mean)
+    Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(), statistics);
   if (!before.plain()) {
     pass.release_inputs(before);
     value = {};
@@ -49,7 +50,7 @@ void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Sc
                                                         : pass.spare.take();
   std::array<NormBackward<typename Backend::Scalar>, 2> ends;
   Backend::template finish_backward<In, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
-                                        before.template sums<Backend>(ends));
+                                                                   before.template sums<Backend>(ends));
   pass.consumed(flow, before, out);
 }
 /// The same for a plain value: only the backward of a norm that follows, or what joins.
@@ -135,7 +136,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if (HasNorm && pass.training) statistics = pass.take_statistics(channels);
     statistics.norm = next;
     const T* weights = pass.parameters + at.trainable;
-    Backend::template conv_forward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
+    Backend::template conv_forward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, value.source(), weights, bias_of(weights),
+                                                                         raw, statistics);
     pass.release_inputs(value);
     statistics.norm = nullptr;
     value = {};
@@ -147,8 +149,9 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if constexpr (!Operation.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
-    Backend::template conv_backward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
-                                               gradients, bias_of(gradients), flow.add, out, record.input.template sums<Backend>(ends));
+    Backend::template conv_backward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, record.input.source(),
+                                                                          pass.parameters + at.trainable, gradients, bias_of(gradients),
+                                                                          flow.add, out, record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
   }
 
@@ -235,7 +238,9 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
   using T = typename Backend::Scalar;
   using List = StageList<In, Stages...>;
   template <std::size_t Index>
-  using At = TrainingStage<Backend, std::tuple_element_t<Index, std::tuple<Stages...>>, Kind == Row::branch && Index + 1 == List::length>;
+  using Entry = std::tuple_element_t<Index, std::tuple<Stages...>>;
+  template <std::size_t Index>
+  using At = TrainingStage<Backend, Entry<Index>, Kind == Row::branch && Index + 1 == List::length>;
 
   template <std::size_t Index>
   [[nodiscard]] static constexpr Offsets offset(Offsets at) noexcept {
@@ -271,6 +276,8 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Index == 0) flow.add = joins;
       At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);
+      if constexpr (Kind == Row::trunk && Entry<Index>::blocks == 0)  // a row of blocks says so after each of them
+        pass.gradients_are_final(offset<Index>(at).trainable, Entry<Index>::sizes(Backend::lanes).trainable);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {
       (step(std::integral_constant<std::size_t, List::length - 1 - Index>{}), ...);

@@ -99,10 +99,12 @@ class Walk {
     return slots_.take();
   }
 
-  /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose words ran.
-  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient) {
+  /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose stages ran.
+  /// @param ready  who is told as soon as a stage's gradients are final; on a device: as soon as the work that makes them has been handed over
+  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient, const GradientListener& ready = {}) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
+    pass.ready = ready;
     GradientFlow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
     Trunk::backward(pass, {}, *records_, flow);

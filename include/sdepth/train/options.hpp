@@ -9,47 +9,10 @@
 
 #include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
-#include <sdepth/kernels/operands.hpp>
 #include <sdepth/schedule/scaling.hpp>
+#include <sdepth/train/training_options.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
-
-/// What SGD does to the parameters of a block that was skipped in this step.
-enum class SkipUpdate {
-  as_code,  // as the authors' program: its gradient is zero, but weight decay and momentum go on
-  frozen,   // as the text of the paper: parameters and momentum stay as they are
-};
-
-/// How BN's γ begins.
-enum class GammaInit {
-  one,      // as everyone
-  uniform,  // U(0, 1), as the authors' Torch7 program
-};
-
-struct TrainingOptions {
-  int batch = 128;                    // largest batch of a step, in images
-  int threads = available_threads();  // results do not depend on it
-  std::uint64_t seed = 0;             // of weights and gates
-  SgdStep sgd = {};                   // learning rate, momentum, weight decay, Nesterov
-  SkipUpdate skip_update = SkipUpdate::as_code;
-  Scaling scaling = Scaling::test;
-  GammaInit gamma = GammaInit::one;
-};
-
-/// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.
-inline void check_rate(const char* option, double rate) {
-  if (!(0 <= rate && rate <= static_cast<double>(std::numeric_limits<float>::max())))
-    fail("options: ", option, " is ", rate, ", expected a finite float that is not negative");
-}
-/// The options as they are. Throws Error naming the first that no training can be made with.
-[[nodiscard]] inline const TrainingOptions& checked(const TrainingOptions& options) {
-  check_at_least_one("options", "batch", options.batch);
-  check_at_least_one("options", "threads", options.threads);
-  check_rate("learning_rate", options.sgd.learning_rate);
-  check_rate("momentum", options.sgd.momentum);
-  check_rate("weight_decay", options.sgd.weight_decay);
-  return options;
-}
 
 /// How a trained network runs at test: what its branches are scaled by, and how many images and threads at once. Results depend on the scales alone.
 struct TestOptions {

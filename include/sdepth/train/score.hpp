@@ -8,27 +8,20 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
+#include <sdepth/losses/class_targets.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
 /// What one step or one evaluation found.
 struct Score {
-  double loss = 0;          // mean softmax cross-entropy, in nats
-  std::int64_t errors = 0;  // images whose largest logit is not their label's
+  double loss = 0;          // mean over the images: of softmax cross-entropy in nats, or of the loss that the trainer was made with
+  std::int64_t errors = 0;  // images whose largest logit is not their label's, or what else the loss takes for one
   std::int64_t images = 0;
   int blocks_run = 0;             // residual blocks that ran, for one image at least
   std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
 
   [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
 };
-
-/// Throws Error unless there is a label in [0, classes) for each of `count` images.
-inline void check_labels(int count, std::span<const int> labels, int classes) {
-  if (labels.size() != static_cast<std::size_t>(count)) fail("labels: expected one for each of ", count, " images, found ", labels.size());
-  for (std::size_t n = 0; n < labels.size(); ++n)
-    if (labels[n] < 0 || labels[n] >= classes)
-      fail("labels: image ", n, " has label ", labels[n], ", expected a number from 0 to ", classes - 1);
-}
 
 /// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can be told from such.
 /// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is called

@@ -1,8 +1,9 @@
-// Trainer<Net, Backend>: one network being trained. The user's loop calls step; everything else is here, and nothing is global.
+// Trainer<Net, Backend, Loss, Optimizer>: one network being trained. The user's loop calls step; everything else is here, and nothing is global.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,58 +19,78 @@
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/schedule/gates.hpp>
+#include <sdepth/train/batch_loss.hpp>
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
+#include <sdepth/train/parameter_update.hpp>
 #include <sdepth/train/score.hpp>
 #include <sdepth/train/step_gates.hpp>
+#include <sdepth/train/training_pass.hpp>
 #if !defined(__CUDACC__)  // nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
 #include <sdepth/train/views.hpp>
 #endif
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Trains `Net` on `Backend` by SGD with stochastic depth.
+/// Trains `Net` on `Backend` by SGD with stochastic depth, or by another optimizer, on cross-entropy or another loss.
 ///
 ///     Trainer<Net, Cpu<>> trainer({.batch = 128, .seed = 1});
 ///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
 ///
-/// Every result is a function of the options, the weights and the images: not of the number of threads, nor of other trainers in the process.
-/// Throws Error on options that no training can be made with, images or labels of the wrong size, labels out of range, and a loss that is not finite.
-/// A step that throws, for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and memory. The next step then gives
-/// the bits that it would have given anyway.
-template <class Net, class Backend>
+/// A step in its halves, where something is to happen between them:
+///
+///     Trainer<Net, Cpu<>, CrossEntropy, AdamW> trainer({.batch = 64, .optimizer = {.learning_rate = 3e-4}});
+///     trainer.compute_gradients(images, labels);  // once, or several times: the mean over all images counts
+///     trainer.clip_gradient_norm(1.0);
+///     trainer.apply();
+///
+/// Every result is a function of the options, the weights and the images: not of the number of threads, nor of
+/// other trainers in the process.
+/// Throws Error on options that no training can be made with, images or targets of the wrong size, labels out of
+/// range, and a loss that is not finite.
+/// A step that throws, for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(),
+/// gates() and memory. The next step then gives the bits that it would have given anyway.
+///
+/// @tparam Loss_       CrossEntropy, MeanSquaredError, or one's own: see losses/loss.hpp
+/// @tparam Optimizer_  SGD, AdamW, Lion, or one's own: see optimizers/optimizer.hpp
+template <class Net, class Backend, class Loss_ = CrossEntropy, class Optimizer_ = SGD>
 class Trainer {
  public:
+  static_assert(CheckedLoss<Loss_>::said && CheckedOptimizer<Optimizer_>::said);
+  using Loss = Loss_;
+  using Optimizer = Optimizer_;
   using T = typename Backend::Scalar;
   using Storage = typename Backend::template Storage<T>;
+  using Options = TrainingOptionsOf<Loss, Optimizer>;
+  using Targets = typename Loss::Targets;
+  using Update = ParameterUpdate<Net, Backend, Optimizer>;
   static constexpr int classes = static_cast<int>(Net::output.size());
 
-  explicit Trainer(const TrainingOptions& options = {})
-      : options_(checked(options)),
+  explicit Trainer(const Options& options = {})
+      : options_(checked<Loss, Optimizer>(options)),
         weights_(std::make_shared<Weights<Net, Backend>>()),
-        gradients_(weights_->parameters().size()),
-        velocity_(weights_->parameters().size()),
-        walk_(options.batch, options.threads, true),
-        optimizer_(segments(weights_->tensors()), blocks),
+        update_(*weights_),
+        pass_(options.batch, options.threads, weights_->running().size()),
         survival_(survival_vector(Net::survival)),
         gates_(options.batch),
-        next_gates_(options.batch),
-        scales_(blocks, 1.0),
-        running_before_(Backend::on_host ? weights_->running().size() : 0) {
+        next_gates_(options.batch) {
     initialise(*weights_, options.seed, options.gamma);
   }
 
-  /// One step of SGD on a mini-batch of up to options().batch images, with the gates of (seed, step). @param labels  [N], in [0, classes)
+  /// One step on a mini-batch of up to options().batch images, with the gates of (seed, step): compute_gradients and apply.
+  /// @param targets  what the loss compares with: labels [N] in [0, classes), Probabilities of [N, classes],
+  ///                 or numbers [N, outputs]
   template <Images Given>
-  Score step(const Given& images, std::span<const int> labels) {
-    return finish(start(images, labels));
+  Score step(const Given& images, const Targets& targets) {
+    return finish(start(images, targets));
   }
 
-  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside StochasticDepth must be open.
-  /// Where images have gates of their own: these, or [residual blocks][N]; Gating::per_sample_exact scales by how many are open, see exact_branch_scale
+  /// The same with gates from elsewhere. @param gates  [residual blocks], 1 open, 0 closed; a block outside
+  /// StochasticDepth must be open. Where images have gates of their own: these, or [residual blocks][N];
+  /// Gating::per_sample_exact scales by how many are open, see exact_branch_scale
   template <Images Given>
-  Score step(const Given& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
-    return finish(start(images, labels, gates));
+  Score step(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+    return finish(start(images, targets, gates));
   }
 
   /// A step whose score has not been asked for.
@@ -77,35 +98,57 @@ class Trainer {
     typename Backend::Loss loss;
     Score score;  // without loss and errors
     std::uint64_t step = 0;
+    std::vector<std::uint64_t> counts = {};  // of updates before it, where the optimizer counts them
   };
-  /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work has been handed over, so that the caller can prepare
-  /// the next batch; finish waits for the loss. On the host start does everything. Steps are finished in the order of their start.
+  /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work has been
+  /// handed over, so that the caller can prepare the next batch; finish waits for the loss. On the host start does
+  /// everything. Steps are finished in the order of their start.
   template <Images Given>
-  [[nodiscard]] Started start(const Given& images, std::span<const int> labels) {
-    const int count = checked_count(images, labels);
-    next_gates_.draw(options_.seed, step_, survival_, count);
-    optimizer_.take_drawn_gates(walk_.space(), options_.seed, step_, survival_, next_gates_.open_blocks());
-    return start_with_gates(images, labels, count);
+  [[nodiscard]] Started start(const Given& images, const Targets& targets) {
+    return start_with_gates(images, targets, draw_gates_for(images, targets));
   }
   template <Images Given>
-  [[nodiscard]] Started start(const Given& images, std::span<const int> labels, std::span<const std::uint8_t> gates) {
-    const int count = checked_count(images, labels);
-    next_gates_.take(gates, count);
-    optimizer_.take_gates(walk_.space(), next_gates_.open_blocks());
-    return start_with_gates(images, labels, count);
+  [[nodiscard]] Started start(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+    return start_with_gates(images, targets, take_gates_for(images, targets, gates));
   }
   /// Throws Error where the loss is not finite; that step, and those started after it, then never were.
   Score finish(const Started& started) {
     const LossResult result = started.loss.get();
     if (!std::isfinite(result.loss)) {
       if (step_ == started.step + 1) std::swap(gates_, next_gates_);  // no other step has been started since
+      if (step_ > started.step && counts_updates<Optimizer>) update_.set_counts(started.counts);
       step_ = std::min(step_, started.step);
       fail_for(result.loss);
     }
-    Score score = started.score;
-    score.loss = result.loss;
-    score.errors = result.errors;
-    return score;
+    return with_loss(started.score, result);
+  }
+
+  /// The first half of a step: forward, loss and backward, to gradients(). Called again before apply it adds to them:
+  /// they become the mean over all images so far, to which a block counts zero where it was closed. All of a step's
+  /// mini-batches have the gates of (seed, step) unless gates are given, and each changes the running statistics.
+  /// Waits for the loss.
+  /// @param ready  called on the way back with a GradientRange, the last words first, as soon as gradients of this
+  ///               mini-batch are final (on a device: as soon as the work that makes them has been handed over),
+  ///               closed blocks included. What it throws ends the step.
+  template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
+  Score compute_gradients(const Given& images, const Targets& targets, Ready&& ready = Ready()) {
+    return compute_with_gates(images, targets, draw_gates_for(images, targets), ready);
+  }
+  template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
+  Score compute_gradients(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates, Ready&& ready = Ready()) {
+    return compute_with_gates(images, targets, take_gates_for(images, targets, gates), ready);
+  }
+  /// Between the halves: scales the gradients so that their norm, of all together, is `most` at most. Parameters of
+  /// closed blocks and of frozen groups have none.
+  /// @return  the norm before   Throws Error where there are no gradients, or their norm is not finite.
+  /// Source: PyTorch's torch.nn.utils.clip_grad_norm_, which divides by norm + 1e-6, too.
+  double clip_gradient_norm(double most) { return update_.clip(walk().space(), most); }
+  /// The second half: the optimizer's update, and one step more. Throws Error where there are no gradients.
+  void apply() {
+    update_.check_pending("apply");
+    const bool frozen = options_.skip_update == SkipUpdate::frozen;
+    update_.apply(walk().space(), optimizer_options(options_), frozen, for_kernels(weights_->parameters()));
+    ++step_;
   }
 
   template <class Given, class... Others>
@@ -122,19 +165,20 @@ class Trainer {
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
   /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
-  [[nodiscard]] Score evaluate(const Given& images, std::span<const int> labels, const DepthPlan& plan = {}) {
+  [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
     const int count = image_count(Net::input, images);
-    check_labels(count, labels, classes);
+    Loss::check(targets, count, classes);
     const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
     const std::vector<double> scales = test_scales(options_.scaling, survival_);
     const int kept = blocks_kept<Net>(plan);
     Score score{0, 0, count, kept, std::int64_t{count} * kept};
-    for (int first = 0; first < count; first += walk_.capacity()) {
-      const int n = std::min(walk_.capacity(), count - first);
-      const T* logits = run_open_blocks(walk_, *weights_, images, first, n, gates, scales);
-      const LossResult part = Backend::softmax_cross_entropy(walk_.space(), n, classes, logits, labels.data() + first, nullptr).get();
-      const auto read = Backend::read(walk_.space(), logits, static_cast<std::size_t>(n) * walk_.classes_stride);
-      check_logits(std::span(std::as_const(read)), classes, walk_.classes_stride, first);
+    for (int first = 0; first < count; first += walk().capacity()) {
+      const int n = std::min(walk().capacity(), count - first);
+      const T* logits = run_open_blocks(walk(), *weights_, images, first, n, gates, scales);
+      const LossResult part =
+          batch_loss<Backend, Loss, T>(walk().space(), options_.loss, classes, logits, targets, count, first, n, nullptr).get();
+      const auto read = Backend::read(walk().space(), logits, static_cast<std::size_t>(n) * Walk<Net, Backend>::classes_stride);
+      check_logits(std::span(std::as_const(read)), classes, Walk<Net, Backend>::classes_stride, first);
       score.loss += part.loss * n;
       score.errors += part.errors;
     }
@@ -145,7 +189,7 @@ class Trainer {
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
-    return predict_all(walk_, *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
+    return predict_all(walk(), *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
   }
 
   template <class Given, class... Others>
@@ -164,11 +208,12 @@ class Trainer {
     const ParameterInfo& tensor = weights_->find(name);
     return matrix_view(tensor, tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
   }
-  /// The last step's gradient of a parameter; of a skipped block's it is an older step's.
+  /// The last step's gradient of a parameter; of a skipped block's it is an older step's, or zero where a step had
+  /// several mini-batches.
   [[nodiscard]] auto gradient(std::string_view name) {
     const ParameterInfo& tensor = weights_->find(name);
     if (!tensor.trainable()) fail("\"", name, "\" is a running statistic, which has no gradient");
-    return matrix_view(tensor, gradients_.data());
+    return matrix_view(tensor, update_.current().data());
   }
 
   /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks outside StochasticDepth
@@ -186,10 +231,18 @@ class Trainer {
 
   /// Throws Error unless it is a finite number that is not negative.
   void set_learning_rate(double rate) {
-    check_rate("learning_rate", rate);
-    options_.sgd.learning_rate = rate;
+    auto changed = optimizer_options(options_);
+    changed.learning_rate = rate;
+    check_options<Optimizer>(changed);
+    update_.groups().check(changed);
+    optimizer_options(options_) = changed;
   }
-  [[nodiscard]] const TrainingOptions& options() const noexcept { return options_; }
+  /// Parameters that are updated in another way than the others: see ParameterGroup. The first group that contains a
+  /// parameter has it.
+  void set_parameter_groups(std::vector<ParameterGroup<Optimizer>> groups) {
+    update_.set_groups(*weights_, std::move(groups), optimizer_options(options_));
+  }
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
   /// The gates of the last step that was started: [residual blocks], or where images have gates of their own [residual blocks][N].
   [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
@@ -198,93 +251,95 @@ class Trainer {
 
   /// The numbers, shared with any Inference made from them.
   [[nodiscard]] const std::shared_ptr<Weights<Net, Backend>>& weights() const noexcept { return weights_; }
-  /// Momentum, laid out as the parameters are.
-  [[nodiscard]] Storage& velocity() noexcept { return velocity_; }
-  [[nodiscard]] const Storage& gradients() const noexcept { return gradients_; }
-  [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
+  /// What the optimizer keeps for each parameter, laid out as the parameters are: "momentum" of SGD.
+  /// Throws Error where it keeps nothing of that name.
+  [[nodiscard]] Storage& optimizer_state(std::string_view name) { return update_.state(name); }
+  /// Of the last step, or what waits for apply.
+  [[nodiscard]] Storage& gradients() noexcept { return update_.current(); }
+  [[nodiscard]] const Storage& gradients() const noexcept { return update_.current(); }
+  /// For checkpoints: all of the optimizer's state, its counts of updates and its groups.
+  [[nodiscard]] Update& update() noexcept { return update_; }
+  [[nodiscard]] const Update& update() const noexcept { return update_; }
+  [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return pass_.walk(); }
 
  private:
-  static_assert(CheckedHead < Net::sound ? head_error<Net>() : HeadError::none > ::said);
+  static_assert(CheckedHead < !Net::sound ? HeadError::none : Loss::needs_classifier ? head_error<Net>() : output_error<Net>() > ::said);
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
-  /// The flat buffer of parameters, cut where a block's branch begins or ends.
-  [[nodiscard]] static std::vector<ParameterSegment> segments(const std::vector<ParameterInfo>& tensors) {
-    std::vector<ParameterSegment> all;
-    for (const ParameterInfo& tensor : tensors) {
-      if (!tensor.trainable()) continue;
-      if (all.empty() || all.back().block != tensor.block) all.push_back({tensor.offset, 0, tensor.block});
-      all.back().size += tensor.size;
-    }
-    return all;
-  }
-
   template <Images Given>
-  [[nodiscard]] int checked_count(const Given& images, std::span<const int> labels) const {
+  [[nodiscard]] int checked_count(const Given& images, const Targets& targets) const {
     const int count = image_count(Net::input, images);
-    if (count < 1 || count > walk_.capacity())
-      fail("step: expected between 1 and ", walk_.capacity(), " images (the trainer's batch), found ", count);
-    check_labels(count, labels, classes);
+    if (count < 1 || count > options_.batch)
+      fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", count);
+    Loss::check(targets, count, classes);
+    return count;
+  }
+  template <Images Given>
+  [[nodiscard]] int draw_gates_for(const Given& images, const Targets& targets) {
+    const int count = checked_count(images, targets);
+    next_gates_.draw(options_.seed, step_, survival_, count);
+    update_.take_drawn_gates(walk().space(), options_.seed, step_, survival_, next_gates_.open_blocks());
+    return count;
+  }
+  template <Images Given>
+  [[nodiscard]] int take_gates_for(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+    const int count = checked_count(images, targets);
+    next_gates_.take(gates, count);
+    update_.take_gates(walk().space(), next_gates_.open_blocks());
     return count;
   }
 
   template <Images Given>
-  Started start_with_gates(const Given& images, std::span<const int> labels, int count) {
-    std::transform(survival_.begin(), survival_.end(), scales_.begin(), [&](double p) { return branch_scale(options_.scaling, true, p); });
-    if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
-      for (std::size_t block = 0; block < blocks; ++block)
-        if (Net::gating[block] == Gating::per_sample_exact)
-          scales_[block] =
-              exact_branch_scale(options_.scaling, survival_[block], static_cast<std::size_t>(count), next_gates_.survivors(block));
+  Started start_with_gates(const Given& images, const Targets& targets, int count) {
+    Started started{hand_over_gradients(images, targets, count, {}), {}, step_};
+    started.score = {0, 0, count, gates_.blocks_run(), gates_.branches_run()};
+    if constexpr (counts_updates<Optimizer>) started.counts = update_.groups().counts();
+    apply();
+    return started;
+  }
+  template <Images Given, class Ready>
+  Score compute_with_gates(const Given& images, const Targets& targets, int count, Ready& ready) {
+    const auto tell = [](void* to, std::size_t first, std::size_t last) { (*static_cast<Ready*>(to))(GradientRange{first, last}); };
+    const auto before = update_.pending();
+    const GradientListener listener{tell, const_cast<void*>(static_cast<const void*>(&ready))};
+    const LossResult result = hand_over_gradients(images, targets, count, listener).get();
+    if (!std::isfinite(result.loss)) {
+      std::swap(gates_, next_gates_);
+      update_.come_back_to(before);
+      fail_for(result.loss);
+    }
+    return with_loss({0, 0, count, gates_.blocks_run(), gates_.branches_run()}, result);
+  }
+  [[nodiscard]] static Score with_loss(Score score, const LossResult& result) {
+    score.loss = result.loss;
+    score.errors = result.errors;
+    return score;
+  }
 
-    walk_.load(images, 0, count);
-    T* const parameters = for_kernels(weights_->parameters());
-    T* const running = for_kernels(weights_->running());
-    T* const gradients = for_kernels(gradients_);
-    const WalkParameters<T> numbers{parameters, running, gradients, running};
-    const T* logits = walk_.forward(count, true, numbers, next_gates_.all(), scales_);
-    T* logits_gradient = walk_.take_gradient();
-    const auto loss = Backend::softmax_cross_entropy(walk_.space(), count, classes, logits, labels.data(), logits_gradient);
+  template <Images Given>
+  typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count, const GradientListener& ready) {
+    const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
+                                options_.loss, ready);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::on_host)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
-    backward(count, numbers, logits_gradient);
-    optimizer_.step(walk_.space(), options_.sgd, options_.skip_update == SkipUpdate::frozen, parameters, gradients, for_kernels(velocity_));
+    update_.add(walk().space(), count);
     std::swap(gates_, next_gates_);
-    return {loss, {0, 0, count, gates_.blocks_run(), gates_.branches_run()}, step_++};
-  }
-
-  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want of memory, they become what they were.
-  void backward(int count, const WalkParameters<T>& numbers, T* logits_gradient) {
-    if constexpr (Backend::on_host) {
-      const std::span<T> running = weights_->running().span();
-      std::copy(running.begin(), running.end(), running_before_.begin());
-      try {
-        walk_.backward(count, numbers, logits_gradient);
-      } catch (...) {
-        std::copy(running_before_.begin(), running_before_.end(), running.begin());
-        throw;
-      }
-    } else {
-      walk_.backward(count, numbers, logits_gradient);
-    }
+    return loss;
   }
 
   [[noreturn]] void fail_for(double loss) const {
-    fail("step ", step_, ": the loss is ", loss, ", expected a finite number; lower the learning rate (now ", options_.sgd.learning_rate,
-         ") or look for bad input images");
+    fail("step ", step_, ": the loss is ", loss, ", expected a finite number; lower the learning rate (now ",
+         optimizer_options(options_).learning_rate, ") or look for bad input images");
   }
 
-  TrainingOptions options_;
+  Options options_;
   std::shared_ptr<Weights<Net, Backend>> weights_;
-  Storage gradients_;
-  Storage velocity_;
-  Walk<Net, Backend> walk_;
-  typename Backend::Optimizer optimizer_;
+  Update update_;
+  TrainingPass<Net, Backend, Loss> pass_;
   std::vector<double> survival_;
   StepGates<Net> gates_;       // of the last step
   StepGates<Net> next_gates_;  // of the step being started: it may still fail
-  std::vector<double> scales_;
-  std::vector<T> running_before_;  // running statistics
   std::uint64_t step_ = 0;
 };
 

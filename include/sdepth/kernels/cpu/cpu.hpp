@@ -4,10 +4,11 @@
 //   source, epilogue, statistics    what happens to numbers on the way in and out of a stage
 //   scratch, blocks, direct, winograd   the arithmetic: padded scratch, register blocks, convolution kernels; kernels.hpp chooses among them
 //   ahead                           prefetching what comes next
-//   convolution, finish             the stages; pool, linear, loss, sgd: the rest
+//   convolution, finish             the stages; pool, linear, loss, update: the rest
 //   inference                       the same arithmetic without stages: for networks that do not learn any more
 #pragma once
 
+#include <array>
 #include <cstddef>
 
 #include <sdepth/activations/relu.hpp>
@@ -17,8 +18,9 @@
 #include <sdepth/kernels/cpu/linear.hpp>
 #include <sdepth/kernels/cpu/loss.hpp>
 #include <sdepth/kernels/cpu/pool.hpp>
-#include <sdepth/kernels/cpu/sgd.hpp>
+#include <sdepth/kernels/cpu/update.hpp>
 #include <sdepth/kernels/host.hpp>
+#include <sdepth/kernels/host_updater.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -33,7 +35,7 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, int Parts = 8>
 struct Cpu : HostBackend<float> {
   using ForInference = cpu::InferenceKernels<Arch, Convolution>;
-  using Optimizer = HostOptimizer<Cpu>;
+  using Updater = HostUpdater<Cpu>;
   static constexpr int lanes = cpu::lanes<Arch>;
   /// Channels as they lie in memory: whole vectors.
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }
@@ -97,9 +99,17 @@ struct Cpu : HostBackend<float> {
   static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient) {
     return cpu::softmax_cross_entropy<Parts, lanes>(space, batch, classes, logits, labels, gradient);
   }
-  /// gradient null: zero.
-  static void sgd(Space& space, std::size_t count, const SgdStep& step, float* weights, const float* gradient, float* velocity) {
-    cpu::sgd<Arch>(space, count, step, weights, gradient, velocity);
+  /// The same means of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image
+  template <class Loss, class Target>
+  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options& options, const float* predictions,
+                         const Target* targets, std::size_t per_image, float* gradient) {
+    return cpu::loss<Loss, Parts, lanes>(space, batch, outputs, options, predictions, targets, per_image, gradient);
+  }
+  /// Rule::update on `count` parameters; gradient null: zero. See optimizers/optimizer.hpp.
+  template <class Rule, std::size_t K>
+  static void update(Space& space, std::size_t count, const std::array<double, K>& factors, float* weights, const float* gradient,
+                     const std::array<float*, Rule::state.size()>& states) {
+    cpu::update<Arch, Rule>(space, count, factors, weights, gradient, states);
   }
 };
 

@@ -1,4 +1,4 @@
-// Softmax cross-entropy: the loss, its gradient, and how many images were classified wrongly.
+// The loss, its gradient, and how many images were classified wrongly: softmax cross-entropy with labels, and any other.
 #pragma once
 
 #include <array>
@@ -30,21 +30,22 @@ inline double cross_entropy(int classes, const float* logits, int label, double 
   return std::log(sum) + maximum - static_cast<double>(logits[label]);
 }
 
-/// Mean loss over the batch; logits and gradient are [N, padded(classes)], the gradient's further lanes zero. Parts are added up in their order.
-template <int Parts, int Lanes>
-[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels,
-                                               float* gradient) {
+/// Mean over the batch of what of_image(n, outputs of image n, gradient of image n or null, wrong) returns; parts are added up in their order.
+/// predictions and gradient are [N, padded(outputs)], the gradient's further lanes zero.
+template <int Parts, int Lanes, class OfImage>
+[[nodiscard]] LossResult mean_loss(Workspace<float>& space, int batch, int outputs, const float* predictions, float* gradient,
+                                   const OfImage& of_image) {
   std::array<LossResult, static_cast<std::size_t>(Parts)> parts{};
-  const int row = round_up(classes, Lanes);
+  const int row = round_up(outputs, Lanes);
   parallel_for(Parts, space.threads(), [&](int part, int) {
     LossResult& result = parts[static_cast<std::size_t>(part)];
     const Range range = part_of(batch, Parts, part);
     for (int n = range.first; n < range.last; ++n) {
       float* to = gradient ? gradient + static_cast<std::ptrdiff_t>(n) * row : nullptr;
       bool wrong = false;
-      result.loss += cross_entropy(classes, logits + static_cast<std::ptrdiff_t>(n) * row, labels[n], 1.0 / batch, to, wrong);
+      result.loss += of_image(n, predictions + static_cast<std::ptrdiff_t>(n) * row, to, wrong);
       result.errors += wrong;
-      for (int c = classes; to && c < row; ++c) to[c] = 0.0F;
+      for (int c = outputs; to && c < row; ++c) to[c] = 0.0F;
     }
   });
   LossResult total;
@@ -54,6 +55,21 @@ template <int Parts, int Lanes>
   }
   total.loss /= batch;
   return total;
+}
+
+template <int Parts, int Lanes>
+[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels,
+                                               float* gradient) {
+  return mean_loss<Parts, Lanes>(space, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
+    return cross_entropy(classes, of_image, labels[n], 1.0 / batch, to, wrong);
+  });
+}
+template <class Loss, int Parts, int Lanes, class Target>
+[[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs, const typename Loss::Options& options,
+                              const float* predictions, const Target* targets, std::size_t per_image, float* gradient) {
+  return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
+    return Loss::of_image(options, outputs, of_image, targets + static_cast<std::size_t>(n) * per_image, 1.0 / batch, to, wrong);
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

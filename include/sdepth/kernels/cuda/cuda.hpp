@@ -2,8 +2,8 @@
 //
 //   instructions, operands          the words that kernels are written in
 //   check, memory, replay, space    the host's side of the device: errors, memory, graphs, launches
-//   convolution, weight_gradient    the stages with a convolution; finish, pool, linear, loss, norm, sgd, gates, images: the rest
-//   optimizer                       SGD with a step's gates
+//   convolution, weight_gradient    the stages with a convolution; finish, pool, linear, loss, norm, update, gates, images: the rest
+//   updater                         an optimizer's update, with a step's gates
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@
 #include <sdepth/kernels/cuda/linear.hpp>
 #include <sdepth/kernels/cuda/loss.hpp>
 #include <sdepth/kernels/cuda/norm.hpp>
-#include <sdepth/kernels/cuda/optimizer.hpp>
 #include <sdepth/kernels/cuda/pool.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/updater.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -42,7 +42,7 @@ struct Cuda {
   using Space = cuda::Space;
   using Loss = cuda::PendingLoss;
   using ActivationArena = cuda::DeviceArena;
-  using Optimizer = cuda::Optimizer;
+  using Updater = cuda::Updater;
   template <class Number>
   using Memory = cuda::DeviceBuffer<Number>;
   template <class Number>
@@ -102,11 +102,18 @@ struct Cuda {
   /// @param labels  [N], on the host
   [[nodiscard]] static Loss softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels,
                                                   float* gradient) {
-    const std::size_t bytes = static_cast<std::size_t>(batch) * sizeof(int);
-    std::memcpy(space.labels().begin(bytes), labels, bytes);
-    const auto* there = reinterpret_cast<const int*>(space.labels().send(space.stream()));
+    const int* const there = sent_targets(space, labels, static_cast<std::size_t>(batch));
     // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
     cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(), gradient ? space.failed() : nullptr);
+    return Loss(space, gradient != nullptr);
+  }
+  /// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image, on the host
+  template <class AnyLoss, class Target>
+  [[nodiscard]] static Loss loss(Space& space, int batch, int outputs, const typename AnyLoss::Options& options, const float* predictions,
+                                 const Target* targets, std::size_t per_image, float* gradient) {
+    const Target* const there = sent_targets(space, targets, static_cast<std::size_t>(batch) * per_image);
+    cuda::loss<AnyLoss>(space, batch, outputs, options, predictions, there, per_image, gradient, space.next_loss(),
+                        gradient ? space.failed() : nullptr);
     return Loss(space, gradient != nullptr);
   }
 
@@ -136,6 +143,14 @@ struct Cuda {
     std::vector<float> there(count);
     cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
     return there;
+  }
+
+ private:
+  template <class Target>
+  [[nodiscard]] static const Target* sent_targets(Space& space, const Target* targets, std::size_t count) {
+    const std::size_t bytes = count * sizeof(Target);
+    std::memcpy(space.labels().begin(bytes), targets, bytes);
+    return reinterpret_cast<const Target*>(space.labels().send(space.stream()));
   }
 };
 

@@ -1,4 +1,4 @@
-// Softmax cross-entropy on the device: the loss, its gradient, how many images were classified wrongly, and whether the loss is still a number.
+// The loss on the device, its gradient, how many images were classified wrongly, and whether it is still a number: softmax cross-entropy, and any other.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,16 +13,23 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-struct LossOperands {
+/// Where a loss goes, and what its blocks need to find it.
+struct LossSums {
   int batch = 0;
-  int classes = 0;
-  const float* logits = nullptr;  // [N, padded(classes)]
-  const int* labels = nullptr;    // [N]
-  float* gradient = nullptr;      // [N, padded(classes)], or null
   DeviceLoss* result = nullptr;
   unsigned* failed = nullptr;    // or null
   DeviceLoss* blocks = nullptr;  // [blocks]: sums of each
   unsigned* counter = nullptr;
+
+  friend bool operator==(const LossSums&, const LossSums&) = default;
+};
+
+struct LossOperands {
+  LossSums sums;
+  int classes = 0;
+  const float* logits = nullptr;  // [N, padded(classes)]
+  const int* labels = nullptr;    // [N]
+  float* gradient = nullptr;      // [N, padded(classes)], or null
 
   friend bool operator==(const LossOperands&, const LossOperands&) = default;
 };
@@ -67,20 +74,13 @@ __device__ inline double cross_entropy(int classes, const float* logits, int lab
   return log(sum) + maximum - static_cast<double>(logits[label]);
 }
 
-/// Each block adds up its images in their order; the block that is ready last adds up the blocks', always in the same order, whichever it is.
+/// Each block adds up its images in their order, one for each warp; the block that is ready last adds up the blocks', always in the same order, whichever it is.
+/// @param mine  of the warp's image; zero where it has none
 template <int warps>
-__global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperands o) {
+__device__ inline void add_up_losses(const LossSums& o, const DeviceLoss& mine) {
   auto* of_warps = reinterpret_cast<DeviceLoss*>(shared_memory());  // [warps]
   auto* last = reinterpret_cast<unsigned*>(of_warps + warps);
   const int warp = static_cast<int>(threadIdx.x) / warp_size, lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int n = static_cast<int>(blockIdx.x) * warps + warp;
-  DeviceLoss mine;
-  if (n < o.batch) {
-    const std::size_t at = static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(o.classes));
-    bool wrong = false;
-    mine.loss = cross_entropy(o.classes, o.logits + at, o.labels[n], 1.0 / o.batch, o.gradient ? o.gradient + at : nullptr, wrong);
-    mine.errors = wrong;
-  }
   if (lane == 0) of_warps[warp] = mine;
   __syncthreads();
   if (threadIdx.x == 0) {
@@ -109,6 +109,33 @@ __global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperan
   *o.result = total;
 }
 
+template <int warps>
+__global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperands o) {
+  const int n = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size;
+  DeviceLoss mine;
+  if (n < o.sums.batch) {
+    const std::size_t at = static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(o.classes));
+    bool wrong = false;
+    mine.loss = cross_entropy(o.classes, o.logits + at, o.labels[n], 1.0 / o.sums.batch, o.gradient ? o.gradient + at : nullptr, wrong);
+    mine.errors = wrong;
+  }
+  add_up_losses<warps>(o.sums, mine);
+}
+
+/// Launches a kernel of a warp for each image. @param operands  all but its sums
+template <class Operands>
+void launch_loss(Space& space, const char* name, int batch, int outputs, void (*kernel)(Operands), Operands operands, DeviceLoss* result,
+                 unsigned* failed) {
+  const unsigned blocks = (static_cast<unsigned>(batch) + loss_warps - 1) / loss_warps;
+  static_assert(sizeof(DeviceLoss) % sizeof(float) == 0);
+  auto* of_blocks = reinterpret_cast<DeviceLoss*>(space.scratch(blocks * (sizeof(DeviceLoss) / sizeof(float))));
+  operands.sums = {batch, result, failed, of_blocks, space.counter(1)};
+  const Shape shape{outputs, 1, 1};
+  space.launch(StageName{name, shape, shape, batch}, kernel,
+               Grid{.x = blocks, .threads = loss_warps * warp_size, .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
+               operands);
+}
+
 /// Mean over the batch of −log softmax(logits)[label] to *result; gradient (softmax − one-hot)/batch, further lanes zero, unless null. An image whose first largest
 /// logit is not its label counts as an error, and so does one with a logit that is NaN. Unless failed is null, *failed becomes 1 where the loss is not finite, and the
 /// loss NaN where *failed was not 0. All pointers are the device's.
@@ -116,13 +143,47 @@ __global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperan
 /// @pre  0 ≤ label < classes; batch ≥ 1.
 inline void softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels, float* gradient,
                                   DeviceLoss* result, unsigned* failed) {
-  const unsigned blocks = (static_cast<unsigned>(batch) + loss_warps - 1) / loss_warps;
-  static_assert(sizeof(DeviceLoss) % sizeof(float) == 0);
-  auto* of_blocks = reinterpret_cast<DeviceLoss*>(space.scratch(blocks * (sizeof(DeviceLoss) / sizeof(float))));
-  const Shape shape{classes, 1, 1};
-  space.launch(StageName{"softmax_cross_entropy", shape, shape, batch}, loss_kernel<loss_warps>,
-               Grid{.x = blocks, .threads = loss_warps * warp_size, .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
-               LossOperands{batch, classes, logits, labels, gradient, result, failed, of_blocks, space.counter(1)});
+  launch_loss(space, "softmax_cross_entropy", batch, classes, loss_kernel<loss_warps>, LossOperands{{}, classes, logits, labels, gradient},
+              result, failed);
+}
+
+template <class Options, class Target>
+struct AnyLossOperands {
+  LossSums sums;
+  int outputs = 0;
+  Options options;
+  const float* predictions = nullptr;  // [N, padded(outputs)]
+  const Target* targets = nullptr;     // [N, per_image]
+  std::size_t per_image = 1;
+  float* gradient = nullptr;  // [N, padded(outputs)], or null
+
+  friend bool operator==(const AnyLossOperands&, const AnyLossOperands&) = default;
+};
+
+/// One thread of a warp computes an image's loss: any formula runs, and few images lie on a multiprocessor.
+template <class Loss, class Options, class Target, int warps>
+__global__ void __launch_bounds__(warps* warp_size) any_loss_kernel(const AnyLossOperands<Options, Target> o) {
+  const int n = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size;
+  DeviceLoss mine;
+  if (n < o.sums.batch && threadIdx.x % warp_size == 0) {
+    const std::size_t at = static_cast<std::size_t>(n) * static_cast<std::size_t>(padded(o.outputs));
+    float* const gradient = o.gradient ? o.gradient + at : nullptr;
+    bool wrong = false;
+    mine.loss = Loss::of_image(o.options, o.outputs, o.predictions + at, o.targets + static_cast<std::size_t>(n) * o.per_image,
+                               1.0 / o.sums.batch, gradient, wrong);
+    mine.errors = wrong;
+    for (int i = o.outputs; gradient && i < padded(o.outputs); ++i) gradient[i] = 0.0F;
+  }
+  add_up_losses<warps>(o.sums, mine);
+}
+
+/// The same of any loss: see losses/loss.hpp. @param targets  [N, per_image], on the device
+template <class Loss, class Target>
+void loss(Space& space, int batch, int outputs, const typename Loss::Options& options, const float* predictions, const Target* targets,
+          std::size_t per_image, float* gradient, DeviceLoss* result, unsigned* failed) {
+  using Options = typename Loss::Options;
+  launch_loss(space, Loss::name.data(), batch, outputs, any_loss_kernel<Loss, Options, Target, loss_warps>,
+              AnyLossOperands<Options, Target>{{}, outputs, options, predictions, targets, per_image, gradient}, result, failed);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -1,6 +1,7 @@
-// The reference's linear layer, loss and optimizer.
+// The reference's linear layer, losses and optimizers.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 
@@ -69,14 +70,32 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
   return result;
 }
 
-/// SgdStep's formula, in double.
-template <class T>
-void sgd(std::size_t count, const SgdStep& step, T* weights, const T* gradient, T* velocity) {
+/// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image
+template <class Loss, class T, class Target>
+LossResult loss(int batch, int outputs, const typename Loss::Options& options, const T* predictions, const Target* targets,
+                std::size_t per_image, T* gradient) {
+  LossResult result;
+  const auto row = static_cast<std::size_t>(outputs);
+  for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
+    bool wrong = false;
+    result.loss += Loss::of_image(options, outputs, predictions + n * row, targets + n * per_image, 1.0 / batch,
+                                  gradient ? gradient + n * row : nullptr, wrong);
+    result.errors += wrong;
+  }
+  result.loss /= batch;
+  return result;
+}
+
+/// Rule::update in double, on `count` parameters; gradient null: zero. See optimizers/optimizer.hpp.
+template <class Rule, class T, std::size_t K, std::size_t N>
+void update(std::size_t count, const std::array<double, K>& factors, T* weights, const T* gradient, const std::array<T*, N>& states) {
   for (std::size_t i = 0; i < count; ++i) {
-    const double g = (gradient ? static_cast<double>(gradient[i]) : 0.0) + step.weight_decay * static_cast<double>(weights[i]);
-    const double v = step.momentum * static_cast<double>(velocity[i]) + g;
-    velocity[i] = static_cast<T>(v);
-    weights[i] = static_cast<T>(static_cast<double>(weights[i]) - step.learning_rate * (step.nesterov ? g + step.momentum * v : v));
+    auto w = static_cast<double>(weights[i]);
+    std::array<double, N> state{};
+    for (std::size_t s = 0; s < N; ++s) state[s] = static_cast<double>(states[s][i]);
+    Rule::update(factors, w, gradient ? static_cast<double>(gradient[i]) : 0.0, state);
+    weights[i] = static_cast<T>(w);
+    for (std::size_t s = 0; s < N; ++s) states[s][i] = static_cast<T>(state[s]);
   }
 }
 

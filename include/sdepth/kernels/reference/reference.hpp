@@ -1,12 +1,16 @@
 // The reference backend: plain loops and double sums on one thread. It defines what every other backend computes.
 #pragma once
 
+#include <array>
+#include <cstddef>
+
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/reference/convolution.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/kernels/reference/inference.hpp>
 #include <sdepth/kernels/reference/pool.hpp>
 #include <sdepth/kernels/host.hpp>
+#include <sdepth/kernels/host_updater.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -15,7 +19,7 @@ template <class T>
 struct BasicReference : HostBackend<T> {
   using Space = typename HostBackend<T>::Space;
   using ForInference = reference::InferenceKernels<T>;
-  using Optimizer = HostOptimizer<BasicReference>;
+  using Updater = HostUpdater<BasicReference>;
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 
@@ -86,8 +90,15 @@ struct BasicReference : HostBackend<T> {
   static LossResult softmax_cross_entropy(Space&, int batch, int classes, const T* logits, const int* labels, T* gradient) {
     return reference::softmax_cross_entropy(batch, classes, logits, labels, gradient);
   }
-  static void sgd(Space&, std::size_t count, const SgdStep& step, T* weights, const T* gradient, T* velocity) {
-    reference::sgd(count, step, weights, gradient, velocity);
+  template <class Loss, class Target>
+  static LossResult loss(Space&, int batch, int outputs, const typename Loss::Options& options, const T* predictions, const Target* targets,
+                         std::size_t per_image, T* gradient) {
+    return reference::loss<Loss>(batch, outputs, options, predictions, targets, per_image, gradient);
+  }
+  template <class Rule, std::size_t K>
+  static void update(Space&, std::size_t count, const std::array<double, K>& factors, T* weights, const T* gradient,
+                     const std::array<T*, Rule::state.size()>& states) {
+    reference::update<Rule>(count, factors, weights, gradient, states);
   }
 };
 

@@ -6,7 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include <sdepth/kernels/cuda/sgd.hpp>
+#include <sdepth/kernels/cuda/update.hpp>
+#include <sdepth/optimizers/sgd.hpp>
 
 namespace sdepth::test {
 namespace {
@@ -24,9 +25,9 @@ struct Parameters {
   return p;
 }
 
-/// SgdStep's formula, number by number.
+/// SGD's formula, number by number.
 [[nodiscard]] Parameters by_loops(Parameters p, const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
-                                  const std::vector<std::uint8_t>& gates, const SgdStep& step, bool frozen) {
+                                  const std::vector<std::uint8_t>& gates, const SGD::Options& step, bool frozen) {
   const auto decay = static_cast<float>(step.weight_decay), momentum = static_cast<float>(step.momentum),
              rate = static_cast<float>(step.learning_rate);
   for (std::size_t segment = 0; segment < blocks.size(); ++segment) {
@@ -42,11 +43,11 @@ struct Parameters {
 }
 
 [[nodiscard]] Parameters on_device(Parameters p, const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
-                                   const std::vector<std::uint8_t>& gates, const SgdStep& step, bool frozen, bool failed = false) {
+                                   const std::vector<std::uint8_t>& gates, const SGD::Options& step, bool frozen, bool failed = false) {
   cuda::Space space(1);
   if (failed) REQUIRE(cudaMemsetAsync(space.failed(), 1, sizeof(unsigned), space.stream()) == cudaSuccess);
-  cuda::sgd(space, {p.weights.data(), p.gradients.data(), p.velocity.data(), starts.data(), blocks.data(), gates.data(), starts.back()},
-            static_cast<int>(blocks.size()), step, frozen);
+  cuda::update<SGD>(space, {starts.data(), blocks.data(), gates.data(), static_cast<int>(blocks.size()), starts.back()},
+                    cuda::UpdateArrays<1>{p.weights.data(), p.gradients.data(), {p.velocity.data()}}, SGD::factors(step), nullptr, frozen);
   space.finish();
   return p;
 }
@@ -57,7 +58,7 @@ void check_sgd(const std::vector<std::size_t>& starts, const std::vector<int>& b
     for (const bool frozen : {false, true}) {
       CAPTURE(nesterov);
       CAPTURE(frozen);
-      const SgdStep step{0.05, 0.9, 1e-2, nesterov};
+      const SGD::Options step{0.05, 0.9, 1e-2, nesterov};
       const Parameters after = on_device(before, starts, blocks, gates, step, frozen);
       const Parameters expected = by_loops(before, starts, blocks, gates, step, frozen);
       CHECK(after.weights == expected.weights);
@@ -82,10 +83,10 @@ TEST_CASE("cuda: SGD has the bits of plain loops") {
 }
 
 TEST_CASE("cuda: SGD goes over more numbers than its blocks take at once") {
-  const std::size_t count = cuda::sgd_launch::most_blocks * cuda::sgd_launch::threads * 4 + 8;
+  const std::size_t count = cuda::update_launch::most_blocks * cuda::update_launch::threads * 4 + 8;
   const std::vector<std::size_t> starts{0, count / 16 * 8, count};
   const Parameters before = random_parameters(count);
-  const SgdStep step;
+  const SGD::Options step;
   const Parameters after = on_device(before, starts, {0, -1}, {0}, step, true),
                    expected = by_loops(before, starts, {0, -1}, {0}, step, true);
   CHECK(after.weights == expected.weights);

@@ -1,0 +1,71 @@
+// What a Trainer is made with.
+#pragma once
+
+#include <cstdint>
+
+#include <sdepth/core/available_threads.hpp>
+#include <sdepth/core/error.hpp>
+#include <sdepth/losses/cross_entropy.hpp>
+#include <sdepth/optimizers/sgd.hpp>
+#include <sdepth/schedule/scaling.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// What an optimizer does to the parameters of a block that was skipped in this step; each optimizer says what that means for its state.
+enum class SkipUpdate {
+  as_code,  // as the authors' program: its gradient is zero, but weight decay and momentum go on
+  frozen,   // as the text of the paper: parameters and the optimizer's state stay as they are
+};
+
+/// How BN's γ begins.
+enum class GammaInit {
+  one,      // as everyone
+  uniform,  // U(0, 1), as the authors' Torch7 program
+};
+
+/// For Trainer<Net, Backend, Loss, Optimizer>.
+template <class Loss, class Optimizer>
+struct TrainingOptionsOf {
+  int batch = 128;                    // largest batch of a step, in images
+  int threads = available_threads();  // results do not depend on it
+  std::uint64_t seed = 0;             // of weights and gates
+  typename Optimizer::Options optimizer = {};
+  SkipUpdate skip_update = SkipUpdate::as_code;
+  Scaling scaling = Scaling::test;
+  GammaInit gamma = GammaInit::one;
+  typename Loss::Options loss = {};
+};
+/// The same, where the optimizer is the usual one and goes by its name.
+template <class Loss>
+struct TrainingOptionsOf<Loss, SGD> {
+  int batch = 128;
+  int threads = available_threads();
+  std::uint64_t seed = 0;
+  SGD::Options sgd = {};  // learning rate, momentum, weight decay, Nesterov
+  SkipUpdate skip_update = SkipUpdate::as_code;
+  Scaling scaling = Scaling::test;
+  GammaInit gamma = GammaInit::one;
+  typename Loss::Options loss = {};
+};
+using TrainingOptions = TrainingOptionsOf<CrossEntropy, SGD>;
+
+/// The optimizer's part, whatever it is called.
+template <class Options>
+[[nodiscard]] auto& optimizer_options(Options& options) noexcept {
+  if constexpr (requires { options.sgd; })
+    return options.sgd;
+  else
+    return options.optimizer;
+}
+
+/// The options as they are. Throws Error naming the first that no training can be made with.
+template <class Loss, class Optimizer>
+[[nodiscard]] const TrainingOptionsOf<Loss, Optimizer>& checked(const TrainingOptionsOf<Loss, Optimizer>& options) {
+  check_at_least_one("options", "batch", options.batch);
+  check_at_least_one("options", "threads", options.threads);
+  check_options<Optimizer>(optimizer_options(options));
+  if constexpr (requires { Loss::check(options.loss); }) Loss::check(options.loss);
+  return options;
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA
