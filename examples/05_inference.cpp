@@ -11,29 +11,12 @@
 #include <vector>
 
 #include <sdepth/data/synthetic.hpp>
-#include <sdepth/io/safetensors.hpp>
-#include <sdepth/io/weights.hpp>
+#include <sdepth/io/model.hpp>
 
 using namespace sdepth;
 
 using Net = CifarResNet<14, Input<3, 16, 16>, 4>;
 using Backend = Cpu<>;
-
-/// Saves weights by PyTorch's names and in its layouts; metadata are texts of your own.
-void save(const std::filesystem::path& path, const Weights<Net, Backend>& weights) {
-  SafeTensors file;
-  file.metadata["about"] = "14 layers, stripes in four classes";
-  append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
-  write_safetensors(path, file);
-}
-
-/// Loads them. Throws Error where the file is damaged, or of another network; nothing is half loaded.
-std::shared_ptr<const Weights<Net, Backend>> load(const std::filesystem::path& path) {
-  const auto weights = std::make_shared<Weights<Net, Backend>>();
-  take_weights<float>(read_safetensors(path), weights->tensors(), weights->parameters().data(), weights->running().data(), "",
-                      path.string());
-  return weights;
-}
 
 int main() {
   // Bytes are good enough as input: NHWC<std::uint8_t> is read as byte / 255. (Example 02 normalises by the mean picture instead.)
@@ -50,14 +33,14 @@ int main() {
   }
 
   const std::filesystem::path file = std::filesystem::temp_directory_path() / "sdepth_example_05.safetensors";
-  save(file, *trainer.weights());
-  const auto weights = load(file);
+  save(file, trainer, {{"about", "14 layers, stripes in four classes"}});  // metadata are texts of your own
+  const auto model = load<Net, Backend>(file);  // throws Error where the file is damaged, or of another network; nothing is half loaded
   std::printf("%s: %ju bytes\n\n", file.filename().c_str(), static_cast<std::uintmax_t>(std::filesystem::file_size(file)));
   std::filesystem::remove(file);
 
-  // At test every block runs, its branch scaled by its survival probability: the network's own table where none is given. That and all
+  // At test every block runs, its branch scaled by its survival probability: the file has the table that was trained with. That and all
   // batch normalisation go into the weights, once. An Inference belongs to one thread, folded weights to all.
-  const auto folded = std::make_shared<const FoldedWeights<Net, Backend>>(*weights);
+  const auto folded = std::make_shared<const FoldedWeights<Net, Backend>>(*model.weights, model.survival, model.scaling);
   constexpr std::size_t workers = 4, share = 512 / workers;
   std::vector<std::vector<float>> logits(workers);
   std::vector<std::thread> threads;
@@ -82,10 +65,8 @@ int main() {
     largest = std::max(largest, std::abs(trainers[i]));
   }
   std::size_t errors = 0;
-  for (std::size_t n = 0; n < 512; ++n) {
-    const float* row = logits[n / share].data() + n % share * 4;
-    errors += static_cast<std::size_t>(std::max_element(row, row + 4) - row) != data.test.labels[n];
-  }
+  const std::vector<int> classes = classes_of(together, 4);
+  for (std::size_t n = 0; n < classes.size(); ++n) errors += classes[n] != data.test.labels[n];
   std::printf("%zu threads with one set of weights: %zu of 512 pictures wrong\n", workers, errors);
   std::printf("in batches of 100 on two threads: %s\n", same ? "the same, bit for bit" : "other logits");
   std::printf("the trainer's own logits, up to %.1f, differ by at most %.0e\n", static_cast<double>(largest),

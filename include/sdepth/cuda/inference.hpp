@@ -15,6 +15,7 @@
 #include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/inference.hpp>
+#include <sdepth/run/logits.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -48,6 +49,12 @@ class Inference<Net, Cuda<P>> {
     const std::size_t numbers = static_cast<std::size_t>(image_count(Net::input, images)) * classes;
     if (logits.size() != numbers) fail("predict: expected room for ", numbers, " logits, found ", logits.size());
     std::ranges::copy(predict(images), logits.begin());
+  }
+
+  /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose logits are not finite.
+  template <template <class> class Layout, class Number>
+  [[nodiscard]] std::vector<int> predict_classes(const Layout<Number>& images) {
+    return classes_of(predict(images), static_cast<int>(classes));
   }
 
  private:

@@ -16,6 +16,7 @@
 #include <sdepth/network/head.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/inference_plan.hpp>
+#include <sdepth/run/logits.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/schedule/gates.hpp>
 #include <sdepth/schedule/scaling.hpp>
@@ -113,6 +114,11 @@ class Inference {
       for (int n = 0; n < range.size(); ++n, out += Plan::output_layout.size, to += classes)
         std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
     });
+  }
+  /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose logits are not finite.
+  template <Images Given>
+  [[nodiscard]] std::vector<int> predict_classes(const Given& images) {
+    return classes_of(predict(images), static_cast<int>(classes));
   }
   template <class Given, class... Others>
     requires(!Images<Given>)

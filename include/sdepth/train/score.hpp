@@ -1,7 +1,6 @@
 // Loss and error: what a step or an evaluation found.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,6 +8,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/reference/dense.hpp>
 #include <sdepth/losses/class_targets.hpp>
+#include <sdepth/run/logits.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -22,21 +22,6 @@ struct Score {
 
   [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
 };
-
-/// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can be told from such.
-/// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is called
-template <class Logit>
-void check_logits(std::span<const Logit> logits, int classes, std::size_t stride, int first = 0) {
-  for (std::size_t n = 0; n < logits.size() / stride; ++n)
-    for (std::size_t c = 0; c < static_cast<std::size_t>(classes); ++c)
-      if (const Logit logit = logits[n * stride + c]; !std::isfinite(logit))
-        fail(
-            "logits: image ", static_cast<std::size_t>(first) + n, " has ", logit, " for class ", c,
-            ", expected a finite number; look for pixels of it that are not finite, or for weights from which the network computes none (a negative running "
-            "variance, sums that overflow)");
-}
-/// The same for [N, classes].
-inline void check_logits(std::span<const float> logits, int classes) { check_logits(logits, classes, static_cast<std::size_t>(classes)); }
 
 /// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error, and the loss may be infinite or NaN.
 /// Throws Error where labels do not fit them. @param labels  [N]

@@ -1,0 +1,42 @@
+// A trainer's score over batches that come one after the other, as from a Loader.
+#pragma once
+
+#include <concepts>
+#include <span>
+
+#include <sdepth/run/images.hpp>
+#include <sdepth/train/score.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// What gives an epoch's batches in order: start(epoch), then next() until it returns null. Loader does, and anything of its shape.
+template <class Type>
+concept Batches = requires(Type& batches) {
+  batches.start(0);
+  { batches.next()->images } -> std::convertible_to<std::span<const float>>;
+  batches.next()->labels;
+};
+
+/// Loss and error over an epoch of batches, of any sizes: a loader without shuffle and augmentation for a test.
+///
+///     Loader test(set, normalization, {.batch = 128, .shuffle = false, .augment = false});
+///     const Score score = evaluate(trainer, test);
+///
+/// Throws Error as Trainer::evaluate does; images are counted within their batch.
+template <class Trainer, Batches Type>
+[[nodiscard]] Score evaluate(Trainer& trainer, Type& batches) {
+  Score sum;
+  batches.start(0);
+  while (const auto* batch = batches.next()) {
+    const Score score = trainer.evaluate(NHWC<float>{batch->images}, batch->labels);
+    sum.loss += score.loss * static_cast<double>(score.images);
+    sum.errors += score.errors;
+    sum.images += score.images;
+    sum.blocks_run = score.blocks_run;
+    sum.branches_run += score.branches_run;
+  }
+  if (sum.images > 0) sum.loss /= static_cast<double>(sum.images);
+  return sum;
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA
