@@ -77,11 +77,6 @@ using Tiles = Network<Input<3, 28, 20>, Conv<16>, BN, ReLU, Repeat<2, Basic<16>>
                       Repeat<2, Drop<PreActivation<BN, ReLU, Conv<48>, BN, ReLU, Conv<48>>>>, BN, ReLU, GlobalAvgPool, Linear<10>>;
 
 using DirectCpu = Cpu<xsimd::default_arch, cpu::Direct>;
-#if defined(__SSE2__)
-using FourLanes = Cpu<xsimd::sse2>;
-#else
-using FourLanes = Cpu<>;
-#endif
 
 [[nodiscard]] double random_number(std::uint64_t i, std::uint32_t j) {
   return 2 * uniform(random_words(9, Purpose::synthetic, i, j)[0]) - 1;
@@ -143,7 +138,7 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, ReferenceDouble, Cpu<>, DirectCpu, FourLanes) {
+TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, ReferenceDouble, Cpu<>, DirectCpu) {
   const std::vector<std::pair<int, int>> batches_and_threads = {{1, 1}, {3, 1}, {8, 2}};
   check<BeginsWithNorm, Backend>(5, batches_and_threads);
   check<BeginsWithPool, Backend>(5, batches_and_threads);
@@ -152,7 +147,7 @@ TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, 
   check<OddKernels, Backend>(5, batches_and_threads);
 }
 
-TEST_CASE_TEMPLATE("residual networks do, whatever the groups of images", Backend, Cpu<>, DirectCpu) {
+TEST_CASE_TEMPLATE("residual networks do, whatever the groups of images", Backend, Cpu<>) {
   check<Tiles, Backend>(23, {{1, 1}, {7, 1}, {23, 1}, {5, 3}, {128, 2}});
 }
 TEST_CASE("so does the reference") { check<Tiles, Reference>(2, {{2, 1}}); }

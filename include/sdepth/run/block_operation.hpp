@@ -1,5 +1,7 @@
-// Residual blocks as one operation: a group of images goes through all that run while its tensors are in L2. Which run is decided before: what does not has no
-// numbers and no memory, and the loop is shorter. Without any, a row with identity shortcuts is an alias of its input; another shortcut runs alone.
+// A row of residual blocks as one operation: a group of images goes through all of them while its tensors are in L2.
+//
+// Which blocks are kept is decided when the weights are folded. A dropped block has no folded numbers, and the loop over blocks is shorter by it. Where all are
+// dropped, a row with identity shortcuts returns its input; another shortcut runs alone.
 #pragma once
 
 #include <algorithm>
@@ -66,9 +68,9 @@ struct BlockOperation {
   }
 
   static constexpr std::size_t branch_size = numbers_before(length), shortcut_size = projects ? Projection::size : 0;
-  /// @param running  how many of the blocks run
-  [[nodiscard]] static constexpr std::size_t size(int running) noexcept {
-    return shortcut_size + static_cast<std::size_t>(running) * branch_size;
+  /// @param kept  how many of the blocks run
+  [[nodiscard]] static constexpr std::size_t size(int kept) noexcept {
+    return shortcut_size + static_cast<std::size_t>(kept) * branch_size;
   }
   static constexpr std::size_t in_size = Kernels::template layout<in>.size, out_size = Kernels::template layout<out>.size;
   static constexpr std::size_t work_size =
@@ -90,7 +92,7 @@ struct BlockOperation {
     return static_cast<std::size_t>(group(all)) * tensors_before(length - 1);
   }
 
-  /// @param scales  the factors of the blocks' branches   @param keep  [blocks], 0 for a block that does not run   @param numbers  [size(running)]
+  /// @param scales  the factors of the blocks' branches   @param keep  [blocks], 0 for a block that does not run   @param numbers  [size(kept)]
   static void fold(Unfolded<T>& from, const double* scales, const std::uint8_t* keep, T* numbers) {
     constexpr ParameterSizes branch = Blocks::branch_sizes(Backend::lanes);
     T* next = numbers + shortcut_size;
@@ -107,15 +109,15 @@ struct BlockOperation {
     }
   }
 
-  /// @param running  how many of the blocks run
-  static void run(int count, const T* x, const T* numbers, T* y, int running, const OperationMemory<T>& memory) {
+  /// @param kept  how many of the blocks run
+  static void run(int count, const T* x, const T* numbers, T* y, int kept, const OperationMemory<T>& memory) {
     const int images_at_once = group(memory.images);
     for (int n = 0; n < count; n += images_at_once) {
       const int here = std::min(images_at_once, count - n);
       const T* from = x + static_cast<std::size_t>(n) * in_size;
       T* to = y + static_cast<std::size_t>(n) * out_size;
-      if (running == 0) run_shortcut<LoneProjection>(here, from, numbers, to, memory);
-      for (int i = 0; i < running; ++i) {
+      if (kept == 0) run_shortcut<LoneProjection>(here, from, numbers, to, memory);
+      for (int i = 0; i < kept; ++i) {
         run_shortcut<Projection>(here, from, numbers, to, memory);
         run_branch(here, from, numbers + size(i), to, memory);
       }
@@ -138,7 +140,8 @@ struct BlockOperation {
       constexpr bool last = Index + 1 == length;
       const T* from = Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
       T* to = last ? y : memory.own + images_at_once * tensors_before(Index);
-      At<Index>::template run<last, std::conditional_t<last, AfterSum, NoActivation>>(count, from, numbers + numbers_before(Index), to, memory);
+      At<Index>::template run<last, std::conditional_t<last, AfterSum, NoActivation>>(count, from, numbers + numbers_before(Index), to,
+                                                                                      memory);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
   }

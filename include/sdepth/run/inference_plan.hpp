@@ -39,7 +39,7 @@ struct InferencePlan {
 
   /// What runs, and where its folded numbers are, in the order of their use.
   struct Depth {
-    std::array<int, length> running{};                     // of each operation: blocks that run; 1 where it is no row of blocks
+    std::array<int, length> kept{};                        // of each operation: blocks that run; 1 where it is no row of blocks
     std::array<std::size_t, length + 1> numbers_before{};  // the last is how many there are in all
 
     /// @param keep  [residual blocks], 1 for those that run
@@ -47,11 +47,11 @@ struct InferencePlan {
       const auto count = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
         std::size_t size = 0;
         if constexpr (is_row<At<Index>>) {
-          running[Index] = static_cast<int>(std::count_if(keep, keep + At<Index>::blocks, [](std::uint8_t kept) { return kept != 0; }));
+          kept[Index] = static_cast<int>(std::count_if(keep, keep + At<Index>::blocks, [](std::uint8_t gate) { return gate != 0; }));
           keep += At<Index>::blocks;
-          size = At<Index>::size(running[Index]);
+          size = At<Index>::size(kept[Index]);
         } else {
-          running[Index] = 1;
+          kept[Index] = 1;
           size = At<Index>::size;
         }
         numbers_before[Index + 1] = numbers_before[Index] + whole_lines(size);
@@ -93,7 +93,7 @@ struct InferencePlan {
         T* y = At<Index>::in_place ? x : memory_.data() + place[1 + 2 * Index];
         const OperationMemory<T> memory{memory_.data() + place[2 + 2 * Index], work, images_};
         if constexpr (is_row<At<Index>>)
-          At<Index>::run(count, x, numbers + depth_.numbers_before[Index], y, depth_.running[Index], memory);
+          At<Index>::run(count, x, numbers + depth_.numbers_before[Index], y, depth_.kept[Index], memory);
         else
           At<Index>::template run<false, NoActivation>(count, x, numbers + depth_.numbers_before[Index], y, memory);
         x = y;
@@ -111,7 +111,7 @@ struct InferencePlan {
         begin[1 + 2 * Index] = next;
         if (!At<Index>::in_place) next += whole_lines(Kernels::template layout<At<Index>::out>.size * static_cast<std::size_t>(images));
         begin[2 + 2 * Index] = next;
-        if (depth.running[Index] > 0) next += whole_lines(At<Index>::own_size(images));
+        if (depth.kept[Index] > 0) next += whole_lines(At<Index>::own_size(images));
         work = std::max(work, At<Index>::work_size);
       };
       [&]<std::size_t... Index>(std::index_sequence<Index...>) { (place(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});

@@ -88,7 +88,8 @@ struct PointOperation {
   }
   template <bool Add, class After>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
-    Backend::ForInference::template pointwise<S, Ending{activates<Activation>, Add, activates<After>}, Activation, After>(count, x, numbers, numbers + channels, y);
+    Backend::ForInference::template pointwise<S, Ending{activates<Activation>, Add, activates<After>}, Activation, After>(
+        count, x, numbers, numbers + channels, y);
   }
 };
 

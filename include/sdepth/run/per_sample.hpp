@@ -103,7 +103,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     value.images = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
       Source<T> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
-      source.activated = WholeBatch::projects && WholeBatch::sum_activates;  // all other shortcuts' numbers are not negative: see Network's check
+      source.activated =
+          WholeBatch::projects && WholeBatch::sum_activates;  // all other shortcuts' numbers are not negative: see Network's check
       value.images[n] = {source, n, nullptr};
     }
   }
