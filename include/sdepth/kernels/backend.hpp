@@ -1,0 +1,146 @@
+// What a backend is: the types and functions that networks are run with, in one list, each with a sentence for a backend that lacks it.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+
+#include <sdepth/activations/relu.hpp>
+#include <sdepth/kernels/operands.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// The parts of the contract, each asked with one shape and one activation; a backend has them for all. What the
+/// operands mean says operands.hpp, what each function computes says reference.hpp.
+namespace backend {
+inline constexpr Shape shape{3, 4, 4};
+inline constexpr ConvShape conv{shape, 2};
+inline constexpr PoolShape pool{shape};
+inline constexpr ShortcutShape shortcut{shape, 6};
+inline constexpr LinearShape linear{shape, 2};
+
+template <class B>
+using Number = typename B::Scalar;
+
+/// A number of the operands, the memory that kernels share, memory for numbers that kernels alone use and for those
+/// that all use, memory for activations; whether everyone may follow kernels' pointers, and whether kernels prepare
+/// norms from the sums that they make.
+template <class B>
+concept Types = requires {
+  typename B::Scalar;
+  typename B::Space;
+  typename B::template Memory<typename B::Scalar>;
+  typename B::template Storage<typename B::Scalar>;
+  typename B::ActivationArena;
+  { B::on_host } -> std::convertible_to<bool>;
+  { B::norms_at_once } -> std::convertible_to<bool>;
+};
+template <class B>
+concept Padding = requires {
+  { B::lanes } -> std::convertible_to<int>;
+  { B::padded(1) } -> std::same_as<int>;
+};
+template <class B>
+concept ConvForward =
+    requires(typename B::Space& space, const Source<Number<B>>& source, const Number<B>* in, Number<B>* out,
+             Statistics<Number<B>> statistics) { B::template conv_forward<conv, ReLU>(space, 1, source, in, in, out, statistics); };
+template <class B>
+concept ConvBackward = requires(typename B::Space& space, const Gradient<Number<B>>& gradient, const Source<Number<B>>& source,
+                                const Number<B>* in, Number<B>* out, SourceSums<Number<B>> sums) {
+  B::template conv_backward<conv, ReLU>(space, 1, gradient, source, in, out, out, in, out, sums);
+};
+template <class B>
+concept FinishForward = requires(typename B::Space& space, const Source<Number<B>>& source, Statistics<Number<B>> statistics) {
+  B::template finish<shape, ReLU>(space, 1, source, statistics);
+};
+template <class B>
+concept FinishBackward = requires(typename B::Space& space, const Gradient<Number<B>>& gradient, const Source<Number<B>>& source,
+                                  const Number<B>* in, Number<B>* out, SourceSums<Number<B>> sums) {
+  B::template finish_backward<shape, ReLU>(space, 1, gradient, source, in, out, sums);
+};
+template <class B>
+concept Pools = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
+  B::template pool_forward<pool>(space, 1, in, out);
+  B::template pool_backward<pool>(space, 1, in, in, out);
+};
+template <class B>
+concept Shortcuts = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
+  B::template shortcut_forward<shortcut>(space, 1, in, out);
+  B::template shortcut_backward<shortcut>(space, 1, in, out);
+};
+template <class B>
+concept LinearLayers = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
+  B::template linear_forward<linear>(space, 1, in, in, in, out);
+  B::template linear_backward<linear>(space, 1, in, in, in, out, out, out);
+};
+/// norm_backward only where no kernel prepares norms from the sums it makes.
+template <class B>
+concept Norms = requires(typename B::Space& space, const NormForward<Number<B>>& forward, const Norm<Number<B>>& norm, const Number<B>* in,
+                         double* sums) {
+  B::norm_forward(space, std::size_t{2}, forward, in, in);
+  B::norm_scale(space, std::size_t{2}, norm, 1.0);
+  B::add_statistics(space, std::size_t{2}, 1.0, in, in, sums, sums);
+} && (B::norms_at_once || requires(typename B::Space& space, const NormBackward<Number<B>>& backward, const Number<B>* in) {
+                  B::norm_backward(space, std::size_t{2}, backward, in, in);
+                });
+template <class B>
+concept Reads = requires(typename B::Space& space, const Number<B>* in) {
+  { B::read(space, in, std::size_t{1})[0] } -> std::convertible_to<Number<B>>;
+};
+}  // namespace backend
+
+/// A backend that can train.
+template <class B>
+concept Backend = backend::Types<B> && backend::Padding<B> && backend::ConvForward<B> && backend::ConvBackward<B> &&
+                  backend::FinishForward<B> && backend::FinishBackward<B> && backend::Pools<B> && backend::Shortcuts<B> &&
+                  backend::LinearLayers<B> && backend::Norms<B> && backend::Reads<B>;
+
+/// A backend that can also run networks that do not learn any more, as cpu/inference.hpp does.
+template <class B>
+concept InferenceBackend = Backend<B> && requires(const typename B::Scalar* in, typename B::Scalar* out) {
+  { B::ForInference::template layout<backend::shape> } -> std::convertible_to<ImageLayout>;
+  { B::ForInference::template input_layout<backend::conv> } -> std::convertible_to<ImageLayout>;
+  { B::ForInference::group_size } -> std::convertible_to<std::size_t>;
+  { B::ForInference::template Conv<backend::conv>::size } -> std::convertible_to<std::size_t>;
+  { B::ForInference::template Conv<backend::conv>::work_size } -> std::convertible_to<std::size_t>;
+  { B::ForInference::template Conv<backend::conv>::images } -> std::convertible_to<int>;
+  B::ForInference::template Conv<backend::conv>::prepare(in, in, out);
+  B::ForInference::template Conv<backend::conv>::template run<Ending{}, ReLU, ReLU>(1, in, in, out, out);
+  B::ForInference::template pool<backend::pool>(1, in, out);
+  B::ForInference::template shortcut<backend::shortcut>(1, in, out);
+  B::ForInference::template linear<backend::linear, true, ReLU>(1, in, in, in, out);
+  B::ForInference::template pointwise<backend::shape, Ending{}, ReLU, ReLU>(1, in, in, in, out);
+};
+
+/// Says what a backend lacks, by its name.
+template <class B>
+struct CheckedBackend {
+  static constexpr bool asked = backend::Types<B>;
+  static_assert(asked,
+                "a backend needs the types Scalar, Space, Memory<T>, Storage<T> and ActivationArena, and the constants on_host and "
+                "norms_at_once: see kernels/backend.hpp");
+  static_assert(!asked || backend::Padding<B>, "a backend needs `lanes` and `padded(channels)`: how many channels memory holds");
+  static_assert(!asked || backend::ConvForward<B>,
+                "a backend needs conv_forward<ConvShape, Activation>(space, batch, source, weights, bias, out, statistics)");
+  static_assert(!asked || backend::ConvBackward<B>,
+                "a backend needs conv_backward<ConvShape, Activation>(space, batch, gradient, source, weights, weight_gradient, "
+                "bias_gradient, add, out, sums)");
+  static_assert(!asked || backend::FinishForward<B>, "a backend needs finish<Shape, Activation>(space, batch, source, statistics)");
+  static_assert(!asked || backend::FinishBackward<B>,
+                "a backend needs finish_backward<Shape, Activation>(space, batch, gradient, source, add, out, sums)");
+  static_assert(!asked || backend::Pools<B>,
+                "a backend needs pool_forward<PoolShape>(space, batch, in, out) and pool_backward<PoolShape>(space, batch, dy, in, dx)");
+  static_assert(!asked || backend::Shortcuts<B>,
+                "a backend needs shortcut_forward<ShortcutShape>(space, batch, in, out) and shortcut_backward<ShortcutShape>(space, "
+                "batch, dy, dx)");
+  static_assert(!asked || backend::LinearLayers<B>,
+                "a backend needs linear_forward<LinearShape>(space, batch, in, weights, bias, out) and linear_backward<LinearShape>("
+                "space, batch, dy, in, weights, weight_gradient, bias_gradient, dx)");
+  static_assert(!asked || backend::Norms<B>,
+                "a backend needs norm_forward(space, channels, norm, mean, variance), norm_scale(space, channels, norm, branch_scale), "
+                "add_statistics(space, channels, count, mean, variance, mean_sum, variance_sum) and, unless norms_at_once, "
+                "norm_backward(space, channels, norm, dz, dz_normalised)");
+  static_assert(!asked || backend::Reads<B>, "a backend needs read(space, numbers, count), which gives numbers back to the host");
+  static constexpr bool said = true;
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA
