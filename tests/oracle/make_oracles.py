@@ -13,6 +13,10 @@ sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, surv
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
                      (relative L2 of all together, after 4 and 20 steps).
+optimizers:          init, gradients [steps], gates [steps, 2], each of 35 numbers: the trunk's 18, two blocks' 4 and 4, the trunk's 9 (steps.py);
+                     OPTIMIZER.POLICY (weights after each step), OPTIMIZER.POLICY.STATE (after the last); clip.norm, clip.gradients (of the
+                     first step, largest norm 1.5); average (of the weights of SGD.as_code after each step, decay 0.9).
+losses:              outputs [6, 5], labels, probabilities, numbers; LOSS.loss, LOSS.gradient (of the mean loss by outputs).
 """
 import pathlib
 import sys
@@ -24,6 +28,7 @@ from torch.nn.functional import cross_entropy
 import models
 import pictures
 import safetensors_io
+import steps
 import training
 
 BATCH = 8
@@ -156,6 +161,12 @@ def sgd_oracles(directory, seed):
           f"nearest ReLU kink over the first 4: {min(kinks):.1e}")
 
 
+def step_oracles(directory, seed):
+    rng = np.random.default_rng(seed)
+    save(directory, "optimizers", f"{steps.STEPS} updates by each optimizer, seed {seed}", steps.optimizers(rng))
+    save(directory, "losses", f"losses of 6 images with 5 outputs, seed {seed}", steps.losses(rng))
+
+
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)  # one order of summation
@@ -165,6 +176,7 @@ def main():
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)
+    step_oracles(directory, seed=5)
     files = sorted(directory.glob("*.safetensors"))
     print("bytes:", {file.name: file.stat().st_size for file in files}, "together", sum(file.stat().st_size for file in files))
 
