@@ -11,6 +11,8 @@
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
+#include <sdepth/optimizers/adamw.hpp>
+#include <sdepth/optimizers/lion.hpp>
 
 #include "scratch_folder.hpp"
 
@@ -220,4 +222,105 @@ TEST_CASE("weights that diverged, and a full disk, leave the checkpoint before t
                  "momentum.conv1.weight holds a number that is not finite"));
   CHECK(bytes_of(folder / "checkpoint") == good);
   CHECK(folder.entries() == 1);
+}
+
+namespace {
+
+using Tiny =
+    Network<Input<3, 4, 4>, Conv<4>, BN, ReLU, Repeat<3, StochasticDepth<Residual<Conv<4>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<3>>;
+template <class Optimizer>
+using TinyTrainer = Trainer<Tiny, Cpu<>, CrossEntropy, Optimizer>;
+
+template <class Optimizer>
+[[nodiscard]] TinyTrainer<Optimizer> tiny(double learning_rate = 0.01, double label_smoothing = 0.1) {
+  typename TinyTrainer<Optimizer>::Options o;
+  o.batch = batch;
+  o.threads = 1;
+  o.seed = 3;
+  o.skip_update = SkipUpdate::frozen;
+  o.loss.label_smoothing = label_smoothing;
+  optimizer_options(o).learning_rate = learning_rate;
+  TinyTrainer<Optimizer> trainer(o);
+  trainer.set_parameter_groups({{.contains = is_norm_or_bias, .change = [](auto& changed) { changed.weight_decay = 0; }}});
+  return trainer;
+}
+template <class Optimizer>
+void step(TinyTrainer<Optimizer>& trainer) {
+  std::vector<float> images(batch * Tiny::input.size());
+  std::vector<int> labels(batch);
+  for (std::size_t i = 0; i < images.size(); ++i)
+    images[i] = static_cast<float>(uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) - 0.5);
+  for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<int>((n + trainer.steps()) % 3);
+  trainer.step(NHWC<float>{images}, labels);
+}
+
+/// Stopped after three steps and gone on with, by a trainer that has done something else before.
+template <class Optimizer>
+void check_resumes() {
+  CAPTURE(Optimizer::name);
+  ScratchFolder folder;
+  auto whole = tiny<Optimizer>(), first = tiny<Optimizer>(), second = tiny<Optimizer>();
+  for (int i = 0; i < 7; ++i) step<Optimizer>(whole);
+  for (int i = 0; i < 3; ++i) step<Optimizer>(first);
+  save_checkpoint(folder / "checkpoint", first, 1);
+  for (int i = 0; i < 5; ++i) step<Optimizer>(second);
+  restore(read_checkpoint(folder / "checkpoint"), second);
+  for (int i = 0; i < 4; ++i) step<Optimizer>(second);
+  save_checkpoint(folder / "a", whole, 2);
+  save_checkpoint(folder / "b", second, 2);
+  CHECK(bytes_of(folder / "a") == bytes_of(folder / "b"));
+  CHECK(whole.update().groups().tensor_counts() == second.update().groups().tensor_counts());
+  const SafeTensors file = read_safetensors(folder / "a");
+  for (const std::string_view name : Optimizer::state) CHECK(file.find(std::string(name) + ".conv1.weight") != nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("whatever the optimizer keeps is stored by its names, and going on gives the bytes of a run never stopped") {
+  check_resumes<SGD>();
+  check_resumes<AdamW>();
+  check_resumes<Lion>();
+}
+
+TEST_CASE("a checkpoint of another optimizer, loss or grouping of parameters is refused by name, and one without counts is damaged") {
+  ScratchFolder folder;
+  auto saved = tiny<AdamW>();
+  step<AdamW>(saved);
+  save_checkpoint(folder / "checkpoint", saved, 0);
+  const Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
+  const auto refusal = [&](auto trainer) { return sentence_of([&] { restore(checkpoint, trainer); }); };
+  CHECK(contains(refusal(tiny<SGD>()), "was saved with optimizer \"AdamW\", the trainer has \"SGD\"; use the options of that run"));
+  CHECK(contains(refusal(tiny<AdamW>(0.01, 0.2)), "was saved with loss {\"label_smoothing\":0.1,\"name\":\"CrossEntropy\"}"));
+  CHECK(refusal(tiny<AdamW>(0.5)).empty());  // the learning rate is restored
+  auto without_groups = tiny<AdamW>();
+  without_groups.set_parameter_groups({});
+  CHECK(contains(sentence_of([&] { restore(checkpoint, without_groups); }), "was saved with groups [{"));
+
+  auto trainer = tiny<AdamW>();
+  step<AdamW>(trainer);
+  const std::string before = bytes(trainer.weights()->parameters()) + bytes(trainer.optimizer_state("exp_avg"));
+  Checkpoint damaged = checkpoint;
+  damaged.counts.erase("fc.bias");
+  CHECK(contains(sentence_of([&] { restore(damaged, trainer); }), "it does not say how many updates fc.bias has had"));
+  damaged = checkpoint;
+  std::erase_if(damaged.state.tensors, [](const Tensor& tensor) { return tensor.name == "exp_avg_sq.fc.bias"; });
+  CHECK(contains(sentence_of([&] { restore(damaged, trainer); }), "lacks exp_avg_sq.fc.bias of the network"));
+  damaged = checkpoint;
+  damaged.training["learning_rate"] = 1e300;
+  CHECK(contains(sentence_of([&] { restore(damaged, trainer); }), "learning_rate is 1e+300"));
+  CHECK(bytes(trainer.weights()->parameters()) + bytes(trainer.optimizer_state("exp_avg")) == before);
+}
+
+TEST_CASE("a checkpoint of before optimizers and losses could be chosen still resumes") {
+  ScratchFolder folder;
+  Small first(options()), second(options());
+  step(first);
+  save_checkpoint(folder / "checkpoint", first, 0);
+  SafeTensors file = read_safetensors(folder / "checkpoint");
+  nlohmann::json training = nlohmann::json::parse(file.metadata.at("training"));
+  for (const char* key : {"optimizer", "loss", "groups", "state"}) CHECK(training.erase(key) == 1);
+  file.metadata["training"] = training.dump();
+  write_safetensors(folder / "old", file);
+  restore(read_checkpoint(folder / "old"), second);
+  CHECK(state(second) == state(first));
 }

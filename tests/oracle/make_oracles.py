@@ -15,6 +15,10 @@ sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
                      (relative L2 of all together, after 4 and 20 steps).
 activations:         x; per activation NAME.value, NAME.derivative (float64 split in two floats: + NAME.value_lo, NAME.derivative_lo).
+optimizers:          init, gradients [steps], gates [steps, 2], each of 35 numbers: the trunk's 18, two blocks' 4 and 4, the trunk's 9 (steps.py);
+                     OPTIMIZER.POLICY (weights after each step), OPTIMIZER.POLICY.STATE (after the last); clip.norm, clip.gradients (of the
+                     first step, largest norm 1.5); average (of the weights of SGD.as_code after each step, decay 0.9).
+losses:              outputs [6, 5], labels, probabilities, numbers; LOSS.loss, LOSS.gradient (of the mean loss by outputs).
 """
 import pathlib
 import sys
@@ -26,6 +30,7 @@ from torch.nn.functional import cross_entropy, gelu, hardswish, leaky_relu, mish
 import models
 import pictures
 import safetensors_io
+import steps
 import training
 
 BATCH = 8
@@ -175,6 +180,12 @@ def activation_oracle(directory):
     save(directory, "activations", "values and derivatives of activations", tensors)
 
 
+def step_oracles(directory, seed):
+    rng = np.random.default_rng(seed)
+    save(directory, "optimizers", f"{steps.STEPS} updates by each optimizer, seed {seed}", steps.optimizers(rng))
+    save(directory, "losses", f"losses of 6 images with 5 outputs, seed {seed}", steps.losses(rng))
+
+
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)  # one order of summation
@@ -187,6 +198,7 @@ def main():
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)
     activation_oracle(directory)
+    step_oracles(directory, seed=5)
     files = sorted(directory.glob("*.safetensors"))
     print("bytes:", {file.name: file.stat().st_size for file in files}, "together", sum(file.stat().st_size for file in files))
 

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -195,13 +196,14 @@ template <class Net, class Backend, class Loss, class Optimizer>
 void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer) {
   const nlohmann::json now = training_state(trainer);
   // Checkpoints of before there was a choice do not say these.
-  const nlohmann::json unsaid = {
-      {"optimizer", "SGD"}, {"loss", {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}}}, {"groups", nlohmann::json::array()}};
-  for (const auto& [key, usual] : unsaid.items())
-    if (const nlohmann::json saved = checkpoint.training.value(key, usual); saved != now[key]) refuse(checkpoint, key, saved, now[key]);
+  const nlohmann::json cross_entropy = {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}};
+  const std::pair<std::string, nlohmann::json> usual[] = {
+      {"optimizer", "SGD"}, {"loss", cross_entropy}, {"groups", nlohmann::json::array()}};
+  for (const auto& [key, value] : usual)
+    if (const nlohmann::json saved = checkpoint.training.value(key, value); saved != now[key]) refuse(checkpoint, key, saved, now[key]);
   double learning_rate = 0;
   for (const auto& [key, value] : now.items()) {
-    if (unsaid.contains(key)) continue;
+    if (std::any_of(std::begin(usual), std::end(usual), [&](const auto& compared) { return compared.first == key; })) continue;
     const auto saved = checkpoint.training.find(key);
     if (saved == checkpoint.training.end()) fail(checkpoint.where, " is damaged: it does not say its ", key, "; use an older checkpoint");
     const auto damaged = [&](const auto&... what) {

@@ -1,11 +1,11 @@
 // Parameters that are updated in another way than the others: without weight decay, with a lower learning rate, or not at all.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,9 +23,13 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     });
 template <class Optimizer>
 struct ParameterGroup {
+  using Change = std::function<void(typename Optimizer::Options&)>;
+  // GCC 12 crashes on a group in a function template unless it has been asked for this before.
+  static_assert(std::is_nothrow_destructible_v<Change> && std::is_nothrow_default_constructible_v<Change>);
+
   std::function<bool(const ParameterInfo&)> contains;
   /// What it changes of the trainer's options, before each update: `options.learning_rate *= 0.1` follows a schedule. Empty: nothing.
-  std::function<void(typename Optimizer::Options&)> change = {};
+  Change change = nullptr;
   bool frozen = false;  // its parameters and the optimizer's state stay as they are, whatever their gradients
 };
 
