@@ -192,12 +192,6 @@ class Trainer {
     return predict_all(walk(), *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
   }
 
-  /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose logits are not finite.
-  template <Images Given>
-  [[nodiscard]] std::vector<int> predict_classes(const Given& images, const DepthPlan& plan = {}) {
-    return classes_of(predict(images, plan), static_cast<int>(classes));
-  }
-
   template <class Given, class... Others>
     requires(!Images<Given>)
   Score evaluate(const Given&, Others&&...) {
