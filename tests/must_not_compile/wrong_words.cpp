@@ -5,6 +5,7 @@
 // expect: Linear<Features>: the number of features must be positive
 // expect: a pooling layer's window and stride must be positive
 // expect: a pooling layer's padding must be at least 0 and at most half its window
+// expect: Dropout<P>: the probability must be at least 0 and below 1
 // expect: Residual<...>: the branch needs at least one layer
 // expect: Residual<layers...>: every argument must be a layer such as Conv<16>, BN or ReLU
 // expect: ResidualWith<Shortcut, layers...>: the first argument must be PoolShortcut, SubsampleShortcut or ProjectionShortcut
@@ -50,6 +51,7 @@ static_assert(all<Net<4, Conv<4, 3, 1, Bias::none, minus>>>);
 static_assert(all<Net<4, Linear<zero>>, Net<4, Linear<minus>>>);
 static_assert(all<Net<4, MaxPool<zero>>, Net<4, AvgPool<2, minus>>>);
 static_assert(all<Net<4, AvgPool<2, 2, two>>>);
+static_assert(all<Net<4, Dropout<p>, Residual<Conv<4>, Dropout<p>>>>);
 static_assert(all<Net<4, Either<Residual<Conv<4>>, Residual<>>>>);
 static_assert(all<Net<4, Residual<Conv<4>, Either<BN, Uniform<0.5>>>, Residual<Either<BN, ProjectionShortcut>, Conv<4>>>>);
 static_assert(all<Net<4, Either<Residual<Conv<4>, BN>, ResidualWith<Conv<4>, BN>>>>);

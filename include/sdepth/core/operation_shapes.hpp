@@ -65,6 +65,15 @@ struct NoOperation {
   friend constexpr bool operator==(const NoOperation&, const NoOperation&) = default;
 };
 
+/// Numbers set to zero with a probability in training, the others divided by what is left of 1.
+struct DropoutShape {
+  Shape in;
+  double probability = 0;
+
+  [[nodiscard]] constexpr Shape out() const noexcept { return in; }
+  friend constexpr bool operator==(const DropoutShape&, const DropoutShape&) = default;
+};
+
 /// A fully connected layer over all numbers of an image. Weights are [H·W·C_in (in the order h, w, c), padded(features)].
 struct LinearShape {
   Shape in;

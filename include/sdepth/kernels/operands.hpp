@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include <sdepth/core/operation_shapes.hpp>
+#include <sdepth/kernels/dropout.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -89,9 +90,11 @@ struct Source {
   bool activated = false;                  // whether there is an A at all
   T* finished = nullptr;
   const ImageSource<T>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
+  /// Of finish and finish_backward alone: v is multiplied by the mask's factors. A backward stage then never reads v from `finished`.
+  const DropoutMask* dropout = nullptr;
 
   /// True where v is x: nothing is pending.
-  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !activated && !images; }
+  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !activated && !images && !dropout; }
   /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
   [[nodiscard]] Source of_image(int n, std::size_t size) const noexcept;
   /// Where the gradient of image n lies in a backward stage's `add` and `out`: that of which image.

@@ -16,6 +16,7 @@ enum class WordError {
   linear_features,
   pooling_extents,
   pooling_padding,
+  dropout_probability,
   residual_empty,
   residual_block_inside,
   residual_not_a_layer,
@@ -39,6 +40,7 @@ struct CheckedWord {
   static_assert(Error != WordError::linear_features, "Linear<Features>: the number of features must be positive");
   static_assert(Error != WordError::pooling_extents, "a pooling layer's window and stride must be positive");
   static_assert(Error != WordError::pooling_padding, "a pooling layer's padding must be at least 0 and at most half its window");
+  static_assert(Error != WordError::dropout_probability, "Dropout<P>: the probability must be at least 0 and below 1");
   static_assert(Error != WordError::residual_empty, "Residual<...>: the branch needs at least one layer");
   static_assert(Error != WordError::residual_block_inside,
                 "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");

@@ -46,7 +46,7 @@ template <class Operation>
 ///
 /// The norm and the activation stay pending: the next stage applies them while it reads.
 ///
-/// @tparam Operation   ConvShape, LinearShape, PoolShape or NoOperation: the main operation with its shapes
+/// @tparam Operation   ConvShape, LinearShape, PoolShape, DropoutShape or NoOperation: the main operation with its shapes
 /// @tparam Activation_ the activation behind it; NoActivation: none
 /// @tparam Pending_    the activation that may be pending on the input; NoActivation: none
 template <auto Operation, bool HasNorm, class Activation_, class Pending_>
@@ -54,14 +54,14 @@ struct FusedStage {
   static constexpr auto operation = Operation;
   using Kind = std::remove_cv_t<decltype(Operation)>;
   static constexpr bool convolves = std::is_same_v<Kind, ConvShape>, is_linear = std::is_same_v<Kind, LinearShape>,
-                        computes = !std::is_same_v<Kind, NoOperation>;
+                        drops = std::is_same_v<Kind, DropoutShape>, computes = !std::is_same_v<Kind, NoOperation>;
   static constexpr bool norm = HasNorm, ends_in_activation = activates<Activation_>;
   static constexpr Shape in = Operation.in, out = Operation.out();
   static constexpr int blocks = 0;
   using Activation = Activation_;
   using Pending = Pending_;
-  /// What may be pending on the output.
-  using PendingAfter = Activation;
+  /// What may be pending on the output: of a dropout, which does nothing at test, also what is on its input.
+  using PendingAfter = std::conditional_t<drops, Pending, Activation>;
 
   static constexpr bool bias = [] {
     if constexpr (convolves || is_linear) return Operation.bias;
@@ -81,11 +81,11 @@ struct FusedStage {
   /// A convolution reads through what is pending and keeps its output. All other stages need their input written down, a norm unless it is plain already.
   [[nodiscard]] static constexpr ActivationSizes activations(int lanes, bool plain_input) noexcept {
     const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
-    const std::size_t kept = convolves ? output : computes ? input + output : writes_input_down(plain_input) ? input : 0;
+    const std::size_t kept = convolves || drops ? output : computes ? input + output : writes_input_down(plain_input) ? input : 0;
     return {kept, std::max(input, output)};
   }
   /// Whether nothing is pending on the output.
-  static constexpr bool leaves_plain = computes && !norm && !ends_in_activation;
+  static constexpr bool leaves_plain = computes && !drops && !norm && !ends_in_activation;
 
   static void describe(Planner& planner, Naming& naming) {
     if constexpr (convolves) {

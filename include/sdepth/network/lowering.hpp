@@ -9,6 +9,7 @@
 
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/layers/conv.hpp>
+#include <sdepth/layers/dropout.hpp>
 #include <sdepth/layers/linear.hpp>
 #include <sdepth/layers/pool.hpp>
 #include <sdepth/network/fused_stage.hpp>
@@ -30,6 +31,9 @@ template <int W, int S, int P, Shape In>
 inline constexpr auto main_operation<MaxPool<W, S, P>, In> = PoolShape{In, PoolKind::maximum, W, W, S, P};
 template <Shape In>
 inline constexpr auto main_operation<GlobalAvgPool, In> = PoolShape{In, PoolKind::average, In.height, In.width, 1, 0};
+
+template <double P, Shape In>
+inline constexpr auto main_operation<Dropout<P>, In> = DropoutShape{In, P};
 
 /// The norm at the beginning of a row of words, where it takes one, and the words behind it.
 template <bool Takes, class Words>
@@ -85,11 +89,12 @@ struct LoweredTo {
   using PendingAfter = typename Others::PendingAfter;
 };
 
-/// A word with a main operation takes the norm and the activation behind it, unless it is a pool; a norm or an activation in front of all that is a stage of its own.
+/// A word with a main operation takes the norm and the activation behind it, unless it is a pool or a dropout; a norm or an activation in front of all that is a stage of its own.
 template <class Word, class... Others, Shape In, class Pending, bool NetworkInput, int BlocksBefore>
 struct Lowering<Chain<Word, Others...>, In, Pending, NetworkInput, BlocksBefore> {
   using Kind = std::remove_cv_t<decltype(main_operation<Word, In>)>;
-  static constexpr bool computes = !std::is_same_v<Kind, NoOperation>, takes = !std::is_same_v<Kind, PoolShape>;
+  static constexpr bool computes = !std::is_same_v<Kind, NoOperation>,
+                        takes = !std::is_same_v<Kind, PoolShape> && !std::is_same_v<Kind, DropoutShape>;
   using Norm = LeadingNorm<takes, std::conditional_t<computes, Chain<Others...>, Chain<Word, Others...>>>;
   using Act = LeadingActivation<takes, typename Norm::Rest>;
   static constexpr Kind operation = [] {
@@ -97,7 +102,8 @@ struct Lowering<Chain<Word, Others...>, In, Pending, NetworkInput, BlocksBefore>
     if constexpr (std::is_same_v<Kind, ConvShape>) shape.network_input = NetworkInput;
     // Applied twice, the same activation may be something else again; ReLU is not.
     if constexpr (!computes)
-      shape.materialise = !Norm::found && activates<Pending> && !(std::is_same_v<Pending, ReLU> && std::is_same_v<typename Act::Found, ReLU>);
+      shape.materialise =
+          !Norm::found && activates<Pending> && !(std::is_same_v<Pending, ReLU> && std::is_same_v<typename Act::Found, ReLU>);
     return shape;
   }();
   using Stage = FusedStage<operation, Norm::found, typename Act::Found, Pending>;

@@ -9,6 +9,7 @@
 
 #include <sdepth/layers/blocks.hpp>
 #include <sdepth/layers/check.hpp>
+#include <sdepth/layers/dropout.hpp>
 #include <sdepth/layers/input.hpp>
 #include <sdepth/layers/linear.hpp>
 #include <sdepth/layers/pool.hpp>
@@ -93,6 +94,9 @@ template <int Window, int Stride, int Padding>
 inline constexpr bool keeps_sign<AvgPool<Window, Stride, Padding>> = true;
 template <int Window, int Stride, int Padding>
 inline constexpr bool keeps_sign<MaxPool<Window, Stride, Padding>> = true;
+
+template <double P>
+inline constexpr bool keeps_sign<Dropout<P>> = true;
 
 /// Whether a word's output is known not to be negative, given whether its input is.
 template <class Word>

@@ -21,9 +21,16 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class Backend, class Blocks>
 struct BranchOperations {
   using Own = Operations<Backend, typename Blocks::Branch>;
-  using Last = std::tuple_element_t<std::tuple_size_v<Own> - 1, Own>;
-  static constexpr bool ends_itself = Last::adds && (Last::in_place || std::tuple_size_v<Own> > 1 || !Blocks::identity);
-  using End = std::tuple<PointOperation<Backend, Last::out, false, NoActivation>>;
+  static constexpr std::size_t length = std::tuple_size_v<Own>;
+  static constexpr bool ends_itself = [] {
+    if constexpr (length == 0) {
+      return false;
+    } else {
+      using Last = std::tuple_element_t<length - 1, Own>;
+      return Last::adds && (Last::in_place || length > 1 || !Blocks::identity);
+    }
+  }();
+  using End = std::tuple<PointOperation<Backend, Blocks::out, false, NoActivation>>;
   using type = std::conditional_t<ends_itself, Own, decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
 };
 

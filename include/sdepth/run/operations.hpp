@@ -130,6 +130,10 @@ template <class Backend, PoolShape S, bool Norm, class Activation, class Pending
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
   using type = std::tuple<PoolOperation<Backend, S>>;
 };
+template <class Backend, DropoutShape S, bool Norm, class Activation, class Pending>
+struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
+  using type = std::tuple<>;
+};
 template <class Backend, NoOperation S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
   using type = std::conditional_t<Norm || activates<Activation>, std::tuple<PointOperation<Backend, S.in, Norm, Activation>>, std::tuple<>>;

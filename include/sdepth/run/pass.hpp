@@ -58,13 +58,14 @@ struct PendingValue {
   const T* shortcut = nullptr;
   NormState<T>* shortcut_norm = nullptr;
   bool activated = false;
-  T* finished = nullptr;             // where the next stage writes the value; null: nowhere
-  Statistics<T> statistics;          // of x, where they are known
-  bool read_again = false;           // somebody reads x later, so the next stage must not give it back
-  ImageSource<T>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
+  T* finished = nullptr;                 // where the next stage writes the value; null: nowhere
+  Statistics<T> statistics;              // of x, where they are known
+  const DropoutMask* dropout = nullptr;  // what else is to be done when it is written down
+  bool read_again = false;               // somebody reads x later, so the next stage must not give it back
+  ImageSource<T>* images = nullptr;      // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
-  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, activated, finished, images}; }
+  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, activated, finished, images, dropout}; }
   /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their backward is kept for a backend that prepares it at once
   template <class Backend>
   [[nodiscard]] SourceSums<T> sums(std::array<NormBackward<T>, 2>& ends) const {
@@ -116,6 +117,7 @@ struct Offsets {
   int block = 0;
   std::size_t activations = 0;  // numbers of an image that the trunk's stages before it keep at most; inside a block not counted
   int stages = 0;               // of the trunk before it, each block one
+  std::uint32_t name = 0;       // of this stage among all of the network's, those inside blocks too
 };
 
 /// Who is told on the way back which parameters' gradients are final: numbers [first, last) of the flat buffer, those of one stage of the trunk, or of one of its
@@ -149,6 +151,7 @@ struct Pass {
   const double* branch_scales = nullptr;  // [residual blocks]
   std::size_t widest = 0;                 // the most channels, padded, of any tensor
   GradientListener ready = {};            // of the way back
+  std::uint64_t seed = 0, step = 0;       // of the training step: what dropouts draw from
 
   /// The same over another number of images: those that survive a block.
   [[nodiscard]] Pass over(int images) const {

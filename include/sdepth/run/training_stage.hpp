@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -19,10 +20,10 @@ using KernelActivation = std::conditional_t<activates<Pending>, Pending, ReLU>;
 
 /// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a plain value.
 /// Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward. @tparam Pending  the activation that may be pending
-template <class Backend, Shape In, class Pending>
+template <class Backend, Shape In, class Pending, bool WithDropout = false>
 auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& value, Statistics<typename Backend::Scalar> statistics = {}) {
   using T = typename Backend::Scalar;
-  const PendingValue<T> before = [&] {
+  PendingValue<T> before = [&] {
     PendingValue<T> copy = value;
     if (!copy.plain()) copy.finished = pass.take(padded_size(In, Backend::lanes));
     finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
@@ -36,6 +37,10 @@ auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& va
     value.x = before.finished;
   }
   if (statistics.mean) value.statistics = statistics;
+  if constexpr (WithDropout) {  // the way back cannot tell a value from what a dropout left of it
+    before.finished = nullptr;
+    for (int n = 0; before.images && n < pass.batch; ++n) before.images[n].source.finished = nullptr;
+  }
   return before;
 }
 
@@ -83,6 +88,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   struct Record {
     Value input;           // what the operation read; where it cannot read through what is pending, before that was written down
     const T* x = nullptr;  // and afterwards
+    [[no_unique_address]] std::conditional_t<Stage::drops, DropoutMask, Nothing> mask;
     [[no_unique_address]] std::conditional_t<HasNorm, NormRecord, Nothing> norm;
   };
 
@@ -97,6 +103,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
       }
     if constexpr (Stage::convolves)
       convolve(pass, at, record, value, at_once && pass.training ? &next : nullptr);
+    else if constexpr (Stage::drops)
+      drop(pass, at, record, value);
     else if constexpr (Stage::computes)
       compute(pass, at, record, value);
     else if constexpr (Operation.materialise)
@@ -110,7 +118,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
       if (!record.norm.input.plain()) materialise_backward<Backend, Stage::out, PendingOnNorm>(pass, flow, record.norm.input);
     if constexpr (Stage::convolves) {
       convolve_backward(pass, at, record, flow);
-    } else if constexpr (Stage::computes) {
+    } else if constexpr (Stage::computes && !Stage::drops) {
       materialise_backward<Backend, Stage::out>(pass, flow);
       T* dx = pass.spare.take();
       compute_backward(pass, at, flow.dy, record.x, dx);
@@ -153,6 +161,15 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
                                                                           pass.parameters + at.trainable, gradients, bias_of(gradients),
                                                                           flow.add, out, record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
+  }
+
+  /// At test the value goes on as it is.
+  static void drop(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
+    record.input = {};
+    if (!pass.training) return;
+    record.mask = DropoutMask::of(Operation.probability, pass.seed, pass.step, at.name);
+    value.dropout = &record.mask;
+    record.input = materialise<Backend, Stage::in, Pending, true>(pass, value);
   }
 
   /// Pools and linear layers read plain numbers and write such.
@@ -247,6 +264,8 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
     constexpr ParameterSizes before = List::sizes_before(Index, Backend::lanes);
     constexpr int blocks = List::blocks_before(Index);
     Offsets stage{at.trainable + before.trainable, at.running + before.running, at.block + blocks};
+    constexpr std::uint32_t most = 1024;  // stages of a row: enough to tell those of all blocks apart
+    stage.name = static_cast<std::uint32_t>(Index) + (Kind == Row::trunk ? 0 : (static_cast<std::uint32_t>(at.block) + 1) * most);
     if constexpr (Kind == Row::trunk) {
       stage.activations = List::activations_before(Index, Backend::lanes).kept;
       stage.stages = static_cast<int>(Index) + blocks;

@@ -21,6 +21,7 @@ struct WalkParameters {
   T* gradients = nullptr;             // training only
   T* running_update = nullptr;        // training only
   double* statistics_sums = nullptr;  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
+  std::uint64_t seed = 0, step = 0;   // of the training step: what dropouts draw from
 };
 
 /// Where a backend's memory belongs to a device: makes that of `owner`, a Space or a Storage, the calling thread's while the result lives. Elsewhere nothing.
@@ -160,6 +161,8 @@ class Walk {
     pass.running = p.running;
     pass.running_update = p.running_update;
     pass.statistics_sums = p.statistics_sums;
+    pass.seed = p.seed;
+    pass.step = p.step;
     pass.widest = static_cast<std::size_t>(widest_channels());
     return pass;
   }

@@ -319,7 +319,7 @@ class Trainer {
   template <Images Given>
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count, const GradientListener& ready) {
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
-                                options_.loss, ready);
+                                options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::on_host)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);

@@ -42,7 +42,7 @@ class TrainingPass {
   template <class Images>
   typename Backend::Loss run(const Images& images, const typename Loss::Targets& targets, int count, Weights<Net, Backend>& weights,
                              Storage& gradients, const StepGates<Net>& gates, std::span<const double> survival, Scaling scaling,
-                             const typename Loss::Options& options, const GradientListener& ready) {
+                             const typename Loss::Options& options, const GradientListener& ready, std::uint64_t seed, std::uint64_t step) {
     std::transform(survival.begin(), survival.end(), scales_.begin(), [&](double p) { return branch_scale(scaling, true, p); });
     if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
       for (std::size_t block = 0; block < blocks; ++block)
@@ -51,7 +51,7 @@ class TrainingPass {
 
     walk_.load(images, 0, count);
     T* const running = for_kernels(weights.running());
-    const WalkParameters<T> numbers{for_kernels(weights.parameters()), running, for_kernels(gradients), running};
+    const WalkParameters<T> numbers{for_kernels(weights.parameters()), running, for_kernels(gradients), running, nullptr, seed, step};
     const T* outputs = walk_.forward(count, true, numbers, gates.all(), scales_);
     T* outputs_gradient = walk_.take_gradient();
     constexpr int numbers_of_image = static_cast<int>(Net::output.size());

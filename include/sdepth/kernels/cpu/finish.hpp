@@ -6,6 +6,7 @@
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
+#include <sdepth/kernels/cpu/dropout.hpp>
 #include <sdepth/kernels/cpu/epilogue.hpp>
 #include <sdepth/kernels/cpu/statistics.hpp>
 #include <sdepth/kernels/workspace.hpp>
@@ -23,6 +24,12 @@ template <Shape Image>
 inline constexpr std::size_t band_size =
     static_cast<std::size_t>(rows_at_a_time(Image.height, Image.width* Image.channels, 1) * Image.width * Image.channels);
 
+/// The number of a row's first pixel, counted over the batch.
+template <Shape S>
+[[nodiscard]] constexpr std::uint32_t pixel_in_batch(int n, int row) noexcept {
+  return static_cast<std::uint32_t>((n * S.height + row) * S.width);
+}
+
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
 template <class Arch, int Parts, Shape S, class A>
 void finish(Workspace<float>& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
@@ -36,8 +43,11 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
     Moments mine = moments.of(part);
     float* v = space.of_thread(thread);
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
-      read_source<Arch, A>(source.of_image(n, image.size()), {static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels},
-                           v);
+      const Run run{static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels};
+      const Source<float> of_image = source.of_image(n, image.size());
+      read_source<Arch, A>(of_image, run, v);
+      if (source.dropout)
+        apply_dropout<S>(*source.dropout, pixel_in_batch<S>(n, row), run.pixels, run.channels, of_image.finished + run.at);
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
@@ -68,6 +78,7 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
       const Run run{first, rows * image.width, image.channels};
       const Source<float> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
+      if (source.dropout) apply_dropout<S>(*source.dropout, pixel_in_batch<S>(n, row), run.pixels, run.channels, d);
       if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
       if (row == 0) clear_sums(source, n, image.channels);
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;

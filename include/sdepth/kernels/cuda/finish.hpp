@@ -7,12 +7,14 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
+#include <sdepth/kernels/dropout.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -102,8 +104,27 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
     for (float4& v : x) v = each([](float number) { return A::forward(number); }, v);
 }
 
+/// A dropout of what a thread has: four channels are one group of its random words.
+struct DropoutOperands {
+  DropoutMask mask;
+  std::uint32_t groups = 0;  // of a pixel; 0: no dropout
+
+  DropoutOperands() = default;
+  DropoutOperands(const DropoutMask* wanted, int channels) {
+    if (wanted) mask = *wanted, groups = channel_groups(channels);
+  }
+  /// @param pixel  counted over the batch   @param channel  the first of the four
+  __device__ void apply(std::size_t pixel, int channel, float4& v) const {
+    const auto words = mask.words(static_cast<std::uint32_t>(pixel) * groups + static_cast<std::uint32_t>(channel) / quad);
+    v.x *= mask.factor(words[0]), v.y *= mask.factor(words[1]), v.z *= mask.factor(words[2]), v.w *= mask.factor(words[3]);
+  }
+
+  friend bool operator==(const DropoutOperands&, const DropoutOperands&) = default;
+};
+
 struct FinishOperands {
   Reading source;
+  DropoutOperands dropout;
   StatisticsResult statistics;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
@@ -127,6 +148,10 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
       pixels.load(o.source.x, v);
       if (o.source.shortcut) pixels.load(o.source.shortcut, shortcut);
       values<A>(o.source, block.first_channel(), v, shortcut);
+      if (o.dropout.groups > 0)
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i)
+          o.dropout.apply(p + i * static_cast<std::size_t>(block.rows), block.first_channel(), v[i]);
       if (o.source.finished) pixels.store(v, o.source.finished);
       if (o.statistics.mean)
 #pragma unroll
@@ -145,6 +170,7 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
 
 struct FinishBackwardOperands {
   GradientReading gradient;
+  DropoutOperands dropout;
   Masking masking;
   float* out = nullptr;
   std::size_t pixels = 0;  // of all images
@@ -184,6 +210,9 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
           d[i] = multiply_add(scale, d[i], multiply_add(slope, distance, offset));
         }
       }
+      if (o.dropout.groups > 0)
+#pragma unroll
+        for (std::size_t i = 0; i < at_a_time; ++i) o.dropout.apply(p + i * static_cast<std::size_t>(block.rows), c, d[i]);
       if (m.add)
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
@@ -244,7 +273,8 @@ template <Shape S, class A = ReLU>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
-  FinishOperands operands{.source = Reading(source), .statistics = StatisticsResult(statistics)};
+  FinishOperands operands{
+      .source = Reading(source), .dropout = DropoutOperands(source.dropout, S.channels), .statistics = StatisticsResult(statistics)};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels), A>, operands,
                                          statistics.mean != nullptr);
 }
@@ -252,7 +282,10 @@ void finish(Space& space, int batch, const Source<float>& source, const Statisti
 template <Shape S, class A = ReLU>
 void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
                      const SourceSums<float>& sums) {
-  FinishBackwardOperands operands{.gradient = GradientReading(gradient), .masking = Masking(source, add, sums, space.failed()), .out = out};
+  FinishBackwardOperands operands{.gradient = GradientReading(gradient),
+                                  .dropout = DropoutOperands(source.dropout, S.channels),
+                                  .masking = Masking(source, add, sums, space.failed()),
+                                  .out = out};
   launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels), A>,
                                          operands, operands.masking.sums_wanted());
 }

@@ -41,7 +41,7 @@ struct BasicReference : HostBackend<T> {
     for (int n = 0; n < batch; ++n) {
       const Source<T> image = source.of_image(n, S.size());
       for (std::size_t i = 0; image.finished && i < S.size(); ++i)
-        image.finished[i] = static_cast<T>(reference::value<A>(image, i, i % channels));
+        image.finished[i] = static_cast<T>(reference::value<A>(image, i, i % channels) * dropout_factor_of<S>(source, n, i));
     }
     reference::statistics<T>(
         static_cast<std::size_t>(batch) * S.pixels(), channels,
@@ -59,7 +59,8 @@ struct BasicReference : HostBackend<T> {
       const Gradient<T> image = gradient.of_image(n, S.size());
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * S.size();
       for (std::size_t i = 0; i < S.size(); ++i)
-        out[at + i] = static_cast<T>(reference::value(image, i, i % channels) + (add ? static_cast<double>(add[at + i]) : 0.0));
+        out[at + i] = static_cast<T>(reference::value(image, i, i % channels) * dropout_factor_of<S>(source, n, i) +
+                                     (add ? static_cast<double>(add[at + i]) : 0.0));
     }
     reference::finish_gradient<A, T>(batch, S.pixels(), channels, source, out, sums);
   }
@@ -99,6 +100,17 @@ struct BasicReference : HostBackend<T> {
   static void update(Space&, std::size_t count, const std::array<double, K>& factors, T* weights, const T* gradient,
                      const std::array<T*, Rule::state.size()>& states) {
     reference::update<Rule>(count, factors, weights, gradient, states);
+  }
+
+ private:
+  /// By which number i of image n is multiplied: 1 without a dropout.
+  template <Shape S>
+  [[nodiscard]] static double dropout_factor_of(const Source<T>& source, int n, std::size_t i) {
+    if (!source.dropout) return 1;
+    constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    const std::size_t pixel = static_cast<std::size_t>(n) * S.pixels() + i / channels;
+    return static_cast<double>(
+        dropout_factor(*source.dropout, S.channels, static_cast<std::uint32_t>(pixel), static_cast<int>(i % channels)));
   }
 };
 

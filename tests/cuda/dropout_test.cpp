@@ -1,0 +1,6 @@
+// Dropout on the device: the same numbers become zero.
+#include <sdepth/cuda.hpp>
+
+#include "../train/dropout_checks.hpp"
+
+TEST_CASE("a step with dropouts on the device is the reference's") { dropout::check_like_reference<sdepth::Cuda<>>(); }
