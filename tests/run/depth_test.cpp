@@ -93,10 +93,10 @@ struct Counting : ReferenceDouble {
     using Base = reference::InferenceKernels<double>;
     template <ConvShape S>
     struct Conv : Base::Conv<S> {
-      template <Ending E>
+      template <Ending E, class A = ReLU, class After = ReLU>
       static void run(int count, const double* in, const double* numbers, double* out, double* work) {
         ++calls;
-        Base::Conv<S>::template run<E>(count, in, numbers, out, work);
+        Base::Conv<S>::template run<E, A, After>(count, in, numbers, out, work);
       }
     };
     template <PoolShape S>
@@ -109,15 +109,15 @@ struct Counting : ReferenceDouble {
       ++calls;
       Base::shortcut<S>(count, in, out);
     }
-    template <LinearShape S, bool Relu>
+    template <LinearShape S, bool Activated, class A = ReLU>
     static void linear(int count, const double* in, const double* weights, const double* bias, double* out) {
       ++calls;
-      Base::linear<S, Relu>(count, in, weights, bias, out);
+      Base::linear<S, Activated, A>(count, in, weights, bias, out);
     }
-    template <Shape S, Ending E>
+    template <Shape S, Ending E, class A = ReLU, class After = ReLU>
     static void pointwise(int count, const double* in, const double* scale, const double* shift, double* out) {
       ++calls;
-      Base::pointwise<S, E>(count, in, scale, shift, out);
+      Base::pointwise<S, E, A, After>(count, in, scale, shift, out);
     }
   };
 };
