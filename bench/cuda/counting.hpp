@@ -106,7 +106,7 @@ struct Counting {
   static constexpr int lanes = 8;  // as cuda::lanes
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_forward(Space&, int batch, const Source<float>& source, const float* weights, const float*, float* out,
                            Statistics<float>) {
     Work work{"forward " + text_of(S), reading(source)};
@@ -117,7 +117,7 @@ struct Counting {
     work.products = products<S>(batch);
     record(work, bytes);
   }
-  template <ConvShape S>
+  template <ConvShape S, class A = ReLU>
   static void conv_backward(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float*, const float* add, float* out, SourceSums<float> sums) {
     if (weight_gradient) {
@@ -142,14 +142,14 @@ struct Counting {
     work.products = products<S>(batch);
     record(work, bytes);
   }
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish(Space&, int batch, const Source<float>& source, Statistics<float>) {
     Work work{"finish " + text_of(S), reading(source)};
     Bytes bytes;
     read(bytes, work, source, size(S, batch));
     record(work, bytes);
   }
-  template <Shape S>
+  template <Shape S, class A = ReLU>
   static void finish_backward(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
                               SourceSums<float> sums) {
     Work work{"finish, gradient " + text_of(S), masking(source, add)};

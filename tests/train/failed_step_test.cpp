@@ -27,25 +27,25 @@ struct Exhausted : Backend {
   static void count() {
     if (left >= 0 && left-- == 0) throw std::bad_alloc();
   }
-  template <ConvShape S, class... Arguments>
+  template <ConvShape S, class A = ReLU, class... Arguments>
   static void conv_forward(Arguments&&... arguments) {
     count();
-    Backend::template conv_forward<S>(std::forward<Arguments>(arguments)...);
+    Backend::template conv_forward<S, A>(std::forward<Arguments>(arguments)...);
   }
-  template <ConvShape S, class... Arguments>
+  template <ConvShape S, class A = ReLU, class... Arguments>
   static void conv_backward(Arguments&&... arguments) {
     count();
-    Backend::template conv_backward<S>(std::forward<Arguments>(arguments)...);
+    Backend::template conv_backward<S, A>(std::forward<Arguments>(arguments)...);
   }
-  template <Shape S, class... Arguments>
+  template <Shape S, class A = ReLU, class... Arguments>
   static void finish(Arguments&&... arguments) {
     count();
-    Backend::template finish<S>(std::forward<Arguments>(arguments)...);
+    Backend::template finish<S, A>(std::forward<Arguments>(arguments)...);
   }
-  template <Shape S, class... Arguments>
+  template <Shape S, class A = ReLU, class... Arguments>
   static void finish_backward(Arguments&&... arguments) {
     count();
-    Backend::template finish_backward<S>(std::forward<Arguments>(arguments)...);
+    Backend::template finish_backward<S, A>(std::forward<Arguments>(arguments)...);
   }
   template <PoolShape S, class... Arguments>
   static void pool_forward(Arguments&&... arguments) {

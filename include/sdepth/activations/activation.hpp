@@ -41,6 +41,7 @@ concept Activation = requires(double x) {
   { A::forward(x) } -> std::same_as<double>;
   { A::derivative(x) } -> std::same_as<double>;
   { A::check(Shape{}) } -> std::same_as<ShapeError>;
+  typename std::bool_constant<(A::forward(0.0) + A::derivative(0.0) == 0.0)>;  // they are constexpr
 };
 
 /// Where there is none: behind a stage, or after the sum of a pre-activation block.
@@ -49,12 +50,9 @@ template <class A>
 inline constexpr bool activates = !std::is_same_v<A, NoActivation>;
 
 template <class A>
-[[nodiscard]] consteval bool zero_at_zero() {
-  if constexpr (Activation<A>)
-    return A::forward(0.0) == 0.0;
-  else
-    return true;  // that is said first
-}
+inline constexpr bool zero_at_zero = true;
+template <Activation A>
+inline constexpr bool zero_at_zero<A> = A::forward(0.0) == 0.0;
 
 /// Says what is wrong with a kernel's activation.
 template <class A>
@@ -63,7 +61,7 @@ struct CheckedActivation {
                 "an activation is a struct derived from ActivationWord with derivative_from_output and two constexpr "
                 "templates, V forward(V) and V derivative(V): see activations/activation.hpp");
   // Channels are padded to whole vectors with zeros, which every kernel may rely on and none writes again.
-  static_assert(zero_at_zero<A>(), "an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero");
+  static_assert(zero_at_zero<A>, "an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero");
   static constexpr bool said = true;
 };
 
