@@ -31,7 +31,7 @@ OPTIMIZERS = {
     "SGD": (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True), {"momentum_buffer": "momentum"}),
     "AdamW": (lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.1),
               {"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}),
-    "Lion": (lambda p: Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1), {"exp_avg": "exp_avg"}),
+    "Lion": (lambda p: Lion(p, lr=0.01, betas=(0.6, 0.8), weight_decay=0.1), {"exp_avg": "exp_avg"}),
 }
 
 
