@@ -101,6 +101,8 @@ void check_all() {
   CHECK(check_loss<Backend, CrossEntropy>(oracle, "smoothed", labels, {.label_smoothing = 0.1}).errors == wrong_labels);
   CHECK(check_loss<Backend, CrossEntropy>(oracle, "soft", probabilities, {}).errors == wrong_classes);
   CHECK(check_loss<Backend, CrossEntropy>(oracle, "soft_smoothed", probabilities, {.label_smoothing = 0.2}).errors == wrong_classes);
+  CHECK(check_loss<Backend, CrossEntropy>(oracle, "masses_smoothed", Probabilities{values("masses")}, {.label_smoothing = 0.2}).errors ==
+        wrong_classes);
   CHECK(check_loss<Backend, MeanSquaredError>(oracle, "squared", values("numbers"), {}).errors == 0);
 
   // What is not a number shows, in the loss and as an error; a class of output −∞ that cannot be is no harm.

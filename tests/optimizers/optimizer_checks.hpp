@@ -131,7 +131,7 @@ template <class Backend>
 void check_all_updates() {
   check_updates<Backend, SGD>({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
   check_updates<Backend, AdamW>({.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1});
-  check_updates<Backend, Lion>({.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .weight_decay = 0.1});
+  check_updates<Backend, Lion>({.learning_rate = 0.01, .beta1 = 0.6, .beta2 = 0.8, .weight_decay = 0.1});
 }
 
 template <class Backend>

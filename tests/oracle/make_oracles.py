@@ -18,7 +18,7 @@ activations:         x; per activation NAME.value, NAME.derivative (float64 spli
 optimizers:          init, gradients [steps], gates [steps, 2], each of 35 numbers: the trunk's 18, two blocks' 4 and 4, the trunk's 9 (steps.py);
                      OPTIMIZER.POLICY (weights after each step), OPTIMIZER.POLICY.STATE (after the last); clip.norm, clip.gradients (of the
                      first step, largest norm 1.5); average (of the weights of SGD.as_code after each step, decay 0.9).
-losses:              outputs [6, 5], labels, probabilities, numbers; LOSS.loss, LOSS.gradient (of the mean loss by outputs).
+losses:              outputs [6, 5], labels, probabilities, masses, numbers; LOSS.loss, LOSS.gradient (of the mean loss by outputs).
 """
 import pathlib
 import sys

@@ -31,7 +31,7 @@ OPTIMIZERS = {
     "SGD": (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01, nesterov=True), {"momentum_buffer": "momentum"}),
     "AdamW": (lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.9, 0.99), eps=1e-6, weight_decay=0.1),
               {"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}),
-    "Lion": (lambda p: Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1), {"exp_avg": "exp_avg"}),
+    "Lion": (lambda p: Lion(p, lr=0.01, betas=(0.6, 0.8), weight_decay=0.1), {"exp_avg": "exp_avg"}),
 }
 
 
@@ -85,13 +85,15 @@ def losses(rng):
     labels = rng.integers(0, outputs, images)
     probabilities = rng.dirichlet(np.ones(outputs), images).astype(np.float32)
     numbers = rng.standard_normal((images, outputs)).astype(np.float32)
-    tensors = {"outputs": x, "labels": labels, "probabilities": probabilities, "numbers": numbers}
+    masses = (probabilities * rng.uniform(0.5, 2, (images, 1))).astype(np.float32)
+    tensors = {"outputs": x, "labels": labels, "probabilities": probabilities, "masses": masses, "numbers": numbers}
     double = lambda array: torch.as_tensor(array.astype(np.float64))
     cases = {
         "labels": lambda z: cross_entropy(z, torch.as_tensor(labels)),
         "smoothed": lambda z: cross_entropy(z, torch.as_tensor(labels), label_smoothing=0.1),
         "soft": lambda z: cross_entropy(z, double(probabilities)),
         "soft_smoothed": lambda z: cross_entropy(z, double(probabilities), label_smoothing=0.2),
+        "masses_smoothed": lambda z: cross_entropy(z, double(masses), label_smoothing=0.2),  # that do not add up to 1
         "squared": lambda z: mse_loss(z, double(numbers)),
     }
     for name, loss_of in cases.items():

@@ -44,10 +44,10 @@ struct RMSprop {
   }
   static std::array<double, 4> factors(const Options& o) { return {-o.learning_rate, o.alpha, 1 - o.alpha, o.epsilon}; }
   template <class V>
-  static constexpr void update(const std::array<V, 4>& factors, V& weight, V gradient, std::array<V, 1>& state) {
+  static constexpr void update(const std::array<V, 4>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [step, alpha, rest, epsilon] = factors;
-    state[0] = alpha * state[0] + rest * gradient * gradient;
-    weight = weight + step * (gradient / (sdepth::square_root(V(state[0])) + epsilon));
+    kept[0] = alpha * kept[0] + rest * gradient * gradient;
+    weight = weight + step * (gradient / (sdepth::square_root(kept[0]) + epsilon));
   }
 };
 

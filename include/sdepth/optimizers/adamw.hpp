@@ -53,11 +53,11 @@ struct AdamW {
             1 / std::sqrt(correction2),           o.epsilon};
   }
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 8>& factors, V& weight, V gradient, std::array<V, 2>& state) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 8>& factors, V& weight, V gradient, std::array<V, 2>& kept) {
     const auto& [keep, beta1, rest1, beta2, rest2, step, correction, epsilon] = factors;
-    state[0] = multiply_add(beta1, state[0], V(rest1 * gradient));
-    state[1] = multiply_add(beta2, state[1], V(rest2 * gradient * gradient));
-    weight = multiply_add(step, V(state[0] / multiply_add(V(square_root(state[1])), correction, epsilon)), V(keep * weight));
+    kept[0] = multiply_add(beta1, kept[0], rest1 * gradient);
+    kept[1] = multiply_add(beta2, kept[1], rest2 * gradient * gradient);
+    weight = multiply_add(step, kept[0] / multiply_add(square_root(kept[1]), correction, epsilon), keep * weight);
   }
 };
 

@@ -44,11 +44,11 @@ struct Lion {
     return {1 - o.learning_rate * o.weight_decay, -o.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2};
   }
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 6>& factors, V& weight, V gradient, std::array<V, 1>& state) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 6>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [keep, step, beta1, rest1, beta2, rest2] = factors;
-    const V direction = sign_of(multiply_add(beta1, state[0], V(rest1 * gradient)));
-    weight = multiply_add(step, direction, V(keep * weight));
-    state[0] = multiply_add(beta2, state[0], V(rest2 * gradient));
+    const V direction = sign_of(multiply_add(beta1, kept[0], rest1 * gradient));
+    weight = multiply_add(step, direction, keep * weight);
+    kept[0] = multiply_add(beta2, kept[0], rest2 * gradient);
   }
 };
 

@@ -8,10 +8,10 @@
 //       static void each_option(Options& o, Visit visit) { visit("learning_rate", o.learning_rate); visit("momentum", o.momentum); }
 //       static std::array<double, 2> factors(const Options& o) { return {o.learning_rate, o.momentum}; }
 //       template <class V>
-//       static constexpr void update(const std::array<V, 2>& factors, V& weight, V gradient, std::array<V, 1>& state) {
+//       static constexpr void update(const std::array<V, 2>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
 //         const auto& [rate, momentum] = factors;
-//         state[0] = multiply_add(momentum, state[0], gradient);
-//         weight = weight - rate * state[0];
+//         kept[0] = multiply_add(momentum, kept[0], gradient);
+//         weight = weight - rate * kept[0];
 //       }
 //     };
 #pragma once
@@ -95,7 +95,7 @@ struct CheckedOptimizer {
   static_assert(
       HasOptimizerUpdate<O>,
       "an optimizer has one formula for every number type V: template <class V> static constexpr void update(const std::array<V, K>& factors, "
-      "V& weight, V gradient, std::array<V, N>& state); see sdepth/optimizers/optimizer.hpp");
+      "V& weight, V gradient, std::array<V, N>& kept); see sdepth/optimizers/optimizer.hpp");
 };
 
 /// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.

@@ -37,11 +37,11 @@ struct SGD {
     return {o.weight_decay, o.momentum, o.learning_rate, o.nesterov ? 1.0 : 0.0, o.nesterov ? o.momentum : 1.0};
   }
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 5>& factors, V& weight, V gradient, std::array<V, 1>& state) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 5>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [decay, momentum, rate, keep, push] = factors;
     const V decayed = multiply_add(decay, weight, gradient);
-    state[0] = multiply_add(momentum, state[0], decayed);
-    weight = multiply_add(V(-rate), multiply_add(push, state[0], V(keep * decayed)), weight);
+    kept[0] = multiply_add(momentum, kept[0], decayed);
+    weight = multiply_add(-rate, multiply_add(push, kept[0], keep * decayed), weight);
   }
 };
 

@@ -23,7 +23,7 @@ struct Mix {
   static constexpr std::array<std::string_view, 0> state{};
   template <class V>
   SDEPTH_INLINE static constexpr void update(const std::array<V, 2>& factors, V& mixed, V other, std::array<V, 0>&) {
-    mixed = multiply_add(factors[1], other, V(factors[0] * mixed));
+    mixed = multiply_add(factors[1], other, factors[0] * mixed);
   }
 };
 /// scaled = factor·other.
