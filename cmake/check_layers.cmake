@@ -8,7 +8,7 @@ set(folders core layers schedule kernels data network run train models io cuda d
 set(doors net.hpp cuda.hpp)
 
 set(may_core)
-set(may_layers core)
+set(may_layers core schedule)  # StochasticDepth takes a schedule, and says so where it is given none
 set(may_schedule core)
 set(may_kernels core)
 set(may_data core)

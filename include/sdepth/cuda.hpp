@@ -15,7 +15,9 @@
 #include <sdepth/kernels/cuda/cuda.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
+#include <sdepth/network/survival_over_time.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
+#include <sdepth/schedule/over_time.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
