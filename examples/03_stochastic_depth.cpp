@@ -49,7 +49,7 @@ int main() {
   draw("LinearDecay<0.5>", Paper::survival);
   draw("SecondHalf, our own", Own::survival);
   for (const double done : {0.25, 0.75})  // before each epoch: trainer.set_survival(survival_at<Net>((epoch - 1.0) / epochs))
-    draw(done < 0.5 ? "FirstHalf, at a quarter" : "FirstHalf, at three quarters", survival_at<OverTime>(done));
+    draw(done < 0.5 ? "FirstHalf, at its beginning" : "FirstHalf, at its end", survival_at<OverTime>(done));
 
   // Gates are a pure function of (seed, step, block): no state, so any step can be looked at, and every machine draws the same.
   std::printf("\nGates of the first steps with seed 7 (a dot is a skipped block):\n\n");

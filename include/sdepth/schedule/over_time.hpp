@@ -50,7 +50,8 @@ struct ScheduleInPhase {
 /// Stochastic depth in the first E of the run only; afterwards every block survives.
 ///
 /// It helps networks that underfit, which lose by stochastic depth in the whole run. At test a branch is scaled by the
-/// probability of the epoch trained last, here 1: give Trainer::set_survival the table of each epoch, see survival_at.
+/// probability of the epoch trained last, here 1: give Trainer::set_survival the table of each epoch, see
+/// survival_at, and an Inference the trainer's last one.
 /// Source: Liu et al., "Dropout Reduces Underfitting", ICML 2023, early stochastic depth.
 ///
 /// @tparam Schedule  What is at work in that part; a schedule over time, too.
