@@ -10,7 +10,7 @@ set(doors net.hpp cuda.hpp)
 set(may_core)
 # An activation is a word of a network and a template argument of the kernels, so nearly everybody may know of activations.
 set(may_activations core)
-set(may_layers core activations)
+set(may_layers core activations schedule)  # StochasticDepth takes a schedule, and says so where it is given none
 set(may_schedule core)
 # An optimizer and a loss are formulas that kernels are instantiated with: neither knows of the other.
 set(may_optimizers core)

@@ -15,8 +15,12 @@ struct SecondHalf {
   static constexpr double survival(int l, int L) { return 2 * l <= L ? 1.0 : 1.0 - 0.8 * (2.0 * l - L) / L; }
 };
 
+// A schedule may change in the run. This one is at work in the first half of it, which helps networks that underfit; afterwards every block survives.
+using FirstHalf = Early<LinearDecay<0.5>, 0.5>;
+
 using Paper = CifarResNet<56, Input<3, 32, 32>, 10, LinearDecay<0.5>>;
 using Own = CifarResNet<56, Input<3, 32, 32>, 10, SecondHalf>;
+using OverTime = CifarResNet<56, Input<3, 32, 32>, 10, FirstHalf>;
 static_assert(Paper::residual_blocks == 27 && Own::survival[12] == 1.0);
 
 /// A bar for each block, as high as its survival probability.
@@ -44,6 +48,8 @@ int main() {
   std::printf("Survival probability by block:\n\n");
   draw("LinearDecay<0.5>", Paper::survival);
   draw("SecondHalf, our own", Own::survival);
+  for (const double done : {0.25, 0.75})  // before each epoch: trainer.set_survival(survival_at<Net>((epoch - 1.0) / epochs))
+    draw(done < 0.5 ? "FirstHalf, at its beginning" : "FirstHalf, at its end", survival_at<OverTime>(done));
 
   // Gates are a pure function of (seed, step, block): no state, so any step can be looked at, and every machine draws the same.
   std::printf("\nGates of the first steps with seed 7 (a dot is a skipped block):\n\n");

@@ -17,6 +17,7 @@ namespace programs {
 inline const std::vector<std::string> model_names = {"resnet20", "resnet56", "resnet110", "resnet152", "resnet1202"};
 inline const std::vector<std::string> data_names = {"fashion-mnist", "cifar10", "cifar100", "svhn", "synthetic"};
 inline const std::vector<std::string> schedule_names = {"linear", "uniform", "none"};
+inline const std::vector<std::string> learning_rate_names = {"steps", "cosine", "one-cycle", "constant"};
 inline const std::vector<std::string> normalize_names = {"paper", "none"};
 inline const std::vector<std::string> scaling_names = {"test", "train"};
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 
 #include <sdepth/core/error.hpp>
@@ -25,6 +26,7 @@ namespace {
 const CLI::Validator at_least_one = whole_number(1);
 const CLI::Validator at_least_zero = whole_number(0);
 const CLI::Validator probability = finite_number(0, 1);
+const std::vector<std::string> warm_up_shapes = {"constant", "linear"};
 const CLI::Validator not_negative = finite_number(0);
 
 /// Calls visit(name, member, help, check) for each option, without a check where any text but an empty one will do.
@@ -36,13 +38,19 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("schedule", o.schedule, "survival probabilities: from 1 to P, the same P, or all 1", CLI::IsMember(schedule_names));
   visit("survival", o.survival, "survival probability of the last block (linear) or of each (uniform)", probability);
   visit("survival-warm-up", o.survival_warm_up, "epochs over which survival probabilities fall from 1 to their values", at_least_zero);
+  visit("survival-over-time", o.survival_over_time,
+        "when blocks are skipped: constant, early:E or late:E (in the first E of the run, or after it), warm-up:E");
   visit("epochs", o.epochs, "length of the run (cifar: 500, resnet1202: 300, svhn: 50, fashion-mnist: 20, synthetic: 5)", at_least_one);
   visit("steps", o.steps, "length of the run in steps instead of epochs", at_least_one);
   visit("batch", o.batch, "images per step; an epoch's last step may have fewer", at_least_one);
   visit("lr", o.learning_rate, "learning rate", not_negative);
-  visit("lr-drop", o.drops, "fractions of the run at which the rate falls to a tenth, rising; 1: never (svhn: 0.6,0.7)");
+  visit("lr-schedule", o.learning_rate_schedule, "the rate falls by --lr-drop, or on a cosine with every step, rises and falls, or stays",
+        CLI::IsMember(learning_rate_names));
+  visit("lr-drop", o.drops, "steps: fractions of the run at which the rate falls to a tenth, rising; 1: never (svhn: 0.6,0.7)");
   visit("warm-up", o.warm_up, "epochs at a tenth of the rate first (resnet1202 without --lr: 10; short runs of resnet110 need 1)",
         at_least_zero);
+  visit("warm-up-shape", o.warm_up_shape, "the warm-up stays at a tenth of the rate, or rises from there with every step",
+        CLI::IsMember(warm_up_shapes));
   visit("momentum", o.momentum, "momentum of SGD", finite_number(0, 0.999999));
   visit("weight-decay", o.weight_decay, "weight decay, on every parameter", not_negative);
   visit("nesterov", o.nesterov, "Nesterov's momentum, or the plain one");
@@ -63,7 +71,7 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
 }
 
 /// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
-const std::set<std::string> later_options = {"survival-warm-up", "block-harm"};
+const std::set<std::string> later_options = {"survival-warm-up", "block-harm", "survival-over-time", "lr-schedule", "warm-up-shape"};
 
 /// "0.5,0.75" as numbers. Throws Error unless they rise, are positive, and at most `most`.
 std::vector<double> drops_of(const std::string& text, double most) {
@@ -79,6 +87,24 @@ std::vector<double> drops_of(const std::string& text, double most) {
 }
 /// What runs of older versions have beyond 1 never happens in them, and is left so.
 constexpr double any_drop = std::numeric_limits<double>::max();
+
+struct Phase {
+  sdepth::SurvivalPhase phase = sdepth::SurvivalPhase::constant;
+  double fraction = 0;  // of the run
+};
+/// "early:0.5" as a phase. Throws Error unless it is one with a fraction from 0 to 1, or constant.
+Phase phase_of(const std::string& text) {
+  using enum sdepth::SurvivalPhase;
+  if (text == "constant") return {};
+  for (const auto& [name, phase] :
+       {std::pair<std::string_view, sdepth::SurvivalPhase>("early:", early), {"late:", late}, {"warm-up:", warm_up}}) {
+    double fraction = 0;
+    if (text.starts_with(name) && read_number(std::string_view(text).substr(name.size()), fraction) && fraction >= 0 && fraction <= 1)
+      return {phase, fraction};
+  }
+  fail("--survival-over-time ", sdepth::in_quotes(text),
+       ": expected constant, or early:E, late:E or warm-up:E with a fraction of the run from 0 to 1, such as early:0.5");
+}
 
 /// A text in JSON, which is UTF-8, as a path need not be: as it is where it is UTF-8, else as a list of its bytes.
 nlohmann::json to_json_text(const std::string& text) {
@@ -99,7 +125,8 @@ void fill_in_recipe(CommandLine& line) {
   if (!given("validation")) o.validation = recipe.validation;
   if (!given("augment")) o.augment = recipe.augment;
   if (!given("lr-drop") && o.data == "svhn") o.drops = "0.6,0.7";
-  if (!given("warm-up") && !given("lr") && o.epochs > 0) o.warm_up = recipe.learning_rate.warm_up_epochs;
+  if (!given("warm-up") && !given("lr") && o.learning_rate_schedule == "steps" && o.epochs > 0)
+    o.warm_up = recipe.learning_rate.warm_up_epochs;
 }
 
 }  // namespace
@@ -144,6 +171,9 @@ CommandLine read_command_line(int count, char** words) {
     if (app.get_option("--" + name)->count() > 0) line.given.insert(name);
   });
   drops_of(line.options.drops, 1);
+  if (phase_of(line.options.survival_over_time).phase != sdepth::SurvivalPhase::constant && line.options.survival_warm_up > 0)
+    fail("--survival-warm-up and --survival-over-time both say when blocks are skipped; give one of them, such as --survival-over-time ",
+         line.options.survival_over_time);
   if (line.options.block_harm && line.out.empty() && line.resume.empty())
     fail("--block-harm writes harm.csv and a plot into the folder of the run; name one by --out");
   if (line.resume.empty()) fill_in_recipe(line);
@@ -184,6 +214,12 @@ Options from_json(const nlohmann::json& stored, const std::string& where) {
     }
   });
   drops_of(options.drops, any_drop);
+  phase_of(options.survival_over_time);
+  for (const auto& [name, text, names] : {std::tuple("lr-schedule", options.learning_rate_schedule, learning_rate_names),
+                                          {"warm-up-shape", options.warm_up_shape, warm_up_shapes}})
+    if (std::find(names.begin(), names.end(), text) == names.end())
+      fail(where, ": the option ", name, " stored in it is ", sdepth::in_quotes(text),
+           ", which this program does not know; it was written by another version");
   if ((options.epochs > 0) == (options.steps > 0))
     fail(where, ": of the options epochs and steps stored in it exactly one must be above 0; it was written by another program or version");
   return options;
@@ -220,22 +256,72 @@ sdepth::TrainingOptions training_options(const Options& options, int threads) {
           .gamma = sdepth::GammaInit::one};
 }
 
-LearningRatePlan::LearningRatePlan(const Options& options) : epochs_(options.epochs), steps_(options.steps) {
-  rate_.base = options.learning_rate;
-  rate_.warm_up_epochs = options.warm_up;
-  rate_.warm_up = 0.1 * options.learning_rate;
-  rate_.drops.clear();
-  for (const double drop : drops_of(options.drops, any_drop))
-    if (drop < 1) rate_.drops.push_back(drop);
+LearningRatePlan::LearningRatePlan(const Options& options, int steps_per_epoch)
+    : epochs_(options.epochs), steps_(options.steps > 0 ? options.steps : std::int64_t{options.epochs} * steps_per_epoch) {
+  constexpr double tenth = 0.1;
+  const double rate = options.learning_rate;
+  if (options.learning_rate_schedule == "constant") schedule_ = sdepth::ConstantRate{rate};
+  if (options.learning_rate_schedule == "cosine") schedule_ = sdepth::CosineAnnealing{.base = rate};
+  if (options.learning_rate_schedule == "one-cycle") schedule_ = sdepth::OneCycle{.max_lr = rate};
+  if (options.learning_rate_schedule == "steps") {
+    sdepth::StepDecay steps{.base = rate, .drops = {}};
+    for (const double drop : drops_of(options.drops, any_drop))
+      if (drop < 1) steps.drops.push_back(drop);
+    schedule_ = steps;
+  }
+  const bool rising = options.warm_up_shape == "linear";
+  rising_ = {{1.0}, rising ? static_cast<double>(options.warm_up) * steps_per_epoch : 0.0, tenth};
+  constant_warm_up_ = tenth * rate;
+  warm_up_epochs_ = rising ? 0 : options.warm_up;
+}
+
+double LearningRatePlan::after_warm_up(std::uint64_t step, int epoch) const {
+  const auto steps_made = static_cast<std::int64_t>(step);
+  return std::visit(
+      [&]<class Schedule>(const Schedule& schedule) {
+        if constexpr (!std::is_same_v<Schedule, sdepth::StepDecay>)
+          return schedule.at(steps_made + 1, steps_);
+        else if (epochs_ > 0)
+          return epoch == 1 ? schedule.base : schedule.at(epoch, epochs_);
+        else
+          return steps_made == 0 ? schedule.base : schedule.at(steps_made, steps_);
+      },
+      schedule_);
 }
 
 double LearningRatePlan::at(std::uint64_t step, int epoch) const {
-  if (epoch <= rate_.warm_up_epochs) return rate_.warm_up;
-  if (epochs_ > 0) return epoch == 1 ? rate_.base : rate_.at(epoch, epochs_);
-  double rate = rate_.base;
-  for (const double drop : rate_.drops)
-    if (sdepth::reached(static_cast<double>(step), drop, steps_)) rate *= rate_.factor;
-  return rate;
+  if (epoch <= warm_up_epochs_) return constant_warm_up_;
+  return after_warm_up(step, epoch) * rising_.at(static_cast<std::int64_t>(step) + 1, steps_);
+}
+
+SurvivalPlan::SurvivalPlan(const Options& options, int steps_per_epoch) {
+  if (options.survival_warm_up > 0) {
+    phase_ = sdepth::SurvivalPhase::warm_up;
+    length_ = options.survival_warm_up;
+    return;
+  }
+  const auto [phase, fraction] = phase_of(options.survival_over_time);
+  phase_ = phase;
+  length_ = fraction;
+  steps_ = options.steps > 0 ? options.steps : static_cast<double>(options.epochs) * steps_per_epoch;
+  steps_per_epoch_ = steps_per_epoch;
+}
+
+std::vector<double> SurvivalPlan::at(std::span<const double> survival, int epoch) const {
+  // One division of whole numbers gives the double that is nearest to the fraction, as the number on the command line is.
+  const double done = steps_ > 0 ? std::min(1.0, (epoch - 1) * steps_per_epoch_ / steps_) : epoch - 1;
+  std::vector<double> table;
+  for (const double p : survival) table.push_back(sdepth::survival_in_phase(phase_, length_, p, done));
+  return table;
+}
+
+std::string SurvivalPlan::text() const {
+  using enum sdepth::SurvivalPhase;
+  const std::string part = sdepth::decimal(100 * length_, 6) + " % of the run";
+  if (phase_ == early) return " in the first " + part;
+  if (phase_ == late) return " after the first " + part;
+  if (phase_ == warm_up) return " after a warm-up of " + (steps_ > 0 ? part : sdepth::decimal(length_, 9) + " epochs");
+  return "";
 }
 
 }  // namespace programs

@@ -4,12 +4,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include <sdepth/schedule/over_time.hpp>
+#include <sdepth/train/learning_rate.hpp>
 #include <sdepth/train/options.hpp>
 
 namespace programs {
@@ -22,12 +26,15 @@ struct Options {
   std::string schedule = "linear";
   double survival = 0.5;
   int survival_warm_up = 0;  // epochs
-  int epochs = 0;            // exactly one of epochs and steps is positive
+  std::string survival_over_time = "constant";
+  int epochs = 0;  // exactly one of epochs and steps is positive
   int steps = 0;
   int batch = 128;
   double learning_rate = 0.1;
+  std::string learning_rate_schedule = "steps";
   std::string drops = "0.5,0.75";
   int warm_up = 0;  // epochs
+  std::string warm_up_shape = "constant";
   double momentum = 0.9;
   double weight_decay = 1e-4;
   bool nesterov = true;
@@ -70,27 +77,50 @@ struct CommandLine {
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> shown_options(const Options& options);
 
 /// The options of a run that goes on: those of the checkpoint. Options given again must agree, but --data-dir may name another place, and
-/// --epochs or --steps a later end, which moves the drops of the learning rate that are still to come.
+/// --epochs or --steps a later end, which moves what is still to come of the learning rate and of the survival probabilities.
 /// Throws Error for a contradiction.
 [[nodiscard]] Options resumed_options(const nlohmann::json& stored, const CommandLine& line, const std::string& where);
 
 /// What the trainer is made with.
 [[nodiscard]] sdepth::TrainingOptions training_options(const Options& options, int threads);
 
-/// When the learning rate falls.
+/// The learning rate of each step.
 class LearningRatePlan {
  public:
-  explicit LearningRatePlan(const Options& options);
+  LearningRatePlan(const Options& options, int steps_per_epoch);
   /// @param step  of the run, 0-based   @param epoch  1-based
   ///
-  /// With --epochs E: a drop d takes effect in the first epoch e ≥ d·E, as the authors' program counts, but never in epoch 1.
-  /// With --steps N: from step d·N on. Both as exactly as sdepth::reached says. A drop at 1 never takes effect. The first --warm-up epochs run at a tenth of the rate.
+  /// Cosine and one-cycle go on with every step. Steps fall, with --epochs E, at a drop d in the first epoch e ≥ d·E, as the authors' program
+  /// counts, but never in epoch 1; with --steps N from step d·N on. Both as exactly as sdepth::reached says. A drop at 1 never takes effect.
+  /// The first --warm-up epochs run at a tenth of the rate, or rise to it from there with every step.
   [[nodiscard]] double at(std::uint64_t step, int epoch) const;
 
  private:
-  sdepth::LearningRate rate_;
-  int epochs_;
-  int steps_;
+  [[nodiscard]] double after_warm_up(std::uint64_t step, int epoch) const;
+
+  std::variant<sdepth::ConstantRate, sdepth::StepDecay, sdepth::CosineAnnealing, sdepth::OneCycle> schedule_;
+  sdepth::LinearWarmUp<sdepth::ConstantRate> rising_;  // a factor of the rate
+  double constant_warm_up_ = 0;                        // rate
+  int warm_up_epochs_ = 0;                             // at that rate
+  int epochs_;                                         // 0: the run is counted in steps
+  std::int64_t steps_;
+};
+
+/// The survival probabilities of each epoch.
+class SurvivalPlan {
+ public:
+  SurvivalPlan(const Options& options, int steps_per_epoch);
+
+  /// Those of an epoch, 1-based, are those of the place in the run where it begins. @param survival  p_l where the schedule is at work
+  [[nodiscard]] std::vector<double> at(std::span<const double> survival, int epoch) const;
+  /// When blocks are skipped, to stand behind the name of the schedule: " after a warm-up of 3 epochs". Empty: always.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  sdepth::SurvivalPhase phase_ = sdepth::SurvivalPhase::constant;
+  double length_ = 0;  // of the run's beginning
+  double steps_ = 0;   // of the run, of which length_ is a fraction; 0: length_ counts epochs
+  double steps_per_epoch_ = 0;
 };
 
 }  // namespace programs

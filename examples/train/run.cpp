@@ -54,9 +54,10 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
       data_(load_run_data(options)),
       facts_(for_pictures(data_.train, gray_network_facts, colour_network_facts, colour_100_network_facts)(options.model)),
       survival_(survival_table(options.schedule, options.survival, facts_.residual_blocks)),
-      learning_rate_(options),
       loader_(data_.train, data_.normalization,
-              {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}) {
+              {.batch = options.batch, .shuffle = options.shuffle, .augment = options.augment, .seed = options.seed}),
+      learning_rate_(options, loader_.steps()),
+      survival_plan_(options, loader_.steps()) {
   listen_to_signals();
   if (options.block_harm && data_.validation.size() + data_.test.size() == 0)
     fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
@@ -93,17 +94,26 @@ void Run::begin(const CommandLine& line) {
     save_checkpoint();  // of step 0: whenever the run is killed, it can go on
     folder_.begin_tables();
   }
-  if (options_.schedule == "none" && line.given.contains("survival"))
-    std::cerr << "train: note: --survival changes nothing with --schedule none, which is a probability of 1\n";
+  const auto note = [&](const char* option, const char* why) {
+    if (line.given.contains(option)) std::cerr << "train: note: --" << option << " changes nothing " << why << '\n';
+  };
+  if (options_.schedule == "none")
+    for (const char* option : {"survival", "survival-over-time"}) note(option, "with --schedule none, which is a probability of 1");
+  if (options_.learning_rate_schedule != "steps") note("lr-drop", "without --lr-schedule steps");
+  if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
   if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >= total_steps())
-    std::cerr << "train: note: the whole run is a warm-up of " << options_.warm_up << " epochs, at a tenth of --lr\n";
+    std::cerr << "train: note: the whole run is a warm-up of " << options_.warm_up << " epochs, "
+              << (options_.warm_up_shape == "linear" ? "which rises from" : "at") << " a tenth of --lr\n";
 }
 
 void Run::go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder) {
-  learner_->set_survival(survival_in(epoch_ + 1));
+  const nlohmann::json program = sdepth::parse_json(checkpoint.program).value_or(nullptr);
+  // A run that is made longer now was saved with another table: of its old length less was left.
+  learner_->set_survival(SurvivalPlan(from_json(program.at("options"), checkpoint.where), loader_.steps()).at(survival_, epoch_ + 1));
   learner_->restore(checkpoint);
+  learner_->set_survival(survival_in(epoch_ + 1));
   try {
-    const nlohmann::json sums = sdepth::parse_json(checkpoint.program).value_or(nullptr).at("epoch_in_progress");
+    const nlohmann::json sums = program.at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
   } catch (const nlohmann::json::exception&) {
@@ -146,7 +156,9 @@ void Run::check_memory(double gigabytes) const {
   // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
   const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers) +
                          tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
-  const sdepth::ActivationBytes activations = activations_in(epoch_ + 1);
+  // Of the epochs to come the first or the last has the most blocks.
+  const sdepth::ActivationBytes first = activations_of(survival_in(epoch_ + 1)), last = activations_of(survival_in(last_epoch()));
+  const sdepth::ActivationBytes& activations = first.likely < last.likely ? last : first;
   const double others = numbers * sizeof(float), needed = activations.likely + others;
   const std::optional<std::uint64_t> available = sdepth::available_memory();
   const double most = gigabytes > 0 ? 1e9 * gigabytes : available ? static_cast<double>(*available) : needed;
@@ -159,15 +171,17 @@ void Run::check_memory(double gigabytes) const {
        gigabytes > 0 ? "" : ", or try it by --memory GB");
 }
 
-sdepth::ActivationBytes Run::activations_in(int epoch) const {
+sdepth::ActivationBytes Run::activations_of(const std::vector<double>& survival) const {
   const bool any_gates = !options_.gates.empty();
-  return sdepth::activation_bytes(facts_.activations, any_gates ? std::vector(survival_.size(), 1.0) : survival_in(epoch), options_.batch);
+  return sdepth::activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival, options_.batch);
 }
 
 void Run::measure_block_harm() {
   leave_signals_alone();  // the run is complete and saved
   const bool validated = data_.validation.size() > 0;
   const sdepth::ImageSet& set = validated ? data_.validation : data_.test;
+  const std::vector<double> survival = survival_in(std::max(1, rows_.back().epoch));  // the last trained with
+  learner_->set_survival(survival);
   const auto point = [&](const sdepth::DepthPlan& plan) {
     const sdepth::Score score =
         evaluate_set(*learner_, set, data_.normalization, options_.batch, "so the harm of a block cannot be measured", plan);
@@ -177,7 +191,6 @@ void Run::measure_block_harm() {
   harm_ = {validated ? "validation" : "test", whole_error, {}};
   sdepth::DepthPlan plan{std::vector<std::uint8_t>(survival_.size(), 1)};
   sdepth::CsvLog table = sdepth::CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
-  const std::vector<double> survival = survival_in(std::max(1, rows_.back().epoch));
   for (std::size_t block = 0; block < plan.keep.size(); ++block) {
     plan.keep[block] = 0;
     const auto [loss, error] = point(plan);
@@ -282,17 +295,21 @@ std::uint64_t Run::total_steps() const {
   return static_cast<std::uint64_t>(options_.epochs) * static_cast<std::uint64_t>(loader_.steps());
 }
 
+int Run::last_epoch() const {
+  const auto steps = static_cast<std::uint64_t>(loader_.steps());
+  return static_cast<int>((total_steps() + steps - 1) / steps);
+}
+
 std::vector<std::uint8_t> Run::forced_gates() const { return gates_.empty() ? std::vector<std::uint8_t>() : gates_[learner_->steps()]; }
 
 std::string Run::title() const {
   std::string text = options_.model + " on " + options_.data;
   if (options_.schedule == "linear") text += ", stochastic depth from 1 to " + sdepth::decimal(options_.survival, 4);
   if (options_.schedule == "uniform") text += ", stochastic depth at " + sdepth::decimal(options_.survival, 4);
-  if (options_.survival_warm_up > 0) text += " after a warm-up of " + std::to_string(options_.survival_warm_up) + " epochs";
-  return text;
+  return options_.schedule == "none" ? text : text + survival_plan_.text();
 }
 
-std::vector<double> Run::survival_in(int epoch) const { return sdepth::SurvivalWarmUp{options_.survival_warm_up}.at(survival_, epoch); }
+std::vector<double> Run::survival_in(int epoch) const { return survival_plan_.at(survival_, epoch); }
 
 void Run::write_report() const {
   sdepth::RunReport report;
@@ -301,7 +318,7 @@ void Run::write_report() const {
   report.residual_blocks = facts_.residual_blocks;
   report.expected_blocks = std::accumulate(survival_.begin(), survival_.end(), 0.0);
   report.harm = harm_;
-  const sdepth::ActivationBytes activations = activations_in(options_.survival_warm_up + 1);
+  const sdepth::ActivationBytes activations = activations_of(survival_);
   report.facts = {
       {"parameters", sdepth::with_commas(facts_.parameters)},
       {"operations per image", sdepth::decimal(facts_.operations / 1e6, 4) + " million, forward, all blocks"},

@@ -59,20 +59,22 @@ class Run {
   void say_summary() const;
 
   [[nodiscard]] std::uint64_t total_steps() const;
+  [[nodiscard]] int last_epoch() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;
-  [[nodiscard]] sdepth::ActivationBytes activations_in(int epoch) const;
+  [[nodiscard]] sdepth::ActivationBytes activations_of(const std::vector<double>& survival) const;
   /// p_l of the residual blocks in an epoch, 1-based.
   [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
   Options options_;
   RunData data_;
   NetworkFacts facts_;
-  std::vector<double> survival_;  // after its warm-up
+  std::vector<double> survival_;  // where blocks are skipped
   std::unique_ptr<Learner> learner_;
   std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
-  LearningRatePlan learning_rate_;
   sdepth::Loader loader_;
+  LearningRatePlan learning_rate_;
+  SurvivalPlan survival_plan_;
   RunFolder folder_;
   Progress progress_;
   std::vector<sdepth::EpochRow> rows_;

@@ -27,11 +27,13 @@
 #include <sdepth/losses/mean_squared_error.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/network.hpp>
+#include <sdepth/network/survival_over_time.hpp>
 #include <sdepth/optimizers/adamw.hpp>
 #include <sdepth/optimizers/lion.hpp>
 #include <sdepth/optimizers/sgd.hpp>
 #include <sdepth/run/inference.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
+#include <sdepth/schedule/over_time.hpp>
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/norm_estimate.hpp>

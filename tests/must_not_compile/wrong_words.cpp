@@ -16,8 +16,11 @@
 // expect: LinearDecay<p_L>: the survival probability of the last block must lie in [0, 1]
 // expect: Uniform<p>: the survival probability must lie in [0, 1]
 // expect: FixedGates<b_1, ..., b_L>: every gate must be 0 (closed) or 1 (open)
+// expect: Early<Schedule, E>, Late<Schedule, E>, WarmUp<Schedule, E>: the first argument must be a schedule, such as LinearDecay<0.5>
+// expect: Early<Schedule, E>, Late<Schedule, E>, WarmUp<Schedule, E>: E must be a fraction of the run, from 0 to 1
 // A network for each mistake that a word can have, some in several words: each mistake is said once.
 #include <sdepth/network/network.hpp>
+#include <sdepth/schedule/over_time.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
 using namespace sdepth;
@@ -29,12 +32,12 @@ struct WholeNumbers {
 template <class Right, class Wrong>
 using Either = Right;
 constexpr int zero = 1, minus = 1, two = 1;
-constexpr double p = 0.5;
+constexpr double p = 0.5, below = 0;
 #else
 template <class Right, class Wrong>
 using Either = Wrong;
 constexpr int zero = 0, minus = -1, two = 2;
-constexpr double p = 1.5;
+constexpr double p = 1.5, below = -0.1;
 #endif
 
 template <int C>
@@ -64,3 +67,7 @@ static_assert(all<Net<4, Repeat<2, Either<Block<4>, Conv<4>>>>, Net<4, Repeat<2,
 static_assert(all<Net<4, Repeat<3, StochasticDepth<Block<4>, LinearDecay<p>>>, StochasticDepth<Block<8>, LinearDecay<p>>>>);
 static_assert(all<Net<4, Repeat<3, StochasticDepth<Block<4>, Uniform<p>>>>>);
 static_assert(all<Net<4, Repeat<2, StochasticDepth<Block<4>, FixedGates<1, two>>>>>);
+static_assert(all<Net<4, Repeat<2, StochasticDepth<Block<4>, Early<Either<LinearDecay<0.5>, Block<4>>, 0.5>>>,
+                      StochasticDepth<Block<4>, WarmUp<Either<Uniform<0.5>, double>, 0.5>>>>);
+static_assert(all<Net<4, StochasticDepth<Block<4>, Late<LinearDecay<0.5>, p>>, StochasticDepth<Block<4>, Early<Uniform<0.5>, below>>>>);
+static_assert(all<Net<4, StochasticDepth<Block<4>, Early<WarmUp<LinearDecay<p>, 0.5>, 0.5>>>>);

@@ -50,6 +50,12 @@ TEST_CASE("what is no number, or none that fits, is refused by every numeric opt
   check_refused("train", out(folder / "run"), "lr-drop",
                 {"nan", "inf", "0.5,nan", "0.5,inf", "0", "-0.5", "0.75,0.5", "0.5,0.5", "1.5", "25,35", "", "0.5,", " 0.5", "1e999"});
 
+  check_refused("train", out(folder / "run"), "survival-over-time",
+                {"early", "early:", "early:1.1", "early:-0.1", "early:nan", "early: 0.5", "early:0.5 ", "late:0x1p-1", "warm-up",
+                 "Early:0.5", "constant:0.5", "linear:0.5"});
+  check_refused("train", out(folder / "run"), "lr-schedule", {"step", "Cosine", "cosine ", "one_cycle"});
+  check_refused("train", out(folder / "run"), "warm-up-shape", {"rising", "cosine"});
+
   const Words infer = {"--weights", "/nowhere"};
   check_refused("infer", infer, "survival", no_real_number);
   for (const char* option : {"limit", "depth-images", "depth-points", "threads"}) check_refused("infer", infer, option, no_whole_number);
@@ -59,8 +65,8 @@ TEST_CASE("what is no number, or none that fits, is refused by every numeric opt
 
 TEST_CASE("a text that is empty, or another option, is refused by the option's name") {
   ScratchFolder folder;
-  for (const char* option :
-       {"data-dir", "init", "gates", "out", "resume", "model", "data", "schedule", "normalize", "skip-update", "scaling", "device"})
+  for (const char* option : {"data-dir", "init", "gates", "out", "resume", "model", "data", "schedule", "survival-over-time", "lr-schedule",
+                             "warm-up-shape", "normalize", "skip-update", "scaling", "device"})
     check_refused("train", step + Words{"--steps", "1"}, option, {""});
   for (const char* option : {"data-dir", "init", "gates", "out", "resume"})
     check_refused("train", step + Words{"--steps", "1"}, option, {"--no-shuffle"});
@@ -119,11 +125,16 @@ TEST_CASE("what cannot succeed is refused before the training") {
   put(folder / "gates", "1,1\n1,1\n");
   CHECK(contains(sentence({"--gates", (folder / "gates").string(), "--epochs", "2"}), "line 1 has 2 gates, expected 9"));
   CHECK(contains(sentence({"--init", (folder / "none").string(), "--epochs", "2"}), "none cannot be read"));
+  CHECK(contains(sentence({"--survival-warm-up", "1", "--survival-over-time", "early:0.5"}), "both say when blocks are skipped; give one"));
   CHECK_FALSE(fs::exists(folder / "run"));
 
-  const Outcome constant = run_program("train", step + Words{"--steps", "1", "--schedule", "none", "--survival", "0.5", "--warm-up", "1"});
+  const Outcome constant =
+      run_program("train", step + Words{"--steps", "1", "--schedule", "none", "--survival", "0.5", "--warm-up", "1"} +
+                               Words{"--survival-over-time", "late:0.5", "--lr-schedule", "cosine", "--lr-drop", "0.5"});
   CHECK(constant.status == 0);
   CHECK(contains(constant.errors, "note: --survival changes nothing with --schedule none"));
+  CHECK(contains(constant.errors, "note: --survival-over-time changes nothing with --schedule none"));
+  CHECK(contains(constant.errors, "note: --lr-drop changes nothing without --lr-schedule steps"));
   CHECK(contains(constant.errors, "note: the whole run is a warm-up of 1 epochs"));
 }
 

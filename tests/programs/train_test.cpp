@@ -147,6 +147,16 @@ TEST_CASE("the learning rate drops where it should") {
   CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));                     // from steps 4 and 6 on
   CHECK(near(rates("never", {"--steps", "4", "--lr-drop", "1"}), {0.1, 0.1}));
   CHECK(near(rates("warm-up", {"--epochs", "3", "--warm-up", "2", "--lr-drop", "0.9"}), {0.01, 0.01, 0.01}));
+
+  // The others change with every step, of which an epoch has two; the second one's rate is shown. PyTorch's numbers, as in train/learning_rate.
+  CHECK(near(rates("cosine", {"--epochs", "2", "--lr-schedule", "cosine"}), {0.0853553390593274, 0.0146446609406726}));
+  CHECK(near(rates("one-cycle", {"--steps", "10", "--lr-schedule", "one-cycle"}),
+             {0.052, 0.09504846320134738, 0.06112620219362893, 0.0188258346050237, 4e-07}));
+  CHECK(near(rates("constant", {"--epochs", "2", "--lr-schedule", "constant", "--lr-drop", "0.5"}), {0.1, 0.1}));
+  const Words rising = {"--warm-up", "2", "--warm-up-shape", "linear"};
+  CHECK(near(rates("rising", Words{"--epochs", "3", "--lr-schedule", "constant"} + rising), {0.0325, 0.0775, 0.1}));
+  CHECK(near(rates("rising steps", Words{"--epochs", "4"} + rising), {0.0325, 0.00775, 0.001, 0.001}));  // drops stay where they are
+  CHECK(near(rates("still", {"--epochs", "2", "--lr-schedule", "constant", "--warm-up", "1"}), {0.01, 0.1}));
 }
 
 TEST_CASE("forced gates are used, line by line, and a missing line is found before the first step") {

@@ -116,16 +116,6 @@ TEST_CASE("a survival table replaced at run time is what gates are drawn from") 
   CHECK(trainer.step(NHWC<float>{data.images}, data.labels).blocks_run == 6);
 }
 
-TEST_CASE("the learning rate falls where the authors' program lets it fall") {
-  const LearningRate rate;
-  CHECK(rate.at(249, 500) == 0.1);
-  CHECK(rate.at(250, 500) == doctest::Approx(0.01));
-  CHECK(rate.at(375, 500) == doctest::Approx(0.001));
-  const LearningRate deep = paper_cifar_1202().learning_rate;
-  CHECK(deep.at(10, 300) == 0.01);
-  CHECK(deep.at(11, 300) == 0.1);
-}
-
 TEST_CASE("bad input is one sentence and changes nothing") {
   Trainer<Net, Cpu<>> trainer(with(1)), untouched(with(1));
   Data data = some_data(5);

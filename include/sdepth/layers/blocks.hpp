@@ -1,10 +1,10 @@
 // Words about blocks: how often one stands in a row, and with which probability it survives a training step.
 #pragma once
 
-#include <concepts>
 #include <type_traits>
 
 #include <sdepth/layers/residual.hpp>
+#include <sdepth/schedule/survival_schedule.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -20,16 +20,6 @@ enum class Gating {
   per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; see exact_branch_scale
 };
 
-/// A type that gives survival probabilities. Whole numbers are no probabilities: they come of a division that was meant to be one of real numbers.
-template <class Type>
-concept GivesSurvival = requires(int l) {
-  { Type::survival(l, l) } -> std::floating_point;
-};
-/// The same for a type that may say, when it is first looked at, that its arguments are wrong: is_empty looks, since clang would take such an error inside the concept
-/// for "no schedule".
-template <class Type>
-inline constexpr bool is_schedule = (std::is_empty_v<Type> || true) && GivesSurvival<Type>;
-
 template <class Block, class Schedule>
 inline constexpr WordError stochastic_depth_error = !is_residual<Block>      ? WordError::stochastic_depth_block
                                                     : !is_schedule<Schedule> ? WordError::stochastic_depth_schedule
@@ -40,7 +30,7 @@ inline constexpr WordError stochastic_depth_error = !is_residual<Block>      ? W
 /// Per sample, the branch runs on the surviving images alone, and BN's statistics are theirs.
 ///
 /// @tparam Block_     Residual<...> or one of its relatives.
-/// @tparam Schedule_  A type with `static constexpr double survival(int l, int L)`, l = 1 … L over all StochasticDepth blocks of the network.
+/// @tparam Schedule_  A SurvivalSchedule: LinearDecay<p_L>, Early<LinearDecay<p_L>, E>, or a type of one's own.
 /// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; per sample: Oquab et al., "DINOv2", 2023.
 template <class Block_, class Schedule_ = void, Gating Gates = Gating::per_batch>
 struct StochasticDepth {

@@ -45,13 +45,8 @@ constexpr bool shapes_fit() {
 
 /// False for a word with a schedule that is none, or one with a wrong argument; it has said so itself.
 template <class Word>
-inline constexpr bool has_sound_schedule = [] {
-  using Schedule = typename BlockTraits<Word>::Schedule;
-  if constexpr (requires { Schedule::sound; })
-    return Schedule::sound;
-  else
-    return std::is_void_v<Schedule> || is_schedule<Schedule>;
-}();
+inline constexpr bool has_sound_schedule =
+    std::is_void_v<typename BlockTraits<Word>::Schedule> || is_sound_schedule<typename BlockTraits<Word>::Schedule>;
 
 template <class Word>
 inline constexpr bool is_stochastic_word = is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;

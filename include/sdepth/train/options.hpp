@@ -1,15 +1,14 @@
 // What a training run can choose, and the paper's choices as presets.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
-#include <span>
 #include <vector>
 
 #include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/schedule/scaling.hpp>
+#include <sdepth/train/learning_rate.hpp>
 #include <sdepth/train/training_options.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -28,59 +27,10 @@ struct TestOptions {
   return options;
 }
 
-/// Whether `done` of `length` are the fraction or more. A fraction with up to six decimals is meant as it is written: 7 of 25 are 0.28 of them, although the double
-/// nearest to 0.28 lies a little above it. Millionths are whole numbers, and so are their products, which a double holds exactly up to 2^53.
-[[nodiscard]] inline bool reached(double done, double fraction, double length) noexcept {
-  const double millionths = std::round(1e6 * fraction);
-  if (millionths / 1e6 == fraction) return 1e6 * done >= millionths * length;
-  return done >= fraction * length;
-}
-
-/// Learning rate that falls by `factor` at fractions of the run.
-struct LearningRate {
-  double base = 0.1;
-  std::vector<double> drops = {0.5, 0.75};  // fractions of the run, in rising order
-  double factor = 0.1;
-  int warm_up_epochs = 0;  // epochs at warm_up instead of base
-  double warm_up = 0.01;
-
-  /// In epoch `epoch` of `epochs`, 1-based: base · factor^(number of drops d with epoch ≥ d · epochs), as the authors' program counts. @see reached
-  [[nodiscard]] double at(int epoch, int epochs) const noexcept {
-    if (epoch <= warm_up_epochs) return warm_up;
-    double rate = base;
-    for (const double drop : drops)
-      if (reached(epoch, drop, epochs)) rate *= factor;
-    return rate;
-  }
-};
-
-/// Survival probabilities that begin at 1, the constant-depth network, and fall to their values over the first epochs:
-///
-///     p_l(e) = 1 − (1 − p_l) · min(1, (e − 1) / E),   e = 1, 2, …
-///
-/// so all blocks run in the first epoch, and from epoch E + 1 on the probabilities are their own. E = 0, the paper's recipe: from the start.
-/// At test a branch is scaled by the probability of the epoch that was trained last: give Trainer::set_survival the table of each epoch.
-struct SurvivalWarmUp {
-  int epochs = 0;  // E
-
-  /// p_l in epoch `epoch`, 1-based; before the first as in the first. @param survival  p_l, in [0, 1]
-  [[nodiscard]] constexpr double at(double survival, int epoch) const noexcept {
-    if (epoch > epochs) return survival;
-    if (epoch < 1) return 1.0;
-    return 1.0 - (1.0 - survival) * (static_cast<double>(epoch - 1) / epochs);
-  }
-  /// The table of that epoch.
-  [[nodiscard]] std::vector<double> at(std::span<const double> survival, int epoch) const {
-    std::vector<double> table;
-    for (const double p : survival) table.push_back(at(p, epoch));
-    return table;
-  }
-};
-
 /// A whole recipe: options of the steps, and of the run.
 struct Recipe {
   TrainingOptions options = {};
-  LearningRate learning_rate = {};
+  StepDecay learning_rate = {};
   int epochs = 500;
   int validation = 5000;  // records held out of the training part
   bool augment = true;

@@ -1,6 +1,7 @@
-// train --survival-warm-up: gates, the scale at test and the model's card follow the epoch's probabilities, through stops as well.
+// train --survival-warm-up and --survival-over-time: gates, the scale at test and the model's card follow the epoch's probabilities, through stops as well.
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -95,4 +96,71 @@ TEST_CASE("a run stopped in its warm-up, between epochs and within one, goes on 
   checkpoint.metadata["program"] = program.dump();
   write_safetensors(folder / "old" / "checkpoint.safetensors", checkpoint);
   CHECK(run_program("train", {"--resume", (folder / "old").string(), "--steps", "7", "--survival-warm-up", "0"}).status == 0);
+}
+
+TEST_CASE("early, late and warm-up: every epoch's gates, test and card, and a stopped run goes on to the same bytes") {
+  ScratchFolder folder;
+  for (const std::string phase : {"early", "late", "warm-up"}) {
+    CAPTURE(phase);
+    const Words over_time = run + Words{"--epochs", "4", "--survival-over-time", phase + ":0.5"};
+    const fs::path whole = folder / phase, stopped = folder / (phase + "-stopped");
+    const Outcome outcome = run_program("train", over_time + out(whole));
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    const auto survival_in = [&](int l, int epoch) {  // the first half of four epochs is two of them
+      const double own = 1.0 - 0.8 * l / blocks;
+      if (phase == "warm-up") return epoch > 2 ? own : 1.0 - (1.0 - own) * (epoch - 1) / 2.0;
+      return (epoch <= 2) == (phase == "early") ? own : 1.0;
+    };
+    const auto gates = read_gates(whole / "gates.csv", blocks);
+    REQUIRE(gates.size() == 4 * steps_per_epoch);
+    for (std::size_t step = 0; step < gates.size(); ++step)
+      for (int block = 0; block < blocks; ++block) {
+        const double p = survival_in(block + 1, static_cast<int>(step) / steps_per_epoch + 1);
+        CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) == gate_open(seed, step, block, p));
+      }
+
+    // Tested and stored with the probabilities of the last epoch; infer finds the same error.
+    const SafeTensors model = read_safetensors(whole / "model.safetensors");
+    const auto survival = nlohmann::json::parse(model.metadata.at("survival")).get<std::vector<double>>();
+    for (int block = 0; block < blocks; ++block)
+      CHECK(survival[static_cast<std::size_t>(block)] == doctest::Approx(survival_in(block + 1, 4)));
+    const auto metrics = read_csv(whole / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+    const int errors = static_cast<int>(metrics.at(3)[4] * 60 / 100 + 0.5);
+    const Words infer = {"--weights", (whole / "model.safetensors").string(), "--limit", "60"};
+    CHECK(contains(run_program("infer", infer).output, "(" + std::to_string(errors) + " of 60 images)"));
+    const std::string report = bytes_of(whole / "report.html");
+    CHECK(contains(report, "--survival-over-time"));
+    CHECK(contains(report, "50 % of the run"));
+
+    Process train("train", over_time + out(stopped));
+    REQUIRE(train.wait_for(stopped / "metrics.csv"));
+    static_cast<void>(train.finish(SIGINT));
+    REQUIRE(run_program("train", {"--resume", stopped.string()}).status == 0);
+    check_equal_runs(whole, stopped);
+    CHECK(contains(refusal("train", {"--resume", stopped.string(), "--survival-over-time", "constant"}),
+                   "--survival-over-time is \"constant\", but the run in"));
+  }
+}
+
+TEST_CASE("a run that is made longer has its probabilities moved, and one that ends in stochastic depth is measured with it") {
+  ScratchFolder folder;
+  const Words early = run + Words{"--survival-over-time", "early:0.5"};
+  REQUIRE(run_program("train", early + Words{"--epochs", "2"} + out(folder / "run")).status == 0);
+  const Outcome longer = run_program("train", {"--resume", (folder / "run").string(), "--epochs", "6"});
+  REQUIRE_MESSAGE(longer.status == 0, longer.output);
+  const auto gates = read_gates(folder / "run" / "gates.csv", blocks);
+  for (std::size_t step = 0; step < gates.size(); ++step)
+    for (int block = 0; block < blocks; ++block) {
+      const auto epoch = step / steps_per_epoch + 1;  // of two epochs the first was early, of six the third is
+      CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) ==
+            gate_open(seed, step, block, epoch == 1 || epoch == 3 ? 1.0 - 0.8 * (block + 1) / blocks : 1.0));
+    }
+
+  REQUIRE(
+      run_program("train", run + Words{"--epochs", "2", "--survival-over-time", "early:1", "--block-harm"} + out(folder / "harm")).status ==
+      0);
+  const auto metrics = read_csv(folder / "harm" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+  const auto harm = read_csv(folder / "harm" / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  CHECK(harm.at(8)[1] == doctest::Approx(0.2));
+  CHECK(harm.at(8)[5] == metrics.at(1)[4]);
 }
