@@ -42,6 +42,12 @@ template <class Operation>
 }
 [[nodiscard]] constexpr std::size_t weight_rows(const LinearShape& s) noexcept { return s.in.size(); }
 
+/// Whether an operation is of that kind. (Asked by a function, since nvcc does not tell its host compiler the type of an `auto` template argument.)
+template <class Kind, class Operation>
+[[nodiscard]] constexpr bool is_a(const Operation&) noexcept {
+  return std::is_same_v<Kind, Operation>;
+}
+
 /// What stands in a network's list: v = activation?( norm?( operation(input) ) ).
 ///
 /// The norm and the activation stay pending: the next stage applies them while it reads.
@@ -52,9 +58,8 @@ template <class Operation>
 template <auto Operation, bool HasNorm, class Activation_, class Pending_>
 struct FusedStage {
   static constexpr auto operation = Operation;
-  using Kind = std::remove_cv_t<decltype(Operation)>;
-  static constexpr bool convolves = std::is_same_v<Kind, ConvShape>, is_linear = std::is_same_v<Kind, LinearShape>,
-                        drops = std::is_same_v<Kind, DropoutShape>, computes = !std::is_same_v<Kind, NoOperation>;
+  static constexpr bool convolves = is_a<ConvShape>(Operation), is_linear = is_a<LinearShape>(Operation);
+  static constexpr bool drops = is_a<DropoutShape>(Operation), computes = !is_a<NoOperation>(Operation);
   static constexpr bool norm = HasNorm, ends_in_activation = activates<Activation_>;
   static constexpr Shape in = Operation.in, out = Operation.out();
   static constexpr int blocks = 0;
