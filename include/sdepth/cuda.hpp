@@ -10,6 +10,11 @@
     "sdepth/cuda.hpp: kernels call constexpr functions; compile with nvcc --expt-relaxed-constexpr, or link the CMake target sdepth::cuda, which passes it"
 #else
 
+#include <sdepth/activations/gelu.hpp>
+#include <sdepth/activations/hardswish.hpp>
+#include <sdepth/activations/leaky_relu.hpp>
+#include <sdepth/activations/relu.hpp>
+#include <sdepth/activations/silu.hpp>
 #include <sdepth/cuda/device.hpp>
 #include <sdepth/cuda/inference.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdepth/cuda.hpp>
+#include <sdepth/kernels/backend.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 #if !defined(__CUDACC__)
 #include <sdepth/kernels/cpu/cpu.hpp>
@@ -21,6 +22,8 @@
 
 namespace sdepth {
 namespace {
+
+static_assert(CheckedBackend<Cuda<>>::said && !InferenceBackend<Cuda<>>);
 
 template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;

@@ -266,17 +266,14 @@ struct ConvBackward {
       if (needs_v(o, source)) {
         ahead.want(values.x, in_image);
         ahead.want(values.shortcut, in_image);
-        if (derivatives_size != 0 && source.activated && source.finished) {
-          ahead.want(source.x, in_image);
-          ahead.want(source.shortcut, in_image);
-        }
       }
       const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n)) * in.size();
       if (o.out) ahead.want(o.out + at, in.size());
       if (o.add && o.add != o.out) ahead.want(o.add + at, in.size());
       const PartialSums sums = sums_of_image(o.source, n, in.channels, {nullptr, o.sums.dz_normalised, o.sums.dz_normalised_shortcut});
-      if (sums.dz_x && source.finished) ahead.want(source.x, in_image);
-      if (sums.dz_shortcut) ahead.want(source.shortcut, in_image);
+      const bool again = derivatives_size != 0 && source.activated && source.finished;  // what v is made of is read, too
+      if (again || (sums.dz_x && source.finished)) ahead.want(source.x, in_image);
+      if (again || sums.dz_shortcut) ahead.want(source.shortcut, in_image);
     }
     return ahead;
   }
