@@ -187,6 +187,17 @@ void check_halves(SkipUpdate skip_update) {
     }
     halves.apply();
     CHECK(state(halves) == state(whole));
+    if (step == 1) {  // what is forgotten is not added to the next
+      const std::vector<float> running(std::as_const(*halves.weights()).running().data(),
+                                       std::as_const(*halves.weights()).running().data() + halves.weights()->running().size());
+      const std::vector<std::uint8_t> last(halves.gates().begin(), halves.gates().end());
+      const Data forgotten(50);
+      halves.compute_gradients(forgotten.images(), forgotten.labels, last);
+      halves.zero_gradients();
+      CHECK_THROWS_WITH_AS(halves.apply(), doctest::Contains("apply: there are no gradients"), Error);
+      std::copy(running.begin(), running.end(), halves.weights()->running().data());
+      CHECK(state(halves) == state(whole));
+    }
   }
   CHECK(closed > 2);
   const Data data(7);

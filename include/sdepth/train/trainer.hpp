@@ -237,6 +237,8 @@ class Trainer {
     update_.groups().check(changed);
     optimizer_options(options_) = changed;
   }
+  /// Forgets the gradients that wait for apply.
+  void zero_gradients() noexcept { update_.drop_pending(); }
   /// Parameters that are updated in another way than the others: see ParameterGroup. The first group that contains a
   /// parameter has it.
   void set_parameter_groups(std::vector<ParameterGroup<Optimizer>> groups) {
