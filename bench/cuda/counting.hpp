@@ -76,7 +76,7 @@ class CountingSpace {
   explicit CountingSpace(int) {}
   [[nodiscard]] int threads() const noexcept { return 1; }
   template <class Body>
-  void as_one(std::size_t, const Body& body) {
+  void as_graph(std::size_t, const Body& body) {
     const std::size_t before = recorded().stages.size();
     recorded().in_block = true;
     body();
@@ -101,8 +101,10 @@ struct Counting {
   using Storage = Buffer<Number>;
   using ActivationArena = CountingArena;
   class Updater;
-  static constexpr bool on_host = false;
-  static constexpr bool norms_at_once = true;
+  static constexpr bool addressable = false;
+  static constexpr bool synchronous = false;
+  static constexpr bool replays = true;
+  static constexpr bool prepares_norms = true;
   static constexpr int lanes = 8;  // as cuda::lanes
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 

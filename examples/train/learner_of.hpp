@@ -36,7 +36,8 @@ class LearnerOf final : public Learner {
   double first_gradient() override {
     const auto gates = trainer_.gates();  // a row of them for each block
     if (std::ranges::count(gates.first(gates.size() / Net::residual_blocks), 1) == 0) return std::numeric_limits<double>::quiet_NaN();
-    if (!Backend::on_host && trainer_.steps() % 16 != 1) return std::numeric_limits<double>::quiet_NaN();  // looking waits for the device
+    if (!Backend::synchronous && trainer_.steps() % 16 != 1)
+      return std::numeric_limits<double>::quiet_NaN();  // looking waits for the device
     const auto gradient = sdepth::to_pytorch(trainer_.weights()->find("blocks.0.conv1.weight"), trainer_.gradients().data());
     const auto add_size = [](double sum, float g) { return sum + std::abs(static_cast<double>(g)); };
     return std::accumulate(gradient.begin(), gradient.end(), 0.0, add_size) / static_cast<double>(gradient.size());

@@ -92,7 +92,7 @@ TEST_CASE("cuda: a graph that refuses other operands is made anew, and later ste
   // Three nodes, whose operands are given; what they make of 0.
   const auto run = [&](float a, float b, float c) {
     number[0] = 0;
-    space.as_one(0, [&] {
+    space.as_graph(0, [&] {
       launch_append<0>(space, number.data(), a);
       launch_append<1>(space, number.data(), b);
       launch_append<0>(space, number.data(), c);
@@ -190,8 +190,8 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
     launch_append<0>(space, numbers.on_device(), 1);
     CHECK(std::as_const(numbers).data()[0] == 1.0F);
     launch_append<0>(space, numbers.on_device(), 1, 60 << 10);  // which is to be allowed on this device, whatever was on the other
-    graphs.as_one(0, [&] { launch_append<0>(graphs, numbers.on_device(), 1); });
-    graphs.as_one(0, [&] { launch_append<0>(graphs, numbers.on_device(), 2); });
+    graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 1); });
+    graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 2); });
     CHECK(std::as_const(numbers).data()[0] == 16.0F);
     numbers.data()[0] = 3;
     launch_append<0>(space, numbers.on_device(), 1);
@@ -204,7 +204,7 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
     optimizer.take_gates(space, std::vector<std::uint8_t>{1});
     static_cast<void>(space.next_loss());
     static_cast<void>(space.wait_for_loss(space.send_loss()));
-    space.forgive();
+    space.reset_failed();
     space.finish();
     CHECK(current() == 0);
   }).join();
@@ -212,7 +212,7 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
 }
 #endif
 
-TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
+TEST_CASE("cuda: a test's loss that is not finite does not reset_failed a step's") {
   cuda::Space space;
   const std::vector<int> labels{0};
   std::vector<float> bad(8, std::numeric_limits<float>::quiet_NaN()), good(8), gradient(8);

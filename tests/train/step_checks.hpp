@@ -247,7 +247,7 @@ void check_ready() {
   CHECK(std::equal(seen.begin(), seen.end(), final_ones.data(), [](double a, auto b) { return a == static_cast<double>(b); }));
 
   // What a listener throws is an end like any other.
-  if constexpr (Backend::on_host) {
+  if constexpr (Backend::synchronous) {
     const auto before = state(other);
     CHECK_THROWS_AS(other.compute_gradients(data.images(), data.labels, [](const GradientRange&) { throw Error("no"); }), Error);
     CHECK(state(other) == before);

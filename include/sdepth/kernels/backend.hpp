@@ -22,7 +22,8 @@ template <class B>
 using Number = typename B::Scalar;
 
 /// A number of the operands, the memory that kernels share, memory for numbers that kernels alone use and for those
-/// that all use, memory for activations; whether everyone may follow kernels' pointers, and whether kernels prepare
+/// that all use, memory for activations; whether everyone may follow kernels' pointers, whether results are there when a kernel
+/// returns, whether launches are replayed, and whether kernels prepare
 /// norms from the sums that they make.
 template <class B>
 concept Types = requires {
@@ -31,8 +32,10 @@ concept Types = requires {
   typename B::template Memory<typename B::Scalar>;
   typename B::template Storage<typename B::Scalar>;
   typename B::ActivationArena;
-  { B::on_host } -> std::convertible_to<bool>;
-  { B::norms_at_once } -> std::convertible_to<bool>;
+  { B::addressable } -> std::convertible_to<bool>;
+  { B::synchronous } -> std::convertible_to<bool>;
+  { B::replays } -> std::convertible_to<bool>;
+  { B::prepares_norms } -> std::convertible_to<bool>;
 };
 template <class B>
 concept Padding = requires {
@@ -79,7 +82,7 @@ concept Norms = requires(typename B::Space& space, const NormForward<Number<B>>&
   B::norm_forward(space, std::size_t{2}, forward, in, in);
   B::norm_scale(space, std::size_t{2}, norm, 1.0);
   B::add_statistics(space, std::size_t{2}, 1.0, in, in, sums, sums);
-} && (B::norms_at_once || requires(typename B::Space& space, const NormBackward<Number<B>>& backward, const Number<B>* in) {
+} && (B::prepares_norms || requires(typename B::Space& space, const NormBackward<Number<B>>& backward, const Number<B>* in) {
                   B::norm_backward(space, std::size_t{2}, backward, in, in);
                 });
 template <class B>
@@ -115,9 +118,10 @@ concept InferenceBackend = Backend<B> && requires(const typename B::Scalar* in, 
 template <class B>
 struct CheckedBackend {
   static constexpr bool asked = backend::Types<B>;
-  static_assert(asked,
-                "a backend needs the types Scalar, Space, Memory<T>, Storage<T> and ActivationArena, and the constants on_host and "
-                "norms_at_once: see kernels/backend.hpp");
+  static_assert(
+      asked,
+      "a backend needs the types Scalar, Space, Memory<T>, Storage<T> and ActivationArena, and the constants addressable, synchronous, replays and "
+      "prepares_norms: see kernels/backend.hpp");
   static_assert(!asked || backend::Padding<B>, "a backend needs `lanes` and `padded(channels)`: how many channels memory holds");
   static_assert(!asked || backend::ConvForward<B>,
                 "a backend needs conv_forward<ConvShape, Activation>(space, batch, source, weights, bias, out, statistics)");
@@ -137,7 +141,7 @@ struct CheckedBackend {
                 "space, batch, dy, in, weights, weight_gradient, bias_gradient, dx)");
   static_assert(!asked || backend::Norms<B>,
                 "a backend needs norm_forward(space, channels, norm, mean, variance), norm_scale(space, channels, norm, branch_scale), "
-                "add_statistics(space, channels, count, mean, variance, mean_sum, variance_sum) and, unless norms_at_once, "
+                "add_statistics(space, channels, count, mean, variance, mean_sum, variance_sum) and, unless prepares_norms, "
                 "norm_backward(space, channels, norm, dz, dz_normalised)");
   static_assert(!asked || backend::Reads<B>, "a backend needs read(space, numbers, count), which gives numbers back to the host");
   static constexpr bool said = true;

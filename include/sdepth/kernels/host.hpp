@@ -35,11 +35,15 @@ struct HostBackend {
   /// Numbers that both kernels and everyone else read and write: parameters, gradients.
   template <class Number>
   using Storage = Buffer<Number>;
-  /// Whether pointers to kernels' memory may be followed by everyone, and results are there when a kernel returns.
-  static constexpr bool on_host = true;
+  /// Whether pointers to kernels' memory may be followed by everyone.
+  static constexpr bool addressable = true;
+  /// Whether results are there when a kernel returns.
+  static constexpr bool synchronous = true;
+  /// Whether what a block launches is recorded and replayed as one, for which its memory stays in the same place from step to step.
+  static constexpr bool replays = false;
 
   /// Whether stages take what follows from their sums: Statistics::norm, SourceSums::norm.
-  static constexpr bool norms_at_once = false;
+  static constexpr bool prepares_norms = false;
 
   /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β − mean·scale, both times branch_scale.
   static void norm_forward(Space&, std::size_t channels, const NormForward<T>& n, const T* mean, const T* variance) {

@@ -43,15 +43,15 @@ struct TrainingBlock {
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
     record.open = *pass.gates_of(at.block);
     if (record.open)
-      pass.as_one(at.block, 0, [&] { forward_open(pass, at, record, value); });
+      pass.as_graph(at.block, 0, [&] { forward_open(pass, at, record, value); });
     else if (!identity)
-      pass.as_one(at.block, 1, [&] { forward_closed(pass, at, record, value); });
+      pass.as_graph(at.block, 1, [&] { forward_closed(pass, at, record, value); });
   }
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
     if (record.open)
-      pass.as_one(at.block, 2, [&] { backward_open(pass, at, record, flow); });
+      pass.as_graph(at.block, 2, [&] { backward_open(pass, at, record, flow); });
     else if (!identity)
-      pass.as_one(at.block, 3, [&] { backward_closed(pass, at, record, flow); });
+      pass.as_graph(at.block, 3, [&] { backward_closed(pass, at, record, flow); });
   }
 
   /// The same where the gate is known.

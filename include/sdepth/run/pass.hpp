@@ -76,7 +76,7 @@ struct PendingValue {
       if (!first) wanted.dz = shortcut_norm->dz;
       wanted.dz_normalised_shortcut = shortcut_norm->dz_normalised;
     }
-    if constexpr (Backend::norms_at_once) {
+    if constexpr (Backend::prepares_norms) {
       if (first) wanted.norm = &(ends[0] = norm->backward());
       if (second) wanted.shortcut_norm = &(ends[1] = shortcut_norm->backward());
     }
@@ -85,7 +85,7 @@ struct PendingValue {
   /// Turns the finished sums into the norms' gradients.
   template <class Backend>
   void close_sums(typename Backend::Space& space) const {
-    if constexpr (!Backend::norms_at_once) {
+    if constexpr (!Backend::prepares_norms) {
       const bool first = norm && norm->learned();
       if (first) norm->template prepare_backward<Backend>(space, norm->dz);
       // The same dz enters both, and is summed once.
@@ -164,7 +164,7 @@ struct Pass {
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
   /// Before a stage of the trunk: where its activations go, wherever those of earlier stages went.
   void place(const Offsets& at) {
-    if constexpr (!Backend::on_host) {
+    if constexpr (Backend::replays) {
       if (!training) return;
       activations.seek(at.activations * static_cast<std::size_t>(batch), at.stages);
       norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.stages) * widest), at.stages);
@@ -176,11 +176,11 @@ struct Pass {
   }
   /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
   template <class Body>
-  void as_one(int block, int variant, const Body& body) {
-    if constexpr (Backend::on_host)
+  void as_graph(int block, int variant, const Body& body) {
+    if constexpr (!Backend::replays)
       body();
     else
-      space.as_one(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
+      space.as_graph(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
   }
   [[nodiscard]] T* take(std::size_t numbers_per_image) {
     return training ? activations.template take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : spare.take();

@@ -94,7 +94,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
     // A convolution of a backend that prepares norms at once does so from its own statistics.
-    constexpr bool at_once = Backend::norms_at_once && Stage::convolves && HasNorm;
+    constexpr bool at_once = Backend::prepares_norms && Stage::convolves && HasNorm;
     NormForward<T> next;
     if constexpr (at_once)
       if (pass.training) {
@@ -216,7 +216,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     Statistics<T> wanted;
     if (pass.training && !(value.plain() && value.statistics.mean)) wanted = pass.take_statistics(channels);
     const NormForward<T> after = norm.forward(BN::eps);
-    if (Backend::norms_at_once && wanted.mean) {
+    if (Backend::prepares_norms && wanted.mean) {
       wanted.norm = &after;
       prepared = true;
     }

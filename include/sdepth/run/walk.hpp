@@ -66,7 +66,7 @@ class Walk {
   /// Brings images [first, first + count) there.
   template <template <class> class Layout, class Number>
   void load(const Layout<Number>& images, int first, int count) {
-    if constexpr (Backend::on_host)
+    if constexpr (Backend::addressable)
       copy_images(Net::input, images, first, count, input_stride, input());
     else
       Backend::upload_images(*space_, Net::input, images.values.data() + static_cast<std::size_t>(first) * Net::input.size(), count,

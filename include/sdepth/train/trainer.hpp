@@ -323,7 +323,7 @@ class Trainer {
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
                                 options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
-    if constexpr (Backend::on_host)
+    if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
     update_.add(walk().space(), count);
     std::swap(gates_, next_gates_);

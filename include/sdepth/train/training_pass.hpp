@@ -34,7 +34,7 @@ class TrainingPass {
 
   /// @param batch  the largest, in images   @param running  numbers of running statistics
   TrainingPass(int batch, int threads, std::size_t running)
-      : walk_(batch, threads, true), scales_(blocks, 1.0), running_before_(Backend::on_host ? running : 0) {}
+      : walk_(batch, threads, true), scales_(blocks, 1.0), running_before_(Backend::addressable ? running : 0) {}
 
   /// Writes the gradients of the first `count` images' mean loss, and changes the running statistics. On the host a loss that is not finite
   /// ends it before anything is changed; a device finds out later. What throws changes nothing but gradients.
@@ -57,7 +57,7 @@ class TrainingPass {
     constexpr int numbers_of_image = static_cast<int>(Net::output.size());
     const typename Backend::Loss loss =
         batch_loss<Backend, Loss, T>(walk_.space(), options, numbers_of_image, outputs, targets, count, 0, count, outputs_gradient);
-    if constexpr (Backend::on_host)
+    if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) return loss;
     backward(count, numbers, outputs_gradient, weights, ready);
     return loss;
@@ -70,7 +70,7 @@ class TrainingPass {
   /// memory, they become what they were.
   void backward(int count, const WalkParameters<T>& numbers, T* outputs_gradient, Weights<Net, Backend>& weights,
                 const GradientListener& ready) {
-    if constexpr (Backend::on_host) {
+    if constexpr (Backend::addressable) {
       const std::span<T> running = weights.running().span();
       std::copy(running.begin(), running.end(), running_before_.begin());
       try {

@@ -90,7 +90,7 @@ void forward_group(const Source<float>& source, const Range& group, const Range&
                    float* scratch, float* work, float* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t in_image = Kernel::scratch.image.size();
-  Ahead ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
+  Prefetcher ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
   for (int n = next.first; n < next.last; ++n) {
     const Source<float> wanted = source.of_image(n, in_image);
     for (const float* tensor : {wanted.x, wanted.shortcut, static_cast<const float*>(wanted.finished)}) ahead.want(tensor, in_image);
@@ -238,7 +238,7 @@ struct ConvBackward {
                                      bias_sum);
       clear_sums(o.source, n + g, in.channels);
     }
-    Ahead ahead = wanted_by(o, next);
+    Prefetcher ahead = wanted_by(o, next);
     if constexpr (!S.network_input) {
       const auto sinks = [&](int g) {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
@@ -255,9 +255,9 @@ struct ConvBackward {
   [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept {
     return o.weight_gradient || source.activated;
   }
-  [[nodiscard]] static Ahead wanted_by(const Operands& o, const Range& next) {
-    Ahead ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
-                (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
+  [[nodiscard]] static Prefetcher wanted_by(const Operands& o, const Range& next) {
+    Prefetcher ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
+                     (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
     for (int n = next.first; n < next.last; ++n) {
       const Gradient<float> gradient = o.gradient.of_image(n, out_image.size());
       ahead.want(gradient.dy, out_image.size());

@@ -6,7 +6,7 @@
 //   prepared_size         floats of shared memory for the weights in the kernel's own form; 0: it reads the weights as they are
 //   prepare(...)          makes them; prepare_tasks tasks that may run in parallel
 //   work_size             floats of memory per thread
-//   steps                 how often a call asks Ahead for its next portion
+//   steps                 how often a call asks Prefetcher for its next portion
 //   needed(row)           how many rows of the operand must be in scratch before output rows up to `row` can be made
 //   run(...)              output rows [row, row + count) of each image g, to sinks(g)
 // A weight gradient's kernel adds up sums instead: in memory of the part (total_size floats), or, where own_sums_size is not 0, in the thread's, which
@@ -17,7 +17,7 @@
 #include <cstddef>
 #include <utility>
 
-#include <sdepth/kernels/cpu/ahead.hpp>
+#include <sdepth/kernels/cpu/prefetcher.hpp>
 #include <sdepth/kernels/cpu/blocks.hpp>
 #include <sdepth/kernels/cpu/scratch.hpp>
 #include <sdepth/kernels/operands.hpp>
@@ -90,7 +90,7 @@ struct DirectForward {
     return std::clamp((row - 1) * S.stride + S.kernel - S.padding, 0, S.in.height);
   }
   template <class Sinks>
-  static void run(const float* in, int, int row, int count, const float* weights, float* work, Ahead& ahead, const Sinks& sinks) {
+  static void run(const float* in, int, int row, int count, const float* weights, float* work, Prefetcher& ahead, const Sinks& sinks) {
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
     convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + scratch.at(row * S.stride - S.padding, -S.padding), weights,
                                                                  nullptr, work, [&] { ahead.step(); });
@@ -170,7 +170,7 @@ struct DirectInputGradient {
         to[o * out.channels + i] = i < S.in.channels ? from[i * padded<Arch>(S.channels_out) + o] : 0.0F;
   }
   template <class Sinks>
-  static void run(const float* in, int, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
+  static void run(const float* in, int, int row, int count, const float* prepared, float* work, Prefetcher& ahead, const Sinks& sinks) {
     if constexpr (S.stride == 1) {
       ahead.step();
       phase_rows<0>(in, row, count, prepared, work);
@@ -229,7 +229,7 @@ struct DirectWeightGradient {
   static constexpr bool merge = V.image.channels == S.in.channels;  // neighbouring taps are then one run of channels
   static constexpr int steps = S.kernel * (merge ? 1 : S.kernel);
 
-  static void run(const float* v, const float* d, int, int row, int count, float* total, bool add, float*, Ahead& ahead) {
+  static void run(const float* v, const float* d, int, int row, int count, float* total, bool add, float*, Prefetcher& ahead) {
     constexpr int channels = V.image.channels;
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);
     constexpr Pixels pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};

@@ -108,7 +108,7 @@ struct ConvForInference {
         copy(group, images_in, work);
         images_in = work;
       }
-      Ahead nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
+      Prefetcher nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
       const auto sinks = [&](int g) {
         return InferenceSink<Arch, to, E, A, After>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
       };

@@ -98,7 +98,8 @@ struct WinogradKernel {
   }
 
   template <class Sinks>
-  static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Ahead& ahead, const Sinks& sinks) {
+  static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Prefetcher& ahead,
+                  const Sinks& sinks) {
     // M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16 channels fit L1.
     float* v = work + plane;
     float* m = work;
@@ -203,7 +204,7 @@ struct WinogradWeightGradient {
   static constexpr std::size_t work_size = static_cast<std::size_t>(winograd_positions * (v_plane + m_plane));
   static constexpr int steps = winograd_positions;
 
-  static void run(const float* v, const float* d, int group, int row, int, float* sums, bool add, float* work, Ahead& ahead) {
+  static void run(const float* v, const float* d, int group, int row, int, float* sums, bool add, float* work, Prefetcher& ahead) {
     float* m = work + winograd_positions * v_plane;
     constexpr Tiling v_tiling{V.row(), V.image.channels, tile_rows, tile_columns, v_plane};
     constexpr Tiling d_tiling{D.row(), D.image.channels, tile_rows, tile_columns, m_plane};

@@ -47,8 +47,10 @@ struct Cuda {
   using Memory = cuda::DeviceBuffer<Number>;
   template <class Number>
   using Storage = cuda::Mirror<Number>;
-  static constexpr bool on_host = false;
-  static constexpr bool norms_at_once = true;  // by the last block of the kernel that makes their sums
+  static constexpr bool addressable = false;
+  static constexpr bool synchronous = false;
+  static constexpr bool replays = true;
+  static constexpr bool prepares_norms = true;  // by the last block of the kernel that makes their sums
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 

@@ -83,14 +83,14 @@ class Space {
     }
     return counters_.data();
   }
-  /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until forgive().
+  /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until reset_failed().
   [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
-  void forgive() {
+  void reset_failed() {
     const OnDevice on = here();
     check(cudaMemsetAsync(failed(), 0, sizeof(unsigned), stream()), "cudaMemsetAsync");
   }
 
-  /// Launches kernel(operands) behind what the stream does already; within as_one, with the others there.
+  /// Launches kernel(operands) behind what the stream does already; within as_graph, with the others there.
   template <class Operands>
   void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands) {
     const OnDevice on = here();
@@ -104,7 +104,7 @@ class Space {
 
   /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not wait for the device.
   template <class Body>
-  void as_one(std::size_t key, const Body& body) {
+  void as_graph(std::size_t key, const Body& body) {
     if (!replays_on_) {
       body();
       return;
@@ -198,7 +198,7 @@ class PendingLoss {
   /// Waits for it. Where a step's is not finite, parameters have not changed since, and may from now on.
   [[nodiscard]] LossResult get() const {
     const LossResult result = space_->wait_for_loss(number_);
-    if (of_step_ && !(result.loss - result.loss == 0)) space_->forgive();
+    if (of_step_ && !(result.loss - result.loss == 0)) space_->reset_failed();
     return result;
   }
 

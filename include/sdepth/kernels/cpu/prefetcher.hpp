@@ -12,10 +12,10 @@
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Some tensors' next images on their way to L2, a portion of each per step().
-class Ahead {
+class Prefetcher {
  public:
   /// @param steps  how often step() will be called while the present images are worked on
-  explicit Ahead(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
+  explicit Prefetcher(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
 
   /// `size` floats will be read or written next; null: nothing. Neighbouring images of a tensor become one stream.
   void want(const float* image, std::size_t size) {
