@@ -10,8 +10,8 @@ endif()
 set(sdepth_false_alarms "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   set(sdepth_false_alarms -Wno-restrict  # of std::string: GCC bug 105651
-      -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow  # of std::vector and std::string as bytes: GCC bugs 105562, 107852
-      -Wno-maybe-uninitialized)  # of AVX-512 intrinsics: GCC bug 105593
+      -Wno-maybe-uninitialized -Wno-uninitialized  # of AVX-512 intrinsics, where xsimd comes from a precompiled header: GCC bug 105593
+      -Wno-array-bounds -Wno-stringop-overread -Wno-stringop-overflow)  # of std::vector and std::string as bytes: GCC bugs 105562, 107852
 endif()
 
 set(sdepth_machine "")

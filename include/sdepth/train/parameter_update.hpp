@@ -77,23 +77,27 @@ class ParameterUpdate {
     use(Groups(weights.tensors(), groups_.groups(), counts));
   }
 
-  /// The gates of the next mini-batch: those of (seed, step), or given ones.
+  /// The gates of the next mini-batch: those of (seed, step), or given ones. @tparam Adds  whether it may be one of several: else Error where others wait. A trainer that
+  /// only makes whole steps has no code for adding.
+  template <bool Adds>
   void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step, std::span<const double> survival,
                         std::span<const std::uint8_t> open) {
-    keep_pending(space);
+    begin_batch<Adds>(space);
     updater_.take_drawn_gates(space, seed, step, survival, open);
     taken_.assign(open.begin(), open.end());
   }
+  template <bool Adds>
   void take_gates(Space& space, std::span<const std::uint8_t> open) {
-    keep_pending(space);
+    begin_batch<Adds>(space);
     updater_.take_gates(space, open);
     taken_.assign(open.begin(), open.end());
   }
   /// The walk has written the gradients of so many images.
-  void add(Space& space, int images) {
+  template <bool Adds>
+  void add([[maybe_unused]] Space& space, int images) {
     if (!summed_) {
       open_ = taken_;
-    } else {
+    } else if constexpr (Adds) {
       const double all = static_cast<double>(images_) + images;
       update_all<Mix>(updater_, space, std::array{static_cast<double>(images_) / all, images / all}, false, for_kernels(sum_),
                       for_kernels(std::as_const(gradients_)));
@@ -167,10 +171,13 @@ class ParameterUpdate {
     taken_.clear();
   }
   /// Before the walk writes gradients anew.
-  void keep_pending(Space& space) {
+  template <bool Adds>
+  void begin_batch([[maybe_unused]] Space& space) {
     [[maybe_unused]] const auto here = on_device_of(gradients_);
     if (images_ == 0) {
       summed_ = false;
+    } else if constexpr (!Adds) {
+      fail("step: there are gradients that wait for apply; call apply, or zero_gradients, before a whole step");
     } else if (!summed_) {
       if (sum_.size() == 0) sum_ = Storage(gradients_.size());
       use_pending_gates(space);

@@ -105,11 +105,11 @@ class Trainer {
   /// everything. Steps are finished in the order of their start.
   template <Images Given>
   [[nodiscard]] Started start(const Given& images, const Targets& targets) {
-    return start_with_gates(images, targets, draw_gates_for(images, targets));
+    return start_with_gates(images, targets, draw_gates_for<false>(images, targets));
   }
   template <Images Given>
   [[nodiscard]] Started start(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
-    return start_with_gates(images, targets, take_gates_for(images, targets, gates));
+    return start_with_gates(images, targets, take_gates_for<false>(images, targets, gates));
   }
   /// Throws Error where the loss is not finite; that step, and those started after it, then never were.
   Score finish(const Started& started) {
@@ -132,11 +132,11 @@ class Trainer {
   ///               closed blocks included. What it throws ends the step.
   template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
   Score compute_gradients(const Given& images, const Targets& targets, Ready&& ready = Ready()) {
-    return compute_with_gates(images, targets, draw_gates_for(images, targets), ready);
+    return compute_with_gates(images, targets, draw_gates_for<true>(images, targets), ready);
   }
   template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
   Score compute_gradients(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates, Ready&& ready = Ready()) {
-    return compute_with_gates(images, targets, take_gates_for(images, targets, gates), ready);
+    return compute_with_gates(images, targets, take_gates_for<true>(images, targets, gates), ready);
   }
   /// Between the halves: scales the gradients so that their norm, of all together, is `most` at most. Parameters of
   /// closed blocks and of frozen groups have none.
@@ -276,24 +276,24 @@ class Trainer {
     Loss::check(targets, count, classes);
     return count;
   }
-  template <Images Given>
+  template <bool Adds, Images Given>
   [[nodiscard]] int draw_gates_for(const Given& images, const Targets& targets) {
     const int count = checked_count(images, targets);
     next_gates_.draw(options_.seed, step_, survival_, count);
-    update_.take_drawn_gates(walk().space(), options_.seed, step_, survival_, next_gates_.open_blocks());
+    update_.template take_drawn_gates<Adds>(walk().space(), options_.seed, step_, survival_, next_gates_.open_blocks());
     return count;
   }
-  template <Images Given>
+  template <bool Adds, Images Given>
   [[nodiscard]] int take_gates_for(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
     const int count = checked_count(images, targets);
     next_gates_.take(gates, count);
-    update_.take_gates(walk().space(), next_gates_.open_blocks());
+    update_.template take_gates<Adds>(walk().space(), next_gates_.open_blocks());
     return count;
   }
 
   template <Images Given>
   Started start_with_gates(const Given& images, const Targets& targets, int count) {
-    Started started{hand_over_gradients(images, targets, count, {}), {}, step_};
+    Started started{hand_over_gradients<false>(images, targets, count, {}), {}, step_};
     started.score = {0, 0, count, gates_.blocks_run(), gates_.branches_run()};
     if constexpr (counts_updates<Optimizer>) started.counts = update_.groups().counts();
     apply();
@@ -304,7 +304,7 @@ class Trainer {
     const auto tell = [](void* to, std::size_t first, std::size_t last) { (*static_cast<Ready*>(to))(GradientRange{first, last}); };
     const auto before = update_.pending();
     const GradientListener listener{tell, const_cast<void*>(static_cast<const void*>(&ready))};
-    const LossResult result = hand_over_gradients(images, targets, count, listener).get();
+    const LossResult result = hand_over_gradients<true>(images, targets, count, listener).get();
     if (!std::isfinite(result.loss)) {
       std::swap(gates_, next_gates_);
       update_.come_back_to(before);
@@ -318,14 +318,14 @@ class Trainer {
     return score;
   }
 
-  template <Images Given>
+  template <bool Adds, Images Given>
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count, const GradientListener& ready) {
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
                                 options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
-    update_.add(walk().space(), count);
+    update_.template add<Adds>(walk().space(), count);
     std::swap(gates_, next_gates_);
     return loss;
   }

@@ -5,6 +5,13 @@
 #include <cstddef>
 #include <type_traits>
 
+// g++ takes the undefined vectors in its own AVX-512 intrinsics, which exp is made of, for a mistake: GCC bug 105593.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
 // Names of xsimd's that are macros after <complex.h> and X11's headers.
 #pragma push_macro("I")
 #undef I
@@ -100,3 +107,7 @@ struct Functions<xsimd::batch<float, Arch>> {
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::math
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
