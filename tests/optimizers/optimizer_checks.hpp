@@ -93,9 +93,9 @@ struct Run {
 
   explicit Run(const Oracle& oracle) { put(weights.tensors(), oracle.values("init"), weights.parameters()); }
   void add(std::span<const float> gradients, std::span<const std::uint8_t> gates, int images = 4) {
-    update.take_gates(space, gates);
+    update.template take_gates<true>(space, gates);
     put(weights.tensors(), gradients, update.gradients_of_walk());
-    update.add(space, images);
+    update.template add<true>(space, images);
   }
   void apply(const typename Optimizer::Options& options, bool frozen) {
     update.apply(space, options, frozen, for_kernels(weights.parameters()));

@@ -25,10 +25,8 @@ struct Range {
 /// A loop inside another one's body runs on the thread that meets it.
 template <class Body>
 void parallel_for(int count, int threads, const Body& body) {
-  if (threads > 1 && count > 1 && !ThreadTeam::inside_loop())
-    ThreadTeam::mine().run(count, std::min(count, threads) - 1, body);
-  else
-    for (int index = 0; index < count; ++index) body(index, 0);
+  const bool divided = threads > 1 && count > 1 && !ThreadTeam::inside_loop();
+  ThreadTeam::run(count, divided ? std::min(count, threads) - 1 : 0, body);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

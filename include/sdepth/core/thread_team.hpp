@@ -91,21 +91,17 @@ class ThreadTeam {
     return inside;
   }
 
-  /// Calls body(index, thread) for each index in [0, count) on the caller (thread 0) and up to `helpers` helpers (threads 1, 2, …).
+  /// Calls body(index, thread) for each index in [0, count) on the caller (thread 0) and up to `helpers` helpers (threads 1, 2, …) of its team.
+  /// Without helpers on the caller alone, in order. All that does not depend on the body is compiled once, and the body once.
   template <class Body>
-  void run(int count, int helpers, const Body& body) {
-    helpers = std::min(helpers, start(helpers));
-    compute_ = compute<Body>;
-    body_ = &body;
-    std::fegetenv(&environment_);
-    open_.store(count, std::memory_order_relaxed);
-    indices_.begin(++loop_, count);
-    for (int helper = 0; helper < helpers; ++helper) helpers_[static_cast<std::size_t>(helper)]->call(loop_);
-
-    inside_loop() = true;
-    const int done = compute<Body>(*this, &body, indices_.take(loop_), 0);
-    inside_loop() = false;
-    if (open_.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for(open_, [](int open) { return open == 0; });
+  static void run(int count, int helpers, const Body& body) {
+    if (helpers == 0) {
+      compute<Body>(nullptr, &body, count > 0 ? 0 : -1, 0, count);
+    } else {
+      ThreadTeam& team = mine();
+      team.begin(count, helpers, compute<Body>, &body);
+      team.end(compute<Body>(&team, &body, team.indices_.take(team.loop_), 0, count));
+    }
   }
 
  private:
@@ -122,6 +118,26 @@ class ThreadTeam {
       called.notify_one();
     }
   };
+
+  using Compute = int(ThreadTeam*, const void* body, int index, int thread, int count) noexcept;
+
+  /// Calls the helpers to a loop.
+  void begin(int count, int helpers, Compute* compute, const void* body) {
+    helpers = std::min(helpers, start(helpers));
+    compute_ = compute;
+    body_ = body;
+    count_ = count;
+    std::fegetenv(&environment_);
+    open_.store(count, std::memory_order_relaxed);
+    indices_.begin(++loop_, count);
+    for (int helper = 0; helper < helpers; ++helper) helpers_[static_cast<std::size_t>(helper)]->call(loop_);
+    inside_loop() = true;
+  }
+  /// The caller has computed so many indices, and finds no more: waits for those that helpers still compute.
+  void end(int done) {
+    inside_loop() = false;
+    if (open_.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for(open_, [](int open) { return open == 0; });
+  }
 
   /// Starts helpers until there are `wanted`; returns how many there are, fewer where the system refuses.
   int start(int wanted) {
@@ -156,16 +172,19 @@ class ThreadTeam {
       const int index = team.indices_.take(helper.seen);
       if (index < 0) continue;  // too late: the others have everything
       std::fesetenv(&team.environment_);
-      const int done = team.compute_(team, team.body_, index, helper.thread);
+      const int done = team.compute_(&team, team.body_, index, helper.thread, team.count_);
       if (team.open_.fetch_sub(done, std::memory_order_acq_rel) == done) team.open_.notify_one();
     }
   }
-  /// Computes `index` and then whatever indices are left; returns how many that were. A body that throws ends the program.
+  /// Computes `index` and then whatever indices the team has left, or without one those up to `count`; returns how many that were. A body that throws ends the program.
   template <class Body>
-  static int compute(ThreadTeam& team, const void* body, int index, int thread) noexcept {
+  [[gnu::noinline]] static int compute(ThreadTeam* team, const void* body, int index, int thread, int count) noexcept {
     int done = 0;
-    for (const std::uint32_t loop = team.loop_; index >= 0; index = team.indices_.take(loop), ++done)
+    const std::uint32_t loop = team ? team->loop_ : 0;
+    for (; index >= 0; ++done) {
       (*static_cast<const Body*>(body))(index, thread);
+      index = team ? team->indices_.take(loop) : index + 1 < count ? index + 1 : -1;
+    }
     return done;
   }
 
@@ -175,8 +194,9 @@ class ThreadTeam {
 
   // The loop that is running. Helpers read it only while they hold an index of it.
   std::uint32_t loop_ = 0;
-  int (*compute_)(ThreadTeam&, const void* body, int index, int thread) = nullptr;
+  Compute* compute_ = nullptr;
   const void* body_ = nullptr;
+  int count_ = 0;
   std::fenv_t environment_{};
   alignas(64) LoopIndices indices_;
   alignas(64) std::atomic<int> open_{0};  // indices that have not been computed

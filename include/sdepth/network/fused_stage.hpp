@@ -48,6 +48,36 @@ template <class Kind, class Operation>
   return std::is_same_v<Kind, Operation>;
 }
 
+/// What a stage's tensors depend on.
+struct StageTensors {
+  Shape in, out;
+  std::size_t rows = 0;  // of the weights; 0: none
+  int kernel = 0;        // of a convolution; 0: a linear layer
+  bool bias = false;
+  bool norm = false;
+};
+/// Appends them in the order of storage. Compiled once for all stages.
+inline void describe_stage(Planner& planner, Naming& naming, const StageTensors& s) {
+  const int channels = s.out.channels;
+  if (s.rows > 0) {
+    std::string name = s.kernel > 0 ? naming.next("conv", naming.convolutions) : naming.next("fc", naming.linears);
+    if (s.kernel == 0 && naming.only_linear) name = naming.prefix + "fc";
+    if (s.kernel > 0)
+      planner.add(name + ".weight", ParameterKind::conv_weight, {channels, s.in.channels, s.kernel, s.kernel}, naming, channels, s.rows);
+    else
+      planner.add(name + ".weight", ParameterKind::linear_weight, {channels, static_cast<std::int64_t>(s.rows)}, naming, channels, s.rows,
+                  s.in);
+    if (s.bias) planner.add(name + ".bias", ParameterKind::bias, {channels}, naming, channels, 1);
+  }
+  if (!s.norm) return;
+  const std::string name = naming.next("bn", naming.norms);
+  const auto add = [&](const char* what, ParameterKind kind) { planner.add(name + what, kind, {channels}, naming, channels, 1); };
+  add(".weight", ParameterKind::bn_weight);
+  add(".bias", ParameterKind::bn_bias);
+  add(".running_mean", ParameterKind::running_mean);
+  add(".running_var", ParameterKind::running_var);
+}
+
 /// What stands in a network's list: v = activation?( norm?( operation(input) ) ).
 ///
 /// The norm and the activation stay pending: the next stage applies them while it reads.
@@ -93,28 +123,9 @@ struct FusedStage {
   static constexpr bool leaves_plain = computes && !drops && !norm && !ends_in_activation;
 
   static void describe(Planner& planner, Naming& naming) {
-    if constexpr (convolves) {
-      const std::string name = naming.next("conv", naming.convolutions);
-      planner.add(name + ".weight", ParameterKind::conv_weight, {out.channels, in.channels, Operation.kernel, Operation.kernel}, naming,
-                  out.channels, rows);
-      if (bias) planner.add(name + ".bias", ParameterKind::bias, {out.channels}, naming, out.channels, 1);
-    } else if constexpr (is_linear) {
-      std::string name = naming.next("fc", naming.linears);
-      if (naming.only_linear) name = naming.prefix + "fc";
-      planner.add(name + ".weight", ParameterKind::linear_weight, {out.channels, static_cast<std::int64_t>(rows)}, naming, out.channels,
-                  rows, in);
-      if (bias) planner.add(name + ".bias", ParameterKind::bias, {out.channels}, naming, out.channels, 1);
-    }
-    if constexpr (norm) {
-      const std::string name = naming.next("bn", naming.norms);
-      const auto add = [&](const char* what, ParameterKind kind) {
-        planner.add(name + what, kind, {out.channels}, naming, out.channels, 1);
-      };
-      add(".weight", ParameterKind::bn_weight);
-      add(".bias", ParameterKind::bn_bias);
-      add(".running_mean", ParameterKind::running_mean);
-      add(".running_var", ParameterKind::running_var);
-    }
+    int kernel = 0;
+    if constexpr (convolves) kernel = Operation.kernel;
+    describe_stage(planner, naming, {in, out, rows, kernel, bias, norm});
   }
 
  private:

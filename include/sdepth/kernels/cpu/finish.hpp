@@ -47,7 +47,7 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
       const Source<float> of_image = source.of_image(n, image.size());
       read_source<Arch, A>(of_image, run, v);
       if (source.dropout)
-        apply_dropout<S>(*source.dropout, pixel_in_batch<S>(n, row), run.pixels, run.channels, of_image.finished + run.at);
+        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, of_image.finished + run.at);
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
@@ -78,7 +78,7 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
       const Run run{first, rows * image.width, image.channels};
       const Source<float> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
-      if (source.dropout) apply_dropout<S>(*source.dropout, pixel_in_batch<S>(n, row), run.pixels, run.channels, d);
+      if (source.dropout) apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, d);
       if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
       if (row == 0) clear_sums(source, n, image.channels);
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
