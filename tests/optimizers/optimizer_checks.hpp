@@ -205,7 +205,7 @@ void check_failed_addition() {
   const Oracle oracle;
   Run<Backend, SGD> run(oracle), untouched(oracle);
   for (auto* each : {&run, &untouched}) each->add(oracle.row("gradients", 0), oracle.gates(0));
-  run.update.take_gates(run.space, std::vector<std::uint8_t>{0, 1});
+  run.update.template take_gates<true>(run.space, std::vector<std::uint8_t>{0, 1});
   put(run.weights.tensors(), oracle.row("gradients", 7), run.update.gradients_of_walk());
   for (auto* each : {&run, &untouched}) each->apply({}, true);
   CHECK(run.parameters() == untouched.parameters());

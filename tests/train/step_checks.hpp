@@ -173,6 +173,7 @@ void check_halves(SkipUpdate skip_update) {
     const Score found =
         step == 3 ? halves.compute_gradients(data.images(), data.labels, gates) : halves.compute_gradients(data.images(), data.labels);
     CHECK(halves.steps() == step);
+    CHECK_THROWS_WITH_AS(halves.step(data.images(), data.labels), doctest::Contains("gradients that wait for apply"), Error);
     CHECK(found.loss == expected.loss);
     CHECK(found.errors == expected.errors);
     CHECK(found.branches_run == expected.branches_run);
