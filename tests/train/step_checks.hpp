@@ -240,7 +240,7 @@ void check_ready() {
     ranges.push_back(range);
     for (std::size_t i = range.first; i < range.last; ++i) seen[i] = static_cast<double>(std::as_const(trainer).gradients().data()[i]);
   });
-  CHECK(ranges.size() == 6);  // the Linear, three blocks, the BN, the convolution
+  CHECK(ranges.size() == 5);  // the Linear, three blocks, the convolution with its norm
   CHECK(ranges.front().last == trainer.gradients().size());
   CHECK(ranges.back().first == 0);
   for (std::size_t i = 1; i < ranges.size(); ++i) CHECK(ranges[i].last == ranges[i - 1].first);

@@ -127,7 +127,7 @@ class Trainer {
   /// they become the mean over all images so far, to which a block counts zero where it was closed. All of a step's
   /// mini-batches have the gates of (seed, step) unless gates are given, and each changes the running statistics.
   /// Waits for the loss.
-  /// @param ready  called on the way back with a GradientRange, the last words first, as soon as gradients of this
+  /// @param ready  called on the way back with a GradientRange, the last stages first, as soon as gradients of this
   ///               mini-batch are final (on a device: as soon as the work that makes them has been handed over),
   ///               closed blocks included. What it throws ends the step.
   template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
