@@ -25,9 +25,9 @@ TEST_CASE("the host's backends are backends, those that lack a function are not"
   CHECK(CheckedBackend<ReferenceDouble>::said);
   CHECK(CheckedBackend<Cpu<>>::said);
   CHECK((InferenceBackend<Reference> && InferenceBackend<ReferenceDouble> && InferenceBackend<Cpu<>>));
-  CHECK_FALSE(Backend<WithoutPools>);
-  CHECK_FALSE(Backend<WithoutStrides>);
-  CHECK((Backend<WithoutInference> && !InferenceBackend<WithoutInference>));
+  CHECK_FALSE(TrainingBackend<WithoutPools>);
+  CHECK_FALSE(TrainingBackend<WithoutStrides>);
+  CHECK((TrainingBackend<WithoutInference> && !InferenceBackend<WithoutInference>));
 }
 
 }  // namespace

@@ -93,13 +93,13 @@ concept Reads = requires(typename B::Space& space, const Number<B>* in) {
 
 /// A backend that can train.
 template <class B>
-concept Backend = backend::Types<B> && backend::Padding<B> && backend::ConvForward<B> && backend::ConvBackward<B> &&
+concept TrainingBackend = backend::Types<B> && backend::Padding<B> && backend::ConvForward<B> && backend::ConvBackward<B> &&
                   backend::FinishForward<B> && backend::FinishBackward<B> && backend::Pools<B> && backend::Shortcuts<B> &&
                   backend::LinearLayers<B> && backend::Norms<B> && backend::Reads<B>;
 
 /// A backend that can also run networks that do not learn any more, as cpu/inference.hpp does.
 template <class B>
-concept InferenceBackend = Backend<B> && requires(const typename B::Scalar* in, typename B::Scalar* out) {
+concept InferenceBackend = TrainingBackend<B> && requires(const typename B::Scalar* in, typename B::Scalar* out) {
   { B::ForInference::template layout<backend::shape> } -> std::convertible_to<ImageLayout>;
   { B::ForInference::template input_layout<backend::conv> } -> std::convertible_to<ImageLayout>;
   { B::ForInference::group_size } -> std::convertible_to<std::size_t>;
