@@ -47,7 +47,7 @@ struct RMSprop {
   static constexpr void update(const std::array<V, 4>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [step, alpha, rest, epsilon] = factors;
     kept[0] = alpha * kept[0] + rest * gradient * gradient;
-    weight = weight + step * (gradient / (sdepth::square_root(kept[0]) + epsilon));
+    weight = weight + step * (gradient / (sdepth::math::sqrt(kept[0]) + epsilon));
   }
 };
 

@@ -47,6 +47,15 @@ struct Functions {
   static_assert(std::floating_point<V>, "math: there are functions of float, double and the vectors of the kernels");
   [[nodiscard]] static constexpr V constant(double x) { return static_cast<V>(x); }
   [[nodiscard]] static constexpr V select(bool condition, V a, V b) { return condition ? a : b; }
+  /// Rounded once for float, as it is written for double.
+  [[nodiscard]] static constexpr V multiply_add(V a, V b, V c) {
+    if constexpr (std::is_same_v<V, double>)
+      return a * b + c;
+    else
+      return std::fma(a, b, c);
+  }
+  [[nodiscard]] static constexpr V sqrt(V x) { return std::sqrt(x); }
+  [[nodiscard]] static constexpr V sign(V x) { return x > 0 ? V{1} : x < 0 ? V{-1} : x; }
   [[nodiscard]] static constexpr V exp(V x) { return std::is_constant_evaluated() ? V(series::exp(wide(x))) : std::exp(x); }
   [[nodiscard]] static constexpr V expm1(V x) { return std::is_constant_evaluated() ? V(series::exp(wide(x)) - 1) : std::expm1(x); }
   [[nodiscard]] static constexpr V log1p(V x) { return std::is_constant_evaluated() ? V(series::log1p(wide(x))) : std::log1p(x); }
@@ -69,6 +78,20 @@ template <class V>
 template <class Condition, class V>
 [[nodiscard]] SDEPTH_INLINE constexpr V select(const Condition& condition, const V& a, const V& b) {
   return Functions<V>::select(condition, a, b);
+}
+/// a·b + c: rounded once where V is float or a vector of a processor that can, as it is written where V is double.
+template <class V>
+[[nodiscard]] SDEPTH_INLINE constexpr V multiply_add(const V& a, const V& b, const V& c) {
+  return Functions<V>::multiply_add(a, b, c);
+}
+template <class V>
+[[nodiscard]] SDEPTH_INLINE constexpr V sqrt(const V& x) {
+  return Functions<V>::sqrt(x);
+}
+/// −1, 0 or 1; of what is not a number that itself.
+template <class V>
+[[nodiscard]] SDEPTH_INLINE constexpr V sign(const V& x) {
+  return Functions<V>::sign(x);
 }
 template <class V>
 [[nodiscard]] SDEPTH_INLINE constexpr V exp(const V& x) {

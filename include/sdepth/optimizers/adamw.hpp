@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <sdepth/optimizers/arithmetic.hpp>
+#include <sdepth/core/math.hpp>
 #include <sdepth/optimizers/optimizer.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -55,9 +55,9 @@ struct AdamW {
   template <class V>
   SDEPTH_INLINE static constexpr void update(const std::array<V, 8>& factors, V& weight, V gradient, std::array<V, 2>& kept) {
     const auto& [keep, beta1, rest1, beta2, rest2, step, correction, epsilon] = factors;
-    kept[0] = multiply_add(beta1, kept[0], rest1 * gradient);
-    kept[1] = multiply_add(beta2, kept[1], rest2 * gradient * gradient);
-    weight = multiply_add(step, kept[0] / multiply_add(square_root(kept[1]), correction, epsilon), keep * weight);
+    kept[0] = math::multiply_add(beta1, kept[0], rest1 * gradient);
+    kept[1] = math::multiply_add(beta2, kept[1], rest2 * gradient * gradient);
+    weight = math::multiply_add(step, kept[0] / math::multiply_add(math::sqrt(kept[1]), correction, epsilon), keep * weight);
   }
 };
 

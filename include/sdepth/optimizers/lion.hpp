@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include <sdepth/optimizers/arithmetic.hpp>
+#include <sdepth/core/math.hpp>
 #include <sdepth/optimizers/optimizer.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -46,9 +46,9 @@ struct Lion {
   template <class V>
   SDEPTH_INLINE static constexpr void update(const std::array<V, 6>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [keep, step, beta1, rest1, beta2, rest2] = factors;
-    const V direction = sign_of(multiply_add(beta1, kept[0], rest1 * gradient));
-    weight = multiply_add(step, direction, keep * weight);
-    kept[0] = multiply_add(beta2, kept[0], rest2 * gradient);
+    const V direction = math::sign(math::multiply_add(beta1, kept[0], rest1 * gradient));
+    weight = math::multiply_add(step, direction, keep * weight);
+    kept[0] = math::multiply_add(beta2, kept[0], rest2 * gradient);
   }
 };
 

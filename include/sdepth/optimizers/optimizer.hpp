@@ -10,7 +10,7 @@
 //       template <class V>
 //       static constexpr void update(const std::array<V, 2>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
 //         const auto& [rate, momentum] = factors;
-//         kept[0] = multiply_add(momentum, kept[0], gradient);
+//         kept[0] = math::multiply_add(momentum, kept[0], gradient);
 //         weight = weight - rate * kept[0];
 //       }
 //     };
@@ -26,6 +26,7 @@
 #include <type_traits>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/math.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include <sdepth/optimizers/arithmetic.hpp>
+#include <sdepth/core/math.hpp>
 #include <sdepth/optimizers/optimizer.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -39,9 +39,9 @@ struct SGD {
   template <class V>
   SDEPTH_INLINE static constexpr void update(const std::array<V, 5>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
     const auto& [decay, momentum, rate, keep, push] = factors;
-    const V decayed = multiply_add(decay, weight, gradient);
-    kept[0] = multiply_add(momentum, kept[0], decayed);
-    weight = multiply_add(-rate, multiply_add(push, kept[0], keep * decayed), weight);
+    const V decayed = math::multiply_add(decay, weight, gradient);
+    kept[0] = math::multiply_add(momentum, kept[0], decayed);
+    weight = math::multiply_add(-rate, math::multiply_add(push, kept[0], keep * decayed), weight);
   }
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/math.hpp>
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/train/parameter_groups.hpp>
@@ -23,7 +24,7 @@ struct Mix {
   static constexpr std::array<std::string_view, 0> state{};
   template <class V>
   SDEPTH_INLINE static constexpr void update(const std::array<V, 2>& factors, V& mixed, V other, std::array<V, 0>&) {
-    mixed = multiply_add(factors[1], other, factors[0] * mixed);
+    mixed = math::multiply_add(factors[1], other, factors[0] * mixed);
   }
 };
 /// scaled = factor·other.

@@ -98,6 +98,9 @@ struct Functions<xsimd::batch<float, Arch>> {
   [[nodiscard]] SDEPTH_INLINE static V select(const xsimd::batch_bool<float, Arch>& condition, const V& a, const V& b) {
     return xsimd::select(condition, a, b);
   }
+  [[nodiscard]] SDEPTH_INLINE static V multiply_add(const V& a, const V& b, const V& c) { return xsimd::fma(a, b, c); }
+  [[nodiscard]] SDEPTH_INLINE static V sqrt(const V& x) { return xsimd::sqrt(x); }
+  [[nodiscard]] SDEPTH_INLINE static V sign(const V& x) { return xsimd::sign(x); }
   [[nodiscard]] SDEPTH_INLINE static V exp(const V& x) { return xsimd::exp(x); }
   [[nodiscard]] SDEPTH_INLINE static V expm1(const V& x) { return xsimd::expm1(x); }
   [[nodiscard]] SDEPTH_INLINE static V log1p(const V& x) { return xsimd::log1p(x); }
