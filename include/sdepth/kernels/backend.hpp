@@ -94,8 +94,8 @@ concept Reads = requires(typename B::Space& space, const Number<B>* in) {
 /// A backend that can train.
 template <class B>
 concept TrainingBackend = backend::Types<B> && backend::Padding<B> && backend::ConvForward<B> && backend::ConvBackward<B> &&
-                  backend::FinishForward<B> && backend::FinishBackward<B> && backend::Pools<B> && backend::Shortcuts<B> &&
-                  backend::LinearLayers<B> && backend::Norms<B> && backend::Reads<B>;
+                          backend::FinishForward<B> && backend::FinishBackward<B> && backend::Pools<B> && backend::Shortcuts<B> &&
+                          backend::LinearLayers<B> && backend::Norms<B> && backend::Reads<B>;
 
 /// A backend that can also run networks that do not learn any more, as cpu/inference.hpp does.
 template <class B>
