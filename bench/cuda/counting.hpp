@@ -222,6 +222,8 @@ struct Counting {
     norm("BN: numbers", 8, channels);
   }
   static void norm_scale(Space&, std::size_t channels, const Norm<float>&, double) { norm("branch's scale", 7, channels); }
+  /// Nothing is computed, so there is nothing to be read but zeros.
+  [[nodiscard]] static std::vector<float> read(Space&, const float*, std::size_t count) { return std::vector<float>(count); }
   static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*, double*) {
     norm("statistics' sums", 10, channels);
   }

@@ -62,14 +62,15 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
         expected_dz(64);
     cuda::Space space;
     Source<float> source{.x = numbers.data(), .activated = true, .finished = finished.data()};
-    cuda::FinishOperands forward{cuda::Reading(source), cuda::StatisticsResult({mean.data(), variance.data()}), pixels, 150,
-                                 cuda::channel_parts(space, 2, 64)};
+    cuda::FinishOperands forward{
+        cuda::Reading(source), {}, cuda::StatisticsResult({mean.data(), variance.data()}), pixels, 150, cuda::channel_parts(space, 2, 64)};
     const cuda::Grid grid{.x = pixels > 150 ? 2U : 1U, .threads = Block::threads, .shared_bytes = Block::sums_bytes};
     forward.parts = cuda::channel_parts(space, static_cast<int>(grid.x), 64);
     space.launch({}, cuda::finish_kernel<64, ReLU>, grid, forward);
     space.finish();
     source.finished = nullptr;
     cuda::FinishBackwardOperands backward{cuda::GradientReading({.dy = numbers.data()}),
+                                          {},
                                           cuda::Masking(source, nullptr, {.dz = dz.data()}, space.failed()),
                                           d.data(),
                                           pixels,

@@ -179,7 +179,7 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
   const Using second(1);
   cuda::Space space, graphs;
   cuda::Mirror<float> numbers(1);
-  cuda::Optimizer optimizer(std::vector<ParameterSegment>{{0, 4, 0}}, 1);
+  cuda::Updater updater(std::vector<ParameterSegment>{{0, 4, 0}}, 1);
   const auto current = [] {
     int device = -1;
     CHECK(cudaGetDevice(&device) == cudaSuccess);
@@ -201,7 +201,7 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
     static_cast<void>(space.images().begin(100));
     static_cast<void>(space.images().send(nullptr));
     CHECK(Cuda<>::read(space, std::as_const(numbers).on_device(), 1).front() == 7.0F);
-    optimizer.take_gates(space, std::vector<std::uint8_t>{1});
+    updater.take_gates(space, std::vector<std::uint8_t>{1});
     static_cast<void>(space.next_loss());
     static_cast<void>(space.wait_for_loss(space.send_loss()));
     space.reset_failed();
@@ -212,7 +212,7 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
 }
 #endif
 
-TEST_CASE("cuda: a test's loss that is not finite does not reset_failed a step's") {
+TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
   cuda::Space space;
   const std::vector<int> labels{0};
   std::vector<float> bad(8, std::numeric_limits<float>::quiet_NaN()), good(8), gradient(8);

@@ -122,9 +122,9 @@ class ThreadTeam {
   using Compute = int(ThreadTeam*, const void* body, int index, int thread, int count) noexcept;
 
   /// Calls the helpers to a loop.
-  void begin(int count, int helpers, Compute* compute, const void* body) {
+  void begin(int count, int helpers, Compute* of_body, const void* body) {
     helpers = std::min(helpers, start(helpers));
-    compute_ = compute;
+    compute_ = of_body;
     body_ = body;
     count_ = count;
     std::fegetenv(&environment_);

@@ -7,7 +7,6 @@
 #include <span>
 #include <type_traits>
 
-#include <sdepth/kernels/backend.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/residual_row.hpp>
@@ -38,7 +37,6 @@ template <class Owner>
 template <class Net, class Backend>
 class Walk {
  public:
-  static_assert(CheckedBackend<Backend>::said);
   using T = typename Backend::Scalar;
   static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/kernels/backend.hpp>
 #include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/images.hpp>
@@ -56,7 +57,7 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class Net, class Backend, class Loss_ = CrossEntropy, class Optimizer_ = SGD>
 class Trainer {
  public:
-  static_assert(CheckedLoss<Loss_>::said && CheckedOptimizer<Optimizer_>::said);
+  static_assert(CheckedBackend<Backend>::said && CheckedLoss<Loss_>::said && CheckedOptimizer<Optimizer_>::said);
   using Loss = Loss_;
   using Optimizer = Optimizer_;
   using T = typename Backend::Scalar;
