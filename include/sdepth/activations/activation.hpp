@@ -19,6 +19,7 @@
 #include <concepts>
 #include <type_traits>
 
+#include <sdepth/core/formula_number.hpp>
 #include <sdepth/core/math.hpp>
 #include <sdepth/core/shape.hpp>
 
@@ -54,6 +55,16 @@ inline constexpr bool zero_at_zero = true;
 template <Activation A>
 inline constexpr bool zero_at_zero<A> = A::forward(0.0) == 0.0;
 
+/// Compiles an activation's formulas for a number that stands for any.
+template <class A>
+consteval bool is_formula() {
+  if constexpr (Activation<A>) {
+    static_cast<void>(A::forward(math::FormulaNumber()));
+    static_cast<void>(A::derivative(math::FormulaNumber()));
+  }
+  return true;
+}
+
 /// Says what is wrong with a kernel's activation.
 template <class A>
 struct CheckedActivation {
@@ -62,6 +73,7 @@ struct CheckedActivation {
                 "templates, V forward(V) and V derivative(V): see activations/activation.hpp");
   // Channels are padded to whole vectors with zeros, which every kernel may rely on and none writes again.
   static_assert(zero_at_zero<A>, "an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero");
+  static_assert(is_formula<A>());
   static constexpr bool said = true;
 };
 

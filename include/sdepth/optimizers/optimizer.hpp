@@ -26,6 +26,7 @@
 #include <type_traits>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/formula_number.hpp>
 #include <sdepth/core/math.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -77,6 +78,27 @@ concept HasOptimizerUpdate = requires(std::array<double, std::tuple_size_v<Facto
 template <class O>
 concept Optimizer = HasOptimizerOptions<O> && HasOptimizerState<O> && HasOptimizerFactors<O> && HasOptimizerUpdate<O>;
 
+/// Compiles an optimizer's formula for a number that stands for any.
+template <class O>
+consteval bool is_update_formula() {
+  if constexpr (Optimizer<O>) {
+    std::array<math::FormulaNumber, std::tuple_size_v<Factors<O>>> factors{};
+    std::array<math::FormulaNumber, state_count<O>> kept{};
+    math::FormulaNumber weight;
+    O::update(factors, weight, math::FormulaNumber(), kept);
+  }
+  return true;
+}
+/// Whether no two of an optimizer's states have the same name.
+template <class O>
+consteval bool state_names_differ() {
+  if constexpr (HasOptimizerState<O>)
+    for (std::size_t i = 0; i < O::state.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (std::string_view(O::state[i]) == std::string_view(O::state[j])) return false;
+  return true;
+}
+
 /// Says in a sentence what a type lacks to be an optimizer.
 template <class O>
 struct CheckedOptimizer {
@@ -97,6 +119,8 @@ struct CheckedOptimizer {
       HasOptimizerUpdate<O>,
       "an optimizer has one formula for every number type V: template <class V> static constexpr void update(const std::array<V, K>& factors, "
       "V& weight, V gradient, std::array<V, N>& kept); see sdepth/optimizers/optimizer.hpp");
+  static_assert(state_names_differ<O>(), "an optimizer's states have names of their own, by which checkpoints store and restore them");
+  static_assert(is_update_formula<O>());
 };
 
 /// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.
