@@ -125,6 +125,9 @@ struct Offsets {
 struct GradientListener {
   void (*call)(void* listener, std::size_t first, std::size_t last) = nullptr;
   void* listener = nullptr;
+
+  /// A function of its own: a step calls nothing else through a pointer.
+  [[gnu::noinline]] void operator()(std::size_t first, std::size_t last) const { call(listener, first, last); }
 };
 
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
@@ -172,7 +175,7 @@ struct Pass {
   }
   /// After the way back through a stage of the trunk, or a block of it, whose parameters begin at `first`.
   void gradients_are_final(std::size_t first, std::size_t count) const {
-    if (ready.call && count > 0) ready.call(ready.listener, first, first + count);
+    if (ready.call && count > 0) ready(first, first + count);
   }
   /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
   template <class Body>

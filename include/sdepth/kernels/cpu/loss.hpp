@@ -64,23 +64,12 @@ template <int Parts, int Lanes>
     return cross_entropy(classes, of_image, labels[n], 1.0 / batch, to, wrong);
   });
 }
-/// One image's loss, whichever the loss is: so that the loop over a batch is compiled once for all of them.
-struct AnyImageLoss {
-  const void* body;
-  double (*call)(const void* body, int n, const float* x, float* gradient, bool& wrong);
-
-  double operator()(int n, const float* x, float* gradient, bool& wrong) const { return call(body, n, x, gradient, wrong); }
-};
 template <class Loss, int Parts, int Lanes, class Target>
 [[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs, const typename Loss::Options& options,
                               const float* predictions, const Target* targets, std::size_t per_image, float* gradient) {
-  const auto of_image = [&](int n, const float* x, float* to, bool& wrong) {
+  return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
     return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / batch, to, wrong);
-  };
-  const auto call = [](const void* body, int n, const float* x, float* to, bool& wrong) {
-    return (*static_cast<decltype(&of_image)>(body))(n, x, to, wrong);
-  };
-  return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, AnyImageLoss{&of_image, call});
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu
