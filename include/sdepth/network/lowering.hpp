@@ -170,8 +170,8 @@ struct ResidualRow {
       const int block = trunk.blocks++;
       Naming inside{"blocks." + std::to_string(block) + ".", block};
       Branch::describe(planner, inside);
-      Naming shortcut{inside.prefix + "shortcut.", -1, false};
-      if constexpr (projects) Projection::describe(planner, shortcut);
+      Naming beside{inside.prefix + "shortcut.", -1, false};
+      if constexpr (projects) Projection::describe(planner, beside);
     }
   }
 };
