@@ -12,10 +12,10 @@ namespace sdepth::inline SDEPTH_ISA::math {
 
 /// What comparing gives: for `select` alone.
 struct FormulaCondition {
-  template <std::same_as<bool> Bool>
-  constexpr operator Bool() const {
+  template <std::same_as<bool> Condition>
+  constexpr operator Condition() const {
     static_assert(
-        sizeof(Bool) == 0,
+        sizeof(Condition) == 0,
         "a formula is computed for many numbers at once: write math::select(condition, a, b) where there would be an if or a ? :");
     return {};
   }
