@@ -20,14 +20,21 @@ inline constexpr LinearShape linear{shape, 2};
 
 template <class B>
 using Number = typename B::Scalar;
+template <class B>
+using Stored = typename B::Stored;
+template <class B>
+using SourceOf = Source<Number<B>, Stored<B>>;
+template <class B>
+using GradientOf = Gradient<Number<B>, Stored<B>>;
 
-/// A number of the operands, the memory that kernels share, memory for numbers that kernels alone use and for those
+/// A number that kernels compute with, what activations lie in memory as, the memory that kernels share, memory for numbers that kernels alone use and for those
 /// that all use, memory for activations; whether everyone may follow kernels' pointers, whether results are there when a kernel
 /// returns, whether launches are replayed, and whether kernels prepare
 /// norms from the sums that they make.
 template <class B>
 concept Types = requires {
   typename B::Scalar;
+  typename B::Stored;
   typename B::Space;
   typename B::template Memory<typename B::Scalar>;
   typename B::template Storage<typename B::Scalar>;
@@ -44,37 +51,38 @@ concept Padding = requires {
 };
 template <class B>
 concept ConvForward =
-    requires(typename B::Space& space, const Source<Number<B>>& source, const Number<B>* in, Number<B>* out,
-             Statistics<Number<B>> statistics) { B::template conv_forward<conv, ReLU>(space, 1, source, in, in, out, statistics); };
+    requires(typename B::Space& space, const SourceOf<B>& source, const Number<B>* in, Stored<B>* out, Statistics<Number<B>> statistics) {
+      B::template conv_forward<conv, ReLU>(space, 1, source, in, in, out, statistics);
+    };
 template <class B>
-concept ConvBackward = requires(typename B::Space& space, const Gradient<Number<B>>& gradient, const Source<Number<B>>& source,
-                                const Number<B>* in, Number<B>* out, SourceSums<Number<B>> sums) {
-  B::template conv_backward<conv, ReLU>(space, 1, gradient, source, in, out, out, in, out, sums);
+concept ConvBackward = requires(typename B::Space& space, const GradientOf<B>& gradient, const SourceOf<B>& source, const Number<B>* in,
+                                Number<B>* gradients, Stored<B>* out, SourceSums<Number<B>> sums) {
+  B::template conv_backward<conv, ReLU>(space, 1, gradient, source, in, gradients, gradients, out, out, sums);
 };
 template <class B>
-concept FinishForward = requires(typename B::Space& space, const Source<Number<B>>& source, Statistics<Number<B>> statistics) {
+concept FinishForward = requires(typename B::Space& space, const SourceOf<B>& source, Statistics<Number<B>> statistics) {
   B::template finish<shape, ReLU>(space, 1, source, statistics);
 };
 template <class B>
-concept FinishBackward = requires(typename B::Space& space, const Gradient<Number<B>>& gradient, const Source<Number<B>>& source,
-                                  const Number<B>* in, Number<B>* out, SourceSums<Number<B>> sums) {
-  B::template finish_backward<shape, ReLU>(space, 1, gradient, source, in, out, sums);
-};
+concept FinishBackward =
+    requires(typename B::Space& space, const GradientOf<B>& gradient, const SourceOf<B>& source, Stored<B>* out,
+             SourceSums<Number<B>> sums) { B::template finish_backward<shape, ReLU>(space, 1, gradient, source, out, out, sums); };
 template <class B>
-concept Pools = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
+concept Pools = requires(typename B::Space& space, const Stored<B>* in, Stored<B>* out) {
   B::template pool_forward<pool>(space, 1, in, out);
   B::template pool_backward<pool>(space, 1, in, in, out);
 };
 template <class B>
-concept Shortcuts = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
+concept Shortcuts = requires(typename B::Space& space, const Stored<B>* in, Stored<B>* out) {
   B::template shortcut_forward<shortcut>(space, 1, in, out);
   B::template shortcut_backward<shortcut>(space, 1, in, out);
 };
 template <class B>
-concept LinearLayers = requires(typename B::Space& space, const Number<B>* in, Number<B>* out) {
-  B::template linear_forward<linear>(space, 1, in, in, in, out);
-  B::template linear_backward<linear>(space, 1, in, in, in, out, out, out);
-};
+concept LinearLayers =
+    requires(typename B::Space& space, const Stored<B>* in, const Number<B>* weights, Number<B>* gradients, Stored<B>* out) {
+      B::template linear_forward<linear>(space, 1, in, weights, weights, out);
+      B::template linear_backward<linear>(space, 1, in, in, weights, gradients, gradients, out);
+    };
 /// norm_backward only where no kernel prepares norms from the sums it makes.
 template <class B>
 concept Norms = requires(typename B::Space& space, const NormForward<Number<B>>& forward, const Norm<Number<B>>& norm, const Number<B>* in,
@@ -120,7 +128,7 @@ struct CheckedBackend {
   static constexpr bool asked = backend::Types<B>;
   static_assert(
       asked,
-      "a backend needs the types Scalar, Space, Memory<T>, Storage<T> and ActivationArena, and the constants addressable, synchronous, replays and "
+      "a backend needs the types Scalar, Stored, Space, Memory<T>, Storage<T> and ActivationArena, and the constants addressable, synchronous, replays and "
       "prepares_norms: see kernels/backend.hpp");
   static_assert(!asked || backend::Padding<B>, "a backend needs `lanes` and `padded(channels)`: how many channels memory holds");
   static_assert(!asked || backend::ConvForward<B>,

@@ -23,9 +23,11 @@ template <class T>
 }
 
 /// What a backend is besides its kernels, for kernels that run where everything else does.
-template <class T>
+/// @tparam T  what is computed with   @tparam Stored_  what activations and their gradients lie in memory as
+template <class T, class Stored_ = T>
 struct HostBackend {
   using Scalar = T;
+  using Stored = Stored_;
   using Space = Workspace<T>;
   using Loss = LossResult;  // what the losses return: a LossResult, or something whose get() waits for one
   using ActivationArena = Arena;
@@ -96,6 +98,14 @@ struct HostBackend {
 
   /// `count` numbers of kernels' memory, once all kernels that write them are done.
   [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) { return {numbers, count}; }
+
+  /// The same numbers as activations have them in memory, and as everyone computes with them.
+  static void store_numbers(Space&, std::size_t count, const T* numbers, Stored* stored) {
+    for (std::size_t i = 0; i < count; ++i) stored[i] = static_cast<Stored>(numbers[i]);
+  }
+  static void load_numbers(Space&, std::size_t count, const Stored* stored, T* numbers) {
+    for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<T>(stored[i]);
+  }
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

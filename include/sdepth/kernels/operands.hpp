@@ -4,7 +4,9 @@
 // on the way into scratch. Which activation that is, is a template argument of the stage. In the backward direction a stage reads its output's gradient through a Gradient, which applies the backward of a
 // batch normalisation on the way, and writes the gradient of its Source's raw numbers, taken back through the Source's activation.
 //
-// Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is float, or double in the double reference.
+// Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is what is computed with, float, or double in the double
+// reference; Stored is what activations and their gradients lie in memory as: T, or bfloat16. A kernel that writes one rounds it, and what it sums up of it is
+// the rounded number.
 #pragma once
 
 #include <cstddef>
@@ -74,22 +76,22 @@ struct NormBackward {
   friend bool operator==(const NormBackward&, const NormBackward&) = default;
 };
 
-template <class T>
+template <class T, class Stored = T>
 struct ImageSource;
 
 /// What a stage reads: v = A::forward( norm(x) + shortcut_norm(shortcut) ), absent parts left out; A is the stage's template argument.
 ///
 /// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from there. Without it the backward
 /// stage computes v again. Where A's derivative needs its input, a backward stage computes that again in both cases.
-template <class T>
+template <class T, class Stored = T>
 struct Source {
-  const T* x = nullptr;
+  const Stored* x = nullptr;
   const Norm<T>* norm = nullptr;           // null: x itself
-  const T* shortcut = nullptr;             // null: no sum
+  const Stored* shortcut = nullptr;        // null: no sum
   const Norm<T>* shortcut_norm = nullptr;  // null: shortcut itself
   bool activated = false;                  // whether there is an A at all
-  T* finished = nullptr;
-  const ImageSource<T>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
+  Stored* finished = nullptr;
+  const ImageSource<T, Stored>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
   /// Of finish and finish_backward alone: v is multiplied by the mask's factors. A backward stage then never reads v from `finished`.
   const DropoutMask* dropout = nullptr;
 
@@ -103,33 +105,33 @@ struct Source {
 
 /// One image of a stage whose images come from different places, as they do where each has its own gates: the survivors of a block were last
 /// changed by different blocks.
-template <class T>
+template <class T, class Stored>
 struct ImageSource {
-  Source<T> source;  // at this image's first number
-  int image = 0;     // which image of the batch it is
+  Source<T, Stored> source;  // at this image's first number
+  int image = 0;             // which image of the batch it is
   T* sums =
       nullptr;  // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted. SourceSums are then not asked for
 };
 
-template <class T>
-Source<T> Source<T>::of_image(int n, std::size_t size) const noexcept {
+template <class T, class Stored>
+Source<T, Stored> Source<T, Stored>::of_image(int n, std::size_t size) const noexcept {
   if (images) return images[n].source;
   const std::size_t first = static_cast<std::size_t>(n) * size;
   return {x ? x + first : nullptr, norm,      shortcut ? shortcut + first : nullptr,
           shortcut_norm,           activated, finished ? finished + first : nullptr};
 }
-template <class T>
-int Source<T>::gradient_image(int n) const noexcept {
+template <class T, class Stored>
+int Source<T, Stored>::gradient_image(int n) const noexcept {
   return images ? images[n].image : n;
 }
 
 /// The gradient of a stage's raw output: norm's backward of dy where there is one (x is then the raw output), else dy itself.
-template <class T>
+template <class T, class Stored = T>
 struct Gradient {
-  const T* dy = nullptr;
-  const T* x = nullptr;
+  const Stored* dy = nullptr;
+  const Stored* x = nullptr;
   const Norm<T>* norm = nullptr;
-  const ImageSource<T>* images = nullptr;  // dy of image n is that of the batch's image images[n].image; null: of image n
+  const ImageSource<T, Stored>* images = nullptr;  // dy of image n is that of the batch's image images[n].image; null: of image n
 
   /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
   [[nodiscard]] Gradient of_image(int n, std::size_t size) const noexcept {

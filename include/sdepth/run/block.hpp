@@ -13,8 +13,9 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class Backend, class Row_>
 struct TrainingBlock {
   using T = typename Backend::Scalar;
-  using Value = PendingValue<T>;
-  using Flow = GradientFlow<T>;
+  using Stored = typename Backend::Stored;
+  using Value = ValueOf<Backend>;
+  using Flow = FlowOf<Backend>;
   using Blocks = Row_;
   static constexpr Shape in = Blocks::in, out = Blocks::out;
   static constexpr bool identity = Blocks::identity, projects = Blocks::projects;
@@ -37,7 +38,7 @@ struct TrainingBlock {
     typename Branch::Record branch;
     NormState<T> scale;  // of a branch that does not end in a norm
     [[no_unique_address]] std::conditional_t<projects, typename Projection::Record, Nothing> projection;
-    const T* projected = nullptr;  // the projection's raw output
+    const Stored* projected = nullptr;  // the projection's raw output
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
@@ -80,9 +81,9 @@ struct TrainingBlock {
   }
 
   static void backward_open(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
-    T* const sum_gradient = flow.dy;
+    Stored* const sum_gradient = flow.dy;
     flow.read_again = sum_gradient;
-    T* const joins = identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
+    Stored* const joins = identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     backward_through_branch(pass, at, record, flow, joins);
     flow.read_again = nullptr;
     if (flow.dy != sum_gradient) pass.spare.release(sum_gradient);
@@ -124,7 +125,7 @@ struct TrainingBlock {
   }
 
   /// From the gradient of the branch's end to that of what the block read, to which `joins` is added.
-  static void backward_through_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, T* joins) {
+  static void backward_through_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, Stored* joins) {
     if (record.branch_end.x) materialise_backward<Backend, out, typename Blocks::PendingOnBranch>(pass, flow, record.branch_end);
     if constexpr (Blocks::reads_pending) {
       Branch::backward(pass, at, record.branch, flow, joins);
@@ -144,7 +145,7 @@ struct TrainingBlock {
       Projection::forward(pass, projection_offsets(at), record.projection, value);
       record.projected = value.x;
     } else if constexpr (!identity) {
-      T* to = pass.take(out_size);
+      Stored* to = pass.take(out_size);
       Backend::template shortcut_forward<Blocks::shortcut>(pass.space, pass.batch, value.x, to);
       value.x = to;
     }
@@ -152,14 +153,14 @@ struct TrainingBlock {
   }
 
   /// The gradient of the finished input through the shortcut, in a slot of its own; the sum's gradient stays.
-  static T* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, T* sum_gradient) {
+  static Stored* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, Stored* sum_gradient) {
     if constexpr (projects) {
       const NormState<T>& norm = std::get<0>(record.projection).norm.state;
       Flow flow{sum_gradient, {sum_gradient, record.projected, &norm}, nullptr, sum_gradient};
       Projection::backward(pass, projection_offsets(at), record.projection, flow);
       return flow.dy;
     } else {
-      T* to = pass.spare.take();
+      Stored* to = pass.spare.take();
       Backend::template shortcut_backward<Blocks::shortcut>(pass.space, pass.batch, sum_gradient, to);
       return to;
     }
@@ -171,7 +172,7 @@ struct TrainingBlock {
       Projection::backward(pass, projection_offsets(at), record.projection, flow);
     } else {
       materialise_backward<Backend, out>(pass, flow);  // the backward of a BN that follows
-      T* dx = backward_shortcut(pass, at, record, flow.dy);
+      Stored* dx = backward_shortcut(pass, at, record, flow.dy);
       pass.consumed(flow, Value{}, dx);
     }
     materialise_backward<Backend, in, typename Blocks::Pending>(pass, flow, record.input);

@@ -51,21 +51,23 @@ class Slots {
 };
 
 /// What is pending between two stages, and what the next one reads: see Source. Here with the norms' own state, for the way back.
-template <class T>
+template <class T, class Stored = T>
 struct PendingValue {
-  const T* x = nullptr;
+  const Stored* x = nullptr;
   NormState<T>* norm = nullptr;
-  const T* shortcut = nullptr;
+  const Stored* shortcut = nullptr;
   NormState<T>* shortcut_norm = nullptr;
   bool activated = false;
-  T* finished = nullptr;                 // where the next stage writes the value; null: nowhere
-  Statistics<T> statistics;              // of x, where they are known
-  const DropoutMask* dropout = nullptr;  // what else is to be done when it is written down
-  bool read_again = false;               // somebody reads x later, so the next stage must not give it back
-  ImageSource<T>* images = nullptr;      // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
+  Stored* finished = nullptr;                // where the next stage writes the value; null: nowhere
+  Statistics<T> statistics;                  // of x, where they are known
+  const DropoutMask* dropout = nullptr;      // what else is to be done when it is written down
+  bool read_again = false;                   // somebody reads x later, so the next stage must not give it back
+  ImageSource<T, Stored>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
-  [[nodiscard]] Source<T> source() const noexcept { return {x, norm, shortcut, shortcut_norm, activated, finished, images, dropout}; }
+  [[nodiscard]] Source<T, Stored> source() const noexcept {
+    return {x, norm, shortcut, shortcut_norm, activated, finished, images, dropout};
+  }
   /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their backward is kept for a backend that prepares it at once
   template <class Backend>
   [[nodiscard]] SourceSums<T> sums(std::array<NormBackward<T>, 2>& ends) const {
@@ -96,18 +98,18 @@ struct PendingValue {
 };
 
 /// Where the images of a value come from places of their own: each is finished at its place in value.finished. @param size  numbers of an image
-template <class T>
-void finish_images_in(const PendingValue<T>& value, int images, std::size_t size) {
+template <class T, class Stored>
+void finish_images_in(const PendingValue<T, Stored>& value, int images, std::size_t size) {
   for (int n = 0; value.images && n < images; ++n) value.images[n].source.finished = value.finished + static_cast<std::size_t>(n) * size;
 }
 
 /// The gradient on its way back: of the raw output of the stage that comes next in this direction.
-template <class T>
+template <class T, class Stored = T>
 struct GradientFlow {
-  T* dy = nullptr;                // a slot
-  Gradient<T> gradient;           // dy, and the norm whose backward is still to be applied
-  T* add = nullptr;               // a slot with a gradient that joins at the input of the stage that comes next; null: none
-  const T* read_again = nullptr;  // a slot that somebody reads later, so no stage may give it back
+  Stored* dy = nullptr;                // a slot
+  Gradient<T, Stored> gradient;        // dy, and the norm whose backward is still to be applied
+  Stored* add = nullptr;               // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  const Stored* read_again = nullptr;  // a slot that somebody reads later, so no stage may give it back
 };
 
 /// Where the numbers of a stage begin, and which residual block comes next.
@@ -133,15 +135,22 @@ struct GradientListener {
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
 inline constexpr std::size_t norm_arrays = NormState<float>::storage(1) + 2;
 
+/// Both as a backend has them.
+template <class Backend>
+using ValueOf = PendingValue<typename Backend::Scalar, typename Backend::Stored>;
+template <class Backend>
+using FlowOf = GradientFlow<typename Backend::Scalar, typename Backend::Stored>;
+
 /// Everything a stage needs besides its own record.
 template <class Backend>
 struct Pass {
   using T = typename Backend::Scalar;
+  using Stored = typename Backend::Stored;
 
   typename Backend::Space& space;
   typename Backend::ActivationArena& activations;  // kept until the backward pass
   typename Backend::ActivationArena& norms;        // per-channel numbers of the norms
-  Slots<T, typename Backend::template Memory<T>>& spare;
+  Slots<Stored, typename Backend::template Memory<Stored>>& spare;
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
@@ -185,14 +194,14 @@ struct Pass {
     else
       space.as_graph(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
   }
-  [[nodiscard]] T* take(std::size_t numbers_per_image) {
-    return training ? activations.template take<T>(numbers_per_image * static_cast<std::size_t>(batch)) : spare.take();
+  [[nodiscard]] Stored* take(std::size_t numbers_per_image) {
+    return training ? activations.template take<Stored>(numbers_per_image * static_cast<std::size_t>(batch)) : spare.take();
   }
   /// Activations are kept in training, and given back at test as soon as they have been read.
-  void release(const T* activations_) {
+  void release(const Stored* activations_) {
     if (!training && activations_) spare.release(activations_);
   }
-  void release_inputs(const PendingValue<T>& value) {
+  void release_inputs(const ValueOf<Backend>& value) {
     if (!value.read_again) release(value.x);
     if (value.read_again || value.shortcut != value.x) release(value.shortcut);  // a branch of BN alone is its own shortcut's numbers
   }
@@ -203,9 +212,9 @@ struct Pass {
   }
 
   /// After a stage has written the gradient `out` of what it read: what flows on.
-  void consumed(GradientFlow<T>& flow, const PendingValue<T>& input, T* out) {
+  void consumed(FlowOf<Backend>& flow, const ValueOf<Backend>& input, Stored* out) {
     input.template close_sums<Backend>(space);
-    const auto give_back = [&](const T* old) {
+    const auto give_back = [&](const Stored* old) {
       if (old && old != out && old != flow.read_again) spare.release(old);
     };
     give_back(flow.dy);

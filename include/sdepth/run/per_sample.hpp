@@ -41,8 +41,9 @@ template <class Backend, class Blocks>
 struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   static_assert(Backend::addressable, "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
   using WholeBatch = TrainingBlock<Backend, Blocks>;
-  using typename WholeBatch::T, typename WholeBatch::Value, typename WholeBatch::Flow;
-  using Images = ImageSource<T>*;
+  using typename WholeBatch::T, typename WholeBatch::Stored, typename WholeBatch::Value, typename WholeBatch::Flow;
+  using Image = ImageSource<T, Stored>;
+  using Images = Image*;
   static constexpr std::size_t in_size = WholeBatch::in_size, out_size = WholeBatch::out_size;
 
   struct Record : WholeBatch::Record {
@@ -84,8 +85,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
       return;
     }
     if (WholeBatch::identity && record.survivors == 0) return;
-    T* const sum_gradient = flow.dy;
-    T* const joins = WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
+    Stored* const sum_gradient = flow.dy;
+    Stored* const joins = WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
     if (joins != sum_gradient) pass.spare.release(sum_gradient);
     flow = {joins, {joins}, nullptr, nullptr};
@@ -100,24 +101,24 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     Value shortcut = WholeBatch::run_shortcut(pass, at, record);
     if constexpr (WholeBatch::projects) record.shortcut_end = materialise<Backend, WholeBatch::out, NoActivation>(pass, shortcut);
     value = {};
-    value.images = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(pass.batch));
+    value.images = pass.norms.template take<Image>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
-      Source<T> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
+      Source<T, Stored> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
       source.activated =
           WholeBatch::projects && WholeBatch::sum_activates;  // all other shortcuts' numbers are not negative: see Network's check
       value.images[n] = {source, n, nullptr};
     }
   }
   /// The survivors' entries, from the table; in a block that changes the shape, from the finished input.
-  static Images gather(Pass<Backend>& pass, const std::uint8_t* gates, Record& record, const ImageSource<T>* table) {
-    record.gathered = pass.norms.template take<ImageSource<T>>(static_cast<std::size_t>(record.survivors));
+  static Images gather(Pass<Backend>& pass, const std::uint8_t* gates, Record& record, const Image* table) {
+    record.gathered = pass.norms.template take<Image>(static_cast<std::size_t>(record.survivors));
     Images next = record.gathered;
     for (int n = 0; n < pass.batch; ++n) {
       if (!gates[n]) continue;
       if constexpr (WholeBatch::identity)
         *next = table[n];
       else
-        *next = {Source<T>{.x = record.finished_input.x + static_cast<std::size_t>(n) * in_size}, n, nullptr};
+        *next = {Source<T, Stored>{.x = record.finished_input.x + static_cast<std::size_t>(n) * in_size}, n, nullptr};
       ++next;
     }
     return record.gathered;
@@ -129,16 +130,16 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     const std::size_t sums_size = learned ? 2 * branch.norm->channels : 0;
     if (learned) record.sums = pass.norms.template take<T>(static_cast<std::size_t>(record.survivors) * sums_size);
     for (int i = 0; i < record.survivors; ++i) {
-      const Source<T>& read = record.gathered[i].source;
-      ImageSource<T>& entry = table[record.gathered[i].image];
-      const T* shortcut = !WholeBatch::identity ? entry.source.x : read.finished ? read.finished : read.x;
+      const Source<T, Stored>& read = record.gathered[i].source;
+      Image& entry = table[record.gathered[i].image];
+      const Stored* shortcut = !WholeBatch::identity ? entry.source.x : read.finished ? read.finished : read.x;
       entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr, WholeBatch::sum_activates};
       entry.sums = learned ? record.sums + static_cast<std::size_t>(i) * sums_size : nullptr;
     }
   }
 
   /// The gradient of the finished input through the shortcut, of all images, in a slot of its own.
-  static T* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, T* sum_gradient) {
+  static Stored* backward_shortcut(Pass<Backend>& pass, Offsets at, Record& record, Stored* sum_gradient) {
     if constexpr (WholeBatch::projects) {
       Flow flow{sum_gradient, {sum_gradient}, nullptr, sum_gradient};
       materialise_backward<Backend, WholeBatch::out, NoActivation>(pass, flow, record.shortcut_end);
@@ -149,7 +150,7 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     }
   }
   /// Adds the branch's gradient to the survivors' images of `joins`.
-  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, T* sum_gradient, T* joins) {
+  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, Stored* sum_gradient, Stored* joins) {
     const Value& branch = record.branch_value;
     if (branch.norm && branch.norm->learned()) {
       add_image_sums(*branch.norm, record.sums, record.survivors);

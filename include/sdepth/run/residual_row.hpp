@@ -38,7 +38,6 @@ inline constexpr auto blocks_with_record = [] {
 
 template <class Backend, class Block, class Schedule, Gating Gates, int Count, int Before, Shape In, class Pending>
 struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>, false> {
-  using T = typename Backend::Scalar;
   using Blocks = ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>;
   using One = std::conditional_t<Gates == Gating::per_batch, TrainingBlock<Backend, Blocks>, PerSampleBlock<Backend, Blocks>>;
   static constexpr bool fixed = is_fixed_gates<Schedule>;
@@ -52,7 +51,7 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
     return {at.trainable + before * one.trainable, at.running + before * one.running, at.block + i, at.activations + before * kept,
             at.stages + i};
   }
-  static void forward(Pass<Backend>& pass, Offsets at, Record& record, PendingValue<T>& value) {
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, ValueOf<Backend>& value) {
     if constexpr (!places.empty())
       for (std::size_t i = 0; i < places.size(); ++i) {
         pass.place(offset(at, places[i]));
@@ -64,7 +63,7 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
           One::forward_closed(pass, offset(at, places[i]), record[i], value);
       }
   }
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, GradientFlow<T>& flow) {
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, FlowOf<Backend>& flow) {
     if constexpr (!places.empty())
       for (std::size_t i = places.size(); i-- > 0;) {
         if constexpr (!fixed)

@@ -21,10 +21,9 @@ using KernelActivation = std::conditional_t<activates<Pending>, Pending, ReLU>;
 /// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a plain value.
 /// Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward. @tparam Pending  the activation that may be pending
 template <class Backend, Shape In, class Pending, bool WithDropout = false>
-auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& value, Statistics<typename Backend::Scalar> statistics = {}) {
-  using T = typename Backend::Scalar;
-  PendingValue<T> before = [&] {
-    PendingValue<T> copy = value;
+auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value, Statistics<typename Backend::Scalar> statistics = {}) {
+  ValueOf<Backend> before = [&] {
+    ValueOf<Backend> copy = value;
     if (!copy.plain()) copy.finished = pass.take(padded_size(In, Backend::lanes));
     finish_images_in(copy, pass.batch, padded_size(In, Backend::lanes));
     return copy;
@@ -46,8 +45,7 @@ auto materialise(Pass<Backend>& pass, PendingValue<typename Backend::Scalar>& va
 
 /// The way back through materialise: flow's gradient, with what joins it, becomes the gradient of what `before` was made of.
 template <class Backend, Shape In, class Pending>
-void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Scalar>& flow,
-                          const PendingValue<typename Backend::Scalar>& before) {
+void materialise_backward(Pass<Backend>& pass, FlowOf<Backend>& flow, const ValueOf<Backend>& before) {
   if (before.plain() && !flow.gradient.norm && !flow.gradient.images && !flow.add) return;
   auto* out = before.images && flow.add                 ? flow.add  // the other images' gradients are there already
               : flow.dy != flow.read_again              ? flow.dy
@@ -60,7 +58,7 @@ void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Sc
 }
 /// The same for a plain value: only the backward of a norm that follows, or what joins.
 template <class Backend, Shape In>
-void materialise_backward(Pass<Backend>& pass, GradientFlow<typename Backend::Scalar>& flow) {
+void materialise_backward(Pass<Backend>& pass, FlowOf<Backend>& flow) {
   materialise_backward<Backend, In, NoActivation>(pass, flow, {});
 }
 
@@ -72,8 +70,9 @@ struct TrainingStage;
 template <class Backend, auto Operation, bool HasNorm, class Activation, class Pending, bool EndsBranch>
 struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending>, EndsBranch> {
   using T = typename Backend::Scalar;
-  using Value = PendingValue<T>;
-  using Flow = GradientFlow<T>;
+  using Stored = typename Backend::Stored;
+  using Value = ValueOf<Backend>;
+  using Flow = FlowOf<Backend>;
   using Stage = FusedStage<Operation, HasNorm, Activation, Pending>;
   static constexpr int channels = Backend::padded(Stage::out.channels);
   static constexpr std::size_t out_size = padded_size(Stage::out, Backend::lanes);
@@ -86,8 +85,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     NormState<T> state;
   };
   struct Record {
-    Value input;           // what the operation read; where it cannot read through what is pending, before that was written down
-    const T* x = nullptr;  // and afterwards
+    Value input;                // what the operation read; where it cannot read through what is pending, before that was written down
+    const Stored* x = nullptr;  // and afterwards
     [[no_unique_address]] std::conditional_t<Stage::drops, DropoutMask, Nothing> mask;
     [[no_unique_address]] std::conditional_t<HasNorm, NormRecord, Nothing> norm;
   };
@@ -120,7 +119,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
       convolve_backward(pass, at, record, flow);
     } else if constexpr (Stage::computes && !Stage::drops) {
       materialise_backward<Backend, Stage::out>(pass, flow);
-      T* dx = pass.spare.take();
+      Stored* dx = pass.spare.take();
       compute_backward(pass, at, flow.dy, record.x, dx);
       pass.consumed(flow, Value{}, dx);
     }
@@ -139,7 +138,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
 
   static void convolve(Pass<Backend>& pass, Offsets at, Record& record, Value& value, const NormForward<T>* next) {
     record.input = value;
-    T* raw = pass.take(out_size);
+    Stored* raw = pass.take(out_size);
     Statistics<T> statistics;
     if (HasNorm && pass.training) statistics = pass.take_statistics(channels);
     statistics.norm = next;
@@ -153,7 +152,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     value.statistics = statistics;
   }
   static void convolve_backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
-    T* out = nullptr;
+    Stored* out = nullptr;
     if constexpr (!Operation.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
@@ -176,7 +175,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   static void compute(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
     record.input = materialise<Backend, Stage::in, Pending>(pass, value);
     record.x = value.x;
-    T* y = pass.take(out_size);
+    Stored* y = pass.take(out_size);
     if constexpr (Stage::is_linear) {
       const T* weights = pass.parameters + at.trainable;
       Backend::template linear_forward<Operation>(pass.space, pass.batch, record.x, weights, bias_of(weights), y);
@@ -187,7 +186,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     value = {};
     value.x = y;
   }
-  static void compute_backward(Pass<Backend>& pass, Offsets at, const T* dy, const T* x, T* dx) {
+  static void compute_backward(Pass<Backend>& pass, Offsets at, const Stored* dy, const Stored* x, Stored* dx) {
     if constexpr (Stage::is_linear) {
       T* gradients = pass.gradients + at.trainable;
       Backend::template linear_backward<Operation>(pass.space, pass.batch, dy, x, pass.parameters + at.trainable, gradients,
@@ -252,7 +251,6 @@ template <class Backend, class List, Row Kind>
 struct TrainingRow;
 template <class Backend, Shape In, class... Stages, Row Kind>
 struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
-  using T = typename Backend::Scalar;
   using List = StageList<In, Stages...>;
   template <std::size_t Index>
   using Entry = std::tuple_element_t<Index, std::tuple<Stages...>>;
@@ -282,7 +280,7 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
   using Indices = std::make_index_sequence<List::length>;
   using Record = typename RecordOf<Indices>::type;
 
-  static void forward(Pass<Backend>& pass, Offsets at, Record& record, PendingValue<T>& value) {
+  static void forward(Pass<Backend>& pass, Offsets at, Record& record, ValueOf<Backend>& value) {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Kind == Row::trunk) pass.place(offset<Index>(at));
       At<Index>::forward(pass, offset<Index>(at), std::get<Index>(record), value);
@@ -291,7 +289,7 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
   }
 
   /// @param joins  A gradient that is added to that of the row's input; null: none. The first stage must then be a convolution.
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, GradientFlow<T>& flow, T* joins = nullptr) {
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, FlowOf<Backend>& flow, typename Backend::Stored* joins = nullptr) {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Index == 0) flow.add = joins;
       At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);

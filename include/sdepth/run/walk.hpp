@@ -38,6 +38,7 @@ template <class Net, class Backend>
 class Walk {
  public:
   using T = typename Backend::Scalar;
+  using Stored = typename Backend::Stored;
   static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
 
   /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
@@ -54,6 +55,7 @@ class Walk {
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
+        outputs_(stores_numbers ? 0 : 2 * outputs_of(batch)),
         input_(static_cast<std::size_t>(batch) * Net::input.pixels() * input_stride),
         records_(std::make_unique<typename Trunk::Record>()) {}
 
@@ -62,7 +64,7 @@ class Walk {
   [[nodiscard]] typename Backend::Space& space() noexcept { return *space_; }
 
   /// Where the batch goes before forward: [N, H, W, input_stride].
-  [[nodiscard]] T* input() noexcept { return input_.data(); }
+  [[nodiscard]] Stored* input() noexcept { return input_.data(); }
   /// Brings images [first, first + count) there.
   template <template <class> class Layout, class Number>
   void load(const Layout<Number>& images, int first, int count) {
@@ -86,18 +88,26 @@ class Walk {
     pass.gates = gates.data();
     if constexpr (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
-    PendingValue<T> value;
+    ValueOf<Backend> value;
     value.x = input_.data();
     Trunk::forward(pass, {}, *records_, value);
     last_ = materialise<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, value);
     if (!training) slots_.release(value.x);  // read by the caller before the next pass takes it again
-    return value.x;
+    if constexpr (stores_numbers) {
+      return value.x;
+    } else {
+      Backend::load_numbers(*space_, outputs_of(images), value.x, outputs_.data());
+      return outputs_.data();
+    }
   }
 
-  /// A slot for the gradient of forward's result, of the same shape.
+  /// Room for the gradient of forward's result, of the same shape.
   [[nodiscard]] T* take_gradient() {
     [[maybe_unused]] const auto here = on_device_of(*space_);
-    return slots_.take();
+    if constexpr (stores_numbers)
+      return slots_.take();
+    else
+      return outputs_.data() + outputs_of(batch_);
   }
 
   /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose stages ran.
@@ -106,7 +116,14 @@ class Walk {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
     pass.ready = ready;
-    GradientFlow<T> flow{output_gradient, {output_gradient}, nullptr, nullptr};
+    Stored* received = nullptr;
+    if constexpr (stores_numbers) {
+      received = output_gradient;
+    } else {
+      received = slots_.take();
+      Backend::store_numbers(*space_, outputs_of(images), output_gradient, received);
+    }
+    FlowOf<Backend> flow{received, {received}, nullptr, nullptr};
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
     Trunk::backward(pass, {}, *records_, flow);
     if (flow.dy) slots_.release(flow.dy);
@@ -120,6 +137,11 @@ class Walk {
   [[nodiscard]] std::size_t slot_bytes() const noexcept { return slots_.bytes(); }
 
  private:
+  /// Whether activations lie in memory as the numbers that losses read and write.
+  static constexpr bool stores_numbers = std::is_same_v<T, Stored>;
+  [[nodiscard]] static std::size_t outputs_of(int images) noexcept {
+    return static_cast<std::size_t>(images) * padded_size(Net::output, Backend::lanes);
+  }
   using Trunk = TrainingRow<Backend, typename Net::Stages, Row::trunk>;
   /// Entries of the trunk, each block one.
   static constexpr std::size_t stages = Net::Stages::length + static_cast<std::size_t>(Net::residual_blocks);
@@ -135,7 +157,7 @@ class Walk {
   /// of ResNet-110's training step). An odd number of lines, and few against padding_bytes.
   static constexpr std::size_t gap = 5 * alignment;
   [[nodiscard]] static std::size_t training_bytes(int batch) {
-    return sizes.kept * static_cast<std::size_t>(batch) * sizeof(T) + padding_bytes;
+    return sizes.kept * static_cast<std::size_t>(batch) * sizeof(Stored) + padding_bytes;
   }
   /// Running statistics count the norms' channels twice; a norm keeps nine arrays and two statistics, and a block may add one of its own.
   [[nodiscard]] static std::size_t norm_bytes(int batch) {
@@ -144,7 +166,7 @@ class Walk {
     const auto blocks = static_cast<std::size_t>(Net::residual_blocks);
     const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;  // two tables of a block, and each image's sums
     return norm_arrays * (channels + (stages + 1) * widest) * sizeof(T) + 4 * padding_bytes +
-           blocks * images * (2 * sizeof(ImageSource<T>) + 2 * widest * sizeof(T));
+           blocks * images * (2 * sizeof(ImageSource<T, Stored>) + 2 * widest * sizeof(T));
   }
   [[nodiscard]] static constexpr int widest_channels() {
     int widest = 0;
@@ -171,10 +193,11 @@ class Walk {
   std::unique_ptr<typename Backend::Space> space_;
   typename Backend::ActivationArena activations_;
   typename Backend::ActivationArena norms_;
-  Slots<T, typename Backend::template Memory<T>> slots_;
-  typename Backend::template Memory<T> input_;
+  Slots<Stored, typename Backend::template Memory<Stored>> slots_;
+  typename Backend::template Memory<T> outputs_;  // and their gradient, where they are stored as other numbers
+  typename Backend::template Memory<Stored> input_;
   std::unique_ptr<typename Trunk::Record> records_;
-  PendingValue<T> last_;
+  ValueOf<Backend> last_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

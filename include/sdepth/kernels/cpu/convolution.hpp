@@ -53,19 +53,19 @@ template <Shape Image>
   return {static_cast<std::size_t>(h * Image.width * Image.channels), Image.width, Image.channels};
 }
 /// Rows [first, last) of one image's Source, to scratch.
-template <class Arch, class A, Scratch Geometry, bool Padded>
-void fill_source(const Source<float>& source, int first, int last, float* scratch) {
+template <class Arch, class A, Scratch Geometry, bool Padded, class Stored>
+void fill_source(const Source<float, Stored>& source, int first, int last, float* scratch) {
   for (int h = first; h < last; ++h) read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
 }
 /// All rows of what read_values_and_derivatives writes, to two scratches.
-template <class Arch, class A, Scratch Geometry>
-void fill_values_and_derivatives(const Source<float>& source, float* values, float* derivatives) {
+template <class Arch, class A, Scratch Geometry, class Stored>
+void fill_values_and_derivatives(const Source<float, Stored>& source, float* values, float* derivatives) {
   for (int h = 0; h < Geometry.image.height; ++h)
     read_values_and_derivatives<Arch, A>(source, row_of<Geometry.image>(h), values + Geometry.at(h, 0), derivatives + Geometry.at(h, 0));
 }
 /// All rows of one image's Gradient, to scratch; their sums per channel are added to `sum` unless null.
-template <class Arch, Scratch Geometry>
-void fill_gradient(const Gradient<float>& gradient, float* scratch, float* sum) {
+template <class Arch, Scratch Geometry, class Stored>
+void fill_gradient(const Gradient<float, Stored>& gradient, float* scratch, float* sum) {
   for (int h = 0; h < Geometry.image.height; ++h)
     read_gradient<Arch>(gradient, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0), sum);
 }
@@ -85,15 +85,15 @@ void clear_halos(int images, float* scratch) {
 }
 [[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
 
-template <class Arch, ConvShape S, class A, class Kernel>
-void forward_group(const Source<float>& source, const Range& group, const Range& next, const float* weights, const float* bias,
-                   float* scratch, float* work, float* out, Moments* moments) {
+template <class Arch, ConvShape S, class A, class Kernel, class Stored>
+void forward_group(const Source<float, Stored>& source, const Range& group, const Range& next, const float* weights, const float* bias,
+                   float* scratch, float* work, Stored* out, Moments* moments) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Prefetcher ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
   for (int n = next.first; n < next.last; ++n) {
-    const Source<float> wanted = source.of_image(n, in_image);
-    for (const float* tensor : {wanted.x, wanted.shortcut, static_cast<const float*>(wanted.finished)}) ahead.want(tensor, in_image);
+    const Source<float, Stored> wanted = source.of_image(n, in_image);
+    for (const Stored* tensor : {wanted.x, wanted.shortcut, static_cast<const Stored*>(wanted.finished)}) ahead.want(tensor, in_image);
     ahead.want(out + static_cast<std::size_t>(n) * shape.size(), shape.size());
   }
   int filled = 0;
@@ -104,7 +104,7 @@ void forward_group(const Source<float>& source, const Range& group, const Range&
     filled = rows;
   };
   const auto sinks = [&](int g) {
-    return ForwardSink<Arch, shape>(out + static_cast<std::size_t>(group.first + g) * shape.size(), bias, moments);
+    return ForwardSink<Arch, shape, Stored>(out + static_cast<std::size_t>(group.first + g) * shape.size(), bias, moments);
   };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
     const int count = std::min(Kernel::rows, shape.height - row);
@@ -115,9 +115,9 @@ void forward_group(const Source<float>& source, const Range& group, const Range&
 }
 
 /// @see operands.hpp. out must not alias an operand.
-template <class Arch, int Parts, ConvShape S, class A, class Kernel>
-void conv_forward(Workspace<float>& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
-                  const Statistics<float>& statistics) {
+template <class Arch, int Parts, ConvShape S, class A, class Kernel, class Stored>
+void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored>& source, const float* weights, const float* bias,
+                  Stored* out, const Statistics<float>& statistics) {
   constexpr int channels = Kernel::out.channels;
   constexpr std::size_t scratch_size = whole_lines(Kernel::images * Kernel::scratch.size());
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, channels);
@@ -145,7 +145,7 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float>& sourc
 }
 
 /// The backward stage for one choice of kernels; its types and the pieces of its memory.
-template <class Arch, int Parts, ConvShape S, class A, class Convolution>
+template <class Arch, int Parts, ConvShape S, class A, class Convolution, class Stored>
 struct ConvBackward {
   using Kernels = typename Convolution::template Kernels<Arch, S>;
   using InputKernel = typename Kernels::InputGradient;
@@ -170,18 +170,19 @@ struct ConvBackward {
 
   /// What a stage is asked for; as in run().
   struct Operands {
-    const Gradient<float>& gradient;
-    const Source<float>& source;
+    const Gradient<float, Stored>& gradient;
+    const Source<float, Stored>& source;
     const float* prepared;  // the weights in the kernel's form
     float* weight_gradient;
-    const float* add;
-    float* out;
+    const Stored* add;
+    Stored* out;
     const SourceSums<float>& sums;
   };
 
   /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's gradient. out may be add.
-  static void run(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                  float* weight_gradient, float* bias_gradient, const float* add, float* out, const SourceSums<float>& sums) {
+  static void run(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                  const float* weights, float* weight_gradient, float* bias_gradient, const Stored* add, Stored* out,
+                  const SourceSums<float>& sums) {
     const int parts = parts_of(batch, Parts);
     const auto totals_size = static_cast<std::size_t>(parts) * WeightKernel::total_size;
     space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) + whole_lines(InputKernel::prepared_size) + totals_size);
@@ -228,7 +229,7 @@ struct ConvBackward {
     float* work = memory + fixed_size;
     const int n = range.first, images = range.size();
     for (int g = 0; g < images; ++g) {
-      const Source<float> source = o.source.of_image(n + g, in_image);
+      const Source<float, Stored> source = o.source.of_image(n + g, in_image);
       const std::size_t own = static_cast<std::size_t>(g) * v_scratch.size();
       if (derivatives_size != 0 && source.activated)
         fill_values_and_derivatives<Arch, A, v_scratch>(source, v + own, derivatives + own);
@@ -242,7 +243,7 @@ struct ConvBackward {
     if constexpr (!S.network_input) {
       const auto sinks = [&](int g) {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
-        return GradientSink<Arch, A, in, v_scratch>(
+        return GradientSink<Arch, A, in, v_scratch, Stored>(
             o.source.of_image(n + g, in_image), derivatives + static_cast<std::size_t>(g) * v_scratch.size(), o.add ? o.add + at : nullptr,
             o.out + at, sums_of_image(o.source, n + g, in.channels, sums));
       };
@@ -252,17 +253,17 @@ struct ConvBackward {
     for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
       WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, begun || row > 0, work, ahead);
   }
-  [[nodiscard]] static bool needs_v(const Operands& o, const Source<float>& source) noexcept {
+  [[nodiscard]] static bool needs_v(const Operands& o, const Source<float, Stored>& source) noexcept {
     return o.weight_gradient || source.activated;
   }
   [[nodiscard]] static Prefetcher wanted_by(const Operands& o, const Range& next) {
     Prefetcher ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
                      (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
     for (int n = next.first; n < next.last; ++n) {
-      const Gradient<float> gradient = o.gradient.of_image(n, out_image.size());
+      const Gradient<float, Stored> gradient = o.gradient.of_image(n, out_image.size());
       ahead.want(gradient.dy, out_image.size());
       if (gradient.norm) ahead.want(gradient.x, out_image.size());
-      const Source<float> source = o.source.of_image(n, in_image), values = values_of(source);
+      const Source<float, Stored> source = o.source.of_image(n, in_image), values = values_of(source);
       if (needs_v(o, source)) {
         ahead.want(values.x, in_image);
         ahead.want(values.shortcut, in_image);

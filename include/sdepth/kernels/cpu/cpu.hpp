@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstddef>
+#include <type_traits>
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cpu/convolution.hpp>
@@ -31,9 +32,14 @@ namespace sdepth::inline SDEPTH_ISA {
 /// @tparam Arch   The instruction set, xsimd's name for it; the compiler must be told to allow it.
 /// @tparam Convolution  cpu::Fastest (Winograd where it pays), or cpu::Direct, a few times slower. Relative errors, measured on random numbers over 48
 ///                      channels: Winograd 6.5e-7 forward, direct kernels 2.9e-7.
+/// @tparam Stored_  What activations, and their gradients on the way back, lie in memory as: float, or bfloat16 for half the bytes. Weights, statistics,
+///                  sums and all arithmetic are floats.
 /// @tparam Parts  Into how many parts a batch is cut: the most threads that can work, and part of what the bits depend on.
-template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, int Parts = 8>
-struct Cpu : HostBackend<float> {
+template <class Arch = xsimd::default_arch, class Convolution = cpu::Fastest, class Stored_ = float, int Parts = 8>
+struct Cpu : HostBackend<float, Stored_> {
+  static_assert(std::is_same_v<Stored_, float> || std::is_same_v<Stored_, bfloat16>, "Cpu: activations are stored as float or bfloat16");
+  using Stored = Stored_;
+  using Space = typename HostBackend<float, Stored>::Space;
   using ForInference = cpu::InferenceKernels<Arch, Convolution>;
   using Updater = HostUpdater<Cpu>;
   static constexpr int lanes = cpu::lanes<Arch>;
@@ -42,8 +48,8 @@ struct Cpu : HostBackend<float> {
 
   /// out = convolution of source's value; statistics of out. out aliases nothing. Everywhere A is the Source's activation, where it has one.
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
-                           Statistics<float> statistics) {
+  static void conv_forward(Space& space, int batch, const Source<float, Stored>& source, const float* weights, const float* bias,
+                           Stored* out, Statistics<float> statistics) {
     static_assert(CheckedActivation<A>::said);
     using Kernel = typename Convolution::template Kernels<Arch, S>::Forward;
     cpu::conv_forward<Arch, Parts, S, A, Kernel>(space, batch, source, weights, bias, out, statistics);
@@ -51,48 +57,49 @@ struct Cpu : HostBackend<float> {
   /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = the gradient before the activation, from the
   /// convolution's + add. out may be add.
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                            float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
-    using Stage = cpu::ConvBackward<Arch, Parts, S, A, Convolution>;
+  static void conv_backward(Space& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                            const float* weights, float* weight_gradient, float* bias_gradient, const Stored* add, Stored* out,
+                            SourceSums<float> sums) {
+    using Stage = cpu::ConvBackward<Arch, Parts, S, A, Convolution, Stored>;
     Stage::run(space, batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
   }
   /// Writes source's value to source.finished (unless null), and its statistics.
   template <Shape S, class A = ReLU>
-  static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
+  static void finish(Space& space, int batch, const Source<float, Stored>& source, Statistics<float> statistics) {
     static_assert(CheckedActivation<A>::said);
     cpu::finish<Arch, Parts, S, A>(space, batch, source, statistics);
   }
   /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add.
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
-                              float* out, SourceSums<float> sums) {
+  static void finish_backward(Space& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                              const Stored* add, Stored* out, SourceSums<float> sums) {
     cpu::finish_backward<Arch, Parts, S, A>(space, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Space& space, int batch, const float* in, float* out) {
+  static void pool_forward(Space& space, int batch, const Stored* in, Stored* out) {
     cpu::pool_forward<Arch, Parts, S, S.in.channels>(space, batch, in, out);
   }
   /// dx is overwritten; a maximum's gradient goes to its first place in row-major order, a NaN's to the last NaN.
   template <PoolShape S>
-  static void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
+  static void pool_backward(Space& space, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     cpu::pool_backward<Arch, Parts, S, S.in.channels>(space, batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space& space, int batch, const float* in, float* out) {
+  static void shortcut_forward(Space& space, int batch, const Stored* in, Stored* out) {
     cpu::pool_forward<Arch, Parts, S.pool(), S.channels_out>(space, batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
-    cpu::pool_backward<Arch, Parts, S.pool(), S.channels_out>(space, batch, dy, nullptr, dx);
+  static void shortcut_backward(Space& space, int batch, const Stored* dy, Stored* dx) {
+    cpu::pool_backward<Arch, Parts, S.pool(), S.channels_out, Stored>(space, batch, dy, nullptr, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+  static void linear_forward(Space& space, int batch, const Stored* in, const float* weights, const float* bias, Stored* out) {
     cpu::linear_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
   }
   /// bias_gradient and dx may be null.
   template <LinearShape S>
-  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                              float* bias_gradient, float* dx) {
+  static void linear_backward(Space& space, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient,
+                              float* bias_gradient, Stored* dx) {
     cpu::linear_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
   /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the label's, or one is NaN.

@@ -16,11 +16,11 @@
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Forward: + bias, to memory, with the statistics. For one image of shape Out, channels padded.
-template <class Arch, Shape Out>
+template <class Arch, Shape Out, class Stored>
 class ForwardSink {
  public:
   /// @param bias, moments  null: none
-  ForwardSink(float* out, const float* bias, Moments* moments) : out_(out), bias_(bias), moments_(moments) {}
+  ForwardSink(Stored* out, const float* bias, Moments* moments) : out_(out), bias_(bias), moments_(moments) {}
 
   void begin(int pixels) const {
     if (moments_) moments_->begin(pixels);
@@ -28,20 +28,20 @@ class ForwardSink {
   template <std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&values)[Rows][Columns]) const {
     const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
-    float* to = out_ + (row * Out.width + column) * Out.channels + channel;
+    Stored* to = out_ + (row * Out.width + column) * Out.channels + channel;
     SDEPTH_UNROLL(4)
     for (std::size_t i = 0; i < Rows; ++i) {
       SDEPTH_UNROLL(4)
       for (std::size_t j = 0; j < Columns; ++j) {
-        values[i][j] = values[i][j] + bias;
-        store<Arch>(to + (static_cast<int>(i) * Out.width + static_cast<int>(j)) * Out.channels, values[i][j]);
+        Stored* const pixel = to + (static_cast<int>(i) * Out.width + static_cast<int>(j)) * Out.channels;
+        values[i][j] = store_rounded<Arch>(pixel, values[i][j] + bias);
       }
     }
     if (moments_) moments_->tile<Arch>(channel, values);
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
     const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
-    float* to = out_ + (row * Out.width + column) * Out.channels + channel;
+    Stored* to = out_ + (row * Out.width + column) * Out.channels + channel;
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
         store<Arch>(to + (i * Out.width + j) * Out.channels, load<Arch>(values + i * row_step + j * step) + bias);
@@ -49,7 +49,7 @@ class ForwardSink {
   }
 
  private:
-  float* out_;
+  Stored* out_;
   const float* bias_;
   Moments* moments_;
 };
@@ -62,13 +62,15 @@ struct PartialSums {
 };
 
 /// The sums of image n of a Source: its own, where its images have their own, else those of the part.
-[[nodiscard]] inline PartialSums sums_of_image(const Source<float>& source, int n, int channels, const PartialSums& part) noexcept {
+template <class Stored>
+[[nodiscard]] PartialSums sums_of_image(const Source<float, Stored>& source, int n, int channels, const PartialSums& part) noexcept {
   if (!source.images) return part;
   float* own = source.images[n].sums;
   return {own, own ? own + channels : nullptr, nullptr};
 }
 /// Sets an image's own sums to zero.
-inline void clear_sums(const Source<float>& source, int n, int channels) {
+template <class Stored>
+void clear_sums(const Source<float, Stored>& source, int n, int channels) {
   if (source.images && source.images[n].sums) std::fill_n(source.images[n].sums, 2 * channels, 0.0F);
 }
 
@@ -77,10 +79,10 @@ inline void clear_sums(const Source<float>& source, int n, int channels) {
 ///
 /// Source, add and out are given at the image's first number. v is what read_derivatives writes, in scratch of geometry V, read where the Source is activated. out
 /// may be `add`.
-template <class Arch, class A, Shape In, Scratch V>
+template <class Arch, class A, Shape In, Scratch V, class Stored>
 class GradientSink {
  public:
-  GradientSink(const Source<float>& source, const float* v, const float* add, float* out, const PartialSums& sums)
+  GradientSink(const Source<float, Stored>& source, const float* v, const Stored* add, Stored* out, const PartialSums& sums)
       : mean_(source.norm ? source.norm->mean : nullptr),
         shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
         x_(sums.dz_x ? source.x : nullptr),
@@ -109,7 +111,7 @@ class GradientSink {
       each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j)
                SDEPTH_INLINE_LAMBDA { d = through_activation<Arch, A>(d, load<Arch>(v + i * V.row() + j * In.channels)); });
     }
-    each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { store<Arch>(out_ + p, d); });
+    each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { d = store_rounded<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) SDEPTH_INLINE_LAMBDA {
       Vector<Arch> sum = load<Arch>(total + channel);
       each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { sum = term(sum, d, p); });
@@ -148,11 +150,11 @@ class GradientSink {
  private:
   const float* mean_;
   const float* shortcut_mean_;
-  const float* x_;
-  const float* shortcut_;
+  const Stored* x_;
+  const Stored* shortcut_;
   const float* v_;
-  const float* add_;
-  float* out_;
+  const Stored* add_;
+  Stored* out_;
   PartialSums sums_;
 };
 
@@ -168,7 +170,8 @@ class SumsOfParts {
             wanted_.dz_normalised_shortcut ? at(part, 2) : nullptr};
   }
   /// Adds the parts up in their order, in double, and applies the inverse deviations.
-  void merge(int parts, const Source<float>& source) const {
+  template <class Stored>
+  void merge(int parts, const Source<float, Stored>& source) const {
     merge_one(parts, 0, nullptr, wanted_.dz);
     merge_one(parts, 1, source.norm, wanted_.dz_normalised);
     merge_one(parts, 2, source.shortcut_norm, wanted_.dz_normalised_shortcut);

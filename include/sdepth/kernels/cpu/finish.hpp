@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
@@ -31,8 +32,8 @@ template <Shape S>
 }
 
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
-template <class Arch, int Parts, Shape S, class A>
-void finish(Workspace<float>& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+template <class Arch, int Parts, Shape S, class A, class Stored>
+void finish(Workspace<float>& space, int batch, const Source<float, Stored>& source, const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
   const int parts = std::min(batch, Parts);
@@ -44,10 +45,13 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
     float* v = space.of_thread(thread);
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
       const Run run{static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels};
-      const Source<float> of_image = source.of_image(n, image.size());
+      Source<float, Stored> of_image = source.of_image(n, image.size());
+      Stored* const dropped = source.dropout ? std::exchange(of_image.finished, nullptr) : nullptr;
       read_source<Arch, A>(of_image, run, v);
-      if (source.dropout)
-        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, of_image.finished + run.at);
+      if (dropped) {
+        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, v);
+        copy_numbers<Arch>(v, run.size(), dropped + run.at);
+      }
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
@@ -60,9 +64,9 @@ void finish(Workspace<float>& space, int batch, const Source<float>& source, con
 }
 
 /// out = the gradient of source before its activation, from gradient + add; with the sums. out may be gradient.dy or add.
-template <class Arch, int Parts, Shape S, class A>
-void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
-                     float* out, const SourceSums<float>& sums) {
+template <class Arch, int Parts, Shape S, class A, class Stored>
+void finish_backward(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                     const Stored* add, Stored* out, const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr Scratch band{image, 0, 0, image.height, image.width};  // as if it were whole: bands lie one after the other
   constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
@@ -76,7 +80,7 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
     for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
       const std::size_t first = static_cast<std::size_t>(row) * row_size;
       const Run run{first, rows * image.width, image.channels};
-      const Source<float> mine = source.of_image(n, image.size());
+      const Source<float, Stored> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
       if (source.dropout) apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, d);
       if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
@@ -84,8 +88,8 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float>& 
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
       give_rows<Arch, image.width, image.channels>(
           d, 0, rows,
-          GradientSink<Arch, A, image, band>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
-                                             sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
+          GradientSink<Arch, A, image, band, Stored>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
+                                                     sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
   sums_of_parts.merge(parts, source);

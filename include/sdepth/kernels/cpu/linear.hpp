@@ -6,6 +6,7 @@
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
+#include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -32,7 +33,7 @@ void multiply_images(int count, const float* in, const float* weights, const flo
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
 template <class Arch, int Parts, LinearShape S>
-void linear_forward(Workspace<float>& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+void multiply_forward(Workspace<float>& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
   using Layout = LinearLayout<Arch, S>;
   constexpr bool merge = Layout::channels == S.in.channels;
   constexpr int vectors = Layout::features / lanes<Arch>;
@@ -51,13 +52,12 @@ void linear_forward(Workspace<float>& space, int batch, const float* in, const f
 }
 
 /// The gradients; dx may be null. Each number of the weight gradient is one thread's sum over the batch in its order.
+/// @param transposed  room for [features][inputs, padding included]
 template <class Arch, int Parts, LinearShape S>
-void linear_backward(Workspace<float>& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                     float* bias_gradient, float* dx) {
+void multiply_backward(Workspace<float>& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
+                       float* bias_gradient, float* dx, float* transposed) {
   using Layout = LinearLayout<Arch, S>;
   constexpr int vectors = Layout::features / lanes<Arch>;
-  space.reserve(0, static_cast<std::size_t>(S.features) * static_cast<std::size_t>(Layout::inputs));
-  float* transposed = space.shared();  // [features][inputs, padding included]
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
@@ -83,6 +83,44 @@ void linear_backward(Workspace<float>& space, int batch, const float* dy, const 
         range.size(), dy + static_cast<std::ptrdiff_t>(range.first) * Layout::features, transposed, nullptr,
         dx + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs);
   });
+}
+
+/// The same on activations as they lie in memory: what is no float is copied, since there is little of it and the register blocks read floats.
+template <class Arch, int Parts, LinearShape S, class Stored>
+void linear_forward(Workspace<float>& space, int batch, const Stored* in, const float* weights, const float* bias, Stored* out) {
+  if constexpr (std::is_same_v<Stored, float>) {
+    multiply_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
+  } else {
+    using Layout = LinearLayout<Arch, S>;
+    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs, outputs = static_cast<std::size_t>(batch) * Layout::features;
+    space.reserve(0, whole_lines(inputs) + outputs);
+    float* const from = space.shared();
+    float* const to = from + whole_lines(inputs);
+    copy_numbers<Arch>(in, inputs, from);
+    multiply_forward<Arch, Parts, S>(space, batch, from, weights, bias, to);
+    copy_numbers<Arch>(to, outputs, out);
+  }
+}
+template <class Arch, int Parts, LinearShape S, class Stored>
+void linear_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient,
+                     float* bias_gradient, Stored* dx) {
+  using Layout = LinearLayout<Arch, S>;
+  constexpr std::size_t transposed_size = whole_lines(static_cast<std::size_t>(S.features) * static_cast<std::size_t>(Layout::inputs));
+  if constexpr (std::is_same_v<Stored, float>) {
+    space.reserve(0, transposed_size);
+    multiply_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx, space.shared());
+  } else {
+    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs, outputs = static_cast<std::size_t>(batch) * Layout::features;
+    space.reserve(0, transposed_size + 2 * whole_lines(inputs) + outputs);
+    float* const values = space.shared() + transposed_size;
+    float* const gradients = values + whole_lines(inputs);
+    float* const received = gradients + whole_lines(inputs);
+    copy_numbers<Arch>(in, inputs, values);
+    copy_numbers<Arch>(dy, outputs, received);
+    multiply_backward<Arch, Parts, S>(space, batch, received, values, weights, weight_gradient, bias_gradient, dx ? gradients : nullptr,
+                                      space.shared());
+    if (dx) copy_numbers<Arch>(gradients, inputs, dx);
+  }
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

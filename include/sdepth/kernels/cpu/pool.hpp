@@ -6,6 +6,7 @@
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
+#include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -27,25 +28,26 @@ SDEPTH_INLINE void for_each_pixel(const Window& window, const Body& body) {
     for (int x = window.left; x < window.right; ++x) body(static_cast<std::size_t>(y * S.in.width + x));
 }
 
-/// Calls body(n, output pixel (h, w), its index in [H, W]) for every image and output pixel.
-template <int Parts, PoolShape S, class Before, class Body>
-void for_each_window(Workspace<float>& space, int batch, const Before& before, const Body& body) {
+/// Calls body(window, output pixel's index in [H, W]) for every output pixel of an image.
+template <PoolShape S, class Body>
+void for_each_window(const Body& body) {
   constexpr Shape out = S.out();
-  parallel_for(Parts, space.threads(), [&](int part, int) {
+  for (int h = 0; h < out.height; ++h)
+    for (int w = 0; w < out.width; ++w) body(window_at<S>(h, w), static_cast<std::size_t>(h * out.width + w));
+}
+/// Calls body(n, thread) for every image, in parallel.
+template <int Parts, class Body>
+void for_each_image(Workspace<float>& space, int batch, const Body& body) {
+  parallel_for(Parts, space.threads(), [&](int part, int thread) {
     const Range range = part_of(batch, Parts, part);
-    for (int n = range.first; n < range.last; ++n) {
-      before(static_cast<std::size_t>(n));
-      for (int h = 0; h < out.height; ++h)
-        for (int w = 0; w < out.width; ++w)
-          body(static_cast<std::size_t>(n), window_at<S>(h, w), static_cast<std::size_t>(h * out.width + w));
-    }
+    for (int n = range.first; n < range.last; ++n) body(static_cast<std::size_t>(n), thread);
   });
 }
 
 /// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any number is.
-/// in: the image at these channels, rows and pixels so many floats apart.
-template <class Arch, PoolShape S>
-SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, std::size_t row, std::size_t step) {
+/// in: the image at these channels, rows and pixels so many numbers apart.
+template <class Arch, PoolShape S, class Stored>
+SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const Stored* in, std::size_t row, std::size_t step) {
   const auto at = [&](int y, int x) { return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step); };
   Vector<Arch> result = S.kind == PoolKind::average ? all<Arch>(0.0F) : at(window.top, window.left);
   for (int y = window.top; y < window.bottom; ++y)
@@ -58,60 +60,69 @@ SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const float* in, st
 }
 
 /// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further ones zero.
-template <class Arch, int Parts, PoolShape S, int ChannelsOut>
-void pool_forward(Workspace<float>& space, int batch, const float* in, float* out) {
+template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
+void pool_forward(Workspace<float>& space, int batch, const Stored* in, Stored* out) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t row = static_cast<std::size_t>(S.in.width) * from;
-  for_each_window<Parts, S>(
-      space, batch, [](std::size_t) {},
-      [&](std::size_t n, const Window& window, std::size_t pixel) {
-        const float* image = in + n * S.in.pixels() * from;
-        float* result = out + (n * S.out().pixels() + pixel) * to;
-        for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
-        std::fill(result + from, result + to, 0.0F);
-      });
+  for_each_image<Parts>(space, batch, [&](std::size_t n, int) {
+    const Stored* image = in + n * S.in.pixels() * from;
+    for_each_window<S>([&](const Window& window, std::size_t pixel) {
+      Stored* result = out + (n * S.out().pixels() + pixel) * to;
+      for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
+      std::fill(result + from, result + to, Stored{});
+    });
+  });
 }
 
 /// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that of a NaN to the last NaN;
 /// `in` is read for maxima only.
-template <class Arch, int Parts, PoolShape S, int ChannelsOut>
-void pool_backward(Workspace<float>& space, int batch, const float* dy, const float* in, float* dx) {
+template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
+void pool_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, Stored* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t image = S.in.pixels() * from;
-  for_each_window<Parts, S>(
-      space, batch, [&](std::size_t n) { std::fill_n(dx + n * image, image, 0.0F); },
-      [&](std::size_t n, const Window& window, std::size_t pixel) {
-        for (std::size_t c = 0; c < from; c += lanes<Arch>) {
-          const float* received = dy + (n * S.out().pixels() + pixel) * to + c;
-          Vector<Arch> gradient = load<Arch>(received);
-          // A shortcut's further channels end here: they must not come in through the lanes beyond C.
-          if constexpr (ChannelsOut > S.in.channels && S.in.channels % lanes<Arch> != 0)
-            if (c + lanes<Arch> == from) gradient = load_first<Arch, S.in.channels % lanes<Arch>>(received);
-          float* result = dx + n * image + c;
-          if constexpr (S.kind == PoolKind::average) {
-            const Vector<Arch> share = gradient * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
-            for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
-          } else {
-            const float* values = in + n * image + c;
-            Vector<Arch> best = load<Arch>(values + static_cast<std::size_t>(window.top * S.in.width + window.left) * from);
-            Vector<Arch> place = all<Arch>(0.0F);  // which of the window's pixels that is, counted in floats, which are exact up to 2^24
-            float next = 0;
-            for_each_pixel<S>(window, [&](std::size_t p) {
-              const Vector<Arch> value = load<Arch>(values + p * from);
-              const auto better = displaces<Arch>(value, best);
-              best = xsimd::select(better, value, best);
-              place = xsimd::select(better, all<Arch>(next), place);
-              next += 1;
-            });
-            next = 0;
-            for_each_pixel<S>(window, [&](std::size_t p) {
-              const Vector<Arch> taken = xsimd::select(place == all<Arch>(next), gradient, all<Arch>(0.0F));
-              store<Arch>(result + p * from, load<Arch>(result + p * from) + taken);
-              next += 1;
-            });
-          }
+  constexpr bool in_place = std::is_same_v<Stored, float>;  // else sums are rounded when they are complete
+  if constexpr (!in_place) space.reserve(image, 0);
+  for_each_image<Parts>(space, batch, [&](std::size_t n, int thread) {
+    float* sums = nullptr;
+    if constexpr (in_place)
+      sums = dx + n * image;
+    else
+      sums = space.of_thread(thread);
+    std::fill_n(sums, image, 0.0F);
+    for_each_window<S>([&](const Window& window, std::size_t pixel) {
+      for (std::size_t c = 0; c < from; c += lanes<Arch>) {
+        const Stored* received = dy + (n * S.out().pixels() + pixel) * to + c;
+        Vector<Arch> gradient = load<Arch>(received);
+        // A shortcut's further channels end here: they must not come in through the lanes beyond C.
+        if constexpr (ChannelsOut > S.in.channels && S.in.channels % lanes<Arch> != 0)
+          if (c + lanes<Arch> == from) gradient = load_first<Arch, S.in.channels % lanes<Arch>>(received);
+        float* result = sums + c;
+        if constexpr (S.kind == PoolKind::average) {
+          const Vector<Arch> share = gradient * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+          for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
+        } else {
+          const Stored* values = in + n * image + c;
+          Vector<Arch> best = load<Arch>(values + static_cast<std::size_t>(window.top * S.in.width + window.left) * from);
+          Vector<Arch> place = all<Arch>(0.0F);  // which of the window's pixels that is, counted in floats, which are exact up to 2^24
+          float next = 0;
+          for_each_pixel<S>(window, [&](std::size_t p) {
+            const Vector<Arch> value = load<Arch>(values + p * from);
+            const auto better = displaces<Arch>(value, best);
+            best = xsimd::select(better, value, best);
+            place = xsimd::select(better, all<Arch>(next), place);
+            next += 1;
+          });
+          next = 0;
+          for_each_pixel<S>(window, [&](std::size_t p) {
+            const Vector<Arch> taken = xsimd::select(place == all<Arch>(next), gradient, all<Arch>(0.0F));
+            store<Arch>(result + p * from, load<Arch>(result + p * from) + taken);
+            next += 1;
+          });
         }
-      });
+      }
+    });
+    if constexpr (!in_place) copy_numbers<Arch>(sums, image, dx + n * image);
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -17,11 +17,12 @@ class Prefetcher {
   /// @param steps  how often step() will be called while the present images are worked on
   explicit Prefetcher(int steps = 1) : steps_(static_cast<std::size_t>(std::max(steps, 1))) {}
 
-  /// `size` floats will be read or written next; null: nothing. Neighbouring images of a tensor become one stream.
-  void want(const float* image, std::size_t size) {
+  /// `size` numbers will be read or written next; null: nothing. Neighbouring images of a tensor become one stream.
+  template <class Stored>
+  void want(const Stored* image, std::size_t size) {
     if (!image) return;
     const auto* first = reinterpret_cast<const std::byte*>(image);
-    const std::size_t lines = (size * sizeof(float) + alignment - 1) / alignment;
+    const std::size_t lines = (size * sizeof(Stored) + alignment - 1) / alignment;
     Stream* stream = std::find_if(streams_, streams_ + count_, [&](const Stream& s) { return s.next + s.lines * alignment == first; });
     if (stream == streams_ + count_) {
       if (count_ == most) return;

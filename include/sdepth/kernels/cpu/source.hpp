@@ -4,11 +4,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <type_traits>
 
 #include <sdepth/activations/activation.hpp>
-#include <sdepth/kernels/cpu/vector.hpp>
+#include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -39,8 +38,8 @@ struct NormLanes {
 };
 
 /// A is the activation, void: none. Channels are the outer loop: scale and shift stay in registers, and a run is short enough to be in L1 when the next channels come.
-template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, class A, bool Finish>
-void write_value(const Source<float>& source, const Run& run, float* to) {
+template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, class A, bool Finish, class Stored>
+void write_value(const Source<float, Stored>& source, const Run& run, float* to) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
     const NormLanes<Arch, HasNorm> norm(source.norm, c);
@@ -49,15 +48,15 @@ void write_value(const Source<float>& source, const Run& run, float* to) {
       Vector<Arch> v = norm(load<Arch>(source.x + run.at + i));
       if constexpr (HasShortcut) v = v + shortcut_norm(load<Arch>(source.shortcut + run.at + i));
       if constexpr (!std::is_void_v<A>) v = A::forward(v);
+      if constexpr (Finish) v = store_rounded<Arch>(source.finished + run.at + i, v);
       store<Arch>(to + i, v);
-      if constexpr (Finish) store<Arch>(source.finished + run.at + i, v);
     }
   }
 }
 
 /// The same where pixels are not padded to vectors, as the network's input is not.
-template <class A>
-void write_unpadded_value(const Source<float>& source, const Run& run, float* to) {
+template <class A, class Stored>
+void write_unpadded_value(const Source<float, Stored>& source, const Run& run, float* to) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t i = 0; i < run.size(); ++i) {
     const std::size_t c = i % channels;
@@ -65,21 +64,23 @@ void write_unpadded_value(const Source<float>& source, const Run& run, float* to
     if (source.norm) v = source.norm->scale[c] * v + source.norm->shift[c];
     if (source.shortcut)
       v += source.shortcut_norm ? source.shortcut_norm->scale[c] * source.shortcut[run.at + i] + source.shortcut_norm->shift[c]
-                                : source.shortcut[run.at + i];
+                                : static_cast<float>(source.shortcut[run.at + i]);
     if (source.activated) v = A::forward(v);
     to[i] = v;
   }
 }
 
 /// v of the run to `to`, and to source.finished where that is set.
-template <class Arch, class A, bool Padded = true>
-void read_source(const Source<float>& source, const Run& run, float* to) {
+template <class Arch, class A, bool Padded = true, class Stored>
+void read_source(const Source<float, Stored>& source, const Run& run, float* to) {
   if (source.plain() || !Padded) {
     if (source.plain())
-      std::memcpy(to, source.x + run.at, run.size() * sizeof(float));
+      copy_numbers<Arch>(source.x + run.at, run.size(), to);
     else
       write_unpadded_value<A>(source, run, to);
-    if (source.finished) std::memcpy(source.finished + run.at, to, run.size() * sizeof(float));
+    if (!source.finished) return;
+    copy_numbers<Arch>(to, run.size(), source.finished + run.at);
+    if constexpr (!std::is_same_v<Stored, float>) copy_numbers<Arch>(source.finished + run.at, run.size(), to);
     return;
   }
   when(source.norm, [&](auto norm) {
@@ -97,7 +98,8 @@ void read_source(const Source<float>& source, const Run& run, float* to) {
 }
 
 /// A Source whose first number is the given one's i-th.
-[[nodiscard]] inline Source<float> at_number(Source<float> source, std::size_t i) noexcept {
+template <class Stored>
+[[nodiscard]] Source<float, Stored> at_number(Source<float, Stored> source, std::size_t i) noexcept {
   if (source.x) source.x += i;
   if (source.shortcut) source.shortcut += i;
   if (source.finished) source.finished += i;
@@ -105,21 +107,23 @@ void read_source(const Source<float>& source, const Run& run, float* to) {
 }
 
 /// What a backward stage reads its v from: the finished values where there are any, else what they are made of.
-[[nodiscard]] inline Source<float> values_of(const Source<float>& source) {
-  Source<float> values = source;
+template <class Stored>
+[[nodiscard]] Source<float, Stored> values_of(const Source<float, Stored>& source) {
+  Source<float, Stored> values = source;
   if (source.finished) values = {.x = source.finished};
   return values;
 }
 /// The Source without its activation, of which nothing is finished.
-[[nodiscard]] inline Source<float> before_activation(Source<float> source) {
+template <class Stored>
+[[nodiscard]] Source<float, Stored> before_activation(Source<float, Stored> source) {
   source.activated = false;
   source.finished = nullptr;
   return source;
 }
 
 /// For the way back through an activation: its outputs to `to`, or, where its derivative needs its input, the derivatives. @see through_activation
-template <class Arch, class A>
-void read_derivatives(const Source<float>& source, const Run& run, float* to) {
+template <class Arch, class A, class Stored>
+void read_derivatives(const Source<float, Stored>& source, const Run& run, float* to) {
   if constexpr (A::derivative_from_output) {
     read_source<Arch, A>(values_of(source), run, to);
   } else {
@@ -128,8 +132,8 @@ void read_derivatives(const Source<float>& source, const Run& run, float* to) {
   }
 }
 /// Both v and what read_derivatives writes, of an activation whose derivative needs its input.
-template <class Arch, class A>
-void read_values_and_derivatives(const Source<float>& source, const Run& run, float* values, float* derivatives) {
+template <class Arch, class A, class Stored>
+void read_values_and_derivatives(const Source<float, Stored>& source, const Run& run, float* values, float* derivatives) {
   read_source<Arch, A>(before_activation(source), run, derivatives);
   for (std::size_t i = 0; i < run.size(); i += lanes<Arch>) {
     const Vector<Arch> x = load<Arch>(derivatives + i);
@@ -146,8 +150,8 @@ SDEPTH_INLINE Vector<Arch> through_activation(const Vector<Arch>& gradient, cons
     return gradient * number;
 }
 
-template <class Arch, bool Sum>
-void write_norm_gradient(const Gradient<float>& gradient, const Run& run, float* to, float* sum) {
+template <class Arch, bool Sum, class Stored>
+void write_norm_gradient(const Gradient<float, Stored>& gradient, const Run& run, float* to, float* sum) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
     const Norm<float>& norm = *gradient.norm;
@@ -165,13 +169,13 @@ void write_norm_gradient(const Gradient<float>& gradient, const Run& run, float*
 }
 
 /// d of the run to `to`; per channel its sum is added to `sum` unless that is null.
-template <class Arch>
-void read_gradient(const Gradient<float>& gradient, const Run& run, float* to, float* sum) {
+template <class Arch, class Stored>
+void read_gradient(const Gradient<float, Stored>& gradient, const Run& run, float* to, float* sum) {
   if (gradient.norm) {
     when(sum, [&](auto wanted) { write_norm_gradient<Arch, wanted>(gradient, run, to, sum); });
     return;
   }
-  std::memcpy(to, gradient.dy + run.at, run.size() * sizeof(float));
+  copy_numbers<Arch>(gradient.dy + run.at, run.size(), to);
   if (!sum) return;
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include <sdepth/kernels/cpu/vector.hpp>
+#include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -40,14 +40,14 @@ class Moments {
     }
     merge<Arch>(channel, mean, squares);
   }
-  /// A block in memory: pixels `step` floats apart, rows of `columns` pixels `row_step` floats apart.
-  template <class Arch>
-  void block(int channel, const float* values, int rows, int columns, int row_step, int step) {
+  /// A block in memory: pixels `step` numbers apart, rows of `columns` pixels `row_step` numbers apart.
+  template <class Arch, class Stored>
+  void block(int channel, const Stored* values, int rows, int columns, int row_step, int step) {
     const auto sum_up = [&](const auto& term) SDEPTH_INLINE_LAMBDA {
       // Two chains of additions hide half of their latency; more would not pay for blocks this small.
       Vector<Arch> even = all<Arch>(0.0F), odd = even;
       for (int r = 0; r < rows; ++r) {
-        const float* p = values + r * row_step;
+        const Stored* p = values + r * row_step;
         int i = 0;
         for (; i + 1 < columns; i += 2, p += 2 * step) {
           even = term(even, load<Arch>(p));

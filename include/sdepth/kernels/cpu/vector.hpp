@@ -1,7 +1,6 @@
 // The few vector operations that the CPU kernels are made of. All of xsimd that they use goes through here, so that its versions differ in one place.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <type_traits>
 
@@ -48,13 +47,6 @@ SDEPTH_INLINE Vector<Arch> load(const float* p) {
 template <class Arch>
 SDEPTH_INLINE void store(float* p, const Vector<Arch>& v) {
   v.store_unaligned(p);
-}
-/// The first `Count` lanes from memory, the others zero.
-template <class Arch, int Count>
-SDEPTH_INLINE Vector<Arch> load_first(const float* p) {
-  float values[static_cast<std::size_t>(lanes<Arch>)] = {};
-  std::copy_n(p, Count, values);
-  return load<Arch>(values);
 }
 /// All lanes x. Parentheses, not braces: in xsimd 8.1 braces pick the constructor that reads `lanes` numbers from memory.
 template <class Arch>

@@ -39,6 +39,7 @@ using cuda::Precision;
 template <Precision P = Precision::float32>
 struct Cuda {
   using Scalar = float;
+  using Stored = float;
   using Space = cuda::Space;
   using Loss = cuda::PendingLoss;
   using ActivationArena = cuda::DeviceArena;

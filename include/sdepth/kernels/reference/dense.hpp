@@ -10,20 +10,20 @@
 namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
-template <LinearShape S, class T>
-void linear_forward(int batch, const T* in, const T* weights, const T* bias, T* out) {
+template <LinearShape S, class T, class Stored>
+void linear_forward(int batch, const Stored* in, const T* weights, const T* bias, Stored* out) {
   constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n)
     for (std::size_t f = 0; f < features; ++f) {
       double sum = bias ? static_cast<double>(bias[f]) : 0.0;
       for (std::size_t i = 0; i < inputs; ++i)
         sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(weights[i * features + f]);
-      out[n * features + f] = static_cast<T>(sum);
+      out[n * features + f] = static_cast<Stored>(sum);
     }
 }
 
-template <LinearShape S, class T>
-void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* weight_gradient, T* bias_gradient, T* dx) {
+template <LinearShape S, class T, class Stored>
+void linear_backward(int batch, const Stored* dy, const Stored* in, const T* weights, T* weight_gradient, T* bias_gradient, Stored* dx) {
   constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
   const auto images = static_cast<std::size_t>(batch);
   for (std::size_t i = 0; i < inputs; ++i)
@@ -42,7 +42,7 @@ void linear_backward(int batch, const T* dy, const T* in, const T* weights, T* w
       double sum = 0;
       for (std::size_t f = 0; f < features; ++f)
         sum += static_cast<double>(dy[n * features + f]) * static_cast<double>(weights[i * features + f]);
-      dx[n * inputs + i] = static_cast<T>(sum);
+      dx[n * inputs + i] = static_cast<Stored>(sum);
     }
 }
 

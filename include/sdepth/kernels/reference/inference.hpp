@@ -44,7 +44,7 @@ struct InferenceKernels {
     template <Ending E, class A = ReLU, class After = ReLU>
     static void run(int count, const T* in, const T* numbers, T* out, T* work) {
       for (int n = 0; n < count; ++n, in += S.in.size(), out += S.out().size()) {
-        conv_forward<S, ReLU, T>(1, {.x = in}, numbers + channels, numbers, work, {});
+        conv_forward<S, ReLU>(1, Source<T>{.x = in}, numbers + channels, numbers, work, {});
         for (std::size_t i = 0; i < S.out().size(); ++i) finish_to<E, A, After>(out[i], static_cast<double>(work[i]));
       }
     }

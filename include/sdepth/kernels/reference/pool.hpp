@@ -36,8 +36,8 @@ template <class T>
   return next > maximum || std::isnan(next);
 }
 
-template <PoolShape S, class T>
-void pool_forward(int batch, const T* in, T* out) {
+template <PoolShape S, class Stored>
+void pool_forward(int batch, const Stored* in, Stored* out) {
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
   std::vector<double> sum(size_out);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, out += size_out) {
@@ -50,13 +50,13 @@ void pool_forward(int batch, const T* in, T* out) {
     } else {
       std::fill(sum.begin(), sum.end(), 0.0);
       for_each_window<S>([&](std::size_t i, std::size_t o) { sum[o] += static_cast<double>(in[i]); });
-      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<T>(sum[o] / window_size<S>);
+      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<Stored>(sum[o] / window_size<S>);
     }
   }
 }
 
-template <PoolShape S, class T>
-void pool_backward(int batch, const T* dy, const T* in, T* dx) {
+template <PoolShape S, class Stored>
+void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx) {
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
   constexpr std::size_t nowhere = size_in;
   std::vector<double> sum(size_in);
@@ -71,25 +71,25 @@ void pool_backward(int batch, const T* dy, const T* in, T* dx) {
     } else {
       for_each_window<S>([&](std::size_t i, std::size_t o) { sum[i] += static_cast<double>(dy[o]) / window_size<S>; });
     }
-    for (std::size_t i = 0; i < size_in; ++i) dx[i] = static_cast<T>(sum[i]);
+    for (std::size_t i = 0; i < size_in; ++i) dx[i] = static_cast<Stored>(sum[i]);
   }
 }
 
-template <ShortcutShape S, class T>
-void shortcut_forward(int batch, const T* in, T* out) {
+template <ShortcutShape S, class Stored>
+void shortcut_forward(int batch, const Stored* in, Stored* out) {
   constexpr std::size_t from = static_cast<std::size_t>(S.in.channels), to = static_cast<std::size_t>(S.channels_out);
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  std::vector<T> pooled(pixels * from);
+  std::vector<Stored> pooled(pixels * from);
   pool_forward<S.pool()>(batch, in, pooled.data());
   for (std::size_t p = 0; p < pixels; ++p)
-    for (std::size_t c = 0; c < to; ++c) out[p * to + c] = c < from ? pooled[p * from + c] : T{0};
+    for (std::size_t c = 0; c < to; ++c) out[p * to + c] = c < from ? pooled[p * from + c] : Stored{};
 }
 
-template <ShortcutShape S, class T>
-void shortcut_backward(int batch, const T* dy, T* dx) {
+template <ShortcutShape S, class Stored>
+void shortcut_backward(int batch, const Stored* dy, Stored* dx) {
   constexpr std::size_t from = static_cast<std::size_t>(S.in.channels), to = static_cast<std::size_t>(S.channels_out);
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  std::vector<T> pooled(pixels * from);
+  std::vector<Stored> pooled(pixels * from);
   for (std::size_t p = 0; p < pixels; ++p)
     for (std::size_t c = 0; c < from; ++c) pooled[p * from + c] = dy[p * to + c];
   pool_backward<S.pool()>(batch, pooled.data(), dx, dx);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <vector>
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/reference/convolution.hpp>
@@ -14,78 +15,84 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Kernels over numbers of type T. Channels are not padded. operands.hpp says what the operands mean.
-template <class T>
-struct BasicReference : HostBackend<T> {
-  using Space = typename HostBackend<T>::Space;
+/// Kernels over numbers of type T, activations in memory as Stored. Channels are not padded. operands.hpp says what the operands mean.
+template <class T, class Stored_ = T>
+struct BasicReference : HostBackend<T, Stored_> {
+  using Stored = Stored_;
+  using Space = typename HostBackend<T, Stored>::Space;
   using ForInference = reference::InferenceKernels<T>;
   using Updater = HostUpdater<BasicReference>;
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space&, int batch, const Source<T>& source, const T* weights, const T* bias, T* out, Statistics<T> statistics) {
+  static void conv_forward(Space&, int batch, const Source<T, Stored>& source, const T* weights, const T* bias, Stored* out,
+                           Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
     reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* weights, T* weight_gradient,
-                            T* bias_gradient, const T* add, T* out, SourceSums<T> sums) {
+  static void conv_backward(Space&, int batch, const Gradient<T, Stored>& gradient, const Source<T, Stored>& source, const T* weights,
+                            T* weight_gradient, T* bias_gradient, const Stored* add, Stored* out, SourceSums<T> sums) {
     reference::conv_backward<S, A>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
   }
   /// Writes the Source's value to source.finished, and its statistics where they are wanted.
   template <Shape S, class A = ReLU>
-  static void finish(Space&, int batch, const Source<T>& source, Statistics<T> statistics) {
+  static void finish(Space&, int batch, const Source<T, Stored>& source, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (int n = 0; n < batch; ++n) {
-      const Source<T> image = source.of_image(n, S.size());
+      const Source<T, Stored> image = source.of_image(n, S.size());
       for (std::size_t i = 0; image.finished && i < S.size(); ++i)
-        image.finished[i] = static_cast<T>(reference::value<A>(image, i, i % channels) * dropout_factor_of<S>(source, n, i));
+        image.finished[i] = static_cast<Stored>(reference::value<A>(image, i, i % channels) * dropout_factor_of<S>(source, n, i));
     }
     reference::statistics<T>(
         static_cast<std::size_t>(batch) * S.pixels(), channels,
         [&](std::size_t i, std::size_t c) {
-          return reference::value<A>(source.of_image(static_cast<int>(i / S.pixels()), S.size()), i % S.pixels() * channels + c, c);
+          const Source<T, Stored> image = source.of_image(static_cast<int>(i / S.pixels()), S.size());
+          const std::size_t number = i % S.pixels() * channels + c;
+          return image.finished ? static_cast<double>(image.finished[number]) : reference::value<A>(image, number, c);
         },
         statistics);
   }
   /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add.
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space&, int batch, const Gradient<T>& gradient, const Source<T>& source, const T* add, T* out,
-                              SourceSums<T> sums) {
+  static void finish_backward(Space&, int batch, const Gradient<T, Stored>& gradient, const Source<T, Stored>& source, const Stored* add,
+                              Stored* out, SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    std::vector<double> dv(static_cast<std::size_t>(batch) * S.size());
     for (int n = 0; n < batch; ++n) {
-      const Gradient<T> image = gradient.of_image(n, S.size());
+      const Gradient<T, Stored> image = gradient.of_image(n, S.size());
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * S.size();
       for (std::size_t i = 0; i < S.size(); ++i)
-        out[at + i] = static_cast<T>(reference::value(image, i, i % channels) * dropout_factor_of<S>(source, n, i) +
-                                     (add ? static_cast<double>(add[at + i]) : 0.0));
+        dv[static_cast<std::size_t>(n) * S.size() + i] =
+            reference::value(image, i, i % channels) * dropout_factor_of<S>(source, n, i) + (add ? static_cast<double>(add[at + i]) : 0.0);
     }
-    reference::finish_gradient<A, T>(batch, S.pixels(), channels, source, out, sums);
+    reference::finish_gradient<A>(batch, S.pixels(), channels, source, dv.data(), out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Space&, int batch, const T* in, T* out) {
+  static void pool_forward(Space&, int batch, const Stored* in, Stored* out) {
     reference::pool_forward<S>(batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Space&, int batch, const T* dy, const T* in, T* dx) {
+  static void pool_backward(Space&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     reference::pool_backward<S>(batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space&, int batch, const T* in, T* out) {
+  static void shortcut_forward(Space&, int batch, const Stored* in, Stored* out) {
     reference::shortcut_forward<S>(batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space&, int batch, const T* dy, T* dx) {
+  static void shortcut_backward(Space&, int batch, const Stored* dy, Stored* dx) {
     reference::shortcut_backward<S>(batch, dy, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space&, int batch, const T* in, const T* weights, const T* bias, T* out) {
+  static void linear_forward(Space&, int batch, const Stored* in, const T* weights, const T* bias, Stored* out) {
     reference::linear_forward<S>(batch, in, weights, bias, out);
   }
   template <LinearShape S>
-  static void linear_backward(Space&, int batch, const T* dy, const T* in, const T* weights, T* weight_gradient, T* bias_gradient, T* dx) {
+  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const T* weights, T* weight_gradient, T* bias_gradient,
+                              Stored* dx) {
     reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
   static LossResult softmax_cross_entropy(Space&, int batch, int classes, const T* logits, const int* labels, T* gradient) {
@@ -105,7 +112,7 @@ struct BasicReference : HostBackend<T> {
  private:
   /// By which number i of image n is multiplied: 1 without a dropout.
   template <Shape S>
-  [[nodiscard]] static double dropout_factor_of(const Source<T>& source, int n, std::size_t i) {
+  [[nodiscard]] static double dropout_factor_of(const Source<T, Stored>& source, int n, std::size_t i) {
     if (!source.dropout) return 1;
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     const std::size_t pixel = static_cast<std::size_t>(n) * S.pixels() + i / channels;

@@ -16,20 +16,20 @@ template <class T>
 }
 
 /// Number i of an image before its activation.
-template <class T>
-[[nodiscard]] double value_before(const Source<T>& source, std::size_t i, std::size_t c) {
+template <class T, class Stored>
+[[nodiscard]] double value_before(const Source<T, Stored>& source, std::size_t i, std::size_t c) {
   const double v = normalised(source.norm, static_cast<double>(source.x[i]), c);
   return source.shortcut ? v + normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c) : v;
 }
 /// v of number i of an image.
-template <class A, class T>
-[[nodiscard]] double value(const Source<T>& source, std::size_t i, std::size_t c) {
+template <class A, class T, class Stored>
+[[nodiscard]] double value(const Source<T, Stored>& source, std::size_t i, std::size_t c) {
   const double v = value_before(source, i, c);
   return source.activated ? A::forward(v) : v;
 }
 /// The gradient of number i of an image before its activation, from that of v.
-template <class A, class T>
-[[nodiscard]] double through_activation(const Source<T>& source, double gradient, std::size_t i, std::size_t c) {
+template <class A, class T, class Stored>
+[[nodiscard]] double through_activation(const Source<T, Stored>& source, double gradient, std::size_t i, std::size_t c) {
   if (!source.activated) return gradient;
   if constexpr (A::derivative_from_output)
     return activation_backward<A>(gradient, source.finished ? static_cast<double>(source.finished[i]) : value<A>(source, i, c));
@@ -37,8 +37,8 @@ template <class A, class T>
     return activation_backward<A>(gradient, value_before(source, i, c));
 }
 
-template <class T>
-[[nodiscard]] double value(const Gradient<T>& gradient, std::size_t i, std::size_t c) {
+template <class T, class Stored>
+[[nodiscard]] double value(const Gradient<T, Stored>& gradient, std::size_t i, std::size_t c) {
   const auto dy = static_cast<double>(gradient.dy[i]);
   if (!gradient.norm) return dy;
   const Norm<T>& norm = *gradient.norm;
@@ -60,18 +60,20 @@ void statistics(std::size_t count, std::size_t channels, const At& at, Statistic
   }
 }
 
-/// out = the gradient of the source before its activation, from that of its value; with the sums its norms need. [batch, pixels, channels].
-template <class A, class T>
-void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T>& sources, T* outs, SourceSums<T> sums) {
+/// out = the gradient of the source before its activation, from `gradients`, that of its value; with the sums its norms need. [batch, pixels, channels].
+template <class A, class T, class Stored>
+void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T, Stored>& sources, const double* gradients,
+                     Stored* outs, SourceSums<T> sums) {
   for (std::size_t c = 0; c < channels; ++c) {
     double dz_sum = 0, dz_normalised = 0, dz_shortcut = 0;
     for (int n = 0; n < batch; ++n) {
-      const Source<T> source = sources.of_image(n, pixels * channels);
-      T* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
+      const Source<T, Stored> source = sources.of_image(n, pixels * channels);
+      const double* gradient = gradients + static_cast<std::size_t>(n) * pixels * channels;
+      Stored* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
       double own_sum = 0, own_dz_x = 0;
       for (std::size_t i = c; i < pixels * channels; i += channels) {
-        const double dz = through_activation<A>(source, static_cast<double>(out[i]), i, c);
-        out[i] = static_cast<T>(dz);
+        out[i] = static_cast<Stored>(through_activation<A>(source, gradient[i], i, c));
+        const auto dz = static_cast<double>(out[i]);
         own_sum += dz;
         if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - static_cast<double>(source.norm->mean[c]));
         if (sums.dz_normalised_shortcut)
