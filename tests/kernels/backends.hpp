@@ -37,19 +37,19 @@ using Backends = std::tuple<Cpu<>>;
 }
 
 /// A tensor [pixels, channels] in backend B's layout. Made from dense numbers, with zeros in the further lanes; or, as an output, full of NaN.
-template <class B>
+template <class B, class Number = float>
 class Packed {
  public:
   Packed(std::size_t pixels, int channels, bool padded = true)
       : channels_(static_cast<std::size_t>(channels)),
         pitch_(padded ? static_cast<std::size_t>(B::padded(channels)) : channels_),
-        numbers_(pixels * pitch_, std::numeric_limits<float>::quiet_NaN()) {}
+        numbers_(pixels * pitch_, Number(std::numeric_limits<float>::quiet_NaN())) {}
   Packed(const std::vector<float>& dense, int channels, bool padded = true)
       : Packed(dense.size() / static_cast<std::size_t>(channels), channels, padded) {
     for (std::size_t i = 0; i < numbers_.size(); ++i)
-      numbers_[i] = i % pitch_ < channels_ ? dense[i / pitch_ * channels_ + i % pitch_] : 0.0F;
+      numbers_[i] = Number(i % pitch_ < channels_ ? dense[i / pitch_ * channels_ + i % pitch_] : 0.0F);
   }
-  [[nodiscard]] float* data() noexcept { return numbers_.data(); }
+  [[nodiscard]] Number* data() noexcept { return numbers_.data(); }
 
   /// The numbers without padding, whose lanes must be zero.
   [[nodiscard]] std::vector<float> dense() const {
@@ -67,8 +67,11 @@ class Packed {
  private:
   std::size_t channels_;
   std::size_t pitch_;
-  std::vector<float> numbers_;
+  std::vector<Number> numbers_;
 };
+/// Activations as the backend stores them.
+template <class B>
+using Activations = Packed<B, typename B::Stored>;
 
 /// A norm with random numbers.
 template <class B>
@@ -119,19 +122,19 @@ class RandomSource {
     source_.activated = pending.activated;
     if (pending.finished) source_.finished = finished_.data();
   }
-  [[nodiscard]] const Source<float>& get() const noexcept { return source_; }
-  [[nodiscard]] const Packed<B>& finished() const noexcept { return finished_; }
+  [[nodiscard]] const Source<float, typename B::Stored>& get() const noexcept { return source_; }
+  [[nodiscard]] const Activations<B>& finished() const noexcept { return finished_; }
 
   /// Replaces the values by given ones: a backward stage must then use these, not those it could compute.
   void set_finished(const std::vector<float>& dense, int channels) {
-    finished_ = Packed<B>(dense, channels);
+    finished_ = Activations<B>(dense, channels);
     source_.finished = finished_.data();
   }
 
  private:
-  Packed<B> x_, shortcut_, finished_;
+  Activations<B> x_, shortcut_, finished_;
   RandomNorm<B> norm_, shortcut_norm_;
-  Source<float> source_;
+  Source<float, typename B::Stored> source_;
 };
 
 /// All combinations that mean something.

@@ -9,8 +9,9 @@ namespace sdepth::test {
 template <class B, PoolShape S>
 [[nodiscard]] Results run_pool(int batch, const std::vector<float>& numbers) {
   const std::size_t out_pixels = static_cast<std::size_t>(batch) * S.out().pixels(), channels = static_cast<std::size_t>(S.in.channels);
-  Packed<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels), dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
-  Packed<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
+  Activations<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels),
+      dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
+  Activations<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
   typename B::Space space(2);
   B::template pool_forward<S>(space, batch, in.data(), out.data());
   B::template pool_backward<S>(space, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr, dx.data());
@@ -23,8 +24,8 @@ template <class B, ShortcutShape S>
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   if (numbers.empty()) numbers = random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1);
-  Packed<B> in(numbers, S.in.channels), out(out_pixels, S.channels_out);
-  Packed<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
+  Activations<B> in(numbers, S.in.channels), out(out_pixels, S.channels_out);
+  Activations<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
   typename B::Space space(2);
   B::template shortcut_forward<S>(space, batch, in.data(), out.data());
   B::template shortcut_backward<S>(space, batch, dy.data(), dx.data());

@@ -13,7 +13,8 @@ template <class B, ConvShape S, class A = ReLU>
   constexpr std::size_t taps = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels);
   Packed<B> weights(random_numbers(taps * static_cast<std::size_t>(S.channels_out), 2), S.channels_out);
   Packed<B> bias(random_numbers(static_cast<std::size_t>(S.channels_out), 3), S.channels_out);
-  Packed<B> out(out_pixels, S.channels_out), mean(1, S.channels_out), variance(1, S.channels_out);
+  Activations<B> out(out_pixels, S.channels_out);
+  Packed<B> mean(1, S.channels_out), variance(1, S.channels_out);
   typename B::Space space(threads);
   B::template conv_forward<S, A>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr, out.data(),
                                  {mean.data(), variance.data()});
@@ -39,11 +40,11 @@ template <class B, ConvShape S, class A = ReLU>
   if (pending.finished) source.set_finished(random_numbers(in_pixels * channels_in, 50), S.in.channels);
   constexpr std::size_t taps = static_cast<std::size_t>(S.kernel * S.kernel);
   Packed<B> weights(random_numbers(taps * channels_in * channels_out, 2), S.channels_out);
-  Packed<B> dy(random_numbers(out_pixels * channels_out, 5), S.channels_out),
+  Activations<B> dy(random_numbers(out_pixels * channels_out, 5), S.channels_out),
       y(random_numbers(out_pixels * channels_out, 6), S.channels_out);
   const RandomNorm<B> norm(S.channels_out, 30);
-  Packed<B> add(random_numbers(in_pixels * channels_in, 7), S.in.channels), other(in_pixels, S.in.channels);
-  Packed<B>& out = backward.in_place ? add : other;
+  Activations<B> add(random_numbers(in_pixels * channels_in, 7), S.in.channels), other(in_pixels, S.in.channels);
+  Activations<B>& out = backward.in_place ? add : other;
   Packed<B> weight_gradient(taps * channels_in, S.channels_out), bias_gradient(1, S.channels_out);
   Packed<B> dz(1, S.in.channels), dz_normalised(1, S.in.channels), dz_shortcut(1, S.in.channels);
   SourceSums<float> sums;
@@ -88,9 +89,9 @@ template <class B, Shape S, class A = ReLU>
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.pixels(), numbers = pixels * static_cast<std::size_t>(S.channels);
   RandomSource<B> source(pixels, S.channels, pending, 1);
   if (pending.finished) source.set_finished(random_numbers(numbers, 50), S.channels);
-  Packed<B> dy(random_numbers(numbers, 5), S.channels), y(random_numbers(numbers, 6), S.channels),
+  Activations<B> dy(random_numbers(numbers, 5), S.channels), y(random_numbers(numbers, 6), S.channels),
       add(random_numbers(numbers, 7), S.channels), other(pixels, S.channels);
-  Packed<B>& out = wanted.alias == 0 ? other : wanted.alias == 1 ? dy : add;
+  Activations<B>& out = wanted.alias == 0 ? other : wanted.alias == 1 ? dy : add;
   const RandomNorm<B> gradient_norm(S.channels, 30);
   Packed<B> dz(1, S.channels), dz_normalised(1, S.channels), dz_shortcut(1, S.channels);
   SourceSums<float> sums;

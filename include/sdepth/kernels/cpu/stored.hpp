@@ -81,9 +81,9 @@ void copy_numbers(const From* from, std::size_t count, To* to) {
   if constexpr (std::is_same_v<From, To>) {
     std::memcpy(to, from, count * sizeof(To));
   } else {
-    std::size_t i = 0;
-    for (; i + lanes<Arch> <= count; i += lanes<Arch>) store<Arch>(to + i, load<Arch>(from + i));
-    for (; i < count; ++i) to[i] = static_cast<To>(static_cast<float>(from[i]));
+    const std::size_t whole = count - count % lanes<Arch>;
+    for (std::size_t i = 0; i < whole; i += lanes<Arch>) store<Arch>(to + i, load<Arch>(from + i));
+    for (std::size_t i = whole; i < count; ++i) to[i] = static_cast<To>(static_cast<float>(from[i]));
   }
 }
 
