@@ -14,6 +14,8 @@ sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, surv
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
                      (relative L2 of all together, after 4 and 20 steps).
+autocast:            20 steps from resnet20's init.* on its images, rate AUTOCAST_RATE: losses (float64's), autocast.losses (|difference| per
+                     step under torch.autocast to bfloat16).
 activations:         x; per activation NAME.value, NAME.derivative (float64 split in two floats: + NAME.value_lo, NAME.derivative_lo).
 optimizers:          init, gradients [steps], gates [steps, 2], each of 35 numbers: the trunk's 18, two blocks' 4 and 4, the trunk's 9 (steps.py);
                      OPTIMIZER.POLICY (weights after each step), OPTIMIZER.POLICY.STATE (after the last); clip.norm, clip.gradients (of the
@@ -35,6 +37,7 @@ import training
 
 BATCH = 8
 STEPS, SNAPSHOTS = 20, (4, 20)
+AUTOCAST_RATE = 0.01
 RATES = [0.01] * 2 + [0.1] * 10 + [0.01] * 8  # a warm start and a drop, so that both stretches compared see the rate change
 MOMENTUM, DECAY = 0.9, 1e-4
 SGD_CHANNELS, SGD_SIZE = 8, 16
@@ -163,6 +166,26 @@ def sgd_oracles(directory, seed):
           f"nearest ReLU kink over the first 4: {min(kinks):.1e}")
 
 
+def autocast_oracle(directory, seed):
+    """How far PyTorch's own training in bfloat16 is from float64, on a run that is not chaotic yet."""
+    rng = np.random.default_rng(seed)
+    images = rng.standard_normal((BATCH, 3, 32, 32), np.float32)
+    labels = rng.integers(0, 10, BATCH)
+    net = models.ResNet(blocks_per_group=3)
+    initial = models.random_state(net.double(), rng, torch.from_numpy(images).double())
+    rates = [AUTOCAST_RATE] * STEPS
+
+    def run(dtype, **options):
+        return training.run(net, initial, dtype, [images] * STEPS, [labels] * STEPS, None, None, rates, "as-code", "test", MOMENTUM, DECAY,
+                            **options)
+
+    (losses, _, _), (losses16, _, _) = run(torch.float64), run(torch.float32, autocast=True)
+    save(directory, "autocast", f"{STEPS} steps of ResNet-20 in float64, and autocast's distance",
+         {"losses": losses, "autocast.losses": np.abs(losses16 - losses)})
+    print(f"{'autocast':18} losses {losses[0]:.4f} ... {losses[-1]:.4f}; autocast's are off by {np.abs(losses16 - losses).mean():.1e} in "
+          f"the mean, at most {np.abs(losses16 - losses).max():.1e}")
+
+
 def activation_oracle(directory):
     """A grid that meets no kink but 0, and numbers at the ends of float32."""
     ends = [0.0, -0.0, 1e-30, -1e-30, 1e4, -1e4, 1e30, -1e30, np.inf, -np.inf, np.nan]
@@ -197,6 +220,7 @@ def main():
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)
+    autocast_oracle(directory, seed=36)
     activation_oracle(directory)
     step_oracles(directory, seed=5)
     files = sorted(directory.glob("*.safetensors"))

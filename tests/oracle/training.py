@@ -17,13 +17,15 @@ SKIP_UPDATES = ("as-code", "frozen")
 SCALINGS = ("test", "train")
 
 
-def run(net, initial, dtype, batches, labels, gates, survival, rates, skip_update, scaling, momentum=0.9, decay=1e-4, snapshots=()):
+def run(net, initial, dtype, batches, labels, gates, survival, rates, skip_update, scaling, momentum=0.9, decay=1e-4, snapshots=(),
+        autocast=False):
     """SGD with Nesterov momentum and weight decay on every parameter, one step per batch.
 
     PyTorch's optimizer is the oracle for both policies, which differ in the gradient that a skipped block's parameters show it:
     as-code: a zero gradient, so that weight decay and momentum still move them;
     frozen: none at all, which makes PyTorch leave the parameter and its momentum alone for this step.
 
+    @param autocast  whether the network runs under torch.autocast to bfloat16, as PyTorch's users train with it
     @param batches  NCHW float32 arrays.   @param gates  0/1 per block, one row per step (None: all open).   @param rates  a rate per step.
     Returns (losses as float64, {steps done: state} for the steps in `snapshots`, the net).
     """
@@ -34,8 +36,9 @@ def run(net, initial, dtype, batches, labels, gates, survival, rates, skip_updat
     for step, (batch, label) in enumerate(zip(batches, labels)):
         sgd.param_groups[0]["lr"] = rates[step]
         sgd.zero_grad(set_to_none=True)
-        logits = net(torch.from_numpy(batch).to(dtype), None if gates is None else gates[step], survival, scaling)
-        loss = cross_entropy(logits, torch.from_numpy(np.asarray(label, np.int64)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            logits = net(torch.from_numpy(batch).to(dtype), None if gates is None else gates[step], survival, scaling)
+            loss = cross_entropy(logits, torch.from_numpy(np.asarray(label, np.int64)))
         loss.backward()
         if skip_update == "as-code":
             for parameter in net.parameters():
