@@ -20,6 +20,7 @@ inline const std::vector<std::string> schedule_names = {"linear", "uniform", "no
 inline const std::vector<std::string> learning_rate_names = {"steps", "cosine", "one-cycle", "constant"};
 inline const std::vector<std::string> normalize_names = {"paper", "none"};
 inline const std::vector<std::string> scaling_names = {"test", "train"};
+inline const std::vector<std::string> precision_names = {"float32", "bf16"};
 
 /// Calls make.operator()<Net>() with the network of that name, for pictures of type Image. The only place where a name becomes a type.
 template <class Image, int Classes, class Make>

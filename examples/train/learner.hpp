@@ -27,7 +27,7 @@ struct NetworkFacts {
   std::size_t parameters = 0;
   double operations = 0;                  // every block open
   std::vector<double> branch_operations;  // [residual blocks], what skipping each saves
-  sdepth::ActivationTable activations;    // in float32
+  sdepth::ActivationTable activations;    // in numbers
   std::size_t stored_numbers = 0;         // parameters and running statistics, padding included
 };
 
@@ -65,6 +65,10 @@ using MakeLearner = std::unique_ptr<Learner>(const std::string& model, const sde
 MakeLearner make_gray_learner;        // 1 x 28 x 28, 10 classes
 MakeLearner make_colour_learner;      // 3 x 32 x 32, 10 classes
 MakeLearner make_colour_100_learner;  // 3 x 32 x 32, 100 classes
+
+/// The same with activations in bfloat16, for any of these pictures.
+[[nodiscard]] std::unique_ptr<Learner> make_bfloat16_learner(const sdepth::ImageSet& pictures, const std::string& model,
+                                                             const sdepth::TrainingOptions& options);
 
 /// The same on a GPU, for any of these pictures. Throws Error where this program was built without the CUDA Toolkit, or the machine has no GPU.
 /// @param tf32  whether convolutions may use tensor cores on rounded factors

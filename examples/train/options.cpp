@@ -67,11 +67,14 @@ void for_each_option(AnyOptions& o, Visit&& visit) {
   visit("scaling", o.scaling, "branches are scaled by p at test, or by 1/p in training", CLI::IsMember(scaling_names));
   visit("init", o.init, "start from these weights, a safetensors file");
   visit("block-harm", o.block_harm, "at the end measure what the network loses with each block alone: harm.csv, and a plot");
+  visit("precision", o.precision, "what activations lie in memory as; bf16 takes half the memory, float32 is exact",
+        CLI::IsMember(precision_names));
   visit("gates", o.gates, "force the gates: a line per step, 0 or 1 for each block, separated by commas");
 }
 
 /// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
-const std::set<std::string> later_options = {"survival-warm-up", "block-harm", "survival-over-time", "lr-schedule", "warm-up-shape"};
+const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",
+                                             "lr-schedule",      "warm-up-shape", "precision"};
 
 /// "0.5,0.75" as numbers. Throws Error unless they rise, are positive, and at most `most`.
 std::vector<double> drops_of(const std::string& text, double most) {
@@ -216,7 +219,8 @@ Options from_json(const nlohmann::json& stored, const std::string& where) {
   drops_of(options.drops, any_drop);
   phase_of(options.survival_over_time);
   for (const auto& [name, text, names] : {std::tuple("lr-schedule", options.learning_rate_schedule, learning_rate_names),
-                                          {"warm-up-shape", options.warm_up_shape, warm_up_shapes}})
+                                          {"warm-up-shape", options.warm_up_shape, warm_up_shapes},
+                                          {"precision", options.precision, precision_names}})
     if (std::find(names.begin(), names.end(), text) == names.end())
       fail(where, ": the option ", name, " stored in it is ", sdepth::in_quotes(text),
            ", which this program does not know; it was written by another version");

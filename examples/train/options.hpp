@@ -50,6 +50,7 @@ struct Options {
   std::string init;
   std::string gates;
   bool block_harm = false;
+  std::string precision = "float32";  // what activations lie in memory as
 };
 
 /// A command line: the options that decide the result, and those that do not.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <sdepth/core/bfloat16.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/json.hpp>
@@ -43,6 +44,9 @@ double percent_wrong(const sdepth::Score& score) {
   return score.images > 0 ? 100.0 * score.error_rate() : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// Of a number of an activation.
+std::size_t stored_bytes(const Options& options) { return options.precision == "bf16" ? sizeof(sdepth::bfloat16) : sizeof(float); }
+
 /// What to do where a network that is being trained computes no numbers any more.
 constexpr std::string_view when_diverged =
     "the training has diverged, so nothing of this epoch is kept; begin another run with a lower --lr, or with a --warm-up";
@@ -63,11 +67,15 @@ Run::Run(const Options& options, const CommandLine& line, const std::optional<sd
     fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
   if (checkpoint) epoch_ = checkpoint->epoch;
   const sdepth::TrainingOptions training = training_options(options, line.threads);
+  if (line.device == "cuda" && options.precision != "float32")
+    fail("--precision ", options.precision, ": on a GPU activations lie in memory as float32; train with --device cpu, or leave it out");
   if (line.device == "cuda") {  // whose own memory holds the activations
     learner_ = make_cuda_learner(data_.train, options.model, training, line.tf32);
   } else {
     check_memory(line.memory);
-    learner_ = for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model, training);
+    learner_ = options.precision == "bf16"
+                   ? make_bfloat16_learner(data_.train, options.model, training)
+                   : for_pictures(data_.train, make_gray_learner, make_colour_learner, make_colour_100_learner)(options.model, training);
   }
   if (!options_.gates.empty()) {
     gates_ = sdepth::read_gates(options_.gates, facts_.residual_blocks);
@@ -154,12 +162,13 @@ int Run::go() {
 
 void Run::check_memory(double gigabytes) const {
   // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
-  const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers) +
-                         tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
+  const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers),
+               on_their_way = tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
   // Of the epochs to come the first or the last has the most blocks.
   const sdepth::ActivationBytes first = activations_of(survival_in(epoch_ + 1)), last = activations_of(survival_in(last_epoch()));
   const sdepth::ActivationBytes& activations = first.likely < last.likely ? last : first;
-  const double others = numbers * sizeof(float), needed = activations.likely + others;
+  const double others = numbers * sizeof(float) + on_their_way * static_cast<double>(stored_bytes(options_)),
+               needed = activations.likely + others;
   const std::optional<std::uint64_t> available = sdepth::available_memory();
   const double most = gigabytes > 0 ? 1e9 * gigabytes : available ? static_cast<double>(*available) : needed;
   if (needed <= most) return;
@@ -173,7 +182,8 @@ void Run::check_memory(double gigabytes) const {
 
 sdepth::ActivationBytes Run::activations_of(const std::vector<double>& survival) const {
   const bool any_gates = !options_.gates.empty();
-  return sdepth::activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival, options_.batch);
+  return sdepth::activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival, options_.batch,
+                                  stored_bytes(options_));
 }
 
 void Run::measure_block_harm() {
