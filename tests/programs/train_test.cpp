@@ -129,6 +129,21 @@ TEST_CASE("a run by steps may end within an epoch, and goes on there when it is 
   for (std::size_t row = 0; row < rows.size(); ++row) CHECK(rows[row][1] == expected[row][1]);
 }
 
+TEST_CASE("activations in bfloat16 give the same bytes after a stop and on other threads, and other bytes than floats") {
+  ScratchFolder folder;
+  const Words run = {"--data", "synthetic", "--limit-train", "160", "--limit-test", "20", "--batch", "32", "--lr-drop", "1"};
+  const Words bf16 = run + Words{"--precision", "bf16"};
+  REQUIRE(run_program("train", bf16 + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status == 0);
+  REQUIRE(run_program("train", bf16 + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status == 0);
+  CHECK(contains(refusal("train", resume(folder / "stopped") + Words{"--precision", "float32"}), "the run in"));
+  REQUIRE(run_program("train", resume(folder / "stopped") + Words{"--steps", "8"}).status == 0);
+  check_equal_runs(folder / "whole", folder / "stopped");
+  REQUIRE(run_program("train", run + Words{"--steps", "8"} + out(folder / "floats")).status == 0);
+  CHECK(bytes_of(folder / "whole" / "model.safetensors") != bytes_of(folder / "floats" / "model.safetensors"));
+  CHECK(contains(bytes_of(folder / "whole" / "report.html"), "bf16"));
+  CHECK(contains(refusal("train", bf16 + Words{"--steps", "1", "--device", "cuda"}), "--precision bf16"));
+}
+
 TEST_CASE("the learning rate drops where it should") {
   ScratchFolder folder;
   const auto rates = [&](const std::string& name, const Words& more) {
