@@ -9,7 +9,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -46,13 +45,15 @@ struct Recorded {
 /// Arrays of a kernel; the same one counts once.
 class Bytes {
  public:
-  void add(const void* array, std::size_t numbers) {
+  template <class Number>
+  void add(const Number* array, std::size_t numbers) {
     if (!array || std::find(seen_.begin(), seen_.end(), array) != seen_.end()) return;
     seen_.push_back(array);
-    sum_ += 4.0 * static_cast<double>(numbers);
+    write(array, numbers);
   }
-  void write(const void* array, std::size_t numbers) {
-    if (array) sum_ += 4.0 * static_cast<double>(numbers);
+  template <class Number>
+  void write(const Number* array, std::size_t numbers) {
+    if (array) sum_ += static_cast<double>(sizeof(Number) * numbers);
   }
   [[nodiscard]] double sum() const noexcept { return sum_; }
 
@@ -91,8 +92,53 @@ struct CountingArena : Arena {
   void seek(std::size_t, int) const noexcept {}
 };
 
-struct Counting {
+inline void record(Work work) {
+  recorded().submissions += recorded().in_block ? 0 : work.kernels;
+  recorded().stages.push_back(std::move(work));
+}
+inline void record(Work work, const Bytes& bytes) {
+  work.bytes = bytes.sum();
+  record(std::move(work));
+}
+
+/// One kernel draws the gates, one updates all parameters; those of a closed block have no gradient.
+class CountingUpdater {
+ public:
+  CountingUpdater(std::span<const ParameterSegment> segments, std::size_t) : segments_(segments.begin(), segments.end()) {}
+  void take_drawn_gates(CountingSpace& space, std::uint64_t, std::uint64_t, std::span<const double> survival,
+                        std::span<const std::uint8_t> open) {
+    take_gates(space, open);
+    Work work{"gates", ""};
+    work.bytes = 9.0 * static_cast<double>(survival.size());
+    work.operations = 50.0 * static_cast<double>(survival.size());
+    record(std::move(work));
+  }
+  void take_gates(CountingSpace&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
+  template <class Rule, std::size_t K>
+  void update(CountingSpace&, std::span<const std::array<double, K>>, bool frozen, float*, const float*,
+              const std::array<float*, Rule::state.size()>&) const {
+    constexpr double states = static_cast<double>(Rule::state.size());
+    Work work{"SGD", ""};
+    for (const ParameterSegment& segment : segments_) {
+      const bool open = segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0;
+      if (!open && frozen) continue;
+      // Weights and the optimizer's state are read and written, the gradient is read.
+      work.bytes += (2 + 2 * states + (open ? 1 : 0)) * 4.0 * static_cast<double>(segment.size);
+      work.operations += 8 * static_cast<double>(segment.size);
+    }
+    record(std::move(work));
+  }
+
+ private:
+  std::vector<ParameterSegment> segments_;
+  std::vector<std::uint8_t> open_;
+};
+
+/// @tparam Stored_  what activations lie in memory as
+template <class Stored_>
+struct CountingOf {
   using Scalar = float;
+  using Stored = Stored_;
   using Space = CountingSpace;
   using Loss = LossResult;
   template <class Number>
@@ -100,7 +146,7 @@ struct Counting {
   template <class Number>
   using Storage = Buffer<Number>;
   using ActivationArena = CountingArena;
-  class Updater;
+  using Updater = CountingUpdater;
   static constexpr bool addressable = false;
   static constexpr bool synchronous = false;
   static constexpr bool replays = true;
@@ -109,7 +155,7 @@ struct Counting {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space&, int batch, const Source<float>& source, const float* weights, const float*, float* out,
+  static void conv_forward(Space&, int batch, const Source<float, Stored>& source, const float* weights, const float*, Stored* out,
                            Statistics<float>) {
     Work work{"forward " + text_of(S), reading(source)};
     Bytes bytes;
@@ -120,11 +166,11 @@ struct Counting {
     record(work, bytes);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                            float* weight_gradient, float*, const float* add, float* out, SourceSums<float> sums) {
+  static void conv_backward(Space&, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                            const float* weights, float* weight_gradient, float*, const Stored* add, Stored* out, SourceSums<float> sums) {
     if (weight_gradient) {
       // Forward has written the value where it had to be finished.
-      const Source<float> value = source.finished ? Source<float>{.x = source.finished} : source;
+      const Source<float, Stored> value = source.finished ? Source<float, Stored>{.x = source.finished} : source;
       Work work{"weight gradient " + text_of(S), reading(value)};
       Bytes bytes;
       read(bytes, work, gradient, size(S.out(), batch));
@@ -145,15 +191,15 @@ struct Counting {
     record(work, bytes);
   }
   template <Shape S, class A = ReLU>
-  static void finish(Space&, int batch, const Source<float>& source, Statistics<float>) {
+  static void finish(Space&, int batch, const Source<float, Stored>& source, Statistics<float>) {
     Work work{"finish " + text_of(S), reading(source)};
     Bytes bytes;
     read(bytes, work, source, size(S, batch));
     record(work, bytes);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
-                              SourceSums<float> sums) {
+  static void finish_backward(Space&, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
+                              const Stored* add, Stored* out, SourceSums<float> sums) {
     Work work{"finish, gradient " + text_of(S), masking(source, add)};
     Bytes bytes;
     read(bytes, work, gradient, size(S, batch));
@@ -162,11 +208,11 @@ struct Counting {
     record(work, bytes);
   }
   template <PoolShape S>
-  static void pool_forward(Space&, int batch, const float* in, float* out) {
+  static void pool_forward(Space&, int batch, const Stored* in, Stored* out) {
     pool("pool " + text_of(S.in) + " → " + text_of(S.out()), S, S.out(), batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Space&, int batch, const float* dy, const float* in, float* dx) {
+  static void pool_backward(Space&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     // An average's gradient needs the numbers no more.
     Work work{"pool, gradient " + text_of(S.in) + " → " + text_of(S.out()), ""};
     Bytes bytes;
@@ -177,11 +223,11 @@ struct Counting {
     record(work, bytes);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space&, int batch, const float* in, float* out) {
+  static void shortcut_forward(Space&, int batch, const Stored* in, Stored* out) {
     pool("shortcut " + text_of(S.in) + " → " + text_of(S.out()), S.pool(), S.out(), batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space&, int batch, const float* dy, float* dx) {
+  static void shortcut_backward(Space&, int batch, const Stored* dy, Stored* dx) {
     Work work{"shortcut, gradient " + text_of(S.in) + " → " + text_of(S.out()), ""};
     Bytes bytes;
     bytes.add(dy, size(S.out(), batch));
@@ -190,14 +236,23 @@ struct Counting {
     record(work, bytes);
   }
   template <LinearShape S>
-  static void linear_forward(Space&, int batch, const float* in, const float* weights, const float*, float* out) {
-    linear<S>("linear ", batch, 1, {{in, size(S.in, batch)}, {weights, linear_size<S>}}, {{out, size(S.out(), batch)}});
+  static void linear_forward(Space&, int batch, const Stored* in, const float* weights, const float*, Stored* out) {
+    Bytes bytes;
+    bytes.add(in, size(S.in, batch));
+    bytes.add(weights, linear_size<S>);
+    bytes.write(out, size(S.out(), batch));
+    linear<S>("linear ", batch, 1, bytes);
   }
   template <LinearShape S>
-  static void linear_backward(Space&, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient, float*,
-                              float* dx) {
-    linear<S>("linear, gradients ", batch, 2, {{dy, size(S.out(), batch)}, {in, size(S.in, batch)}, {weights, linear_size<S>}},
-              {{weight_gradient, linear_size<S>}, {dx, size(S.in, batch)}});
+  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient, float*,
+                              Stored* dx) {
+    Bytes bytes;
+    bytes.add(dy, size(S.out(), batch));
+    bytes.add(in, size(S.in, batch));
+    bytes.add(weights, linear_size<S>);
+    bytes.write(weight_gradient, linear_size<S>);
+    bytes.write(dx, size(S.in, batch));
+    linear<S>("linear, gradients ", batch, 2, bytes);
   }
   static LossResult softmax_cross_entropy(Space&, int batch, int classes, const float* logits, const int* labels, float* gradient) {
     Work work{"loss of " + std::to_string(classes) + " classes", ""};
@@ -227,17 +282,22 @@ struct Counting {
   static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*, double*) {
     norm("statistics' sums", 10, channels);
   }
+  /// Logits, and their gradient.
+  static void load_numbers(Space&, std::size_t count, const Stored* stored, float* numbers) {
+    convert("logits as floats", count, stored, numbers);
+  }
+  static void store_numbers(Space&, std::size_t count, const float* numbers, Stored* stored) {
+    convert("logits' gradient as stored", count, numbers, stored);
+  }
   template <class Number>
-  static void upload_images(Space&, Shape shape, const Number*, int count, bool, std::size_t stride, float*) {
+  static void upload_images(Space&, Shape shape, const Number*, int count, bool, std::size_t stride, Stored*) {
     Work work{"images " + text_of(shape) + ", from where they were uploaded", ""};
     work.bytes = static_cast<double>(count) *
-                 (static_cast<double>(shape.size() * sizeof(Number)) + 4.0 * static_cast<double>(shape.pixels() * stride));
+                 (static_cast<double>(shape.size() * sizeof(Number)) + static_cast<double>(sizeof(Stored) * shape.pixels() * stride));
     record(std::move(work));
   }
 
  private:
-  using Array = std::pair<const float*, std::size_t>;
-
   [[nodiscard]] static std::size_t size(const Shape& shape, int batch) {
     return padded_size(shape, lanes) * static_cast<std::size_t>(batch);
   }
@@ -255,7 +315,7 @@ struct Counting {
     return 2.0 * S.kernel * S.kernel * S.in.channels * static_cast<double>(S.out().size()) * batch;
   }
 
-  [[nodiscard]] static std::string reading(const Source<float>& source) {
+  [[nodiscard]] static std::string reading(const Source<float, Stored>& source) {
     std::string text;
     const auto also = [&](bool is, const char* what) {
       if (is) text += (text.empty() ? "" : ", ") + std::string(what);
@@ -266,27 +326,27 @@ struct Counting {
     also(source.finished, "written");
     return text;
   }
-  [[nodiscard]] static std::string masking(const Source<float>& source, const float* add) {
+  [[nodiscard]] static std::string masking(const Source<float, Stored>& source, const Stored* add) {
     std::string text = source.activated ? "mask" : "";
     if (add) text += text.empty() ? "+ shortcut's" : ", + shortcut's";
     return text;
   }
   /// A Source in the forward direction: two operations for each norm, one each for the sum and the ReLU.
-  static void read(Bytes& bytes, Work& work, const Source<float>& source, std::size_t numbers) {
+  static void read(Bytes& bytes, Work& work, const Source<float, Stored>& source, std::size_t numbers) {
     bytes.add(source.x, numbers);
     bytes.add(source.shortcut, numbers);
     bytes.write(source.finished, numbers);
     const int each = (source.norm ? 2 : 0) + (source.shortcut ? 1 : 0) + (source.shortcut_norm ? 2 : 0) + (source.activated ? 1 : 0);
     work.operations += each * static_cast<double>(numbers);
   }
-  static void read(Bytes& bytes, Work& work, const Gradient<float>& gradient, std::size_t numbers) {
+  static void read(Bytes& bytes, Work& work, const Gradient<float, Stored>& gradient, std::size_t numbers) {
     bytes.add(gradient.dy, numbers);
     if (!gradient.norm) return;
     bytes.add(gradient.x, numbers);
     work.operations += 5 * static_cast<double>(numbers);
   }
   /// A Source in the backward direction: the sign of its value, and its raw numbers where sums over them are wanted.
-  static void mask(Bytes& bytes, Work& work, const Source<float>& source, const float* add, const SourceSums<float>& sums,
+  static void mask(Bytes& bytes, Work& work, const Source<float, Stored>& source, const Stored* add, const SourceSums<float>& sums,
                    std::size_t numbers) {
     bytes.add(add, numbers);
     if (source.activated && source.finished) bytes.add(source.finished, numbers);
@@ -297,7 +357,8 @@ struct Counting {
                      (sums.dz_normalised_shortcut ? 4 : 0);
     work.operations += each * static_cast<double>(numbers);
   }
-  static void pool(const std::string& stage, const PoolShape& shape, const Shape& out_shape, int batch, const float* in, const float* out) {
+  static void pool(const std::string& stage, const PoolShape& shape, const Shape& out_shape, int batch, const Stored* in,
+                   const Stored* out) {
     Work work{stage, ""};
     Bytes bytes;
     // Plain subsampling reads only what it keeps.
@@ -309,13 +370,17 @@ struct Counting {
     record(work, bytes);
   }
   template <LinearShape S>
-  static void linear(const char* what, int batch, int each, std::initializer_list<Array> reads, std::initializer_list<Array> writes) {
+  static void linear(const char* what, int batch, int each, const Bytes& bytes) {
     Work work{what + std::to_string(S.in.size()) + " → " + std::to_string(S.features), ""};
-    Bytes bytes;
-    for (const Array& array : reads) bytes.add(array.first, array.second);
-    for (const Array& array : writes) bytes.write(array.first, array.second);
     work.products = 2.0 * each * static_cast<double>(S.in.size()) * S.features * batch;
     record(work, bytes);
+  }
+  template <class From, class To>
+  static void convert(const char* stage, std::size_t count, const From* from, const To* to) {
+    Bytes bytes;
+    bytes.add(from, count);
+    bytes.write(to, count);
+    record({.stage = stage, .reads = "", .operations = static_cast<double>(count)}, bytes);
   }
   /// @param arrays  read or written, of a number per channel
   static void norm(const char* stage, int arrays, std::size_t channels) {
@@ -324,46 +389,7 @@ struct Counting {
     work.operations = 10 * static_cast<double>(channels);
     record(std::move(work));
   }
-  static void record(Work work, const Bytes& bytes) {
-    work.bytes = bytes.sum();
-    record(std::move(work));
-  }
-  static void record(Work work) {
-    recorded().submissions += recorded().in_block ? 0 : work.kernels;
-    recorded().stages.push_back(std::move(work));
-  }
 };
-
-/// One kernel draws the gates, one updates all parameters; those of a closed block have no gradient.
-class Counting::Updater {
- public:
-  Updater(std::span<const ParameterSegment> segments, std::size_t) : segments_(segments.begin(), segments.end()) {}
-  void take_drawn_gates(Space& space, std::uint64_t, std::uint64_t, std::span<const double> survival, std::span<const std::uint8_t> open) {
-    take_gates(space, open);
-    Work work{"gates", ""};
-    work.bytes = 9.0 * static_cast<double>(survival.size());
-    work.operations = 50.0 * static_cast<double>(survival.size());
-    record(std::move(work));
-  }
-  void take_gates(Space&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
-  template <class Rule, std::size_t K>
-  void update(Space&, std::span<const std::array<double, K>>, bool frozen, float*, const float*,
-              const std::array<float*, Rule::state.size()>&) const {
-    constexpr double states = static_cast<double>(Rule::state.size());
-    Work work{"SGD", ""};
-    for (const ParameterSegment& segment : segments_) {
-      const bool open = segment.block < 0 || open_[static_cast<std::size_t>(segment.block)] != 0;
-      if (!open && frozen) continue;
-      // Weights and the optimizer's state are read and written, the gradient is read.
-      work.bytes += (2 + 2 * states + (open ? 1 : 0)) * 4.0 * static_cast<double>(segment.size);
-      work.operations += 8 * static_cast<double>(segment.size);
-    }
-    record(std::move(work));
-  }
-
- private:
-  std::vector<ParameterSegment> segments_;
-  std::vector<std::uint8_t> open_;
-};
+using Counting = CountingOf<float>;
 
 }  // namespace sdepth::roofline

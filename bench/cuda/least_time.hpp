@@ -52,8 +52,8 @@ struct Total {
   }
 };
 
-/// Training steps of a network whose kernels are counted.
-template <class Net>
+/// Training steps of a network whose kernels are counted. @tparam Stored  what activations lie in memory as
+template <class Net, class Stored = float>
 class Steps {
  public:
   explicit Steps(int batch)
@@ -81,7 +81,7 @@ class Steps {
     options.seed = 1;
     return options;
   }
-  Trainer<Net, Counting> trainer_;
+  Trainer<Net, CountingOf<Stored>> trainer_;
   std::vector<float> images_;
   std::vector<int> labels_;
 };

@@ -1,5 +1,6 @@
-// The least time of a training step on an H100, stage by stage: roofline prints the table of docs/cuda.md, `roofline --check FILE` compares it with the one there,
-// `roofline --write FILE` puts it there. See counting.hpp for what is counted.
+// Bytes and operations of a training step, stage by stage, and the least time for them on an H100. roofline prints the table of docs/cuda.md, `roofline --check
+// FILE` compares it with the one there, `roofline --write FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which for now
+// processors alone compute. See counting.hpp for what is counted.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sdepth/core/bfloat16.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 
 #include "least_time.hpp"
@@ -37,8 +39,8 @@ std::string text(const char* format, double value) {
 std::string two(double value) { return value < 0.005 ? "< 0.01" : text("%.2f", value); }
 
 /// What stages are called, in the order of the table.
-constexpr std::array<std::string_view, 12> kinds = {"images", "gates", "forward",        "shortcut",        "finish", "pool",
-                                                    "linear", "loss",  "input gradient", "weight gradient", "BN",     "SGD"};
+constexpr std::array<std::string_view, 13> kinds = {"images", "gates",  "forward",        "shortcut",        "finish", "pool", "linear",
+                                                    "loss",   "logits", "input gradient", "weight gradient", "BN",     "SGD"};
 std::size_t kind_of(const Work& work) {
   const auto is = [&](std::string_view kind) { return work.stage.starts_with(kind); };
   return static_cast<std::size_t>(std::find_if(kinds.begin(), kinds.end(), is) - kinds.begin());
@@ -51,8 +53,10 @@ void total_line(std::ostream& out, const std::string& name, const Total& total) 
       << text("%.0f", batch / total.tf32 * 1e6) << " |\n";
 }
 
+/// @tparam Stored  what activations lie in memory as
+template <class Stored>
 std::string table() {
-  Steps<Net> steps(batch);
+  Steps<Net, Stored> steps(batch);
   const Recorded all = steps.open();
   std::vector<Row> rows;
   Total open;
@@ -101,9 +105,10 @@ constexpr const char* begin = "<!-- roofline: begin -->\n";
 constexpr const char* end = "<!-- roofline: end -->\n";
 
 int run(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return std::cout << table(), 0;
+  if (arguments.empty() || arguments == std::vector<std::string>{"--storage", "float32"}) return std::cout << table<float>(), 0;
+  if (arguments == std::vector<std::string>{"--storage", "bf16"}) return std::cout << table<bfloat16>(), 0;
   if (arguments.size() != 2 || (arguments[0] != "--check" && arguments[0] != "--write")) {
-    std::cerr << "roofline: expected nothing, --check FILE or --write FILE.\n";
+    std::cerr << "roofline: expected nothing, --storage float32, --storage bf16, --check FILE or --write FILE.\n";
     return 2;
   }
   const std::string& file = arguments[1];
@@ -116,7 +121,7 @@ int run(const std::vector<std::string>& arguments) {
               << " has no lines `<!-- roofline: begin -->` and `<!-- roofline: end -->` to put the table between.\n";
     return 1;
   }
-  const std::string after = before.substr(0, from) + begin + "\n" + table() + "\n" + before.substr(to);
+  const std::string after = before.substr(0, from) + begin + "\n" + table<float>() + "\n" + before.substr(to);
   if (arguments[0] == "--write") return (std::ofstream(file) << after) ? 0 : 1;
   if (before == after) return 0;
   std::istringstream there(before), here(after);
