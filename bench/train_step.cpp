@@ -1,5 +1,6 @@
-// Whole training steps of the CIFAR ResNets: forward, loss, backward, SGD; batch 128 of 3 × 32 × 32 images.
+// Whole training steps of the CIFAR ResNets: forward, loss, backward, SGD; batch 128 of 3 × 32 × 32 images. With activations in float32, and in bfloat16.
 #include <string>
+#include <type_traits>
 
 #include <sdepth/net.hpp>
 
@@ -11,7 +12,9 @@
 namespace sdepth::bench {
 namespace {
 
-template <int Layers>
+using Bfloat16 = Cpu<xsimd::default_arch, cpu::Fastest, bfloat16>;
+
+template <int Layers, class Backend>
 void train_step(benchmark::State& state, double last_survival) {
   using Net = CifarResNet<Layers>;
   constexpr int batch = 128;
@@ -20,7 +23,7 @@ void train_step(benchmark::State& state, double last_survival) {
   options.batch = batch;
   options.threads = chosen_threads();
   options.sgd.learning_rate = 0.01;
-  Trainer<Net, Cpu<>> trainer(options);
+  Trainer<Net, Backend> trainer(options);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l) survival.push_back(1 - (1 - last_survival) * l / Net::residual_blocks);
   trainer.set_survival(survival);
@@ -46,18 +49,20 @@ void train_step(benchmark::State& state, double last_survival) {
   state.counters["peak_mib"] = peak_memory_mib();
 }
 
-template <int Layers>
+template <int Layers, class Backend = Cpu<>>
 void add(int iterations) {
+  const std::string storage = std::is_same_v<Backend, Bfloat16> ? "/bf16" : "";
   for (const char* survival : {"1.0", "0.5"})
-    benchmark::RegisterBenchmark(("train_step/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(), train_step<Layers>,
-                                 std::stod(survival))
+    benchmark::RegisterBenchmark(("train_step/resnet" + std::to_string(Layers) + storage + "/survival:" + survival).c_str(),
+                                 train_step<Layers, Backend>, std::stod(survival))
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime()
         ->Iterations(chosen_steps(iterations));
 }
 
 // Fixed numbers of steps, so that with survival 0.5 the same gates are drawn whatever the machine's speed.
-[[maybe_unused]] const bool added = (add<20>(60), add<56>(24), add<110>(16), true);
+[[maybe_unused]] const bool added =
+    (add<20>(60), add<56>(24), add<110>(16), add<20, Bfloat16>(60), add<56, Bfloat16>(24), add<110, Bfloat16>(16), true);
 
 }  // namespace
 }  // namespace sdepth::bench
