@@ -53,7 +53,7 @@ class Loader {
 
   /// Batches of any source. Throws Error where options make no sense.
   /// @param shape  of the network's input, which pictures must have behind the transforms
-  Loader(Source source, Transforms transforms, Shape shape, const LoaderOptions& options)
+  Loader(AnySource source, Transforms transforms, Shape shape, const LoaderOptions& options)
       : source_(std::move(source)), transforms_(std::move(transforms)), shape_(shape), options_(options) {
     check(options_);
     const auto largest = static_cast<std::size_t>(std::min(options_.batch, source_.size()));
@@ -141,12 +141,12 @@ class Loader {
       fail("loader: batch ", options.batch, " and prefetch ", options.prefetch, " were given, expected 1 or more of each");
     static_cast<void>(check_at_least_one("loader", "threads", options.threads));
   }
-  static Source checked(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options) {
+  static AnySource checked(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options) {
     check(options);
     set.check();
     if (!normalization.fits(set.shape))
       fail(set.name, ": the mean picture has ", normalization.mean().size(), " values, the pictures ", set.shape.size());
-    return Source(ImageRecords{set});
+    return AnySource(ImageRecords{set});
   }
   static Transforms paper(const Normalization& normalization, bool augment) {
     if (augment) return Compose{Normalize{normalization}, PaperAugmentation{}};
@@ -271,7 +271,7 @@ class Loader {
     transforms_.mix(batch, shape_, source_.classes(), options_.seed, epoch, step);
   }
 
-  Source source_;
+  AnySource source_;
   Transforms transforms_;
   Shape shape_;
   LoaderOptions options_;

@@ -61,11 +61,11 @@ concept DataSource = requires(const Type& source, int record, Picture& picture) 
 };
 
 /// Any DataSource: one that has a name is referred to and must outlive this unchanged, a temporary is kept.
-class Source {
+class AnySource {
  public:
   template <class Type>
-    requires(DataSource<std::remove_cvref_t<Type>> && !std::same_as<std::remove_cvref_t<Type>, Source>)
-  Source(Type&& source) : size_(source.size()), classes_(source.classes()), name_(source.name()) {
+    requires(DataSource<std::remove_cvref_t<Type>> && !std::same_as<std::remove_cvref_t<Type>, AnySource>)
+  AnySource(Type&& source) : size_(source.size()), classes_(source.classes()), name_(source.name()) {
     if constexpr (requires { source.targets(); }) targets_ = source.targets();
     if constexpr (std::is_lvalue_reference_v<Type>) {
       read_ = [&source](int record, Picture& picture) { source.read(record, picture); };
