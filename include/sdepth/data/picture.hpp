@@ -19,10 +19,10 @@ namespace sdepth::inline SDEPTH_ISA {
 /// A picture with what is to be learned of it. Its extents are its own until a step of the augmentation makes them the network's.
 struct Picture {
   Shape shape;
-  std::vector<std::uint8_t> bytes;  ///< [H, W, C], or empty where `numbers` holds the picture
-  std::vector<float> numbers;       ///< [H, W, C], in bytes' units (0 … 255) until they are normalised
-  int label = 0;                    ///< the class, where there are no targets
-  std::vector<float> targets;       ///< a probability for each class, or numbers to be predicted; empty: the label
+  std::vector<std::uint8_t> bytes{};  ///< [H, W, C], or empty where `numbers` holds the picture
+  std::vector<float> numbers{};       ///< [H, W, C], in bytes' units (0 … 255) until they are normalised
+  int label = 0;                      ///< the class, where there are no targets
+  std::vector<float> targets{};       ///< a probability for each class, or numbers to be predicted; empty: the label
 
   /// Makes numbers of the bytes, where that has not been done, and returns them.
   std::vector<float>& as_numbers() {

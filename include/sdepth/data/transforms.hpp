@@ -21,7 +21,7 @@ struct RecordContext {
   std::uint64_t seed = 0;
   int epoch = 0;
   int record = 0;
-  ResizeScratch scratch;
+  ResizeScratch scratch{};
 
   /// The random numbers of one step. @param step  from 1 on
   [[nodiscard]] RecordRandom random(int step) const noexcept { return {seed, epoch, record, step}; }
