@@ -106,6 +106,20 @@ TEST_CASE("what is wrong with a folder is one sentence") {
   CHECK(says(error({.test_split = 1.5}), "1.5", "less than 1"));
 }
 
+TEST_CASE("places to classify are files, or folders with pictures at any depth") {
+  const Scratch scratch;
+  fill(scratch, "in/b", 1);
+  fill(scratch, "in/a/c", 2);
+  write_text(scratch, "in/note.txt", "no picture");
+  write_text(scratch, "odd.name", "read as it is");
+  const auto in = scratch.path() / "in";
+  CHECK(picture_files({scratch.path() / "odd.name", in}) ==
+        std::vector<std::filesystem::path>{scratch.path() / "odd.name", in / "a/c/0.png", in / "a/c/1.png", in / "b/0.png"});
+  std::filesystem::create_directories(scratch.path() / "empty");
+  CHECK(says(error_of([&] { (void)picture_files({scratch.path() / "empty"}); }), "empty has no picture"));
+  CHECK(says(error_of([&] { (void)picture_files({scratch.path() / "none"}); }), "none is missing"));
+}
+
 TEST_CASE("broken pictures are found before training, or left out and said; those cut off further behind while it runs") {
   const Scratch scratch;
   fill(scratch, "train/a", 4);
@@ -181,7 +195,7 @@ TEST_CASE("a list of paths and labels: numbers in their order, quotes, any line 
   write_text(scratch, "words.csv",
              "p/0.png,zebra\np/1.png,ape\np/2.png,\"a \"\"quoted\"\" one\"\n" + (scratch.path() / "p/3.png").string() + ",ape\n");
   const auto words = read_list(scratch.path() / "words.csv");
-  CHECK(classes_of(words) == Strings{"a \"quoted\" one", "ape", "zebra"});
+  CHECK(class_names_of(words) == Strings{"a \"quoted\" one", "ape", "zebra"});
   CHECK(words[3].path == scratch.path() / "p/3.png");
 }
 

@@ -99,6 +99,26 @@ inline void append_class(PictureSet& set, const std::filesystem::path& directory
   return set;
 }
 
+/// The pictures that places name: files as they are, and of folders all pictures below, sorted. Throws Error for a place that is not there,
+/// or a folder without pictures.
+[[nodiscard]] inline std::vector<std::filesystem::path> picture_files(const std::vector<std::filesystem::path>& places) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& place : places) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(place, ignored)) fail(shown(place), " is missing; check the path");
+    if (!is_folder(place)) {
+      files.push_back(place);
+      continue;
+    }
+    PictureSet inside;
+    std::vector<std::string> left_out;
+    append_class(inside, place, 0, &left_out);
+    if (inside.files.empty()) fail(shown(place), " has no picture that ends in .png or .jpg; check the path");
+    for (PictureFile& file : inside.files) files.push_back(std::move(file.path));
+  }
+  return files;
+}
+
 /// Reads DIR/train/CLASS/* and DIR/test/CLASS/* (or val for test); or, where there is no such part, DIR/train/CLASS/* or DIR/CLASS/*, of
 /// which test_split becomes the test part. Classes are sorted by name. Looks at the beginning of every file.
 /// Throws Error with what is wrong and where.

@@ -71,7 +71,7 @@ struct ListedPicture {
 }
 
 /// The classes of a list, sorted: as numbers where all labels are whole numbers, else as text.
-[[nodiscard]] inline std::vector<std::string> classes_of(const std::vector<ListedPicture>& pictures) {
+[[nodiscard]] inline std::vector<std::string> class_names_of(const std::vector<ListedPicture>& pictures) {
   std::vector<std::string> names;
   for (const ListedPicture& picture : pictures) names.push_back(picture.label);
   std::sort(names.begin(), names.end());
@@ -113,7 +113,7 @@ struct ListedPicture {
   const auto pictures = read_list(train);
   if (test.empty() && options.test_split == 0)
     fail(shown(train), " has no list of test pictures; say which part of the pictures is for the test, such as --test-split 0.2");
-  const auto classes = classes_of(pictures);
+  const auto classes = class_names_of(pictures);
   if (classes.size() < 2) fail(shown(train), " has the one class ", classes[0], ", expected two or more");
   data.train = set_of_list(train, pictures, classes, options.limits);
   check_pictures(data.train, options.threads, left_out);
