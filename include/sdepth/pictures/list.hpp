@@ -82,8 +82,10 @@ struct ListedPicture {
     return error == std::errc() && end == name.data() + name.size() ? std::pair(true, value) : std::pair(false, std::uint64_t{0});
   };
   if (std::all_of(names.begin(), names.end(), [&](const std::string& name) { return number(name).first; }))
-    std::stable_sort(names.begin(), names.end(),
-                     [&](const std::string& a, const std::string& b) { return number(a).second < number(b).second; });
+    std::sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+      const std::uint64_t x = number(a).second, y = number(b).second;
+      return x < y || (x == y && a < b);  // 1 and 01
+    });
   return names;
 }
 
