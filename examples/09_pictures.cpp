@@ -47,7 +47,7 @@ int main(int count, char** arguments) {
   // Threads decode, crop, flip and normalise the next batches while the network computes.
   const Normalize normalize{Normalization::imagenet()};
   Loader training(data.train, Compose{RandomResizedCrop{32, 32, 0.6}, normalize}, Net::input, {.batch = 16, .seed = 1, .threads = 2});
-  const Transforms whole = Compose{ResizeAndCrop::for_input(Net::input), normalize};
+  const Transforms whole = Compose{FitInput{Net::input}, normalize};
   Loader test(data.test, whole, Net::input, {.batch = 16, .shuffle = false});
 
   Trainer<Net, Cpu<>> trainer({.batch = 16, .threads = 2, .seed = 1});

@@ -262,7 +262,7 @@ TEST_CASE("pictures that do not become the network's input, and labels outside t
   Loader loader(source, Compose{Normalize{}}, cropped, {.batch = 4, .shuffle = false});
   loader.start(0);
   CHECK(says(error_of([&] { (void)loader.next(); }), "slow: record 0 becomes a picture of 3 x 4 x 5", "the network reads 3 x 4 x 4",
-             "ResizeAndCrop"));
+             "FitInput"));
   const Slow many{.records = 1001};
   Loader beyond(many, Compose{ResizeTo{4, 4}}, cropped, {.batch = 1, .shuffle = false, .skip_broken = true});
   beyond.start(0, 1000);

@@ -73,7 +73,7 @@ TEST_CASE("resizing is PyTorch's antialiased bilinear interpolation, smaller and
                  {0, 0.5714286F, 1.642574F, 3.24901F, 5.551865F, 8.222889F, 10.55606F, 7.712923F, 9.600071F}) < 1e-4);
   CHECK(distance({larger.end() - 3, larger.end()}, {132.5314F, 141.7497F, 149.2386F}) < 1e-4);
   Picture middle = powers();
-  resize_and_crop(middle, 3, 2, 2, scratch);
+  resize_to_cover(middle, 3, 3, 2, 2, scratch);
   CHECK(middle.shape == Shape{1, 2, 2});
   CHECK(distance(middle.numbers, {5.648399F, 10.66976F, 35.8624F, 47.96715F}) < 1e-4);
 }
@@ -209,7 +209,20 @@ TEST_CASE("a random resized crop has the areas and proportions that are asked fo
   CHECK(RandomResizedCrop{.smallest_area = 1.0}.draw({3, 10, 1000}, random) == Box{0, 493, 10, 13});  // no try fits: the middle
   CHECK(changed(Compose{RandomResizedCrop{20, 30}}, counting({3, 50, 40}), 0).shape == Shape{3, 20, 30});
   CHECK(changed(Compose{ResizeTo{5, 4}}, counting({3, 50, 40}), 0).shape == Shape{3, 5, 4});
-  CHECK(changed(Compose{ResizeAndCrop::for_input({3, 20, 30}, 0.9)}, counting({3, 50, 40}), 0).shape == Shape{3, 20, 30});
+  CHECK(changed(Compose{FitInput{{3, 20, 30}, 0.9}}, counting({3, 50, 40}), 0).shape == Shape{3, 20, 30});
+}
+
+TEST_CASE("pictures are made to cover an input of any proportions, and what cannot be is refused") {
+  const Picture same = counting({3, 6, 9});
+  CHECK(changed(Compose{FitInput{{3, 6, 9}}}, same, 0).numbers == same.numbers);
+  // 12 x 9 to 6 x 9: as wide, the middle rows. 6 x 27: as high, the middle columns.
+  const Picture high = counting({1, 12, 9}), wide = counting({1, 6, 27});
+  CHECK(changed(Compose{FitInput{{1, 6, 9}}}, high, 0).numbers == std::vector<float>(high.numbers.begin() + 27, high.numbers.begin() + 81));
+  CHECK(changed(Compose{FitInput{{1, 6, 9}}}, wide, 0).numbers[0] == 10);
+  for (const Shape shape : {Shape{3, 1, 500}, Shape{3, 333, 2}, Shape{3, 17, 13}})
+    CHECK(changed(Compose{FitInput{{3, 20, 31}, 0.875}}, counting(shape), 0).shape == Shape{3, 20, 31});
+  CHECK(says(error_of([] { (void)changed(Compose{ResizeAndCrop{4, 5, 5}}, counting({3, 8, 8}), 0); }), "8 x 8 becomes 4 x 4",
+             "the middle 5 x 5"));
 }
 
 TEST_CASE("mixup mixes pictures and probabilities of neighbours by one share, drawn from a beta distribution") {

@@ -98,11 +98,21 @@ struct ResizeTo {
 struct ResizeAndCrop {
   int shorter = 256, height = 224, width = 224;
 
-  /// For a network's input. @param fraction  of the shorter edge that is kept; 0.875 is 224 of 256
-  [[nodiscard]] static ResizeAndCrop for_input(Shape input, double fraction = 1.0) {
-    return {static_cast<int>(std::lround(std::max(input.height, input.width) / fraction)), input.height, input.width};
+  void apply(Picture& picture, RecordContext& context, int) const {
+    resize_to_cover(picture, shorter, shorter, height, width, context.scratch);
   }
-  void apply(Picture& picture, RecordContext& context, int) const { resize_and_crop(picture, shorter, height, width, context.scratch); }
+};
+
+/// For tests at any input: the picture just covers the input divided by `fraction`, keeping proportions, and the middle is kept. Pictures of the
+/// input's extents stay as they are; 0.875 is ImageNet's 224 of 256.
+struct FitInput {
+  Shape input;
+  double fraction = 1.0;
+
+  void apply(Picture& picture, RecordContext& context, int) const {
+    const auto covered = [&](int extent) { return static_cast<int>(std::lround(extent / fraction)); };
+    resize_to_cover(picture, covered(input.height), covered(input.width), input.height, input.width, context.scratch);
+  }
 };
 
 /// A part of random area and proportions, resized: torchvision's RandomResizedCrop, the usual augmentation of ImageNet.

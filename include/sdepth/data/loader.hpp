@@ -245,7 +245,7 @@ class Loader {
     const std::vector<float>& numbers = picture.as_numbers();
     if (picture.shape != shape_ || numbers.size() != shape_.size())
       fail(source_.name(), ": record ", record, " becomes a picture of ", extents_text(picture.shape), " with ", numbers.size(),
-           " numbers, the network reads ", extents_text(shape_), "; end the transforms with ResizeAndCrop or RandomResizedCrop");
+           " numbers, the network reads ", extents_text(shape_), "; begin the transforms with FitInput or RandomResizedCrop");
     slot.batch.labels[at] = picture.label;
     std::copy(numbers.begin(), numbers.end(), slot.batch.images.begin() + static_cast<std::ptrdiff_t>(at * shape_.size()));
     std::copy(picture.targets.begin(), picture.targets.end(), slot.batch.targets.begin() + i * source_.targets());

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
 #include <sdepth/data/picture.hpp>
 
@@ -51,10 +56,12 @@ struct ResizeScratch {
   std::vector<float> column_resized, result;
 };
 
-/// Resizes the part `from` of a picture to `height` × `width`, of which the part `kept` is made and kept. Numbers are not rounded.
+/// Resizes the part `from` of a picture to `height` × `width`, of which the part `kept` is made and kept. Numbers are not rounded;
+/// where nothing would change, the picture stays as it is.
 /// Source: antialiased bilinear interpolation as in PyTorch's interpolate(antialias=True), which is Pillow's.
 /// @pre  both parts lie inside and have pixels
 inline void resize(Picture& picture, const Box& from, int height, int width, const Box& kept, ResizeScratch& scratch) {
+  if (from == kept && kept == Box{0, 0, height, width} && height == picture.shape.height && width == picture.shape.width) return;
   const ResizeWeights down(from.height, height, kept.top, kept.height), across(from.width, width, kept.left, kept.width);
   const auto channels = static_cast<std::size_t>(picture.shape.channels), row = static_cast<std::size_t>(picture.shape.width) * channels;
   // Only the columns that are needed; down first, since that runs along rows.
@@ -102,13 +109,17 @@ inline void resize(Picture& picture, int height, int width, ResizeScratch& scrat
   return {first(height, part_height), first(width, part_width), part_height, part_width};
 }
 
-/// Resizes so that the shorter edge becomes `shorter`, as torchvision's Resize(shorter), and keeps the middle height × width, as its
-/// CenterCrop. @pre  height and width are not larger than what the picture becomes
-inline void resize_and_crop(Picture& picture, int shorter, int height, int width, ResizeScratch& scratch) {
-  const int h = picture.shape.height, w = picture.shape.width;
-  const auto longer = [&](int edge, int other) { return static_cast<int>(static_cast<long long>(shorter) * edge / other); };
-  const int new_height = h <= w ? shorter : longer(h, w), new_width = w <= h ? shorter : longer(w, h);
-  resize(picture, {0, 0, h, w}, new_height, new_width, middle_of(new_height, new_width, height, width), scratch);
+/// Resizes, keeping proportions, so that the picture just covers cover_height × cover_width, and keeps the middle height × width. Of equal
+/// extents to cover, that is torchvision's Resize(extent) and CenterCrop. Throws Error where the middle is larger than what there is.
+inline void resize_to_cover(Picture& picture, int cover_height, int cover_width, int height, int width, ResizeScratch& scratch) {
+  const long long h = picture.shape.height, w = picture.shape.width;
+  const bool wide = w * cover_height >= h * cover_width;  // relative to what is to be covered
+  const long long new_height = wide ? cover_height : cover_width * h / w, new_width = wide ? cover_height * w / h : cover_width;
+  if (new_height < height || new_width < width || new_height > INT_MAX || new_width > INT_MAX)
+    fail("a picture of ", h, " x ", w, " becomes ", new_height, " x ", new_width, ", of which the middle ", height, " x ", width,
+         " cannot be kept; resize to more, or crop less");
+  resize(picture, {0, 0, picture.shape.height, picture.shape.width}, static_cast<int>(new_height), static_cast<int>(new_width),
+         middle_of(static_cast<int>(new_height), static_cast<int>(new_width), height, width), scratch);
 }
 
 /// Three channels to one by the luma of ITU-R BT.601, as Pillow's convert("L"), or one to three.
