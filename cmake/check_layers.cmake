@@ -4,7 +4,7 @@
 # The table: which folders a folder's headers may include besides their own. A header beside the folders is a door.
 cmake_minimum_required(VERSION 3.25)
 
-set(folders core activations layers schedule optimizers losses kernels data network run train models io cuda distributed)
+set(folders core activations layers schedule optimizers losses kernels data pictures network run train models io cuda distributed)
 set(doors net.hpp cuda.hpp)
 
 set(may_core)
@@ -17,6 +17,8 @@ set(may_optimizers core)
 set(may_losses core)
 set(may_kernels core activations)
 set(may_data core)
+# Files of pictures are a room of their own, since their libraries are optional.
+set(may_pictures core data)
 set(may_network core activations layers schedule)
 set(may_run core activations schedule network kernels)
 set(may_train core schedule optimizers losses network kernels run)
@@ -29,7 +31,7 @@ set(may_cuda.hpp core activations layers schedule optimizers losses network kern
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.
-set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ cuda mpi.h sys/ fcntl.h unistd.h stopped)
+set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h cuda mpi.h sys/ fcntl.h unistd.h stopped)
 set(only_xsimd/ "^kernels/cpu/")
 set(only_Eigen/ "^(kernels/cpu|train)/")
 set(only_pthread.h "^core/")
@@ -37,6 +39,9 @@ set(only_sched.h "^core/")
 set(only_time.h "^core/")
 set(only_zlib.h "^data/")
 set(only_nlohmann/ "^io/")
+set(only_jpeglib.h "^pictures/")
+set(only_jerror.h "^pictures/")
+set(only_png.h "^pictures/")
 set(only_cuda "^(kernels/cuda|cuda)/")
 set(only_mpi.h "^distributed/")
 set(only_sys/ "^(core|data|io)/")

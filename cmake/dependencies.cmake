@@ -65,6 +65,21 @@ if(NOT TARGET ZLIB::ZLIB)
   endif()
 endif()
 
+# Optional: files of pictures. Without both libraries there is no target sdepth::pictures, and what needs it is left out.
+find_package(PNG 1.6 QUIET)
+find_package(JPEG QUIET)
+set(sdepth_missing_for_pictures "")
+if(NOT TARGET PNG::PNG)
+  list(APPEND sdepth_missing_for_pictures "libpng (Debian: libpng-dev)")
+endif()
+if(NOT TARGET JPEG::JPEG)
+  list(APPEND sdepth_missing_for_pictures "libjpeg-turbo (Debian: libjpeg62-turbo-dev)")
+endif()
+if(sdepth_missing_for_pictures)
+  list(JOIN sdepth_missing_for_pictures " and " words)
+  message(STATUS "sdepth: ${words} not found: PNG and JPEG files cannot be read, and what reads them is left out")
+endif()
+
 # Only for our own programs.
 if(SDEPTH_TESTS AND NOT TARGET doctest::doctest)
   find_package(doctest QUIET)

@@ -28,8 +28,8 @@ static_assert(ResNet110::survival[53] == 0.5);
 static_assert(ResNet110::output == Shape{10, 1, 1});
 static_assert(std::is_same_v<ResNet110, CifarResNet<110>>, "models/cifar_resnet.hpp has it ready");
 
-// Shape rules are values. This block cannot halve 33 pixels; in a Network the same mistake is one compile error that says so.
-static_assert(Block<32, 2>::check({16, 33, 33}) == ShapeError::extent_not_divisible_by_stride);
+// Shape rules are values. This block's shortcut cannot make 32 channels of 64; in a Network the same mistake is one compile error that says so.
+static_assert(Block<32, 2>::check({64, 32, 32}) == ShapeError::shortcut_loses_channels);
 
 // Types carry no state.
 static_assert(std::is_empty_v<ResNet110>);

@@ -1,4 +1,5 @@
 // infer: runs trained weights over a test set, prints the error and writes the logits; and what becomes of the error with fewer residual blocks.
+// Or over pictures of one's own, PNG and JPEG, and prints the likeliest classes.
 //
 // What it needs besides the weights travels in the metadata of model.safetensors, so for train's own files
 //
@@ -6,6 +7,10 @@
 //
 // is enough. Files from elsewhere need --model and --data, and the other options where train's defaults are not what they were trained with.
 // An option that is given wins over the metadata, with a note.
+//
+//     infer --weights DIR/model.safetensors cat.jpg holidays/
+//
+// says what is in this picture, and in all that lie in that folder.
 //
 //     infer --weights DIR/model.safetensors --block-removal blocks.csv --depth-curve curve.csv
 //
@@ -34,6 +39,7 @@
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/npy.hpp>
+#include <sdepth/io/predictions.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
 
@@ -42,6 +48,7 @@
 #include "../shared/command_line.hpp"
 #include "classify.hpp"
 #include "depth.hpp"
+#include "files.hpp"
 
 namespace programs {
 
@@ -56,6 +63,9 @@ struct Options {
   std::string block_removal, depth_curve;  // empty: not wanted
   int depth_images = 2000;
   int depth_points = 10;
+  std::vector<std::string> pictures;  // files and folders; empty: the test set
+  int top = 3;
+  std::string format = "text";
 };
 
 [[nodiscard]] Options read_command_line(int count, char** words) {
@@ -90,7 +100,13 @@ struct Options {
   app.add_option("--threads", o.threads, "threads; the result does not depend on it")
       ->transform(whole_number(1, 1024))
       ->capture_default_str();
+  app.add_option("PICTURES", o.pictures, "PNG and JPEG files, and folders of them, to classify instead of the test set")
+      ->check(some_text());
+  app.add_option("--top", o.top, "classes to name of each picture")->transform(whole_number(1, 1000))->capture_default_str();
+  app.add_option("--format", o.format, "how to write them")->check(CLI::IsMember({"text", "csv", "json"}))->capture_default_str();
   parse(app, count, words);
+  if (!o.pictures.empty() && (!o.block_removal.empty() || !o.depth_curve.empty() || !o.logits.empty() || o.limit > 0))
+    fail("pictures of one's own have no true classes and no test set: leave out --block-removal, --depth-curve, --logits and --limit");
   return o;
 }
 
@@ -181,6 +197,20 @@ void print_error(const sdepth::ImageSet& pictures, const std::vector<float>& log
             << " of " << sdepth::with_commas(pictures.labels.size()) << " images), loss " << sdepth::decimal(loss / count, 6) << '\n';
 }
 
+/// The likeliest classes of pictures in files, by the names that the weights' file has for them.
+void print_guesses(const Options& o, const sdepth::SafeTensors& weights, const PictureFiles& files, const std::vector<float>& logits) {
+  std::vector<std::string> names;
+  if (const auto found = weights.metadata.find("classes"); found != weights.metadata.end()) names = sdepth::class_names_from(found->second);
+  const auto classes = static_cast<std::size_t>(files.set.classes);
+  std::vector<sdepth::Prediction> predictions;
+  for (std::size_t i = 0; i < files.paths.size(); ++i)
+    predictions.push_back({files.paths[i], sdepth::best_guesses(std::span(logits).subspan(i * classes, classes), o.top)});
+  const auto format = o.format == "csv"    ? sdepth::PredictionFormat::csv
+                      : o.format == "json" ? sdepth::PredictionFormat::json
+                                           : sdepth::PredictionFormat::text;
+  std::cout << sdepth::predictions_as(format, predictions, names);
+}
+
 /// The error with fewer blocks. Blocks are judged by pictures that are neither the test set's nor, where train held some out, trained on.
 void write_depth(const Options& o, const Task& task, const std::string& data, const sdepth::ImageSet& chosen_by,
                  const sdepth::ImageSet& train) {
@@ -223,7 +253,15 @@ int infer(int count, char** words) {
   const bool needs_depth = !o.block_removal.empty() || !o.depth_curve.empty();
   const bool knows_normalization = card && normalize == stored_normalize;
   sdepth::ImageSet train, test;
-  if (needs_depth || (normalize == "paper" && !knows_normalization)) {
+  PictureFiles files;
+  if (!o.pictures.empty()) {
+    files = read_picture_files(o.pictures, data == "fashion-mnist" || data == "mnist" ? Gray::shape : Colour::shape,
+                               data == "cifar100" ? 100 : 10, o.threads);
+    for (const std::string& sentence : files.wrong) note(sentence);
+    if (files.paths.empty()) fail("none of the ", files.wrong.size(), " pictures can be read; the reasons stand above");
+    test = files.set;
+    if (normalize == "paper" && !knows_normalization) train = sdepth::load_data_set(data, o.data_dir).train;
+  } else if (needs_depth || (normalize == "paper" && !knows_normalization)) {
     sdepth::DataSet both = sdepth::load_data_set(data, o.data_dir);
     train = std::move(both.train);
     test = std::move(both.test);
@@ -250,6 +288,10 @@ int infer(int count, char** words) {
                   .threads = o.threads};
   const std::vector<float> logits = for_pictures(test, classify_gray, classify_colour, classify_colour_100)(task);
   check_finite(logits, test, o.weights);
+  if (!o.pictures.empty()) {
+    print_guesses(o, weights, files, logits);
+    return 0;
+  }
   if (!o.logits.empty()) sdepth::write_npy(o.logits, logits, {test.size(), test.classes});
   print_error(test, logits);
   if (needs_depth) write_depth(o, task, data, chosen_by, train);

@@ -12,7 +12,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/text.hpp>
-#include <sdepth/io/utf8.hpp>
+#include <sdepth/core/utf8.hpp>
 
 #include "../shared/choices.hpp"
 #include "../shared/command_line.hpp"

@@ -26,6 +26,7 @@ TEST_CASE("cuda: pools agree with the reference, maxima with ties too") {
   check_pool<PoolShape{{5, 7, 9}, PoolKind::average, 2, 2, 2, 0}>(3);
   check_pool<PoolShape{{18, 7, 6}, PoolKind::average, 3, 3, 2, 1}>(2);
   check_pool<PoolShape{{3, 9, 8}, PoolKind::average, 5, 5, 1, 2}>(2);
+  check_pool<PoolShape{{18, 7, 8}, PoolKind::average, 2, 2, 2, 0, true}>(2);
   check_pool<PoolShape{{18, 7, 6}, PoolKind::maximum, 3, 3, 2, 1}>(2);
   check_pool<PoolShape{{7, 6, 5}, PoolKind::maximum, 3, 3, 1, 1}>(2);
   check_pool<PoolShape{{5, 8, 8}, PoolKind::maximum, 2, 2, 2, 0}>(3);
@@ -119,6 +120,9 @@ TEST_CASE("cuda: shortcuts pool, add zero channels, and agree with the reference
   check_shortcut<ShortcutShape{{16, 8, 8}, 32, 2, 2}>(2);
   check_shortcut<ShortcutShape{{5, 8, 6}, 11, 2, 1}>(3);  // dy's channels 5 to 7 must not reach dx's empty lanes
   check_shortcut<ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1);
+  check_shortcut<ShortcutShape{{5, 7, 9}, 11, 2, 2}>(2);  // the stride divides no extent
+  check_shortcut<ShortcutShape{{5, 7, 9}, 11, 2, 1}>(2);
+  check_shortcut<ShortcutShape{{5, 7, 9}, 11, 3, 3}>(2);
   check_shortcut<ShortcutShape{{3, 8, 8}, 9, 4, 4}>(2);
 }
 

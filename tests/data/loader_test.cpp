@@ -6,7 +6,9 @@
 #include <thread>
 #include <vector>
 
+#include <sdepth/data/color_jitter.hpp>
 #include <sdepth/data/loader.hpp>
+#include <sdepth/data/mixing.hpp>
 #include <sdepth/data/synthetic.hpp>
 
 #include "scratch.hpp"
@@ -166,4 +168,104 @@ TEST_CASE("a start that is refused leaves the epoch in progress as it was") {
   while (const Batch* batch = loader.next()) batches.push_back(*batch);
   REQUIRE(batches.size() == whole.size());
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(same(batches[i], whole[i]));
+}
+
+namespace {
+
+/// Pictures of their own extents in 1,000 classes, a targets' row for each if wanted; reading takes unequal time, and some records are broken.
+struct Slow {
+  int broken_every = 0;
+  int target_count = 0;
+  int records = 40;
+  [[nodiscard]] int size() const { return records; }
+  [[nodiscard]] int classes() const { return 1000; }
+  [[nodiscard]] int targets() const { return target_count; }
+  [[nodiscard]] std::string name() const { return "slow"; }
+  void read(int record, Picture& picture) const {
+    std::this_thread::sleep_for(std::chrono::microseconds(record * 7919 % 13 * 100));
+    if (broken_every > 0 && record % broken_every == 2) fail("record ", record, " is broken");
+    picture.shape = {3, 4 + record % 3, 5};
+    picture.bytes.clear();
+    picture.numbers.assign(picture.shape.size(), static_cast<float>(record));
+    picture.label = 999 - record;
+    for (int t = 0; t < target_count; ++t) picture.targets.push_back(static_cast<float>(10 * record + t));
+  }
+};
+const Compose crop{RandomResizedCrop{4, 4}, ColorJitter{0.5, 0.5, 0.5}, Normalize{}};
+constexpr Shape cropped{3, 4, 4};
+
+}  // namespace
+
+TEST_CASE("batches do not depend on how many threads read and augment, whatever they wait for, mixed or not") {
+  const Slow source;
+  for (const Transforms& transforms : {Transforms(crop), Transforms(Compose{RandomResizedCrop{4, 4}, Mixup{}})}) {
+    Loader one(source, transforms, cropped, {.batch = 12, .seed = 3});
+    for (const int threads : {2, 7}) {
+      Loader several(source, transforms, cropped, {.batch = 12, .seed = 3, .prefetch = 2, .threads = threads});
+      for (const int first : {0, 2}) {
+        const auto expected = epoch_of(one, 4, first), batches = epoch_of(several, 4, first);
+        REQUIRE(batches.size() == expected.size());
+        for (std::size_t i = 0; i < batches.size(); ++i) {
+          CHECK(same(batches[i], expected[i]));
+          CHECK(batches[i].targets == expected[i].targets);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("labels beyond 255, targets of one's own, and numbers to be predicted reach the batch") {
+  const Slow source{.target_count = 2};
+  Loader loader(source, crop, cropped, {.batch = 16, .shuffle = false, .threads = 3});
+  const auto batches = epoch_of(loader, 0);
+  CHECK(batches[0].labels[1] == 998);
+  CHECK(batches[1].targets[0] == 160);
+  CHECK(batches[1].targets[3] == 171);
+  CHECK(batches[2].targets.size() == 16);
+  CHECK(loader.waited() > 0);
+  Loader temporary(Slow{.records = 3}, crop, cropped, {.batch = 2});  // kept by the loader
+  CHECK(epoch_of(temporary, 0).size() == 2);
+}
+
+TEST_CASE("broken records are errors, the first of a batch whatever the threads, or are left out and counted once") {
+  const Slow source{.broken_every = 9};
+  for (int i = 0; i < 3; ++i) {
+    Loader loader(source, crop, cropped, {.batch = 20, .shuffle = false, .threads = 4});
+    loader.start(0);
+    CHECK(error_of([&] { (void)loader.next(); }) == "record 2 is broken");
+    CHECK(loader.next() == nullptr);
+  }
+  Loader loader(source, crop, cropped, {.batch = 20, .shuffle = false, .threads = 4, .skip_broken = true});
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    const auto batches = epoch_of(loader, epoch);
+    CHECK(batches[0].size == 18);  // without 2 and 11
+    CHECK(batches[0].images.size() == 18 * 48);
+    CHECK(batches[0].labels[2] == 996);
+    CHECK(batches[1].size == 17);  // without 20, 29 and 38
+  }
+  const auto broken = loader.broken();
+  CHECK(broken.size() == 5);
+  CHECK(broken.at(38) == "record 38 is broken");
+  struct Nothing {
+    [[nodiscard]] int size() const { return 3; }
+    [[nodiscard]] int classes() const { return 2; }
+    [[nodiscard]] std::string name() const { return "nothing"; }
+    void read(int, Picture&) const { fail("no"); }
+  };
+  Loader none(Nothing{}, crop, cropped, {.batch = 3, .skip_broken = true});
+  none.start(0);
+  CHECK(says(error_of([&] { (void)none.next(); }), "nothing: all 3 records of batch 0 are broken"));
+}
+
+TEST_CASE("pictures that do not become the network's input, and labels outside the classes, are refused with their record") {
+  const Slow source;
+  Loader loader(source, Compose{Normalize{}}, cropped, {.batch = 4, .shuffle = false});
+  loader.start(0);
+  CHECK(says(error_of([&] { (void)loader.next(); }), "slow: record 0 becomes a picture of 3 x 4 x 5", "the network reads 3 x 4 x 4",
+             "FitInput"));
+  const Slow many{.records = 1001};
+  Loader beyond(many, Compose{ResizeTo{4, 4}}, cropped, {.batch = 1, .shuffle = false, .skip_broken = true});
+  beyond.start(0, 1000);
+  CHECK(says(error_of([&] { (void)beyond.next(); }), "slow: record 1000 has the label -1, expected 0 to 999"));
+  CHECK(says(error_of([&] { Loader(many, crop, cropped, {.threads = 0}); }), "threads is 0"));
 }

@@ -80,7 +80,8 @@ TEST_CASE("values of other pictures or damaged ones are refused") {
   };
   CHECK(error({255}) == "no error");
   CHECK(error({60, 1, 2}) == "no error");
-  CHECK(says(error({60, 1}), "2 values, expected 1", "or 3"));
+  CHECK(says(error({60, 1, 2, 3}), "4 values, expected 1", "or 3", "or 2"));
+  CHECK(says(error({1, 0}), "the scale is 0"));  // of the channel
   CHECK(says(error({}), "0 values"));
   CHECK(says(error({0, 1, 2}), "the scale is 0"));
   CHECK(says(error({-1}), "the scale is -1"));
@@ -101,4 +102,25 @@ TEST_CASE("pictures that their labels are too many for are refused, not read bey
   CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "random: 3000 bytes of pixels do not fit 51 records"));
   set.shape = {0, 5, 4};
   CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "pictures of 0 x 5 x 4"));
+}
+
+TEST_CASE("a mean and a deviation for each channel, as torchvision's Normalize, of bytes and of numbers, and back from what is kept") {
+  const Normalization imagenet = Normalization::imagenet();
+  CHECK(imagenet.by_channel());
+  CHECK(imagenet.fits({3, 7, 5}));
+  CHECK(!imagenet.fits({1, 7, 5}));
+  const Bytes bytes{0, 0, 0, 255, 128, 64};
+  const std::vector<float> numbers(bytes.begin(), bytes.end());
+  std::vector<float> a(6), b(6);
+  imagenet.apply(std::span(bytes), a.data());
+  imagenet.apply(std::span(numbers), b.data());
+  CHECK(a == b);
+  const double expected[] = {
+      -0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225, 0.515 / 0.229, (128 / 255.0 - 0.456) / 0.224, (64 / 255.0 - 0.406) / 0.225};
+  for (std::size_t i = 0; i < 6; ++i) CHECK(static_cast<double>(a[i]) == doctest::Approx(expected[i]).epsilon(1e-5));
+  const std::vector<float> kept = imagenet.values();
+  CHECK(kept.size() == 6);
+  CHECK(Normalization::from_values(kept, {3, 224, 224}).values() == kept);
+  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{1, 2}); }), "1 means and 2 deviations"));
+  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{0}); }), "the scale is 0"));
 }

@@ -20,6 +20,7 @@ TEST_CASE_TEMPLATE_DEFINE("pools agree with the reference, maxima with ties too"
   check_pool<B, PoolShape{{18, 7, 6}, PoolKind::maximum, 3, 3, 2, 1}>(2);
   check_pool<B, PoolShape{{5, 8, 8}, PoolKind::maximum, 2, 2, 2, 0}>(10);
   check_pool<B, PoolShape{{3, 5, 4}, PoolKind::maximum, 5, 4, 1, 0}>(1);
+  check_pool<B, PoolShape{{18, 7, 8}, PoolKind::average, 2, 2, 2, 0, true}>(3);
 }
 TEST_CASE_TEMPLATE_APPLY(pools, Backends);
 
@@ -30,6 +31,10 @@ TEST_CASE_TEMPLATE_DEFINE("shortcuts pool, add zero channels, and agree with the
               1e-6);
   check_close(run_shortcut<B, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), run_shortcut<Reference, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1),
               1e-6);
+  // The stride divides neither extent, or one.
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3), 1e-6);
 }
 TEST_CASE_TEMPLATE_APPLY(shortcuts, Backends);
 

@@ -30,14 +30,34 @@ TEST_CASE("layers compute PyTorch's output shapes") {
 TEST_CASE("a layer that does not fit its input says which rule is broken") {
   CHECK(Conv<16>::check({3, 32, 32}) == ShapeError::none);
   CHECK(Conv<16, 7, 1, Bias::none, 0>::check({3, 6, 8}) == ShapeError::kernel_larger_than_input);
-  CHECK(Conv<16, 3, 2>::check({3, 32, 33}) == ShapeError::extent_not_divisible_by_stride);
+  CHECK(Conv<16, 3, 2>::check({3, 32, 33}) == ShapeError::none);
   CHECK(MaxPool<4>::check({3, 3, 8}) == ShapeError::window_larger_than_input);
-  CHECK(Block<32, 2>::check({16, 33, 33}) == ShapeError::extent_not_divisible_by_stride);
   CHECK(Block<8>::check({16, 8, 8}) == ShapeError::shortcut_loses_channels);
   CHECK(ResidualWith<ProjectionShortcut, Conv<8>>::check({16, 8, 8}) == ShapeError::none);
   CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 8, 8}) == ShapeError::shortcut_extents_do_not_match);
   CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 4, 3}) == ShapeError::shortcut_extents_do_not_match);
   CHECK(Repeat<2, Block<32, 2>>::check({16, 32, 32}) == ShapeError::block_changes_shape_in_repeat);
   CHECK(Repeat<1, Block<32, 2>>::check({16, 32, 32}) == ShapeError::none);
-  CHECK(StochasticDepth<Block<32, 2>, Uniform<0.5>>::check({16, 31, 32}) == ShapeError::extent_not_divisible_by_stride);
+  CHECK(StochasticDepth<Block<8, 2>, Uniform<0.5>>::check({16, 31, 32}) == ShapeError::shortcut_loses_channels);
+}
+
+TEST_CASE("strides that do not divide an extent round down, as PyTorch's, and shortcuts follow") {
+  CHECK(Conv<16, 3, 2>::output({3, 7, 8}) == Shape{16, 4, 4});
+  CHECK(Conv<16, 3, 2, Bias::none, 0>::output({3, 7, 8}) == Shape{16, 3, 3});
+  CHECK(Conv<16, 5, 3>::output({3, 11, 12}) == Shape{16, 4, 4});
+  // Both extents, either, none; and a block whose output has a whole number of pixels by accident.
+  CHECK(Block<32, 2>::check({16, 33, 33}) == ShapeError::none);
+  CHECK(Block<32, 2>::shortcut_stride({16, 33, 33}) == 2);
+  CHECK(Block<32, 2>::check({16, 31, 32}) == ShapeError::none);
+  CHECK(Block<32, 2>::shortcut_stride({16, 31, 32}) == 2);
+  CHECK(Block<32, 2>::shortcut_stride({16, 3, 3}) == 2);
+  CHECK(Block<32, 2>::shortcut_stride({16, 1, 1}) == 1);
+  CHECK(Block<32, 2>::output({16, 1, 3}) == Shape{32, 1, 2});
+  CHECK(Block<32, 2>::check({16, 1, 3}) == ShapeError::none);
+  using Pooled = ResidualWith<ProjectionShortcut, Conv<8, 3, 2>, MaxPool<3, 2, 1>>;
+  CHECK(Pooled::shortcut_stride({16, 15, 15}) == 4);
+  CHECK(Pooled::check({16, 15, 15}) == ShapeError::none);
+  // 7 -> 3 rounds down where the shortcut would round up.
+  CHECK(Residual<Conv<16, 3, 2, Bias::none, 0>>::check({16, 7, 7}) == ShapeError::shortcut_extents_do_not_match);
+  CHECK(Residual<Conv<16, 2, 2, Bias::none, 0>>::check({16, 6, 6}) == ShapeError::none);
 }

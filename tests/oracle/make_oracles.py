@@ -10,6 +10,8 @@ resnet20, zoo, activation_zoo:
                      loss; a skipped block has none), after.* (running statistics after one forward from init.*);
                      test.scaling_test, test.scaling_train (evaluation logits with the statistics of init.*).
                      In the zoos each training step has a prefix (open., skip_a., skip_b.) and its gates.
+odd_extents, imagenet_*: the same.
+torchvision_resnets.txt: a line for each tensor of resnet18, resnet50 and resnet152 of torchvision: layers, name, shape.
 sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, survival, lr (one rate per step), batch, momentum, decay.
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
                      PyTorch's own float32 drift: float32.losses (|difference| per step), float32.parameters, float32.statistics
@@ -209,6 +211,23 @@ def step_oracles(directory, seed):
     save(directory, "losses", f"losses of 6 images with 5 outputs, seed {seed}", steps.losses(rng))
 
 
+def resnet_oracles(directory):
+    """Narrow ResNets for numbers, at extents that no stride divides, and the names and shapes of the real ones' tensors."""
+    for name, counts, bottleneck, preactivation, seed in [("imagenet_basic", [2, 2, 3, 2], False, False, 53),
+                                                          ("imagenet_bottleneck", [2, 3, 2, 2], True, False, 24),
+                                                          ("imagenet_preactivation", [2, 2, 2, 2], False, True, 39)]:
+        net = models.ImageNetResNet(counts, bottleneck, width=4, classes=10, preactivation=preactivation)
+        skips = [int(i % 3 != 1) for i in range(sum(counts))]
+        skips[counts[0]] = 0  # with a projection
+        steps = {"skip.": skips} if bottleneck or preactivation else {"open.": None, "skip.": skips}
+        network_oracle(directory, name, net, (3, 45, 37), seed=seed, steps=steps)
+    lines = []
+    for layers in [18, 50, 152]:
+        net = models.ImageNetResNet(*models.IMAGENET_RESNETS[layers])
+        lines += [f"{layers} {name} {' '.join(map(str, value.shape))}\n" for name, value in models.state(net).items()]
+    (directory / "torchvision_resnets.txt").write_text("".join(lines))
+
+
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)  # one order of summation
@@ -217,6 +236,8 @@ def main():
     network_oracle(directory, "zoo", models.Zoo(), (3, 24, 24), seed=84, steps={"open.": None, **ZOO_GATES})
     network_oracle(directory, "activation_zoo", models.ActivationZoo(), (3, 12, 12), seed=7,
                    steps={"open.": None, "skip_a.": [1, 0, 1, 0], "skip_b.": [1, 1, 0, 1]}, survival=[1.0, *models.linear_decay(3, 0.5)])
+    network_oracle(directory, "odd_extents", models.OddExtents(), (3, 30, 25), seed=22, steps={"open.": None, "skip.": [0, 0, 0]})
+    resnet_oracles(directory)
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)

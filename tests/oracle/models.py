@@ -49,6 +49,13 @@ class SubsampleShortcut(PoolShortcut):
         return append_zero_channels(x[:, :, ::2, ::2], self.channels)
 
 
+class CeilPoolShortcut(PoolShortcut):
+    """The same for extents that 2 does not divide: at the edge, the mean of the pixels that are there."""
+
+    def forward(self, x):
+        return append_zero_channels(avg_pool2d(x, 2, ceil_mode=True), self.channels)
+
+
 class ProjectionShortcut(nn.Module):
     """1x1 convolution of stride 2, then BN (option B). Both belong to the shortcut, so they run and learn when the block is skipped."""
 
@@ -229,6 +236,100 @@ class ActivationZoo(StochasticDepthNet):
     def head(self, x):                                                    # 6x6
         x = avg_pool2d(hardswish(silu(self.bn2(x))), 2)                   # 3x3
         return self.fc2(leaky_relu(self.fc1(x.flatten(1))))
+
+
+class OddExtents(StochasticDepthNet):
+    """A net for inputs [3, 30, 25] whose strides do not divide what they are given; L = 3."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.blocks = nn.ModuleList([
+            Block(Residual.branch, after=relu, shortcut=ProjectionShortcut(8, 8),
+                  conv1=conv(8, 8, 3, 2), bn1=nn.BatchNorm2d(8), conv2=conv(8, 8, 3), bn2=nn.BatchNorm2d(8)),
+            Block(Residual.branch, after=relu, shortcut=CeilPoolShortcut(12),
+                  conv1=conv(8, 12, 3, 2), bn1=nn.BatchNorm2d(12), conv2=conv(12, 12, 3), bn2=nn.BatchNorm2d(12)),
+            Block(lambda b, x: b.bn1(b.conv1(x)), after=relu, shortcut=SubsampleShortcut(16),
+                  conv1=conv(12, 16, 5, 2), bn1=nn.BatchNorm2d(16)),
+        ])
+        self.fc = nn.Linear(16, 10)
+
+    def stem(self, x):                                                    # 14x12
+        return relu(self.bn1(self.conv1(x)))                              # then 7x6, 4x3, 2x2
+
+    def head(self, x):
+        return self.fc(x.mean((2, 3)))
+
+
+class TorchvisionBlock(nn.Module):
+    """A block of torchvision.models.resnet, in its manner and with its names, or one with pre-activation."""
+
+    def __init__(self, inputs, channels, stride, bottleneck, preactivation):
+        super().__init__()
+        inner = channels // 4 if bottleneck else channels
+        kinds = [(inner, 1, 1), (inner, 3, stride), (channels, 1, 1)] if bottleneck else [(channels, 3, stride), (channels, 3, 1)]
+        before = inputs
+        for i, (outputs, kernel, step) in enumerate(kinds, 1):
+            setattr(self, f"conv{i}", conv(before, outputs, kernel, step))
+            setattr(self, f"bn{i}", nn.BatchNorm2d(before if preactivation else outputs))
+            before = outputs
+        self.count, self.preactivation = len(kinds), preactivation
+        if stride != 1 or inputs != channels:
+            self.downsample = nn.Sequential(conv(inputs, channels, 1, stride), nn.BatchNorm2d(channels))
+        else:
+            self.downsample = None
+
+    def branch(self, x):
+        for i in range(1, self.count + 1):
+            convolution, norm = getattr(self, f"conv{i}"), getattr(self, f"bn{i}")
+            if self.preactivation:
+                x = convolution(relu(norm(x)))
+            else:
+                x = norm(convolution(x))
+                x = relu(x) if i < self.count else x
+        return x
+
+    def forward(self, x, gate, scale):
+        h = x if self.downsample is None else self.downsample(x)
+        h = scale * self.branch(x) + h if gate else h
+        return h if self.preactivation else relu(h)
+
+
+class ImageNetResNet(StochasticDepthNet):
+    """torchvision.models.ResNet by its names and numbers (`width` channels in layer1 instead of 64), with stochastic depth."""
+
+    def __init__(self, counts, bottleneck, width=64, classes=1000, preactivation=False):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        inputs = width
+        for layer, count in enumerate(counts):
+            channels = (width << layer) * (4 if bottleneck else 1)
+            blocks = [TorchvisionBlock(inputs if i == 0 else channels, channels, 2 if i == 0 and layer > 0 else 1, bottleneck, preactivation)
+                      for i in range(count)]
+            setattr(self, f"layer{layer + 1}", nn.Sequential(*blocks))
+            inputs = channels
+        if preactivation:
+            self.bn2 = nn.BatchNorm2d(inputs)
+        self.preactivation = preactivation
+        self.fc = nn.Linear(inputs, classes)
+
+    @property
+    def blocks(self):
+        return [*self.layer1, *self.layer2, *self.layer3, *self.layer4]
+
+    def stem(self, x):
+        return max_pool2d(relu(self.bn1(self.conv1(x))), 3, 2, 1)
+
+    def head(self, x):
+        if self.preactivation:
+            x = relu(self.bn2(x))
+        return self.fc(x.mean((2, 3)))
+
+
+IMAGENET_RESNETS = {18: ([2, 2, 2, 2], False), 34: ([3, 4, 6, 3], False), 50: ([3, 4, 6, 3], True), 101: ([3, 4, 23, 3], True),
+                    152: ([3, 8, 36, 3], True)}
 
 
 def state(net):

@@ -8,7 +8,7 @@
 
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/safetensors.hpp>
-#include <sdepth/io/utf8.hpp>
+#include <sdepth/core/utf8.hpp>
 
 #include "process.hpp"
 

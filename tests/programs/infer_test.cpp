@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -154,4 +155,42 @@ TEST_CASE("whatever is wrong with the files is a sentence") {
   CHECK(contains(damaged("normalization", "[1, 2, 3]"), "normalization"));
   CHECK(contains(damaged("model", "resnet21"), "there is no model named resnet21"));
   CHECK(contains(damaged("data", "pictures"), "there is no data set named pictures"));
+}
+
+TEST_CASE("pictures in files are classified instead of the test set, as text, CSV and JSON; what is no picture is said and left out") {
+  // A PNG of 2 x 2 pixels.
+  const std::string png(
+      "\x89\x50\x4E\x47\x0D\x0A\x1A\x0A\x00\x00\x00\x0D\x49\x48\x44\x52\x00\x00\x00\x02\x00\x00\x00\x02"
+      "\x08\x02\x00\x00\x00\xFD\xD4\x9A\x73\x00\x00\x00\x16\x49\x44\x41\x54\x78\xDA\x63\xF8\xC5\x25\xA7"
+      "\x71\x22\x8A\x81\xD5\xE6\x17\x07\x07\x07\x00\x1F\x4C\x03\xC0\xBE\xE8\xC5\xC4\x00\x00\x00\x00\x49"
+      "\x45\x4E\x44\xAE\x42\x60\x82",
+      79);
+  ScratchFolder folder;
+  const auto write = [&](const fs::path& path, const std::string& bytes) {
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << bytes;
+  };
+  write(folder / "one.png", png);
+  write(folder / "more/two.png", png);
+  write(folder / "more/page.jpg", "<html>");
+  const std::string one = (folder / "one.png").string(), two = (folder / "more/two.png").string();
+  const Outcome text = run_program("infer", own_weights() + Words{one, (folder / "more").string(), "--top", "2"});
+  if (contains(text.output, "was built without PNG and JPEG")) {
+    MESSAGE("skipped: built without libpng or libjpeg-turbo");
+    return;
+  }
+  REQUIRE_MESSAGE(text.status == 0, text.output);
+  CHECK(contains(text.errors, "page.jpg is no picture that is known here"));
+  CHECK(contains(text.output, one + ": "));
+  CHECK(contains(text.output, two + ": "));
+  const Outcome csv = run_program("infer", own_weights() + Words{one, two, "--top", "10", "--format", "csv"});
+  const auto rows = std::count(csv.output.begin(), csv.output.end(), '\n');
+  CHECK(rows == 21);
+  CHECK(contains(csv.output, "path,rank,class,probability\n" + one + ",1,"));
+  CHECK(contains(run_program("infer", own_weights() + Words{one, "--format", "json"}).output, "\"guesses\": ["));
+
+  CHECK(contains(run_program("infer", own_weights() + Words{(folder / "none.png").string()}).output, "none.png is missing"));
+  CHECK(contains(run_program("infer", own_weights() + Words{(folder / "more/page.jpg").string()}).output,
+                 "none of the 1 pictures can be read"));
+  CHECK(contains(run_program("infer", own_weights() + Words{one, "--limit", "3"}).output, "leave out --block-removal"));
 }

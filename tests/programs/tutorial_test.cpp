@@ -1,6 +1,7 @@
 // The numbered examples run, and show what they say they show.
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -73,4 +74,14 @@ TEST_CASE("07: blocks can be dropped, which saves time, and harm is measured blo
   CHECK(number_after(output, "\n  11   error") < whole + 5);  // the last block, which half of all steps did without
   CHECK(number_after(output, "Within half of the operations:") < 12);
   CHECK(number_after(output, "The shortest takes") < 75);  // a third of the operations
+}
+
+TEST_CASE("09: a folder of pictures becomes a model that names pictures it has not seen") {
+  if (!std::filesystem::exists(std::string(SDEPTH_PROGRAMS_DIR) + "/09_pictures")) {
+    MESSAGE("skipped: built without libpng or libjpeg-turbo");
+    return;
+  }
+  const std::string output = output_of("09_pictures");
+  CHECK(number_after(output, "test error") < 40);  // of four classes
+  CHECK(contains(output, ".png: stripes "));
 }

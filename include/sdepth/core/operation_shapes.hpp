@@ -28,6 +28,9 @@ enum class PoolKind { average, maximum };
 
 /// Pooling over windows that lie inside the image, but for the zero (average) or absent (maximum) padding; out = floor((in + 2·padding − window) / stride) + 1.
 /// The average divides by window², padding included, as PyTorch's default does.
+///
+/// With ceil_mode, PyTorch's word, out = ceil((in − window) / stride) + 1 without padding: the last windows of a row or column may reach
+/// beyond the image, and an average divides by the pixels that are there.
 struct PoolShape {
   Shape in;
   PoolKind kind = PoolKind::average;
@@ -35,23 +38,33 @@ struct PoolShape {
   int window_width = 2;
   int stride = 2;
   int padding = 0;
+  bool ceil_mode = false;
 
   [[nodiscard]] constexpr Shape out() const noexcept {
-    return {in.channels, (in.height + 2 * padding - window_height) / stride + 1, (in.width + 2 * padding - window_width) / stride + 1};
+    const int more = ceil_mode ? stride - 1 : 0;
+    return {in.channels, (in.height + 2 * padding - window_height + more) / stride + 1,
+            (in.width + 2 * padding - window_width + more) / stride + 1};
   }
   friend constexpr bool operator==(const PoolShape&, const PoolShape&) = default;
 };
 
 /// A shortcut without parameters: average over window × window (1: plain subsampling) at the given stride, then zero channels up to channels_out.
+/// Where the stride does not divide an extent, out = ceil(in / stride), as of a convolution with padding kernel/2, and the average at the
+/// edge is over the pixels that are there.
 struct ShortcutShape {
   Shape in;
   int channels_out = 0;
   int stride = 2;
   int window = 2;
 
-  [[nodiscard]] constexpr Shape out() const noexcept { return {channels_out, in.height / stride, in.width / stride}; }
+  [[nodiscard]] constexpr Shape out() const noexcept {
+    return {channels_out, (in.height + stride - 1) / stride, (in.width + stride - 1) / stride};
+  }
   /// The pooling part; plain subsampling is a window of 1.
-  [[nodiscard]] constexpr PoolShape pool() const noexcept { return {in, PoolKind::average, window, window, stride, 0}; }
+  [[nodiscard]] constexpr PoolShape pool() const noexcept {
+    const bool divides = in.height % stride == 0 && in.width % stride == 0;
+    return {in, PoolKind::average, window, window, stride, 0, !divides && window > 1};
+  }
   friend constexpr bool operator==(const ShortcutShape&, const ShortcutShape&) = default;
 };
 

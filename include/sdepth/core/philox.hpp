@@ -26,7 +26,7 @@ namespace sdepth::inline SDEPTH_ISA {
 }
 
 /// What a random number is for. Each purpose has its own streams: drawing more of one never changes another.
-enum class Purpose : std::uint32_t { gate, shuffle, augment, initialise, synthetic, image_gate, dropout };
+enum class Purpose : std::uint32_t { gate, shuffle, augment, initialise, synthetic, image_gate, dropout, split };
 
 /// Four independent 32-bit words for (seed, purpose, major, minor): step and block of a gate, epoch and record of a shift, ….
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> random_words(std::uint64_t seed, Purpose purpose, std::uint64_t major,

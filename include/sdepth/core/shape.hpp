@@ -22,7 +22,6 @@ struct Shape {
 enum class ShapeError {
   none,
   kernel_larger_than_input,
-  extent_not_divisible_by_stride,
   window_larger_than_input,
   shortcut_loses_channels,
   shortcut_extents_do_not_match,

@@ -11,6 +11,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
+#include <sdepth/data/picture.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -73,6 +74,22 @@ struct ImageSet {
     held_out.name = name + ", held out";
     limit(size() - count);
     return held_out;
+  }
+};
+
+/// An ImageSet as a DataSource; the set must outlive it.
+struct ImageRecords {
+  const ImageSet& set;
+
+  [[nodiscard]] int size() const noexcept { return set.size(); }
+  [[nodiscard]] int classes() const noexcept { return set.classes; }
+  [[nodiscard]] const std::string& name() const noexcept { return set.name; }
+  void read(int record, Picture& picture) const {
+    const auto image = set.image(record);
+    picture.shape = set.shape;
+    picture.bytes.assign(image.begin(), image.end());
+    picture.numbers.clear();
+    picture.label = set.labels[static_cast<std::size_t>(record)];
   }
 };
 

@@ -1,175 +1,292 @@
-// Batches for training and evaluation: shuffled, normalised and augmented by a thread of its own while the network computes.
+// Batches for training and evaluation: read, augmented and normalised by threads of its own while the network computes.
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
-#include <sdepth/data/augment.hpp>
+#include <sdepth/data/augmentations.hpp>
+#include <sdepth/data/batch.hpp>
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/normalize.hpp>
 #include <sdepth/data/order.hpp>
+#include <sdepth/data/picture.hpp>
+#include <sdepth/data/transforms.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
-
-/// Pictures ready for the network.
-struct Batch {
-  std::vector<float> images;  ///< [size, H, W, C]
-  std::vector<int> labels;    ///< [size]
-  int size = 0;               ///< the last batch of an epoch may be smaller than the others
-};
 
 /// How an epoch is made into batches.
 struct LoaderOptions {
   int batch = 128;
   bool shuffle = true;  ///< else the records come in the set's order
-  bool augment = true;  ///< shift and flip as in the paper
+  bool augment = true;  ///< of an ImageSet: shift and flip as in the paper. Other sources say it by their transforms
   std::uint64_t seed = 0;
   int prefetch =
       3;  ///< batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
+  int threads = 1;           ///< that read and augment; batches do not depend on how many
+  bool skip_broken = false;  ///< records that cannot be read are left out of their batch, and counted; else they are errors
 };
 
-/// Makes batches ahead of their use. A batch is a pure function of (set, normalization, options, epoch, step), so an epoch can
-/// be entered at any step and resumes with what it would have had.
+/// Makes batches ahead of their use. A batch is a pure function of (source, transforms, options, epoch, step), not of threads, so an epoch
+/// can be entered at any step and resumes with what it would have had.
 ///
 ///     for (loader.start(epoch, step); const Batch* batch = loader.next();) …
 ///
-/// One thread calls start() and next(). The set must outlive the loader, unchanged.
+/// One thread calls start() and next(). The set or source must outlive the loader, unchanged.
 class Loader {
  public:
-  /// Throws Error where set, normalization and options do not fit together.
-  Loader(const ImageSet& set, Normalization normalization, LoaderOptions options)
-      : set_(set), normalization_(std::move(normalization)), options_(options) {
-    if (options_.batch < 1 || options_.prefetch < 1)
-      fail("loader: batch ", options_.batch, " and prefetch ", options_.prefetch, " were given, expected 1 or more of each");
-    set_.check();
-    if (!normalization_.mean().empty() && normalization_.mean().size() != set_.shape.size())
-      fail(set_.name, ": the mean picture has ", normalization_.mean().size(), " values, the pictures ", set_.shape.size());
-    const auto largest = static_cast<std::size_t>(std::min(options_.batch, set_.size()));
-    batches_.resize(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);  // one is in the caller's hands
-    for (Batch& batch : batches_) {
-      batch.images.reserve(largest * set_.shape.size());
-      batch.labels.reserve(largest);
+  /// Batches of pictures in memory, as the paper has them. Throws Error where set, normalization and options do not fit together.
+  Loader(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options)
+      : Loader(checked(set, normalization, options), paper(normalization, options.augment), set.shape, options) {}
+
+  /// Batches of any source. Throws Error where options make no sense.
+  /// @param shape  of the network's input, which pictures must have behind the transforms
+  Loader(AnySource source, Transforms transforms, Shape shape, const LoaderOptions& options)
+      : source_(std::move(source)), transforms_(std::move(transforms)), shape_(shape), options_(options) {
+    check(options_);
+    const auto largest = static_cast<std::size_t>(std::min(options_.batch, source_.size()));
+    slots_ = std::vector<Slot>(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);  // one is in the caller's hands
+    for (Slot& slot : slots_) {
+      slot.batch.images.reserve(largest * shape_.size());
+      slot.batch.labels.reserve(largest);
     }
-    picture_.resize(set_.shape.size());
   }
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
   ~Loader() { stop(); }
 
   /// Batches of an epoch, the smaller last one counted.
-  [[nodiscard]] int steps() const noexcept { return set_.size() / options_.batch + (set_.size() % options_.batch != 0); }
+  [[nodiscard]] int steps() const noexcept { return source_.size() / options_.batch + (source_.size() % options_.batch != 0); }
 
   /// Begins epoch `epoch` at batch `first_step`; an epoch in progress is given up, and its batches become invalid.
   /// Throws Error for a step that is not in the epoch, or a negative epoch; the epoch in progress then goes on.
   void start(int epoch, int first_step = 0) {
-    if (epoch < 0) fail(set_.name, ": cannot begin epoch ", epoch, ", epochs are counted from 0");
+    if (epoch < 0) fail(source_.name(), ": cannot begin epoch ", epoch, ", epochs are counted from 0");
     if (first_step < 0 || first_step > steps())
-      fail(set_.name, ": cannot begin at step ", first_step, " of an epoch of ", steps(), " steps");
+      fail(source_.name(), ": cannot begin at step ", first_step, " of an epoch of ", steps(), " steps");
     stop();
     stopping_ = false;
-    error_ = nullptr;
-    made_ = taken_ = next_ = end_ = first_step;
+    for (Slot& slot : slots_) slot.error = nullptr;
+    made_ = taken_ = next_ = end_ = prepared_ = job_step_ = first_step;
+    job_first_ = 0;
+    if (options_.shuffle) shuffled_order(order_, source_.size(), options_.seed, epoch);
     try {
-      thread_ = std::thread([this, epoch, first_step] { make_batches(epoch, first_step); });
+      for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this, epoch] { make_batches(epoch); });
     } catch (const std::system_error& error) {
-      fail(set_.name, ": the thread that makes batches cannot be started (", error.code().message(),
+      stop();
+      fail(source_.name(), ": the thread that makes batches cannot be started (", error.code().message(),
            "); end other programs or raise the limit of threads");
     }
     end_ = steps();
   }
 
-  /// The next batch, or nullptr after the last; valid until the next call of next() or start(). Rethrows what went wrong in the thread.
+  /// The next batch, or nullptr after the last; valid until the next call of next() or start(). Rethrows what went wrong in a thread.
   [[nodiscard]] const Batch* next() {
     std::unique_lock lock(mutex_);
     taken_ = next_;  // the caller is done with the batch before
-    room_.notify_one();
+    room_.notify_all();
     if (next_ == end_) return nullptr;
-    ready_.wait(lock, [this] { return made_ > next_ || error_; });
     if (made_ == next_) {
+      const auto begin = std::chrono::steady_clock::now();
+      ready_.wait(lock, [this] { return made_ > next_; });
+      waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    }
+    Slot& slot = slot_of(next_);
+    if (slot.error) {
       end_ = next_;
       lock.unlock();
-      thread_.join();  // so that the exception is the caller's alone
-      std::rethrow_exception(std::exchange(error_, nullptr));
+      stop();  // so that the exception is the caller's alone
+      std::rethrow_exception(std::exchange(slot.error, nullptr));
     }
-    return &batches_[slot(next_++)];
+    ++next_;
+    return &slot.batch;
+  }
+
+  /// Seconds that next() has waited for batches since this loader was made: what faster reading could save.
+  [[nodiscard]] double waited() const noexcept { return waited_; }
+
+  /// The records that could not be read so far, with what was wrong with each. Records are counted once, however many epochs have passed.
+  [[nodiscard]] std::map<int, std::string> broken() const {
+    const std::lock_guard lock(mutex_);
+    return broken_;
   }
 
  private:
-  [[nodiscard]] std::size_t slot(int step) const noexcept { return static_cast<std::size_t>(step) % batches_.size(); }
+  /// A batch in the making. Records of one are read by several threads.
+  struct Slot {
+    Batch batch;
+    std::vector<std::uint8_t> broken;  // [size]
+    int left = 0;                      // records that are not finished
+    bool done = false;
+    std::exception_ptr error;
+    int error_at = 0;  // the first record of the batch that has one: which error is seen does not depend on threads
+  };
+  /// Records that a thread takes at once: enough that the lock is rarely held, few enough that threads share a batch.
+  static constexpr int chunk = 8;
+
+  static void check(const LoaderOptions& options) {
+    if (options.batch < 1 || options.prefetch < 1)
+      fail("loader: batch ", options.batch, " and prefetch ", options.prefetch, " were given, expected 1 or more of each");
+    static_cast<void>(check_at_least_one("loader", "threads", options.threads));
+  }
+  static AnySource checked(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options) {
+    check(options);
+    set.check();
+    if (!normalization.fits(set.shape))
+      fail(set.name, ": the mean picture has ", normalization.mean().size(), " values, the pictures ", set.shape.size());
+    return AnySource(ImageRecords{set});
+  }
+  static Transforms paper(const Normalization& normalization, bool augment) {
+    if (augment) return Compose{Normalize{normalization}, PaperAugmentation{}};
+    return Compose{Normalize{normalization}};
+  }
+
+  [[nodiscard]] Slot& slot_of(int step) noexcept { return slots_[static_cast<std::size_t>(step) % slots_.size()]; }
+  [[nodiscard]] int size_of(int step) const noexcept { return std::min(options_.batch, source_.size() - step * options_.batch); }
 
   void stop() {
-    if (!thread_.joinable()) return;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
-    room_.notify_one();
-    thread_.join();
+    room_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
   }
 
-  /// The thread: makes batches first_step … steps() − 1, waiting while all buffers are full.
-  void make_batches(int epoch, int first_step) noexcept {
-    try {
-      if (options_.shuffle) shuffled_order(order_, set_.size(), options_.seed, epoch);
-      for (int step = first_step; step < steps(); ++step) {
-        {
-          std::unique_lock lock(mutex_);
-          room_.wait(lock, [&] { return stopping_ || step - taken_ < static_cast<int>(batches_.size()); });
-          if (stopping_) return;
-        }
-        fill(batches_[slot(step)], epoch, step);
-        {
-          const std::lock_guard lock(mutex_);
-          made_ = step + 1;
-        }
-        ready_.notify_one();
-      }
-    } catch (...) {
-      {
-        const std::lock_guard lock(mutex_);
-        error_ = std::current_exception();
-      }
+  /// A thread: takes records in the order of the epoch, waiting while all buffers are full.
+  void make_batches(int epoch) {
+    RecordContext context{.seed = options_.seed, .epoch = epoch, .record = 0, .scratch = {}};
+    Picture picture;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const auto room = [&] { return job_step_ - taken_ < static_cast<int>(slots_.size()); };
+      room_.wait(lock, [&] { return stopping_ || job_step_ == steps() || room(); });
+      if (stopping_ || job_step_ == steps()) return;
+      const int step = job_step_, first = job_first_, count = std::min(chunk, size_of(step) - first);
+      Slot& slot = slot_of(step);
+      if (first == 0) prepare(slot, step);
+      job_first_ += count;
+      if (job_first_ == size_of(step)) job_first_ = 0, ++job_step_;
+      const bool good = !slot.error;
+      lock.unlock();
+      for (int i = first; good && i < first + count; ++i) attempt(slot, i, [&] { read(slot, step, i, picture, context); });
+      lock.lock();
+      slot.left -= count;
+      if (slot.left > 0) continue;
+      lock.unlock();
+      if (!slot.error) attempt(slot, 0, [&] { finish(slot.batch, slot.broken, epoch, step); });
+      lock.lock();
+      slot.done = true;
+      while (made_ < prepared_ && slot_of(made_).done) ++made_;
       ready_.notify_one();
     }
   }
 
-  void fill(Batch& batch, int epoch, int step) {
-    const int first = step * options_.batch;
-    batch.size = std::min(options_.batch, set_.size() - first);
-    batch.images.resize(static_cast<std::size_t>(batch.size) * set_.shape.size());
-    batch.labels.resize(static_cast<std::size_t>(batch.size));
-    for (int i = 0; i < batch.size; ++i) {
-      const int record = options_.shuffle ? order_[static_cast<std::size_t>(first + i)] : first + i;
-      const int label = set_.labels[static_cast<std::size_t>(record)];
-      if (label >= set_.classes) fail(set_.name, ": record ", record, " has the label ", label, ", expected 0 to ", set_.classes - 1);
-      batch.labels[static_cast<std::size_t>(i)] = label;
-      float* to = batch.images.data() + static_cast<std::size_t>(i) * set_.shape.size();
-      normalization_.apply(set_.image(record), options_.augment ? picture_.data() : to);
-      if (options_.augment) augment(picture_.data(), set_.shape, draw_augmentation(options_.seed, epoch, record), to);
+  /// Does something for record i of a batch, and keeps what it throws.
+  template <class Action>
+  void attempt(Slot& slot, int i, const Action& action) noexcept {
+    try {
+      action();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (slot.error && slot.error_at < i) return;
+      slot.error = std::current_exception();
+      slot.error_at = i;
     }
   }
 
-  const ImageSet& set_;
-  Normalization normalization_;
+  void prepare(Slot& slot, int step) noexcept {
+    const auto size = static_cast<std::size_t>(size_of(step));
+    slot.left = size_of(step);
+    slot.done = false;
+    slot.batch.size = size_of(step);
+    prepared_ = step + 1;
+    try {
+      slot.batch.images.resize(size * shape_.size());
+      slot.batch.labels.resize(size);
+      slot.batch.targets.resize(size * static_cast<std::size_t>(source_.targets()));
+      slot.broken.assign(size, 0);
+    } catch (...) {
+      slot.error = std::current_exception();
+    }
+  }
+
+  void read(Slot& slot, int step, int i, Picture& picture, RecordContext& context) {
+    const auto at = static_cast<std::size_t>(i);
+    const int place = step * options_.batch + i, record = options_.shuffle ? order_[static_cast<std::size_t>(place)] : place;
+    context.record = record;
+    try {
+      source_.read(record, picture);
+    } catch (const Error& error) {
+      if (!options_.skip_broken) throw;
+      slot.broken[at] = 1;
+      const std::lock_guard lock(mutex_);
+      broken_.emplace(record, error.what());
+      return;
+    }
+    if (picture.targets.size() != static_cast<std::size_t>(source_.targets()))
+      fail(source_.name(), ": record ", record, " has ", picture.targets.size(), " targets, expected ", source_.targets());
+    if (source_.classes() > 0 && source_.targets() == 0 && (picture.label < 0 || picture.label >= source_.classes()))
+      fail(source_.name(), ": record ", record, " has the label ", picture.label, ", expected 0 to ", source_.classes() - 1);
+    transforms_.apply(picture, context);
+    const std::vector<float>& numbers = picture.as_numbers();
+    if (picture.shape != shape_ || numbers.size() != shape_.size())
+      fail(source_.name(), ": record ", record, " becomes a picture of ", extents_text(picture.shape), " with ", numbers.size(),
+           " numbers, the network reads ", extents_text(shape_), "; begin the transforms with FitInput or RandomResizedCrop");
+    slot.batch.labels[at] = picture.label;
+    std::copy(numbers.begin(), numbers.end(), slot.batch.images.begin() + static_cast<std::ptrdiff_t>(at * shape_.size()));
+    std::copy(picture.targets.begin(), picture.targets.end(), slot.batch.targets.begin() + i * source_.targets());
+  }
+
+  /// Leaves out what is broken, and mixes.
+  void finish(Batch& batch, const std::vector<std::uint8_t>& broken, int epoch, int step) {
+    const auto good = static_cast<int>(std::count(broken.begin(), broken.end(), 0));
+    if (good == 0) fail(source_.name(), ": all ", batch.size, " records of batch ", step, " are broken; look at the first few by hand");
+    if (good < batch.size) {
+      const auto close_up = [&](auto& values) {
+        const std::size_t row = values.size() / broken.size();
+        auto to = values.begin();
+        for (std::size_t i = 0; i < broken.size(); ++i)
+          if (!broken[i]) to = std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * row), row, to);
+        values.erase(to, values.end());
+      };
+      close_up(batch.images);
+      close_up(batch.labels);
+      close_up(batch.targets);
+      batch.size = good;
+    }
+    transforms_.mix(batch, shape_, source_.classes(), options_.seed, epoch, step);
+  }
+
+  AnySource source_;
+  Transforms transforms_;
+  Shape shape_;
   LoaderOptions options_;
-  std::vector<Batch> batches_;  // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
-  std::vector<int> order_;      // the thread's
-  std::vector<float> picture_;  // the thread's: a normalised picture before it is shifted
-  std::thread thread_;
-  std::mutex mutex_;  // guards what follows
+  std::vector<Slot> slots_;  // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
+  std::vector<int> order_;   // of the epoch
+  std::vector<std::thread> threads_;
+  double waited_ = 0;
+  mutable std::mutex mutex_;  // guards what follows, and of the slots what says how far they are
   std::condition_variable ready_;
   std::condition_variable room_;
-  std::exception_ptr error_;
+  std::map<int, std::string> broken_;
   bool stopping_ = false;
+  int job_step_ = 0;   // where the next records are taken from: a batch,
+  int job_first_ = 0;  // and a record of it
+  int prepared_ = 0;   // batches that have been begun
   int made_ = 0;
   int taken_ = 0;
   int next_ = 0;

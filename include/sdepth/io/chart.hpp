@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <sdepth/io/text.hpp>
-#include <sdepth/io/utf8.hpp>
+#include <sdepth/core/utf8.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 

@@ -16,7 +16,7 @@ enum class Bias { none, learned };
 }
 
 /// 2-D convolution (cross-correlation, as PyTorch's Conv2d): [C, H, W] → [Channels, (H + 2·Padding − Kernel)/Stride + 1, …], zero padding.
-/// The stride must divide the extents of the input: partial strides are nearly always a mistake in a network's design.
+/// Where the stride does not divide the extents, the division rounds down, as PyTorch's.
 template <int Channels, int Kernel = 3, int Stride = 1, Bias HasBias = Bias::none, int Padding = Kernel / 2>
 struct Conv {
   static constexpr WordError error = conv_error(Channels, Kernel, Stride, Padding);
@@ -28,7 +28,6 @@ struct Conv {
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
     if (in.height + 2 * Padding < Kernel || in.width + 2 * Padding < Kernel) return ShapeError::kernel_larger_than_input;
-    if (in.height % Stride != 0 || in.width % Stride != 0) return ShapeError::extent_not_divisible_by_stride;
     return ShapeError::none;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept {

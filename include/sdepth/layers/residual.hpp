@@ -9,6 +9,13 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+/// How many input pixels a word steps over per output pixel: 1 for words without a stride.
+template <class Word>
+[[nodiscard]] constexpr int stride_of() noexcept {
+  if constexpr (requires { Word::stride; }) return Word::stride;
+  return 1;
+}
+
 /// Words one after the other: the shape rules of a residual branch.
 template <class... Words>
 struct Chain {
@@ -21,6 +28,7 @@ struct Chain {
     ((in = Words::output(in)), ...);
     return in;
   }
+  static constexpr int stride = (1 * ... * stride_of<Words>());
 };
 
 /// Shortcut of the paper's program since 2017: average over s × s pixels where the branch has stride s, new channels zero; no parameters.
@@ -59,14 +67,20 @@ struct BasicResidual {
 
   /// True where the shortcut is the input itself, so that a skipped block is an alias.
   [[nodiscard]] static constexpr bool identity_shortcut(Shape in) noexcept { return output(in) == in; }
-  /// How many input pixels per output pixel, in each direction.
-  [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept { return in.height / output(in).height; }
+  /// How many input pixels per output pixel, in each direction. Where that is no whole number, the branch's stride: the shortcut's last
+  /// pixels are then of what is left, as in PyTorch of a 1x1 convolution, of x[::s, ::s], and of AvgPool2d(s, ceil_mode=True).
+  [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept {
+    const Shape out = output(in);
+    const bool whole = in.height % out.height == 0 && in.width % out.width == 0 && in.height / out.height == in.width / out.width;
+    return whole ? in.height / out.height : Words::stride;
+  }
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
     if (const ShapeError inside = Words::check(in); inside != ShapeError::none) return inside;
     const Shape out = output(in);
-    if (out.height <= 0 || out.width <= 0 || in.height % out.height != 0 || in.width % out.width != 0 ||
-        in.height / out.height != in.width / out.width)
+    if (out.height <= 0 || out.width <= 0) return ShapeError::shortcut_extents_do_not_match;
+    const int stride = shortcut_stride(in);
+    if (out.height != (in.height + stride - 1) / stride || out.width != (in.width + stride - 1) / stride)
       return ShapeError::shortcut_extents_do_not_match;
     if (!projects && out.channels < in.channels) return ShapeError::shortcut_loses_channels;
     return ShapeError::none;

@@ -27,6 +27,9 @@ struct Network {
   static constexpr bool sound = error == NetworkError::none;
   using Layers = std::conditional_t<sound, Chain<Words...>, Chain<Linear<1>>>;
 
+  /// This type itself, also of a type that is made of it by inheritance: `struct MyNet : Network<…> {};` is a network with a short name.
+  using Type = Network;
+
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
   static constexpr std::array<Shape, sizeof...(Words) + 1> shapes = network_shapes<Input_, Words...>();
   static constexpr Shape input = shapes.front();

@@ -38,7 +38,7 @@ template <class Net>
     fail("survival at ", progress, " of the run: expected the fraction of it that is done, from 0 to 1");
   std::vector<double> table;
   table.reserve(static_cast<std::size_t>(Net::residual_blocks));
-  for_each_schedule(std::type_identity<Net>{}, [&]<class Schedule>(int l, std::type_identity<Schedule>) {
+  for_each_schedule(std::type_identity<typename Net::Type>{}, [&]<class Schedule>(int l, std::type_identity<Schedule>) {
     if constexpr (std::is_void_v<Schedule>)
       table.push_back(1.0);
     else

@@ -1,9 +1,13 @@
-// A trainer's score over batches that come one after the other, as from a Loader.
+// Steps and scores of a trainer on batches that come one after the other, as from a Loader.
 #pragma once
 
 #include <concepts>
 #include <span>
+#include <type_traits>
+#include <vector>
 
+#include <sdepth/core/error.hpp>
+#include <sdepth/losses/class_targets.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/train/score.hpp>
 
@@ -17,6 +21,29 @@ concept Batches = requires(Type& batches) {
   batches.next()->labels;
 };
 
+/// What the loss compares a batch with: its targets where it has any (probabilities of mixed pictures, numbers to be predicted), else its labels.
+template <class Trainer, class Batch>
+[[nodiscard]] typename Trainer::Targets targets_of(const Batch& batch) {
+  using Targets = typename Trainer::Targets;
+  if constexpr (requires { batch.targets; }) {
+    if constexpr (std::is_constructible_v<Targets, Probabilities>) {
+      if (!batch.targets.empty()) return Targets(Probabilities{batch.targets});
+    } else if constexpr (std::is_constructible_v<Targets, const std::vector<float>&>) {
+      return Targets(batch.targets);
+    }
+  }
+  if constexpr (std::is_constructible_v<Targets, const std::vector<int>&>)
+    return Targets(batch.labels);
+  else
+    fail("batches: the loss compares with numbers, and the batch has none; give it a source with targets");
+}
+
+/// One training step on a batch of a Loader.
+template <class Trainer, class Batch>
+Score train_step(Trainer& trainer, const Batch& batch) {
+  return trainer.step(NHWC<float>{batch.images}, targets_of<Trainer>(batch));
+}
+
 /// Loss and error over an epoch of batches, of any sizes: a loader without shuffle and augmentation for a test.
 ///
 ///     Loader test(set, normalization, {.batch = 128, .shuffle = false, .augment = false});
@@ -28,7 +55,7 @@ template <class Trainer, Batches Type>
   Score sum;
   batches.start(0);
   while (const auto* batch = batches.next()) {
-    const Score score = trainer.evaluate(NHWC<float>{batch->images}, batch->labels);
+    const Score score = trainer.evaluate(NHWC<float>{batch->images}, targets_of<Trainer>(*batch));
     sum.loss += score.loss * static_cast<double>(score.images);
     sum.errors += score.errors;
     sum.images += score.images;

@@ -21,6 +21,13 @@ template <PoolShape S>
   return {std::max(y, 0), std::min(y + S.window_height, S.in.height), std::max(x, 0), std::min(x + S.window_width, S.in.width)};
 }
 
+/// What each pixel of a window has of its average.
+template <PoolShape S>
+[[nodiscard]] constexpr float share_of(const Window& window) noexcept {
+  const int pixels = S.ceil_mode ? (window.bottom - window.top) * (window.right - window.left) : S.window_height * S.window_width;
+  return 1.0F / static_cast<float>(pixels);
+}
+
 /// Calls body(pixel of the window, as an index into [H, W]) in row-major order.
 template <PoolShape S, class Body>
 SDEPTH_INLINE void for_each_pixel(const Window& window, const Body& body) {
@@ -55,7 +62,7 @@ SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const Stored* in, s
       const Vector<Arch> value = at(y, x);
       result = S.kind == PoolKind::average ? result + value : xsimd::select(displaces<Arch>(value, result), value, result);
     }
-  if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+  if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(share_of<S>(window));
   return result;
 }
 
@@ -98,7 +105,7 @@ void pool_backward(Workspace<float>& space, int batch, const Stored* dy, const S
           if (c + lanes<Arch> == from) gradient = load_first<Arch, S.in.channels % lanes<Arch>>(received);
         float* result = sums + c;
         if constexpr (S.kind == PoolKind::average) {
-          const Vector<Arch> share = gradient * all<Arch>(1.0F / static_cast<float>(S.window_height * S.window_width));
+          const Vector<Arch> share = gradient * all<Arch>(share_of<S>(window));
           for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
         } else {
           const Stored* values = in + n * image + c;

@@ -26,6 +26,11 @@ inline constexpr int pool_threads = 256;
   return window < 16 ? 1 : static_cast<int>(std::bit_floor(static_cast<unsigned>(window < 64 ? window / 4 : 16)));
 }
 
+/// How many of a window's rows (or columns), the first of which is `first`, lie inside an image of `size`.
+[[nodiscard]] __device__ constexpr int pixels_inside(int first, int window, int size) {
+  return (first + window < size ? first + window : size) - (first > 0 ? first : 0);
+}
+
 struct PoolOperands {
   const float* in = nullptr;  // [N, H, W, padded(channels)]
   float* out = nullptr;       // [N, out_height, out_width, channels_out]
@@ -36,7 +41,7 @@ struct PoolOperands {
 
 /// out = mean or maximum over windows, zeros from padded(channels) on. What is not a number is larger than all numbers: the maximum of its window.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width, int window_height,
-          int window_width, int stride, int padding>
+          int window_width, int stride, int padding, bool ceil_mode>
 __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOperands o) {
   constexpr unsigned window = window_height * window_width, parts = pool_parts(window), results = pool_threads / parts;
   constexpr unsigned quads_in = padded(channels) / quad, quads_out = padded(channels_out) / quad;
@@ -68,8 +73,12 @@ __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOp
     }
   }
   if (!mine || part > 0) return;
-  constexpr float factor = maximum ? 1.0F : 1.0F / static_cast<float>(window);
-  store_4(o.out + static_cast<std::size_t>(i) * quad, each([](float x) { return x * factor; }, v));
+  float factor = 1.0F / static_cast<float>(window);
+  if constexpr (maximum) factor = 1.0F;
+  if constexpr (!maximum && ceil_mode)
+    factor = 1.0F / static_cast<float>(pixels_inside(static_cast<int>(h) * stride - padding, window_height, height) *
+                                       pixels_inside(static_cast<int>(w) * stride - padding, window_width, width));
+  store_4(o.out + static_cast<std::size_t>(i) * quad, each([factor](float x) { return x * factor; }, v));
 }
 
 struct PoolGradientOperands {
@@ -92,7 +101,7 @@ enum class Order { earlier, itself, later };
 
 /// dx: each number asks the windows that contain it.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width, int window_height,
-          int window_width, int stride, int padding>
+          int window_width, int stride, int padding, bool ceil_mode>
 __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolGradientOperands o) {
   constexpr unsigned quads_in = padded(channels) / quad, quads_out = padded(channels_out) / quad;
   const unsigned i = blockIdx.x * pool_threads + threadIdx.x;
@@ -121,9 +130,14 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
             given = each([order](float g, float mine, float theirs) { return goes_before(theirs, mine, order) ? 0.0F : g; }, given, v,
                          load_4(o.in + (other * quads_in + q) * quad));
           }
+      if constexpr (!maximum && ceil_mode) {
+        const int pixels =
+            pixels_inside(h * stride - padding, window_height, height) * pixels_inside(w * stride - padding, window_width, width);
+        given = each([pixels](float g) { return g / static_cast<float>(pixels); }, given);
+      }
       d = sum(d, given);
     }
-  constexpr float factor = maximum ? 1.0F : 1.0F / static_cast<float>(window_height * window_width);
+  constexpr float factor = maximum || ceil_mode ? 1.0F : 1.0F / static_cast<float>(window_height * window_width);
   d = each([](float g) { return g * factor; }, d);
   // Where the result has more channels than the input, lanes of dy beyond the input's channels are not zeros.
   store_4(o.dx + static_cast<std::size_t>(i) * quad, only_channels(d, static_cast<int>(q) * quad, channels));
@@ -146,7 +160,8 @@ void pool_forward_to(Space& space, int batch, const float* in, float* out) {
   constexpr unsigned parts = static_cast<unsigned>(pool_parts(S.window_height * S.window_width)), results = pool_threads / parts;
   const unsigned quads = pool_quads(result, batch);
   space.launch(StageName{"pool_forward", S.in, result, batch}, pool_forward_kernel < S.kind == PoolKind::maximum, S.in.channels,
-               channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding >,
+               channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding,
+               S.ceil_mode >,
                Grid{.x = (quads + results - 1) / results,
                     .threads = pool_threads,
                     .shared_bytes = parts > 1 ? parts / 2 * results * quad * sizeof(float) : 0},
@@ -157,8 +172,9 @@ void pool_backward_from(Space& space, int batch, const float* dy, const float* i
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   const unsigned quads = pool_quads(S.in, batch);
   space.launch(StageName{"pool_backward", S.in, result, batch}, pool_backward_kernel < S.kind == PoolKind::maximum, S.in.channels,
-               channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding >,
-               Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads}, PoolGradientOperands{dy, in, dx, quads});
+               channels_out, S.in.height, S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding,
+               S.ceil_mode >, Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads},
+               PoolGradientOperands{dy, in, dx, quads});
 }
 
 /// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. Throws Error where out has 2^34 numbers (64 GB) or more.

@@ -26,8 +26,13 @@ void for_each_window(const Body& body) {
         }
 }
 
+/// What an average divides by, of each number of the output: the window's pixels, in ceil_mode those inside the image.
 template <PoolShape S>
-inline constexpr double window_size = static_cast<double>(S.window_height) * S.window_width;
+[[nodiscard]] std::vector<double> window_sizes() {
+  std::vector<double> sizes(S.out().size(), S.ceil_mode ? 0.0 : static_cast<double>(S.window_height) * S.window_width);
+  if constexpr (S.ceil_mode) for_each_window<S>([&](std::size_t, std::size_t o) { sizes[o] += 1; });
+  return sizes;
+}
 
 /// Whether a maximum so far gives way to the window's next number: a larger one, or a NaN, which thus reaches the output from wherever it stands.
 /// Of several equal maxima the first counts, of several NaNs the last. Source: PyTorch's max_pool2d.
@@ -39,7 +44,7 @@ template <class T>
 template <PoolShape S, class Stored>
 void pool_forward(int batch, const Stored* in, Stored* out) {
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
-  std::vector<double> sum(size_out);
+  std::vector<double> sum(size_out), divisor = window_sizes<S>();
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, out += size_out) {
     if constexpr (S.kind == PoolKind::maximum) {
       std::vector<bool> seen(size_out);
@@ -50,7 +55,7 @@ void pool_forward(int batch, const Stored* in, Stored* out) {
     } else {
       std::fill(sum.begin(), sum.end(), 0.0);
       for_each_window<S>([&](std::size_t i, std::size_t o) { sum[o] += static_cast<double>(in[i]); });
-      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<Stored>(sum[o] / window_size<S>);
+      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<Stored>(sum[o] / divisor[o]);
     }
   }
 }
@@ -59,7 +64,7 @@ template <PoolShape S, class Stored>
 void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx) {
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
   constexpr std::size_t nowhere = size_in;
-  std::vector<double> sum(size_in);
+  std::vector<double> sum(size_in), divisor = window_sizes<S>();
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, dx += size_in, dy += size_out) {
     std::fill(sum.begin(), sum.end(), 0.0);
     if constexpr (S.kind == PoolKind::maximum) {
@@ -69,7 +74,7 @@ void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx) {
       });
       for (std::size_t o = 0; o < size_out; ++o) sum[winner[o]] += static_cast<double>(dy[o]);
     } else {
-      for_each_window<S>([&](std::size_t i, std::size_t o) { sum[i] += static_cast<double>(dy[o]) / window_size<S>; });
+      for_each_window<S>([&](std::size_t i, std::size_t o) { sum[i] += static_cast<double>(dy[o]) / divisor[o]; });
     }
     for (std::size_t i = 0; i < size_in; ++i) dx[i] = static_cast<Stored>(sum[i]);
   }

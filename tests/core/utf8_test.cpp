@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <sdepth/io/utf8.hpp>
+#include <sdepth/core/utf8.hpp>
 
 using namespace sdepth;
 

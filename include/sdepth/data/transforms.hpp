@@ -1,0 +1,98 @@
+// Augmentation put together from steps: each a type of its own, from a picture of any size to the network's input.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include <sdepth/core/shape.hpp>
+#include <sdepth/data/batch.hpp>
+#include <sdepth/data/picture.hpp>
+#include <sdepth/data/record_random.hpp>
+#include <sdepth/data/resize.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// Which picture, in which epoch, and the memory that one thread uses for one after the other.
+struct RecordContext {
+  std::uint64_t seed = 0;
+  int epoch = 0;
+  int record = 0;
+  ResizeScratch scratch{};
+
+  /// The random numbers of one step. @param step  from 1 on
+  [[nodiscard]] RecordRandom random(int step) const noexcept { return {seed, epoch, record, step}; }
+};
+
+/// A step that changes one picture: what it draws is a function of (seed, epoch, record, place of the step).
+template <class Step>
+concept PictureStep = requires(const Step& step, Picture& picture, RecordContext& context) { step.apply(picture, context, 1); };
+/// A step that mixes the pictures of a batch: what it draws is a function of (seed, epoch, batch, place of the step).
+template <class Step>
+concept BatchStep = requires(const Step& step, Batch& batch, RecordRandom& random) { step.mix(batch, Shape{}, 10, random); };
+
+/// Steps in a row, as torchvision's Compose:
+///
+///     const Compose training{RandomResizedCrop{224, 224}, HorizontalFlip{}, ColorJitter{0.4, 0.4, 0.4}, Normalize{Normalization::imagenet()}, Mixup{0.2}};
+///     const Compose test{ResizeAndCrop{256, 224, 224}, Normalize{Normalization::imagenet()}};
+///
+/// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of Mixup.
+template <class... Steps>
+  requires((PictureStep<Steps> || BatchStep<Steps>) && ...)
+class Compose {
+ public:
+  explicit Compose(Steps... steps) : steps_(std::move(steps)...) {}
+
+  void apply(Picture& picture, RecordContext& context) const {
+    for_each([&](const auto& step, int place) {
+      if constexpr (PictureStep<std::remove_cvref_t<decltype(step)>>) step.apply(picture, context, place);
+    });
+  }
+  /// @param batch_number  within the epoch   @param classes  0: there are none
+  void mix(Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int batch_number) const {
+    for_each([&](const auto& step, int place) {
+      if constexpr (BatchStep<std::remove_cvref_t<decltype(step)>>) {
+        RecordRandom random(seed, epoch, batch_number, place);
+        step.mix(batch, shape, classes, random);
+      }
+    });
+  }
+  /// Whether pictures of a batch are mixed.
+  static constexpr bool mixes = (BatchStep<Steps> || ...);
+
+ private:
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    int place = 0;
+    std::apply([&](const Steps&... steps) { (visit(steps, ++place), ...); }, steps_);
+  }
+  std::tuple<Steps...> steps_;
+};
+
+/// Any Compose, so that a program can choose one when it runs.
+class Transforms {
+ public:
+  template <class... Steps>
+  Transforms(Compose<Steps...> compose) {
+    const auto shared = std::make_shared<const Compose<Steps...>>(std::move(compose));
+    apply_ = [shared](Picture& picture, RecordContext& context) { shared->apply(picture, context); };
+    if constexpr (Compose<Steps...>::mixes)
+      mix_ = [shared](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) {
+        shared->mix(batch, shape, classes, seed, epoch, number);
+      };
+  }
+
+  void apply(Picture& picture, RecordContext& context) const { apply_(picture, context); }
+  void mix(Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) const {
+    if (mix_) mix_(batch, shape, classes, seed, epoch, number);
+  }
+
+ private:
+  std::function<void(Picture&, RecordContext&)> apply_;
+  std::function<void(Batch&, Shape, int, std::uint64_t, int, int)> mix_;
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA

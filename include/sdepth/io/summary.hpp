@@ -1,0 +1,209 @@
+// A network as a table for people: its layers, their tensors' names, output shapes, parameters, multiply-adds and survival probabilities.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <sdepth/io/text.hpp>
+#include <sdepth/network/network.hpp>
+#include <sdepth/network/training_memory.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// One row of a network's summary. A row of blocks comes first, then the rows of one of them, which are inside it.
+struct SummaryRow {
+  std::string layer;    // "Conv 3x3, stride 2 - BN - ReLU"
+  std::string tensors;  // what the names of its tensors begin with: "conv1, bn1"
+  Shape output;
+  std::size_t parameters = 0;  // as PyTorch counts them: no running statistics, no padding
+  double multiply_adds = 0;    // of one image's forward pass
+  std::string survival;        // of blocks in StochasticDepth
+  bool inside = false;
+};
+
+/// The name of a type as its author wrote it, without namespaces: "LeakyReLU<0.01>".
+template <class Type>
+[[nodiscard]] std::string type_name() {
+  std::string_view text = __PRETTY_FUNCTION__;  // "… [with Type = sdepth::avx2_fma::ReLU; …]", of clang "… [Type = …]"
+  text.remove_prefix(text.find("Type = ") + 7);
+  text = text.substr(0, text.find_first_of(";]"));
+  if (const auto colon = text.substr(0, text.find('<')).rfind(':'); colon != std::string_view::npos) text.remove_prefix(colon + 1);
+  return std::string(text);
+}
+
+[[nodiscard]] inline std::string operation_text(const ConvShape& s) {
+  const std::string extent = std::to_string(s.kernel), stride = s.stride > 1 ? ", stride " + std::to_string(s.stride) : "";
+  return "Conv " + extent + "x" + extent + stride + (s.padding == s.kernel / 2 ? "" : ", padding " + std::to_string(s.padding));
+}
+[[nodiscard]] inline std::string operation_text(const PoolShape& s) {
+  const bool global = s.window_height == s.in.height && s.window_width == s.in.width && s.padding == 0;
+  if (global) return s.kind == PoolKind::average ? "GlobalAvgPool" : "global MaxPool";
+  return std::string(s.kind == PoolKind::average ? "AvgPool " : "MaxPool ") + std::to_string(s.window_height) + "x" +
+         std::to_string(s.window_width) + (s.stride > 1 ? ", stride " + std::to_string(s.stride) : "");
+}
+[[nodiscard]] inline std::string operation_text(const LinearShape&) { return "Linear"; }
+[[nodiscard]] inline std::string operation_text(const DropoutShape& s) { return "Dropout " + decimal(s.probability, 6); }
+[[nodiscard]] inline std::string operation_text(const NoOperation&) { return ""; }
+
+/// Takes the tensors of a network one stage after the other.
+class SummaryTensors {
+ public:
+  explicit SummaryTensors(std::vector<ParameterInfo> all) : all_(std::move(all)) {}
+
+  /// The next `count` tensors: the distinct beginnings of their names, without `prefix`, and how many parameters they have.
+  void take(std::size_t count, const std::string& prefix, SummaryRow& row) {
+    std::string last;
+    for (std::size_t i = 0; i < count; ++i, ++next_) {
+      const ParameterInfo& tensor = all_[next_];
+      std::string name = tensor.name.substr(0, tensor.name.rfind('.'));
+      if (!prefix.empty() && name.starts_with(prefix + ".")) name.erase(0, prefix.size() + 1);
+      if (name != last) row.tensors += (row.tensors.empty() ? "" : ", ") + name;
+      last = name;
+      if (!tensor.trainable()) continue;
+      std::size_t numbers = 1;
+      for (const std::int64_t extent : tensor.shape) numbers *= static_cast<std::size_t>(extent);
+      row.parameters += numbers;
+    }
+  }
+  /// What the names of a block's tensors begin with, from its first one: "layer1.0" of "layer1.0.conv1.weight".
+  [[nodiscard]] std::string block_at(std::size_t ahead, std::size_t count) const {
+    if (count == 0) return "";
+    const std::string name = all_[next_ + ahead].name, module = name.substr(0, name.rfind('.'));
+    return module.substr(0, module.rfind('.'));
+  }
+  void skip(std::size_t count) { next_ += count; }
+
+ private:
+  std::vector<ParameterInfo> all_;
+  std::size_t next_ = 0;
+};
+
+/// How many tensors a stage has.
+template <class Stage>
+inline constexpr std::size_t stage_tensors = (Stage::rows > 0 ? 1 : 0) + (Stage::bias ? 1 : 0) + (Stage::norm ? 4 : 0);
+
+template <class Stage>
+[[nodiscard]] SummaryRow stage_row(SummaryTensors& tensors, const std::string& prefix) {
+  SummaryRow row;
+  row.layer = operation_text(Stage::operation);
+  const auto add = [&](const std::string& word) { row.layer += (row.layer.empty() ? "" : " - ") + word; };
+  if (Stage::norm) add("BN");
+  if constexpr (Stage::ends_in_activation) add(type_name<typename Stage::Activation>());
+  row.output = Stage::out;
+  row.multiply_adds = Stage::multiply_adds;
+  tensors.take(stage_tensors<Stage>, prefix, row);
+  return row;
+}
+
+/// The row of blocks, then those of the first of them.
+template <class Row>
+void add_block_rows(std::vector<SummaryRow>& rows, SummaryTensors& tensors, std::span<const double> survival, bool stochastic) {
+  std::size_t in_block = 0;
+  const auto count_tensors = [&]<class Stage>(std::type_identity<Stage>) { in_block += stage_tensors<Stage>; };
+  Row::Branch::for_each(count_tensors);
+  if constexpr (Row::projects) Row::Projection::for_each(count_tensors);
+
+  constexpr auto count = static_cast<std::size_t>(Row::blocks);
+  const std::string first = tensors.block_at(0, in_block), last = tensors.block_at((count - 1) * in_block, in_block);
+  SummaryRow all{std::to_string(count) + (count > 1 ? " blocks" : " block"), first, Row::out, 0, Row::multiply_adds, "", false};
+  if (last != first) all.tensors += " ... " + last;
+  if (stochastic) {
+    const std::string from = decimal(survival.front(), 4), to = decimal(survival.back(), 4);
+    all.survival = from + (from == to ? "" : " ... " + to);
+  }
+  const std::size_t at = rows.size();
+  rows.push_back(all);
+  const auto add_stage = [&]<class Stage>(std::type_identity<Stage>) {
+    rows.push_back(stage_row<Stage>(tensors, first));
+    rows.back().inside = true;
+    rows[at].parameters += count * rows.back().parameters;
+  };
+  Row::Branch::for_each(add_stage);
+  std::string sum = "+ input";
+  if constexpr (Row::projects) {
+    Row::Projection::for_each(add_stage);
+    rows.back().layer = "+ " + rows.back().layer + " of the input";
+    sum = "";
+  } else if (!Row::identity) {
+    sum = "+ " + (Row::shortcut.window > 1 ? operation_text(Row::shortcut.pool()) : "pixels " + std::to_string(Row::stride) + " apart") +
+          " of the input" + (Row::out.channels > Row::in.channels ? ", zero channels" : "");
+  }
+  if constexpr (activates<typename Row::Block::AfterSum>) sum += (sum.empty() ? "" : " - ") + type_name<typename Row::Block::AfterSum>();
+  if (!sum.empty()) rows.push_back({sum, "", Row::out, 0, 0, "", true});
+  tensors.skip((count - 1) * in_block);
+}
+
+/// The rows of a network's summary, for a table of one's own.
+template <class Net>
+[[nodiscard]] std::vector<SummaryRow> summary_rows() {
+  std::vector<SummaryRow> rows{{"Input", "", Net::input, 0, 0, "", false}};
+  SummaryTensors tensors(Net::parameters(1));
+  std::size_t block = 0;
+  Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
+    if constexpr (Stage::blocks > 0) {
+      constexpr auto count = static_cast<std::size_t>(Stage::blocks);
+      add_block_rows<Stage>(rows, tensors, std::span(Net::survival).subspan(block, count), Net::stochastic[block]);
+      block += count;
+    } else {
+      rows.push_back(stage_row<Stage>(tensors, ""));
+    }
+  });
+  return rows;
+}
+
+/// Rows of cells as lines, each column as wide as its widest cell; `right` says which columns are set to the right.
+[[nodiscard]] inline std::string aligned(const std::vector<std::vector<std::string>>& table, const std::vector<bool>& right) {
+  std::vector<std::size_t> widths(right.size());
+  for (const auto& row : table)
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  std::string text;
+  for (const auto& row : table) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      const std::string space(widths[c] - row[c].size(), ' ');
+      line += (c > 0 ? "  " : "") + (right[c] ? space + row[c] : row[c] + space);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+/// A table of the network's layers, as torchinfo's, and its totals.
+///
+///     std::cout << summary<ResNet50>();
+///
+/// Fused layers share a row, equal blocks in a row are shown once. Shapes are channels x height x width of one image.
+template <class Net>
+[[nodiscard]] std::string summary() {
+  std::vector<std::vector<std::string>> table{{"layer", "tensors", "output", "parameters", "multiply-adds", "survival"}};
+  for (const SummaryRow& row : summary_rows<Net>()) {
+    const Shape& o = row.output;
+    table.push_back({(row.inside ? "  " : "") + row.layer, (row.inside && !row.tensors.empty() ? "  " : "") + row.tensors,
+                     std::to_string(o.channels) + " x " + std::to_string(o.height) + " x " + std::to_string(o.width),
+                     row.parameters > 0 ? with_commas(row.parameters) : "",
+                     row.multiply_adds > 0 ? with_commas(static_cast<std::uint64_t>(row.multiply_adds)) : "", row.survival});
+  }
+  const auto megabytes = [](double bytes) { return fixed_point(bytes / 1e6, 1) + " MB"; };
+  const auto multiply_adds = [](double operations) { return fixed_point(operations / 2e6, 1) + " M"; };
+  const ActivationBytes activations = activation_bytes(activation_table<Net>(1), Net::survival, 1);
+  std::string text = aligned(table, {false, false, false, true, true, false});
+  text += "\nparameters     " + with_commas(Net::parameter_count) + " (" + megabytes(4.0 * static_cast<double>(Net::parameter_count)) +
+          " as float32)\n";
+  text += "multiply-adds  " + multiply_adds(Net::operations_per_image) + " an image";
+  if (Net::stochastic_blocks > 0)
+    text += ", " + multiply_adds(Net::expected_operations_per_image) + " in a training step on average over the gates";
+  text += "\nactivations    " + megabytes(activations.all_open) + " an image kept by a training step";
+  if (Net::stochastic_blocks > 0) text += ", " + megabytes(activations.mean) + " on average";
+  text += "\nblocks         " + std::to_string(Net::residual_blocks);
+  if (Net::stochastic_blocks > 0) text += ", of which " + decimal(Net::expected_depth, 4) + " run in a training step on average";
+  return text + "\n";
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA
