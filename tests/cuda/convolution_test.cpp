@@ -19,6 +19,7 @@ using cuda::Precision;
 template <Precision P>
 struct Convolutions {
   using Scalar = float;
+  using Stored = float;
   using Space = cuda::Space;
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) { return cuda::padded(channels); }

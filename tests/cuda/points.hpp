@@ -11,6 +11,7 @@ namespace sdepth::test {
 
 struct CudaPoints {
   using Scalar = float;
+  using Stored = float;
   using Space = cuda::Space;
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }

@@ -10,6 +10,7 @@ namespace {
 /// The device's kernel with the functions of a backend that the cases below use.
 template <cuda::Precision P>
 struct CudaWeightGradient {
+  using Stored = float;
   using Space = cuda::Space;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
   template <ConvShape S, class A>
@@ -24,7 +25,7 @@ struct ReferenceWeightGradient : Reference {
   static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
                               float* bias) {
     const std::vector<float> unused(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
-    reference::conv_backward<S, A, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
+    reference::conv_backward<S, A, float, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
   }
 };
 
