@@ -43,16 +43,16 @@ inline constexpr Scratch input_scratch{input_image<Arch, S>, S.padding, S.paddin
 /// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's in_row and out_row lead from row to row.
 template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, class Before>
 void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out, const Before& before) {
-  for (int v = 0; v < Vectors; v += B.vectors) {
-    const int channel = std::min(v, Vectors - B.vectors) * lanes<Arch>;
+  for_each_block<Cut(Vectors, B.vectors)>([&]<int V>(int vector) SDEPTH_INLINE_LAMBDA {
+    const int channel = vector * lanes<Arch>;
     for (int row = 0; row < count; row += B.rows)
-      for (int w = 0; w < Width; w += B.columns) {
+      for_each_block<Cut(Width, B.columns)>([&]<int Columns>(int column) SDEPTH_INLINE_LAMBDA {
         before();
-        const int column = std::min(w, Width - B.columns);
-        convolve_block<Arch, B, G, T>(in + row * G.in_row + column * G.in_column, weights + channel, bias ? bias + channel : nullptr,
-                                      out + row * G.out_row + column * G.out_column + channel);
-      }
-  }
+        convolve_block<Arch, Block{B.rows, Columns, V}, G, T>(in + row * G.in_row + column * G.in_column, weights + channel,
+                                                              bias ? bias + channel : nullptr,
+                                                              out + row * G.out_row + column * G.out_column + channel);
+      });
+  });
 }
 template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
 void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {

@@ -100,26 +100,38 @@ struct WinogradKernel {
   template <class Sinks>
   static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Prefetcher& ahead,
                   const Sinks& sinks) {
-    // M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16 channels fit L1.
-    float* v = work + plane;
-    float* m = work;
+    transform(in, group, row, work);
+    multiply(group, prepared, work, ahead);
+    give(group, row, count, work, sinks);
+  }
+
+  // The three steps of run(). M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16
+  // channels fit L1.
+  static void transform(const float* in, int group, int row, float* work) {
     constexpr Tiling tiling{From.row(), From.image.channels, tile_rows, tile_columns, plane};
     for (int g = 0; g < group; ++g)
       transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
-                                               v + g * tiles * From.image.channels);
+                                               work + plane + g * tiles * From.image.channels);
+  }
+  static void multiply(int group, const float* prepared, float* work, Prefetcher& ahead) {
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
       const float* u = prepared + k * u_plane;
+      const float* v = work + (k + 1) * plane;
+      float* m = work + k * plane;
       if (group == images)
-        product<images * tiles>(v + k * plane, u, m + k * plane);
+        product<images * tiles>(v, u, m);
       else
-        for (int g = 0; g < group; ++g)
-          product<tiles>(v + k * plane + g * tiles * From.image.channels, u, m + k * plane + g * tiles * Out.channels);
+        for (int g = 0; g < group; ++g) product<tiles>(v + g * tiles * From.image.channels, u, m + g * tiles * Out.channels);
     }
+  }
+  template <class Sinks>
+  static void give(int group, int row, int count, const float* work, const Sinks& sinks) {
     for (int g = 0; g < group; ++g) {
       const auto sink = sinks(g);
       for (int t = 0; t < tiles; ++t)
-        give_tile(m + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count, sink);
+        give_tile(work + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count,
+                  sink);
     }
   }
 
