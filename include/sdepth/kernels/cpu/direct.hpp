@@ -73,12 +73,12 @@ void give_rows(const float* rows, int row, int count, const Sink& sink) {
 
 /// Forward: out[h, w, co] = Σ v[h·stride + kh − padding, w·stride + kw − padding, ci] · weights[kh, kw, ci, co]. From: the scratch that v is read from, whose
 /// halo covers the padding.
-template <class Arch, ConvShape S, Scratch From = input_scratch<Arch, S>>
+template <class Arch, ConvShape S, Scratch From = input_scratch<Arch, S>, Caches C = default_caches<Arch>>
 struct DirectForward {
   static constexpr Shape out = output_image<Arch, S>;
   static constexpr Scratch scratch = From;
   static constexpr int vectors = out.channels / lanes<Arch>;
-  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels);
+  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels, C);
   static constexpr int images = 1;
   static constexpr int rows = rows_at_a_time(out.height, out.width* out.channels, block.rows);
   static constexpr std::size_t prepared_size = 0;
@@ -143,7 +143,7 @@ inline constexpr Scratch gradient_scratch = [] {
 }();
 
 /// Input gradient: dx[h, w, ci] = Σ scratch[(h + padding − kh)/stride, …, co] · weights[kh, kw, ci, co], from weights transposed to [kh, kw, co, ci].
-template <class Arch, ConvShape S>
+template <class Arch, ConvShape S, Caches C = default_caches<Arch>>
 struct DirectInputGradient {
   static constexpr Shape out = input_image<Arch, S>;
   static constexpr Scratch scratch = gradient_scratch<Arch, S>;
@@ -154,7 +154,7 @@ struct DirectInputGradient {
 
   /// Several rows are blocked together at stride 1 only: otherwise neighbouring rows have different taps.
   [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
-    return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out);
+    return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out, C);
   }
   static constexpr int rows =
       rows_at_a_time(out.height, out.width* out.channels, S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);

@@ -28,7 +28,8 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
 /// suffice to hide that (measured: 64 channels at 8×8, products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16; whole stages are slower
 /// with 32); no more than 1,024 floats per position, 147 KiB for each of V and M, so that both stay in L2 with U.
 [[nodiscard]] constexpr int images_at_a_time(int tiles, int channels) noexcept {
-  return std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
+  // From 256 channels on, U takes 9 MiB or more, 16 times what V does for 16 tiles, and comes from L3 or memory: it is what must be read seldom.
+  return channels >= 256 ? std::max(1, 16 / tiles) : std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
 }
 [[nodiscard]] constexpr int plane_size(int tiles, int channels) noexcept { return tiles * channels + 16; }
 
@@ -59,7 +60,7 @@ void transform_to_planes(const float* in, float* planes) {
 
 /// Forward, and input gradient as the forward of the rotated, transposed weights. From: the scratch read. Out: what is written. Channels: the inputs that
 /// count. Weights are [3, 3, C_in, padded(C_out)] in both directions.
-template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels, bool Transposed>
+template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels, bool Transposed, Caches C = default_caches<Arch>>
 struct WinogradKernel {
   static constexpr Shape out = Out;
   static constexpr Scratch scratch = From;
@@ -171,7 +172,7 @@ struct WinogradKernel {
     // Position by position U is read in pieces too short for the hardware to fetch ahead. Asked for 32 KiB ahead it is in L2 in time: two positions of 64
     // channels, nearly the next layer of 16 at inference, whose weights follow (measured, one image through 110 layers: 1.65 ms, without 2.1 ms).
     constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels, .weights_ahead = 8192};
-    convolve_rows<Arch, choose_block<Arch>(1, Tiles, vectors, Channels), grid, taps, Tiles, vectors>(1, v, u, nullptr, m);
+    convolve_rows<Arch, choose_block<Arch>(1, Tiles, vectors, Channels, C), grid, taps, Tiles, vectors>(1, v, u, nullptr, m);
   }
   /// Aᵀ M A of one tile to the sink; pixels beyond the image are dropped.
   template <class Sink>
@@ -256,10 +257,10 @@ inline constexpr Scratch winograd_gradient_scratch{
     std::max(tiled_extent(S.in.height), 2 - S.padding + tiles_of(S.out().height) * winograd_tile),
     std::max(tiled_extent(S.in.width), 2 - S.padding + tiles_of(S.out().width) * winograd_tile)};
 
-template <class Arch, ConvShape S>
-using WinogradForward = WinogradKernel<Arch, winograd_input_scratch<Arch, S>, output_image<Arch, S>, S.in.channels, S.channels_out, false>;
-template <class Arch, ConvShape S>
+template <class Arch, ConvShape S, Scratch From = winograd_input_scratch<Arch, S>, Caches C = default_caches<Arch>>
+using WinogradForward = WinogradKernel<Arch, From, output_image<Arch, S>, S.in.channels, S.channels_out, false, C>;
+template <class Arch, ConvShape S, Caches C = default_caches<Arch>>
 using WinogradInputGradient =
-    WinogradKernel<Arch, winograd_gradient_scratch<Arch, S>, input_image<Arch, S>, S.channels_out, S.in.channels, true>;
+    WinogradKernel<Arch, winograd_gradient_scratch<Arch, S>, input_image<Arch, S>, S.channels_out, S.in.channels, true, C>;
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu
