@@ -119,13 +119,13 @@ void cached(benchmark::State& state, bool product) {
   const double direct = 2.0 * shape.kernel * shape.kernel * shape.in.channels * shape.channels_out * shape.out().pixels() * images;
   const int times = static_cast<int>(3e7 / direct) + 1;  // about a third of a millisecond
   double operations = direct * times;
-  if constexpr (Kernel::prepared_size != 0)
+  if constexpr (Kernel::tiled)
     if (product) operations = 2.0 * 36 * shape.in.channels * Kernel::out.channels * Kernel::images * Kernel::tiles * times;
   measure(state, 1, operations, [&] {
     cpu::Moments moments(channel_numbers(4), channel_numbers(5));
     cpu::Prefetcher nothing;
     for (int i = 0; i < times; ++i) {
-      if constexpr (Kernel::prepared_size != 0)
+      if constexpr (Kernel::tiled)
         if (product) {
           Kernel::multiply(Kernel::images, form, work.data(), nothing);
           continue;

@@ -71,14 +71,14 @@ class InferenceSink {
 template <class Arch, class Convolution, ConvShape S>
 struct ConvForInference {
   using Kernels = typename Convolution::template Kernels<Arch, S>;
-  static constexpr Scratch wanted = Kernels::Inference::scratch;
+  static constexpr Scratch wanted = Kernels::Forward::scratch;
   static constexpr Scratch tensor = tensor_of<Arch, S.in>;
   /// The network's input is laid out for its reader. A tensor's halo serves a smaller padding, too, but Winograd's tiles begin at its edge.
-  static constexpr bool fits = Kernels::Inference::prepared_size == 0 ? S.padding <= tensor.top : S.padding == tensor.top;
+  static constexpr bool fits = !Kernels::Forward::tiled ? S.padding <= tensor.top : S.padding == tensor.top;
   static constexpr bool copies = !S.network_input && !(fits && wanted.height - wanted.top <= tensor.height - tensor.top &&
                                                        wanted.width - wanted.left <= tensor.width - tensor.left);
   static constexpr Scratch from = S.network_input ? wanted : tensor;
-  using Kernel = typename Kernels::template InferenceFrom<(copies ? wanted : from)>;
+  using Kernel = typename Kernels::template ForwardFrom<(copies ? wanted : from)>;
 
   static constexpr int channels = padded<Arch>(S.channels_out);
   static constexpr std::size_t plain_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * channels);

@@ -1,8 +1,11 @@
 // Which kernel runs which convolution: chosen at compile time, from the shape and the sizes of the caches.
 //
-//   3×3 of stride 1, 16 channels or more, tiles mostly inside the image   Winograd
-//   the same for inference, where U would take longer to read than all of direct convolution: few tiles, 512 channels at 7×7   direct
+//   3×3 of stride 1, 16 channels or more, tiles mostly inside the image   Winograd's F(4×4, 3×3)
 //   all others                                                            direct
+//   of both, with 256 output channels or more and weights (or U) larger than half of L2   weights packed in the order in which they are read
+//
+// The last is so for one image, too, for which Winograd reads four times the numbers of the weights: 512 channels at 7×7 take 1.3 ms with AVX2 where the
+// direct kernel takes 2.0 at best; on a memory of 12 GB/s, which moves U in 3.1 ms, it is the slower one. Networks of at most 64 channels pack nothing.
 #pragma once
 
 #include <algorithm>
@@ -19,28 +22,9 @@ struct DirectKernels {
   using Forward = DirectForward<Arch, S, v_scratch, C>;
   template <Scratch From>
   using ForwardFrom = DirectForward<Arch, S, From, C>;
-  /// What inference runs, on one or a few images.
-  using Inference = Forward;
-  template <Scratch From>
-  using InferenceFrom = ForwardFrom<From>;
   using InputGradient = DirectInputGradient<Arch, S, C>;
   using WeightGradient = DirectWeightGradient<Arch, S, v_scratch, d_scratch>;
 };
-
-/// Whether Winograd is faster for one image, too, whose weights are read for it alone. U has four times the numbers of the weights, and few tiles share it:
-/// it pays where multiply-adds, or reading U, take less time than direct convolution's. Weights that fit L2 come at 32 bytes a cycle, up to a share of L3 of
-/// 16 L2s at 8, all others from memory at 3 (12 GB/s at 4 GHz). Two vectors of multiply-adds a cycle, one of 64 bytes.
-template <class Arch>
-[[nodiscard]] constexpr bool winograd_pays_for_one_image(const ConvShape& s, const Caches& caches) noexcept {
-  const double matrix = static_cast<double>(s.in.channels) * s.channels_out;
-  const auto cycles = [&](double products, double numbers) {
-    const double bytes = 4 * numbers * matrix, l2 = caches.l2;
-    const double rate = bytes <= l2 ? 32.0 : bytes <= 16 * l2 ? 8.0 : 3.0;
-    return std::max(products * matrix / std::min(2 * lanes<Arch>, 16), bytes / rate);
-  };
-  const double tiles = tiles_of(s.out().height) * tiles_of(s.out().width), pixels = s.out().height * s.out().width;
-  return cycles(winograd_positions * tiles, winograd_positions) < cycles(9 * pixels, 9);
-}
 
 template <class Arch, ConvShape S, Caches C>
 struct WinogradKernels {
@@ -48,10 +32,6 @@ struct WinogradKernels {
   using Forward = WinogradForward<Arch, S, v_scratch, C>;
   template <Scratch From>
   using ForwardFrom = WinogradForward<Arch, S, From, C>;
-  static constexpr bool for_one_image = winograd_pays_for_one_image<Arch>(S, C);
-  using Inference = std::conditional_t<for_one_image, Forward, typename DirectKernels<Arch, S, C>::Forward>;
-  template <Scratch From>
-  using InferenceFrom = std::conditional_t<for_one_image, ForwardFrom<From>, DirectForward<Arch, S, From, C>>;
   using InputGradient = WinogradInputGradient<Arch, S, C>;
   using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
 };

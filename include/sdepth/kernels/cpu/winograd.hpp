@@ -75,6 +75,9 @@ struct WinogradKernel {
   static constexpr int plane = plane_size(images * tiles, std::max(From.image.channels, Out.channels));
   static constexpr std::size_t work_size = static_cast<std::size_t>((winograd_positions + 1) * plane);
   static constexpr int u_plane = plane_size(Channels, Out.channels);
+  static constexpr bool tiled = true;  // its tiles begin at the scratch's edge
+  static constexpr Block block = choose_block<Arch>(1, images* tiles, vectors, Channels, C);
+  static constexpr bool packs = packing_pays(Out.channels, static_cast<double>(winograd_positions) * Channels * Out.channels, C);
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * u_plane);
   static constexpr int prepare_block = 16;  // channels: a cache line
   static constexpr int prepare_tasks = (Channels + prepare_block - 1) / prepare_block, steps = winograd_positions;
@@ -87,14 +90,14 @@ struct WinogradKernel {
     constexpr int pitch = padded<Arch>(Transposed ? Channels : OutChannels), inputs = Transposed ? OutChannels : Channels;
     const int first = task * prepare_block;
     for (int o = 0; o < Out.channels; o += prepare_block) {
-      float block[9][prepare_block][prepare_block] = {};  // [tap][input][output]: transposed here, so that all else runs along the outputs
+      float w[9][prepare_block][prepare_block] = {};  // [tap][input][output]: transposed here, so that all else runs along the outputs
       for (int tap = 0; tap < 9; ++tap)
         for (int i = 0; i < prepare_block && first + i < Channels; ++i)
           for (int j = 0; j < prepare_block && o + j < OutChannels; ++j)
-            block[tap][i][j] = Transposed ? weights[((8 - tap) * inputs + o + j) * pitch + first + i]
-                                          : weights[(tap * inputs + first + i) * pitch + o + j];
+            w[tap][i][j] = Transposed ? weights[((8 - tap) * inputs + o + j) * pitch + first + i]
+                                      : weights[(tap * inputs + first + i) * pitch + o + j];
       for (int i = 0; i < prepare_block && first + i < Channels; ++i)
-        transform_weights(block, i, std::min(prepare_block, Out.channels - o), prepared + (first + i) * Out.channels + o);
+        transform_weights(w, i, std::min(prepare_block, Out.channels - o), first + i, o, prepared);
     }
   }
 
@@ -150,19 +153,31 @@ struct WinogradKernel {
       }
     }
   }
-  /// U of input i of a block, for `outputs` neighbouring outputs.
-  static void transform_weights(const float (&block)[9][prepare_block][prepare_block], int i, int outputs, float* to) {
+  /// Where U of a channel and of the vector that begins with output o lies in its plane.
+  [[nodiscard]] static constexpr int u_at(int channel, int o) noexcept {
+    return packs ? packed_at<Arch>(Cut(vectors, block.vectors), Channels, channel, o / lanes<Arch>) : channel * Out.channels + o;
+  }
+  /// U of input i of a block, which is `channel`, for `outputs` neighbouring outputs from `first` on.
+  static void transform_weights(const float (&all)[9][prepare_block][prepare_block], int i, int outputs, int channel, int first,
+                                float* prepared) {
     Line half[3][6], u[6];
     for (int b = 0; b < 3; ++b) {
       Line w[3];
       for (int a = 0; a < 3; ++a)
-        for (int o = 0; o < prepare_block; ++o) w[a][o] = static_cast<double>(block[3 * a + b][i][o]);
+        for (int o = 0; o < prepare_block; ++o) w[a][o] = static_cast<double>(all[3 * a + b][i][o]);
       apply_g(w[0], w[1], w[2], half[b]);
     }
     for (int r = 0; r < 6; ++r) {
       apply_g(half[0][r], half[1][r], half[2][r], u);
       for (int c = 0; c < 6; ++c)
-        for (int o = 0; o < outputs; ++o) to[(r * 6 + c) * u_plane + o] = static_cast<float>(u[c][o]);
+        if constexpr (packs) {
+          for (int o = 0; o < outputs; o += lanes<Arch>)
+            for (int lane = 0; lane < lanes<Arch>; ++lane)
+              prepared[(r * 6 + c) * u_plane + u_at(channel, first + o) + lane] = static_cast<float>(u[c][o + lane]);
+        } else {
+          float* to = prepared + (r * 6 + c) * u_plane + u_at(channel, first);
+          for (int o = 0; o < outputs; ++o) to[o] = static_cast<float>(u[c][o]);
+        }
     }
   }
   /// One position: [tiles, C_in] · [C_in, C_out].
@@ -172,7 +187,10 @@ struct WinogradKernel {
     // Position by position U is read in pieces too short for the hardware to fetch ahead. Asked for 32 KiB ahead it is in L2 in time: two positions of 64
     // channels, nearly the next layer of 16 at inference, whose weights follow (measured, one image through 110 layers: 1.65 ms, without 2.1 ms).
     constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels, .weights_ahead = 8192};
-    convolve_rows<Arch, choose_block<Arch>(1, Tiles, vectors, Channels, C), grid, taps, Tiles, vectors>(1, v, u, nullptr, m);
+    // Packed weights are cut as the largest product wants; without, a smaller one is free to cut its own way.
+    constexpr Block mine =
+        packs ? Block{1, std::min(Tiles, block.columns), block.vectors} : choose_block<Arch>(1, Tiles, vectors, Channels, C);
+    convolve_rows<Arch, mine, grid, taps, Tiles, vectors, packs>(1, v, u, nullptr, m, [] {});
   }
   /// Aᵀ M A of one tile to the sink; pixels beyond the image are dropped.
   template <class Sink>
