@@ -41,6 +41,26 @@ TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with
 }
 TEST_CASE_TEMPLATE_APPLY(geometries, Backends);
 
+// Weights of 256 output channels and more are packed where they do not fit half of L2, and images are read together: those that fill a group and those that
+// do not, cuts with and without a smaller block at their end, Winograd and direct kernels. The smaller L2 packs what a larger one leaves as it is.
+TEST_CASE("weights too large for the caches are packed, and agree with the reference") {
+  using SmallCaches = Cpu<xsimd::default_arch, cpu::FastestOn<cpu::Caches{.l1 = 8 << 10, .l2 = 16 << 10}>, 1>;
+  using Arch = xsimd::default_arch;
+  constexpr ConvShape winograd{{16, 7, 7}, 264, 3, 1, 1}, direct{{24, 5, 6}, 257, 3, 2, 1, true}, point{{40, 7, 7}, 272, 1, 1, 0};
+  constexpr cpu::Caches caches{.l1 = 8 << 10, .l2 = 16 << 10};
+  static_assert(cpu::WinogradKernels<Arch, winograd, caches>::Forward::packs &&
+                cpu::WinogradKernels<Arch, winograd, caches>::Forward::images == 4);
+  static_assert(cpu::DirectKernels<Arch, direct, caches>::Forward::packs && cpu::DirectKernels<Arch, point, caches>::Forward::packs);
+  static_assert(!cpu::DirectKernels<Arch, point, cpu::Caches{}>::Forward::packs);
+  static_assert(!cpu::WinogradKernels<Arch, ConvShape{{64, 8, 8}, 64, 3, 1, 1}, caches>::Forward::packs);
+  check_convolution<SmallCaches, winograd>(9);
+  check_convolution<SmallCaches, ConvShape{{264, 6, 7}, 16, 3, 1, 1}>(5);
+  check_convolution<SmallCaches, direct>(2);
+  check_convolution<SmallCaches, point>(2);
+  check_convolution<Cpu<>, ConvShape{{256, 7, 7}, 256, 3, 1, 1}>(5);
+  check_convolution<Cpu<>, ConvShape{{128, 5, 5}, 264, 3, 2, 1}>(2);
+}
+
 TEST_CASE("direct kernels can be asked for where Winograd would be taken") {
   using OnlyDirect = Cpu<xsimd::default_arch, cpu::Direct>;
   constexpr ConvShape shape{{32, 16, 16}, 32, 3, 1, 1};

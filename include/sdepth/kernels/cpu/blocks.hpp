@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
+#include <sdepth/kernels/cpu/caches.hpp>
 #include <sdepth/kernels/cpu/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -18,40 +20,88 @@ struct Block {
   int vectors = 1;
 };
 
-/// Cycles of one step (one input channel of one tap; one pixel): each accumulator takes a multiply-add, each scalar a broadcast and each vector a load, two
-/// of either per cycle; a chain of multiply-adds cannot be faster than its latency of 4 cycles.
-[[nodiscard]] constexpr double step_cycles(int scalars, int vectors) noexcept {
-  return std::max({scalars * vectors / 2.0, (scalars + vectors) / 2.0, 4.0});
+/// An extent cut into blocks of at most so many, as evenly as can be: 16 by at most 6 are 6, 5 and 5.
+struct Cut {
+  int size = 1;   // of a large block; a small one has one less
+  int large = 0;  // how many there are of each
+  int small = 0;
+
+  constexpr Cut(int extent, int most) noexcept {
+    const int blocks = (extent + most - 1) / most;
+    size = (extent + blocks - 1) / blocks;
+    small = blocks * size - extent;
+    large = blocks - small;
+  }
+  [[nodiscard]] constexpr int blocks() const noexcept { return large + small; }
+};
+
+/// Calls body<size>(first) for each block of a cut.
+template <Cut C, class Body>
+SDEPTH_INLINE void for_each_block(const Body& body) {
+  for (int i = 0; i < C.large; ++i) body.template operator()<C.size>(i * C.size);
+  if constexpr (C.small != 0)
+    for (int i = 0; i < C.small; ++i) body.template operator()<C.size - 1>(C.large * C.size + i * (C.size - 1));
 }
 
-/// Whether the accumulators, the vectors and one broadcast fit the registers.
+/// Cycles of one step (one input channel of one tap; one pixel): each accumulator takes a multiply-add, each scalar a broadcast and each vector a load, two
+/// of either per cycle, and one load is for what is fetched ahead. A chain of multiply-adds cannot be faster than its latency of 4 cycles, and 8 chains, which fill two units exactly, are held up by
+/// whatever else is in their way: 4.5 (measured with AVX2: products in blocks of 8 accumulators at 0.92 of the ceiling, of 10 to 12 at 0.95).
+[[nodiscard]] constexpr double step_cycles(int scalars, int vectors) noexcept {
+  return std::max({scalars * vectors / 2.0, (scalars + vectors + 1) / 2.0, 4.5});
+}
+
+/// Whether vectors are those of SSE or AVX: 16 registers, and no fused multiply-add unless Arch says so.
+template <class Arch>
+inline constexpr bool short_x86 = lanes<Arch> <= 8 && (std::is_base_of_v<xsimd::sse2, Arch> || std::is_base_of_v<xsimd::avx, Arch>);
+template <class Arch>
+inline constexpr bool fuses = !short_x86<Arch>;
+template <class Base>
+inline constexpr bool fuses<xsimd::fma3<Base>> = true;
+
+/// Whether the accumulators, the vectors and one broadcast fit the registers; without a fused multiply-add its product needs one, too.
 template <class Arch>
 [[nodiscard]] constexpr bool fits_registers(int scalars, int vectors) noexcept {
-  return scalars * vectors + vectors + 1 <= registers<Arch>;
+  return scalars * vectors + vectors + (fuses<Arch> ? 1 : 2) <= registers<Arch>;
+}
+
+/// Cycles of `scalars` × `vectors` cut into blocks of at most so many of each. stream(v): cycles in which the weights of v vectors arrive.
+template <class Stream>
+[[nodiscard]] constexpr double cycles_of(const Cut& scalars, int rows, const Cut& vectors, const Stream& stream) noexcept {
+  const auto column = [&](int v) {
+    const auto one = [&](int s) { return std::max(step_cycles(rows * s, v), stream(v)); };
+    return scalars.large * one(scalars.size) + (scalars.small ? scalars.small * one(scalars.size - 1) : 0.0);
+  };
+  return vectors.large * column(vectors.size) + (vectors.small ? vectors.small * column(vectors.size - 1) : 0.0);
 }
 
 /// The fastest block for an output of height × width pixels with so many vectors of channels, `steps` steps each.
 ///
-/// The last block of a row, or of the channels, overlaps the one before it, and counts in full. Blocks of several rows serve images narrower than a
-/// block; they take whole rows, and divide the height. Where the weights of a block do not fit half of L1 they come from L2 at 32 bytes per cycle.
-/// Among equals the one with most accumulators wins, because it has latency to spare, and then that with most pixels, which reads the weights least often.
+/// Rows of pixels, and channels, are cut evenly into blocks of this size and one less. Blocks of several rows serve images narrower than a block; they take
+/// whole rows, and divide the height. Where the weights of a block do not fit half of L1 they come from L2 at 32 bytes per cycle, and where not half of L2
+/// either, from beyond at 8. Among equals one that is cut into blocks all alike wins, because that is less code, then that with most accumulators, because
+/// it has latency to spare, and then that with most pixels, which reads the weights least often.
 template <class Arch>
-[[nodiscard]] constexpr Block choose_block(int height, int width, int vectors, int steps) noexcept {
+[[nodiscard]] constexpr Block choose_block(int height, int width, int vectors, int steps,
+                                           const Caches& caches = default_caches<Arch>) noexcept {
+  const auto stream = [&](int v) {
+    const double bytes = 4.0 * v * lanes<Arch>;
+    return bytes * steps > caches.l2 / 2 ? bytes / 8 : bytes * steps > caches.l1 / 2 ? bytes / 32 : 0.0;
+  };
   Block best;
   double best_cycles = 0;
-  for (int v = 1; v <= std::min(vectors, 4); ++v)
+  int best_rank = 0;
+  for (int most = 1; most <= std::min(vectors, 4); ++most)
     for (int columns = 1; columns <= width; ++columns)
       for (int rows = 1; rows == 1 || (columns == width && rows <= height); ++rows) {
-        if (height % rows != 0 || !fits_registers<Arch>(rows * columns, v)) continue;
-        const double bytes = 4.0 * v * lanes<Arch>;
-        const double stream = bytes * steps > 16384 ? bytes / 32 : 0;
-        const double blocks = static_cast<double>(height / rows) * ((width + columns - 1) / columns) * ((vectors + v - 1) / v);
-        const double cycles = std::max(step_cycles(rows * columns, v), stream) * blocks;
-        const auto rank = [](const Block& b) { return b.rows * b.columns * (64 * b.vectors + 1); };
-        const bool larger = rank({rows, columns, v}) > rank(best);
-        if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && larger)) {
-          best = {rows, columns, v};
+        const Cut across(width, columns), deep(vectors, most);
+        const int pixels = rows * across.size;
+        if (height % rows != 0 || !fits_registers<Arch>(pixels, deep.size)) continue;
+        const double cycles = cycles_of(across, rows, deep, stream) * (height / rows);
+        const int rank = pixels * (64 * deep.size + 1) + (across.small || deep.small ? 0 : 1 << 16);
+        if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && rank > best_rank)) {
+          best = {rows, across.size, deep.size};
           best_cycles = cycles;
+          best_rank = rank;
         }
       }
   return best;
@@ -79,6 +129,39 @@ struct Taps {
   int weights_ahead = 0;
 };
 
+/// A load into a register, which all that follow use. g++ tuned for Zen 1 to 3 folds it into each multiply-add instead: 12 loads for the 8 multiply-adds of a
+/// 4 × 2 block, two a cycle of both, and such blocks ran at half of the ceiling. An empty instruction that may change the register prevents that. Vectors
+/// of 64 bytes are left alone: there is one multiply-add a cycle or two loads, and g++ folds the broadcasts instead.
+template <class Arch>
+SDEPTH_INLINE Vector<Arch> load_once(const float* p) {
+  Vector<Arch> v = load<Arch>(p);
+#if defined(__GNUC__) && defined(__x86_64__)
+  if constexpr (short_x86<Arch>) asm("" : "+x"(v.data));
+#endif
+  return v;
+}
+
+/// Weights packed in the order in which blocks of a cut of their vectors read them, each block's steps one after the other: where the number of a step and
+/// a vector lies. As they are, steps of 256 channels lie a KiB apart or more, and a block, which reads 64 or 96 bytes of each, meets a new page every few
+/// steps, where the hardware does not fetch ahead (measured, 512 channels at 7×7: the direct kernel ran at 0.1 of the ceiling).
+template <class Arch>
+[[nodiscard]] constexpr int packed_at(const Cut& cut, int steps, int step, int vector) noexcept {
+  const int whole = cut.large * cut.size, size = vector < whole ? cut.size : cut.size - 1;
+  const int first = vector < whole ? vector / size * size : whole + (vector - whole) / size * size;
+  return (first * steps + step * size + vector - first) * lanes<Arch>;
+}
+/// The distances between packed weights, `floats` for a step.
+[[nodiscard]] constexpr Taps packed(Taps taps, int floats) noexcept {
+  taps.weights_channel = floats;
+  taps.weights_column = taps.channels * floats;
+  taps.weights_row = taps.columns * taps.weights_column;
+  return taps;
+}
+/// Whether a convolution's weights are packed: those of so many output channels that do not fit half of L2, and are thus read from beyond.
+[[nodiscard]] constexpr bool packing_pays(int channels, double numbers, const Caches& caches) noexcept {
+  return channels >= 256 && numbers * sizeof(float) > caches.l2 / 2;
+}
+
 /// out[pixel][lanes] = bias + Σ_taps Σ_ci in[pixel + tap][ci] · weights[tap][ci][lanes], for a block of pixels and vectors. bias may be null.
 template <class Arch, Block B, Grid G, Taps T>
 void convolve_block(const float* in, const float* weights, const float* bias, float* out) {
@@ -98,10 +181,10 @@ void convolve_block(const float* in, const float* weights, const float* bias, fl
       for (int channel = 0; channel < T.channels; ++channel, ++x, w += T.weights_channel) {
         Vector<Arch> row[vectors];
         SDEPTH_UNROLL(4)
-        for (int v = 0; v < B.vectors; ++v) row[v] = load<Arch>(w + v * lanes<Arch>);
+        for (int v = 0; v < B.vectors; ++v) row[v] = load_once<Arch>(w + v * lanes<Arch>);
         if constexpr (T.weights_ahead != 0) {
           SDEPTH_UNROLL(4)
-          for (int v = 0; v < B.vectors; ++v) __builtin_prefetch(w + v * lanes<Arch> + T.weights_ahead, 0, 2);
+          for (int v = 0; v < B.vectors * lanes<Arch>; v += 16) __builtin_prefetch(w + v + T.weights_ahead, 0, 2);  // a cache line
         }
         SDEPTH_UNROLL(32)
         for (int p = 0; p < pixels; ++p) {
@@ -125,21 +208,23 @@ struct OuterBlock {
   int vectors = 1;
 };
 
-/// The fastest block for `count` consecutive input channels and so many vectors; what is left over runs in a smaller block. Among equals one that leaves
-/// nothing over wins, then the largest, which goes through the pixels least often.
+/// The fastest block for `count` consecutive input channels and so many vectors, both cut evenly. Among equals one that is cut into blocks all alike wins,
+/// then the largest, which goes through the pixels least often.
 template <class Arch>
 [[nodiscard]] constexpr OuterBlock choose_outer_block(int count, int vectors) noexcept {
   OuterBlock best;
   double best_cycles = 0;
-  for (int v = 1; v <= std::min(vectors, 4); ++v)
+  int best_rank = 0;
+  for (int most = 1; most <= std::min(vectors, 4); ++most)
     for (int s = 1; s <= count; ++s) {
-      if (!fits_registers<Arch>(s, v)) continue;
-      const auto column = [&](int width) { return count / s * step_cycles(s, width) + (count % s ? step_cycles(count % s, width) : 0.0); };
-      const double cycles = vectors / v * column(v) + (vectors % v ? column(vectors % v) : 0.0);
-      const auto rank = [&](const OuterBlock& b) { return b.scalars * b.vectors + (count % b.scalars == 0 ? 64 : 0); };
-      if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && rank({s, v}) >= rank(best))) {
-        best = {s, v};
+      const Cut down(count, s), across(vectors, most);
+      if (!fits_registers<Arch>(down.size, across.size)) continue;
+      const double cycles = cycles_of(down, 1, across, [](int) { return 0.0; });
+      const int rank = down.size * across.size + (down.small || across.small ? 0 : 64);
+      if (best_cycles == 0 || cycles < best_cycles * 0.999 || (cycles < best_cycles * 1.001 && rank >= best_rank)) {
+        best = {down.size, across.size};
         best_cycles = cycles;
+        best_rank = rank;
       }
     }
   return best;
@@ -173,7 +258,7 @@ void outer_block(const float* x, const float* d, int rows, float* total, bool ad
     for (int column = 0; column < P.columns; ++column) {
       Vector<Arch> values[vectors];
       SDEPTH_UNROLL(4)
-      for (int v = 0; v < B.vectors; ++v) values[v] = load<Arch>(b + column * P.d_column + v * lanes<Arch>);
+      for (int v = 0; v < B.vectors; ++v) values[v] = load_once<Arch>(b + column * P.d_column + v * lanes<Arch>);
       SDEPTH_UNROLL(32)
       for (int i = 0; i < B.scalars; ++i) {
         const Vector<Arch> factor = all<Arch>(a[column * P.x_column + i]);
@@ -195,19 +280,12 @@ void outer_block(const float* x, const float* d, int rows, float* total, bool ad
 /// outer_block for all of `Count` consecutive input channels and `Width` vectors of output channels.
 template <class Arch, int Count, int Width, Pixels P, int TotalRow, OuterBlock B = choose_outer_block<Arch>(Count, Width)>
 void outer_product(const float* x, const float* d, int rows, float* total, bool add) {
-  if constexpr (Width > B.vectors && Width % B.vectors != 0) {  // what is left over: once the whole blocks, once the rest
-    constexpr int whole = Width - Width % B.vectors;
-    outer_product<Arch, Count, whole, P, TotalRow, B>(x, d, rows, total, add);
-    outer_product<Arch, Count, Width % B.vectors, P, TotalRow, OuterBlock{B.scalars, Width % B.vectors}>(x, d + whole * lanes<Arch>, rows,
-                                                                                                         total + whole * lanes<Arch>, add);
-  } else {
-    for (int v = 0; v < Width * lanes<Arch>; v += B.vectors * lanes<Arch>) {
-      int i = 0;
-      for (; i + B.scalars <= Count; i += B.scalars) outer_block<Arch, B, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v, add);
-      if constexpr (Count % B.scalars != 0)
-        outer_block<Arch, OuterBlock{Count % B.scalars, B.vectors}, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v, add);
-    }
-  }
+  for_each_block<Cut(Width, B.vectors)>([&]<int Vectors>(int vector) SDEPTH_INLINE_LAMBDA {
+    const int v = vector * lanes<Arch>;
+    for_each_block<Cut(Count, B.scalars)>([&]<int Scalars>(int i) SDEPTH_INLINE_LAMBDA {
+      outer_block<Arch, OuterBlock{Scalars, Vectors}, P, TotalRow>(x + i, d + v, rows, total + i * TotalRow + v, add);
+    });
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -40,19 +40,23 @@ inline constexpr Scratch input_scratch{input_image<Arch, S>, S.padding, S.paddin
                                        std::max(S.padding + S.in.height, (S.out().height - 1) * S.stride + S.kernel),
                                        std::max(S.padding + S.in.width, (S.out().width - 1) * S.stride + S.kernel)};
 
-/// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's in_row and out_row lead from row to row.
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, class Before>
+/// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's in_row and out_row lead from row to row. With
+/// Packed weights T's distances between them do not count.
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, bool Packed = false, class Before>
 void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out, const Before& before) {
-  for (int v = 0; v < Vectors; v += B.vectors) {
-    const int channel = std::min(v, Vectors - B.vectors) * lanes<Arch>;
+  for_each_block<Cut(Vectors, B.vectors)>([&]<int V>(int vector) SDEPTH_INLINE_LAMBDA {
+    constexpr int steps = T.rows * T.columns * T.channels;
+    constexpr Taps taps = Packed ? packed(T, V * lanes<Arch>) : T;
+    const int channel = vector * lanes<Arch>;
+    const float* w = weights + (Packed ? channel * steps : channel);
     for (int row = 0; row < count; row += B.rows)
-      for (int w = 0; w < Width; w += B.columns) {
+      for_each_block<Cut(Width, B.columns)>([&]<int Columns>(int column) SDEPTH_INLINE_LAMBDA {
         before();
-        const int column = std::min(w, Width - B.columns);
-        convolve_block<Arch, B, G, T>(in + row * G.in_row + column * G.in_column, weights + channel, bias ? bias + channel : nullptr,
-                                      out + row * G.out_row + column * G.out_column + channel);
-      }
-  }
+        convolve_block<Arch, Block{B.rows, Columns, V}, G, taps>(in + row * G.in_row + column * G.in_column, w,
+                                                                 bias ? bias + channel : nullptr,
+                                                                 out + row * G.out_row + column * G.out_column + channel);
+      });
+  });
 }
 template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
 void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {
@@ -73,18 +77,27 @@ void give_rows(const float* rows, int row, int count, const Sink& sink) {
 
 /// Forward: out[h, w, co] = Σ v[h·stride + kh − padding, w·stride + kw − padding, ci] · weights[kh, kw, ci, co]. From: the scratch that v is read from, whose
 /// halo covers the padding.
-template <class Arch, ConvShape S, Scratch From = input_scratch<Arch, S>>
+template <class Arch, ConvShape S, Scratch From = input_scratch<Arch, S>, Caches C = default_caches<Arch>>
 struct DirectForward {
   static constexpr Shape out = output_image<Arch, S>;
   static constexpr Scratch scratch = From;
   static constexpr int vectors = out.channels / lanes<Arch>;
-  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels);
+  static constexpr Block block = choose_block<Arch>(out.height, out.width, vectors, S.kernel* S.kernel* S.in.channels, C);
   static constexpr int images = 1;
   static constexpr int rows = rows_at_a_time(out.height, out.width* out.channels, block.rows);
-  static constexpr std::size_t prepared_size = 0;
+  static constexpr bool tiled = false;  // it reads what its taps meet, and no more
+  static constexpr int all_taps = S.kernel * S.kernel, all_steps = all_taps * S.in.channels;
+  static constexpr bool packs = packing_pays(out.channels, static_cast<double>(all_steps) * out.channels, C);
+  static constexpr std::size_t prepared_size = packs ? static_cast<std::size_t>(all_steps) * out.channels : 0;
   static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
-  static constexpr int prepare_tasks = 0, steps = blocks_of(block, rows, out.width, vectors);
-  static void prepare(int, const float*, float*) {}
+  static constexpr int prepare_tasks = packs ? all_taps : 0, steps = blocks_of(block, rows, out.width, vectors);
+  /// Packs one tap.
+  static void prepare(int tap, const float* weights, float* prepared) {
+    constexpr Cut cut(vectors, block.vectors);
+    for (int step = tap * S.in.channels; step < (tap + 1) * S.in.channels; ++step)
+      for (int v = 0; v < vectors; ++v)
+        std::copy_n(weights + step * out.channels + v * lanes<Arch>, lanes<Arch>, prepared + packed_at<Arch>(cut, all_steps, step, v));
+  }
 
   [[nodiscard]] static constexpr int needed(int row) noexcept {
     return std::clamp((row - 1) * S.stride + S.kernel - S.padding, 0, S.in.height);
@@ -92,8 +105,8 @@ struct DirectForward {
   template <class Sinks>
   static void run(const float* in, int, int row, int count, const float* weights, float* work, Prefetcher& ahead, const Sinks& sinks) {
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
-    convolve_rows<Arch, block, grid, taps(), out.width, vectors>(count, in + scratch.at(row * S.stride - S.padding, -S.padding), weights,
-                                                                 nullptr, work, [&] { ahead.step(); });
+    convolve_rows<Arch, block, grid, taps(), out.width, vectors, packs>(count, in + scratch.at(row * S.stride - S.padding, -S.padding),
+                                                                        weights, nullptr, work, [&] { ahead.step(); });
     give_rows<Arch, out.width, out.channels>(work, row, count, sinks(0));
   }
 
@@ -143,7 +156,7 @@ inline constexpr Scratch gradient_scratch = [] {
 }();
 
 /// Input gradient: dx[h, w, ci] = Σ scratch[(h + padding − kh)/stride, …, co] · weights[kh, kw, ci, co], from weights transposed to [kh, kw, co, ci].
-template <class Arch, ConvShape S>
+template <class Arch, ConvShape S, Caches C = default_caches<Arch>>
 struct DirectInputGradient {
   static constexpr Shape out = input_image<Arch, S>;
   static constexpr Scratch scratch = gradient_scratch<Arch, S>;
@@ -154,7 +167,7 @@ struct DirectInputGradient {
 
   /// Several rows are blocked together at stride 1 only: otherwise neighbouring rows have different taps.
   [[nodiscard]] static constexpr Block block_of(int vertical_taps, const Phase& p) noexcept {
-    return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out);
+    return choose_block<Arch>(S.stride == 1 ? out.height : 1, p.count, vectors, vertical_taps * p.taps * S.channels_out, C);
   }
   static constexpr int rows =
       rows_at_a_time(out.height, out.width* out.channels, S.stride == 1 ? block_of(S.kernel, phase_of(S, S.in.width, 0)).rows : 1);

@@ -74,8 +74,7 @@ struct ConvForInference {
   static constexpr Scratch wanted = Kernels::Forward::scratch;
   static constexpr Scratch tensor = tensor_of<Arch, S.in>;
   /// The network's input is laid out for its reader. A tensor's halo serves a smaller padding, too, but Winograd's tiles begin at its edge.
-  static constexpr bool fits =
-      std::is_same_v<typename Kernels::Forward, DirectForward<Arch, S>> ? S.padding <= tensor.top : S.padding == tensor.top;
+  static constexpr bool fits = !Kernels::Forward::tiled ? S.padding <= tensor.top : S.padding == tensor.top;
   static constexpr bool copies = !S.network_input && !(fits && wanted.height - wanted.top <= tensor.height - tensor.top &&
                                                        wanted.width - wanted.left <= tensor.width - tensor.left);
   static constexpr Scratch from = S.network_input ? wanted : tensor;

@@ -1,4 +1,11 @@
-// Which kernel runs which convolution: chosen at compile time, from the shape alone.
+// Which kernel runs which convolution: chosen at compile time, from the shape and the sizes of the caches.
+//
+//   3×3 of stride 1, 16 channels or more, tiles mostly inside the image   Winograd's F(4×4, 3×3)
+//   all others                                                            direct
+//   of both, with 256 output channels or more and weights (or U) larger than half of L2   weights packed in the order in which they are read
+//
+// The last is so for one image, too, for which Winograd reads four times the numbers of the weights: 512 channels at 7×7 take 1.3 ms with AVX2 where the
+// direct kernel takes 2.0 at best; on a memory of 12 GB/s, which moves U in 3.1 ms, it is the slower one. Networks of at most 64 channels pack nothing.
 #pragma once
 
 #include <algorithm>
@@ -8,29 +15,25 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Direct kernels for every shape: for those who want each product of a convolution rounded as it stands.
-struct Direct {
-  template <class Arch, ConvShape S>
-  struct Kernels {
-    static constexpr Scratch v_scratch = input_scratch<Arch, S>, d_scratch = gradient_scratch<Arch, S>;
-    using Forward = DirectForward<Arch, S>;
-    template <Scratch From>
-    using ForwardFrom = DirectForward<Arch, S, From>;
-    using InputGradient = DirectInputGradient<Arch, S>;
-    using WeightGradient = DirectWeightGradient<Arch, S, v_scratch, d_scratch>;
-  };
+/// Direct kernels for every shape.
+template <class Arch, ConvShape S, Caches C>
+struct DirectKernels {
+  static constexpr Scratch v_scratch = input_scratch<Arch, S>, d_scratch = gradient_scratch<Arch, S>;
+  using Forward = DirectForward<Arch, S, v_scratch, C>;
+  template <Scratch From>
+  using ForwardFrom = DirectForward<Arch, S, From, C>;
+  using InputGradient = DirectInputGradient<Arch, S, C>;
+  using WeightGradient = DirectWeightGradient<Arch, S, v_scratch, d_scratch>;
 };
 
-struct Winograd {
-  template <class Arch, ConvShape S>
-  struct Kernels {
-    static constexpr Scratch v_scratch = winograd_input_scratch<Arch, S>, d_scratch = winograd_gradient_scratch<Arch, S>;
-    using Forward = WinogradForward<Arch, S>;
-    template <Scratch From>
-    using ForwardFrom = WinogradKernel<Arch, From, output_image<Arch, S>, S.in.channels, S.channels_out, false>;
-    using InputGradient = WinogradInputGradient<Arch, S>;
-    using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
-  };
+template <class Arch, ConvShape S, Caches C>
+struct WinogradKernels {
+  static constexpr Scratch v_scratch = winograd_input_scratch<Arch, S>, d_scratch = winograd_gradient_scratch<Arch, S>;
+  using Forward = WinogradForward<Arch, S, v_scratch, C>;
+  template <Scratch From>
+  using ForwardFrom = WinogradForward<Arch, S, From, C>;
+  using InputGradient = WinogradInputGradient<Arch, S, C>;
+  using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
 };
 
 /// Whether Winograd is the faster one. It saves three quarters of the multiplications at best, less where tiles reach beyond the image; below half it does
@@ -41,10 +44,21 @@ struct Winograd {
   return 2 * winograd_positions * tiles <= 9 * s.out().height * s.out().width && std::min(s.in.channels, s.channels_out) >= 16;
 }
 
-/// The faster of both, shape by shape.
+/// Direct kernels for every shape: for those who want each product of a convolution rounded as it stands.
+struct Direct {
+  template <class Arch, ConvShape S>
+  using Kernels = DirectKernels<Arch, S, default_caches<Arch>>;
+};
+/// The faster of both, shape by shape, for a machine with the caches C.
+template <Caches C>
+struct FastestOn {
+  template <class Arch, ConvShape S>
+  using Kernels = std::conditional_t<winograd_pays(S), WinogradKernels<Arch, S, C>, DirectKernels<Arch, S, C>>;
+};
+/// The same for the caches that are taken where nothing is said: see caches.hpp.
 struct Fastest {
   template <class Arch, ConvShape S>
-  using Kernels = typename std::conditional_t<winograd_pays(S), Winograd, Direct>::template Kernels<Arch, S>;
+  using Kernels = typename FastestOn<default_caches<Arch>>::template Kernels<Arch, S>;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -28,7 +28,8 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
 /// suffice to hide that (measured: 64 channels at 8×8, products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16; whole stages are slower
 /// with 32); no more than 1,024 floats per position, 147 KiB for each of V and M, so that both stay in L2 with U.
 [[nodiscard]] constexpr int images_at_a_time(int tiles, int channels) noexcept {
-  return std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
+  // From 256 channels on, U takes 9 MiB or more, 16 times what V does for 16 tiles, and comes from L3 or memory: it is what must be read seldom.
+  return channels >= 256 ? std::max(1, 16 / tiles) : std::max(1, std::min(16 / tiles, 1024 / (tiles * channels)));
 }
 [[nodiscard]] constexpr int plane_size(int tiles, int channels) noexcept { return tiles * channels + 16; }
 
@@ -59,7 +60,7 @@ void transform_to_planes(const float* in, float* planes) {
 
 /// Forward, and input gradient as the forward of the rotated, transposed weights. From: the scratch read. Out: what is written. Channels: the inputs that
 /// count. Weights are [3, 3, C_in, padded(C_out)] in both directions.
-template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels, bool Transposed>
+template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels, bool Transposed, Caches C = default_caches<Arch>>
 struct WinogradKernel {
   static constexpr Shape out = Out;
   static constexpr Scratch scratch = From;
@@ -74,6 +75,9 @@ struct WinogradKernel {
   static constexpr int plane = plane_size(images * tiles, std::max(From.image.channels, Out.channels));
   static constexpr std::size_t work_size = static_cast<std::size_t>((winograd_positions + 1) * plane);
   static constexpr int u_plane = plane_size(Channels, Out.channels);
+  static constexpr bool tiled = true;  // its tiles begin at the scratch's edge
+  static constexpr Block block = choose_block<Arch>(1, images* tiles, vectors, Channels, C);
+  static constexpr bool packs = packing_pays(Out.channels, static_cast<double>(winograd_positions) * Channels * Out.channels, C);
   static constexpr std::size_t prepared_size = static_cast<std::size_t>(winograd_positions * u_plane);
   static constexpr int prepare_block = 16;  // channels: a cache line
   static constexpr int prepare_tasks = (Channels + prepare_block - 1) / prepare_block, steps = winograd_positions;
@@ -86,40 +90,52 @@ struct WinogradKernel {
     constexpr int pitch = padded<Arch>(Transposed ? Channels : OutChannels), inputs = Transposed ? OutChannels : Channels;
     const int first = task * prepare_block;
     for (int o = 0; o < Out.channels; o += prepare_block) {
-      float block[9][prepare_block][prepare_block] = {};  // [tap][input][output]: transposed here, so that all else runs along the outputs
+      float w[9][prepare_block][prepare_block] = {};  // [tap][input][output]: transposed here, so that all else runs along the outputs
       for (int tap = 0; tap < 9; ++tap)
         for (int i = 0; i < prepare_block && first + i < Channels; ++i)
           for (int j = 0; j < prepare_block && o + j < OutChannels; ++j)
-            block[tap][i][j] = Transposed ? weights[((8 - tap) * inputs + o + j) * pitch + first + i]
-                                          : weights[(tap * inputs + first + i) * pitch + o + j];
+            w[tap][i][j] = Transposed ? weights[((8 - tap) * inputs + o + j) * pitch + first + i]
+                                      : weights[(tap * inputs + first + i) * pitch + o + j];
       for (int i = 0; i < prepare_block && first + i < Channels; ++i)
-        transform_weights(block, i, std::min(prepare_block, Out.channels - o), prepared + (first + i) * Out.channels + o);
+        transform_weights(w, i, std::min(prepare_block, Out.channels - o), first + i, o, prepared);
     }
   }
 
   template <class Sinks>
   static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Prefetcher& ahead,
                   const Sinks& sinks) {
-    // M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16 channels fit L1.
-    float* v = work + plane;
-    float* m = work;
+    transform(in, group, row, work);
+    multiply(group, prepared, work, ahead);
+    give(group, row, count, work, sinks);
+  }
+
+  // The three steps of run(). M's plane k lies where V's plane k − 1 was, which no later product reads: together they take half the memory, and at 16
+  // channels fit L1.
+  static void transform(const float* in, int group, int row, float* work) {
     constexpr Tiling tiling{From.row(), From.image.channels, tile_rows, tile_columns, plane};
     for (int g = 0; g < group; ++g)
       transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
-                                               v + g * tiles * From.image.channels);
+                                               work + plane + g * tiles * From.image.channels);
+  }
+  static void multiply(int group, const float* prepared, float* work, Prefetcher& ahead) {
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
       const float* u = prepared + k * u_plane;
+      const float* v = work + (k + 1) * plane;
+      float* m = work + k * plane;
       if (group == images)
-        product<images * tiles>(v + k * plane, u, m + k * plane);
+        product<images * tiles>(v, u, m);
       else
-        for (int g = 0; g < group; ++g)
-          product<tiles>(v + k * plane + g * tiles * From.image.channels, u, m + k * plane + g * tiles * Out.channels);
+        for (int g = 0; g < group; ++g) product<tiles>(v + g * tiles * From.image.channels, u, m + g * tiles * Out.channels);
     }
+  }
+  template <class Sinks>
+  static void give(int group, int row, int count, const float* work, const Sinks& sinks) {
     for (int g = 0; g < group; ++g) {
       const auto sink = sinks(g);
       for (int t = 0; t < tiles; ++t)
-        give_tile(m + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count, sink);
+        give_tile(work + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, count,
+                  sink);
     }
   }
 
@@ -137,19 +153,31 @@ struct WinogradKernel {
       }
     }
   }
-  /// U of input i of a block, for `outputs` neighbouring outputs.
-  static void transform_weights(const float (&block)[9][prepare_block][prepare_block], int i, int outputs, float* to) {
+  /// Where U of a channel and of the vector that begins with output o lies in its plane.
+  [[nodiscard]] static constexpr int u_at(int channel, int o) noexcept {
+    return packs ? packed_at<Arch>(Cut(vectors, block.vectors), Channels, channel, o / lanes<Arch>) : channel * Out.channels + o;
+  }
+  /// U of input i of a block, which is `channel`, for `outputs` neighbouring outputs from `first` on.
+  static void transform_weights(const float (&all)[9][prepare_block][prepare_block], int i, int outputs, int channel, int first,
+                                float* prepared) {
     Line half[3][6], u[6];
     for (int b = 0; b < 3; ++b) {
       Line w[3];
       for (int a = 0; a < 3; ++a)
-        for (int o = 0; o < prepare_block; ++o) w[a][o] = static_cast<double>(block[3 * a + b][i][o]);
+        for (int o = 0; o < prepare_block; ++o) w[a][o] = static_cast<double>(all[3 * a + b][i][o]);
       apply_g(w[0], w[1], w[2], half[b]);
     }
     for (int r = 0; r < 6; ++r) {
       apply_g(half[0][r], half[1][r], half[2][r], u);
       for (int c = 0; c < 6; ++c)
-        for (int o = 0; o < outputs; ++o) to[(r * 6 + c) * u_plane + o] = static_cast<float>(u[c][o]);
+        if constexpr (packs) {
+          for (int o = 0; o < outputs; o += lanes<Arch>)
+            for (int lane = 0; lane < lanes<Arch>; ++lane)
+              prepared[(r * 6 + c) * u_plane + u_at(channel, first + o) + lane] = static_cast<float>(u[c][o + lane]);
+        } else {
+          float* to = prepared + (r * 6 + c) * u_plane + u_at(channel, first);
+          for (int o = 0; o < outputs; ++o) to[o] = static_cast<float>(u[c][o]);
+        }
     }
   }
   /// One position: [tiles, C_in] · [C_in, C_out].
@@ -159,7 +187,10 @@ struct WinogradKernel {
     // Position by position U is read in pieces too short for the hardware to fetch ahead. Asked for 32 KiB ahead it is in L2 in time: two positions of 64
     // channels, nearly the next layer of 16 at inference, whose weights follow (measured, one image through 110 layers: 1.65 ms, without 2.1 ms).
     constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels, .weights_ahead = 8192};
-    convolve_rows<Arch, choose_block<Arch>(1, Tiles, vectors, Channels), grid, taps, Tiles, vectors>(1, v, u, nullptr, m);
+    // Packed weights are cut as the largest product wants; without, a smaller one is free to cut its own way.
+    constexpr Block mine =
+        packs ? Block{1, std::min(Tiles, block.columns), block.vectors} : choose_block<Arch>(1, Tiles, vectors, Channels, C);
+    convolve_rows<Arch, mine, grid, taps, Tiles, vectors, packs>(1, v, u, nullptr, m, [] {});
   }
   /// Aᵀ M A of one tile to the sink; pixels beyond the image are dropped.
   template <class Sink>
@@ -244,10 +275,10 @@ inline constexpr Scratch winograd_gradient_scratch{
     std::max(tiled_extent(S.in.height), 2 - S.padding + tiles_of(S.out().height) * winograd_tile),
     std::max(tiled_extent(S.in.width), 2 - S.padding + tiles_of(S.out().width) * winograd_tile)};
 
-template <class Arch, ConvShape S>
-using WinogradForward = WinogradKernel<Arch, winograd_input_scratch<Arch, S>, output_image<Arch, S>, S.in.channels, S.channels_out, false>;
-template <class Arch, ConvShape S>
+template <class Arch, ConvShape S, Scratch From = winograd_input_scratch<Arch, S>, Caches C = default_caches<Arch>>
+using WinogradForward = WinogradKernel<Arch, From, output_image<Arch, S>, S.in.channels, S.channels_out, false, C>;
+template <class Arch, ConvShape S, Caches C = default_caches<Arch>>
 using WinogradInputGradient =
-    WinogradKernel<Arch, winograd_gradient_scratch<Arch, S>, input_image<Arch, S>, S.channels_out, S.in.channels, true>;
+    WinogradKernel<Arch, winograd_gradient_scratch<Arch, S>, input_image<Arch, S>, S.channels_out, S.in.channels, true, C>;
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu
