@@ -86,11 +86,10 @@ function(sdepth_own_cuda_target target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CUDA_EXTENSIONS OFF CUDA_ARCHITECTURES "${sdepth_cuda_architectures}")
 endfunction()
 
-# Programs are compiled for the machine's own GPU, or where there is none for 8.0 alone, which a later GPU's driver translates: nvcc takes a minute for each
-# architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources.
+# Programs and tests are compiled for the machine's own GPU, or where there is none to PTX of 8.0, which the driver of that GPU or a later one translates: nvcc takes
+# a minute for each architecture of `train`. Kernels are compiled for all of sdepth_cuda_architectures in tests/cuda/resources.
 set(sdepth_has_gpu FALSE)
-set(sdepth_cuda_own_architecture 80)
-set(sdepth_cuda_tests_architecture 80-virtual)  # PTX alone: without a GPU the tests are compiled, but do not run
+set(sdepth_cuda_own_architecture 80-virtual)
 find_program(SDEPTH_NVIDIA_SMI nvidia-smi DOC "Tells whether this machine has a GPU")
 mark_as_advanced(SDEPTH_NVIDIA_SMI)
 if(sdepth_has_cuda AND SDEPTH_NVIDIA_SMI)
@@ -98,12 +97,15 @@ if(sdepth_has_cuda AND SDEPTH_NVIDIA_SMI)
   if(gpus MATCHES "GPU 0")
     set(sdepth_has_gpu TRUE)
     set(sdepth_cuda_own_architecture native)
-    set(sdepth_cuda_tests_architecture native)
   endif()
 endif()
 if(sdepth_cuda_asked_for)
   set(sdepth_cuda_own_architecture ${sdepth_cuda_asked_for})
-  set(sdepth_cuda_tests_architecture ${sdepth_cuda_asked_for})
+endif()
+
+# In a build for tests alone, where there is no GPU they are compiled and do not run: nothing is optimised.
+if(SDEPTH_TEST_BUILD AND NOT sdepth_has_gpu)
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O0 -Xcicc -O0 -Xptxas -O0 -DSDEPTH_WITHOUT_OPTIMISATION")
 endif()
 
 # sdepth_cuda_code(VARIABLE architectures...): nvcc's options for architectures as CMake calls them, for a command of our own: N, N-real, N-virtual, native, all, all-major.

@@ -41,6 +41,14 @@ function(sdepth_own_target_for target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
 endfunction()
 
+# sdepth_not_optimised(target): in a build for tests alone the target's C++ sources are not optimised. For programs whose own work is short: optimising takes longer.
+function(sdepth_not_optimised target)
+  if(SDEPTH_TEST_BUILD)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O0>)
+    target_compile_definitions(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:SDEPTH_WITHOUT_OPTIMISATION>)
+  endif()
+endfunction()
+
 # sdepth_own_target(target): the same with this machine's instructions, or those of SDEPTH_MARCH.
 function(sdepth_own_target target)
   sdepth_own_target_for(${target} ${sdepth_machine})

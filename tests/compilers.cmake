@@ -1,9 +1,10 @@
 # The compilers for tests that only look at what a compiler says: the build's own, and of g++ and clang the other one where it is installed.
 #   syntax_compilers         names, as they appear in the names of tests
 #   syntax_command_<name>    the command with all flags; a source file is all that is missing
+#   syntax_compile_<name>    the same without -fsyntax-only
 
 function(add_syntax_compiler name compiler)
-  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -fsyntax-only -DSDEPTH_WITHOUT_OPTIMISATION)
+  set(flags -std=c++20 ${sdepth_warnings} ${sdepth_machine} -DSDEPTH_WITHOUT_OPTIMISATION)
   # Other libraries' directories, without two: our own is no system directory, or its warnings would be lost; and /usr/include, searched anyway,
   # would as a system directory come before the standard library's and break <cstdlib>.
   string(REGEX REPLACE "([][+.*()^|?])" "\\\\\\1" own ${PROJECT_SOURCE_DIR}/include)
@@ -11,7 +12,9 @@ function(add_syntax_compiler name compiler)
   file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.flags
        CONTENT "$<JOIN:${flags},\n>\n-I \"${PROJECT_SOURCE_DIR}/include\"\n$<$<BOOL:${directories}>:-isystem \"$<JOIN:${directories},\"\n-isystem \">\">\n")
   set(syntax_compilers ${syntax_compilers} ${name} PARENT_SCOPE)
-  set(syntax_command_${name} ${CMAKE_COMMAND} -E env LC_ALL=C ${compiler} @${CMAKE_CURRENT_BINARY_DIR}/${name}.flags PARENT_SCOPE)
+  set(compile ${CMAKE_COMMAND} -E env LC_ALL=C ${compiler} @${CMAKE_CURRENT_BINARY_DIR}/${name}.flags)
+  set(syntax_compile_${name} ${compile} PARENT_SCOPE)
+  set(syntax_command_${name} ${compile} -fsyntax-only PARENT_SCOPE)
 endfunction()
 
 set(syntax_compilers "")

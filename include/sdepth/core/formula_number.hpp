@@ -5,6 +5,7 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 
 #include <sdepth/core/math.hpp>
 
@@ -26,22 +27,74 @@ struct FormulaCondition {
 
 struct FormulaNumber {
   constexpr FormulaNumber(double = 0) {}
-  friend constexpr FormulaNumber operator+(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaNumber operator-(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaNumber operator*(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaNumber operator/(FormulaNumber, FormulaNumber) { return {}; }
+  /// As for std::exp, which takes a double: a formula calls math::exp, which is there for every kind of number.
+  template <std::same_as<double> Number>
+  constexpr operator Number() const {
+    static_assert(sizeof(Number) == 0,
+                  "a formula's number is no double, but any of many kinds: call math::exp, not std::exp, and so on; see core/math.hpp");
+    return 0;
+  }
   friend constexpr FormulaNumber operator-(FormulaNumber) { return {}; }
   constexpr FormulaNumber& operator+=(FormulaNumber) { return *this; }
   constexpr FormulaNumber& operator-=(FormulaNumber) { return *this; }
   constexpr FormulaNumber& operator*=(FormulaNumber) { return *this; }
   constexpr FormulaNumber& operator/=(FormulaNumber) { return *this; }
-  friend constexpr FormulaCondition operator<(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaCondition operator<=(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaCondition operator>(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaCondition operator>=(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaCondition operator==(FormulaNumber, FormulaNumber) { return {}; }
-  friend constexpr FormulaCondition operator!=(FormulaNumber, FormulaNumber) { return {}; }
 };
+
+/// Two of them, or one and a constant.
+template <class A, class B>
+concept OfFormula = (std::same_as<A, FormulaNumber> && (std::same_as<B, FormulaNumber> || std::is_arithmetic_v<B>)) ||
+                    (std::same_as<B, FormulaNumber> && std::is_arithmetic_v<A>);
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaNumber operator+(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaNumber operator-(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaNumber operator*(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaNumber operator/(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator<(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator<=(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator>(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator>=(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator==(A, B) {
+  return {};
+}
+template <class A, class B>
+  requires OfFormula<A, B>
+constexpr FormulaCondition operator!=(A, B) {
+  return {};
+}
 
 template <>
 struct Functions<FormulaNumber> {

@@ -1,6 +1,10 @@
 // What a word may refuse, as values (so that they can be tested) and each as one compile error with a sentence: its own arguments, and the shape of its input.
 #pragma once
 
+#include <concepts>
+#include <type_traits>
+
+#include <sdepth/activations/activation.hpp>
 #include <sdepth/core/shape.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -17,6 +21,11 @@ enum class WordError {
   pooling_extents,
   pooling_padding,
   dropout_probability,
+  activation_word,
+  activation_derivative_from_output,
+  activation_forward,
+  activation_derivative,
+  activation_not_constant,
   residual_empty,
   residual_block_inside,
   residual_not_a_layer,
@@ -41,6 +50,18 @@ struct CheckedWord {
   static_assert(Error != WordError::pooling_extents, "a pooling layer's window and stride must be positive");
   static_assert(Error != WordError::pooling_padding, "a pooling layer's padding must be at least 0 and at most half its window");
   static_assert(Error != WordError::dropout_probability, "Dropout<P>: the probability must be at least 0 and below 1");
+  static_assert(
+      Error != WordError::activation_word,
+      "not an Activation: the struct lacks its base; write `struct Name : sdepth::ActivationWord`, see activations/activation.hpp");
+  static_assert(Error != WordError::activation_derivative_from_output,
+                "not an Activation: the struct lacks `static constexpr bool derivative_from_output`; see activations/activation.hpp");
+  static_assert(Error != WordError::activation_forward,
+                "not an Activation: the struct lacks `template <class V> static constexpr V forward(V x)`; see activations/activation.hpp");
+  static_assert(
+      Error != WordError::activation_derivative,
+      "not an Activation: the struct lacks `template <class V> static constexpr V derivative(V number)`; see activations/activation.hpp");
+  static_assert(Error != WordError::activation_not_constant,
+                "not an Activation: forward and derivative must be constexpr, with math::exp, not std::exp, and so on; see core/math.hpp");
   static_assert(Error != WordError::residual_empty, "Residual<...>: the branch needs at least one layer");
   static_assert(Error != WordError::residual_block_inside,
                 "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
@@ -75,6 +96,42 @@ inline constexpr bool is_sound = false;
 template <class Word>
   requires is_layer<Word>
 inline constexpr bool is_sound<Word> = Word::sound;
+
+/// A struct that was meant as an activation, whether or not it is one.
+template <class Word>
+concept MeantAsActivation = std::derived_from<Word, ActivationWord> || requires { Word::derivative_from_output; } ||
+                            requires { Word::forward(1.0); } || requires { Word::derivative(1.0); };
+
+/// What a struct that is no layer lacks to be the activation that it was meant as; none where it was not meant as one.
+template <class Word>
+consteval WordError lacks_of_activation() {
+  if constexpr (is_layer<Word> || !MeantAsActivation<Word>)
+    return WordError::none;
+  else if constexpr (!std::derived_from<Word, ActivationWord>)
+    return WordError::activation_word;
+  else if constexpr (!requires {
+                       { Word::derivative_from_output } -> std::convertible_to<bool>;
+                     })
+    return WordError::activation_derivative_from_output;
+  else if constexpr (!requires {
+                       { Word::forward(1.0) } -> std::same_as<double>;
+                     })
+    return WordError::activation_forward;
+  else if constexpr (!requires {
+                       { Word::derivative(1.0) } -> std::same_as<double>;
+                     })
+    return WordError::activation_derivative;
+  else
+    return WordError::activation_not_constant;
+}
+
+/// That of the first of these words that lacks something.
+template <class... Words>
+consteval WordError lacks_of_activations() {
+  WordError first = WordError::none;
+  static_cast<void>(((first = lacks_of_activation<Words>(), first != WordError::none) || ...));
+  return first;
+}
 
 /// Asserts that `Layer` accepts an input of shape `In`; the compiler's "in instantiation of" line names both.
 template <class Layer, Shape In>

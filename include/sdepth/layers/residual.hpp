@@ -47,11 +47,12 @@ template <class Word>
 inline constexpr bool is_block = false;
 
 template <class Shortcut, class... Branch>
-inline constexpr WordError residual_error = !is_shortcut<Shortcut>       ? WordError::residual_shortcut
-                                            : sizeof...(Branch) == 0     ? WordError::residual_empty
-                                            : (is_block<Branch> || ...)  ? WordError::residual_block_inside
-                                            : !(is_layer<Branch> && ...) ? WordError::residual_not_a_layer
-                                                                         : WordError::none;
+inline constexpr WordError residual_error = !is_shortcut<Shortcut>                                 ? WordError::residual_shortcut
+                                            : sizeof...(Branch) == 0                               ? WordError::residual_empty
+                                            : (is_block<Branch> || ...)                            ? WordError::residual_block_inside
+                                            : lacks_of_activations<Branch...>() != WordError::none ? lacks_of_activations<Branch...>()
+                                            : !(is_layer<Branch> && ...)                           ? WordError::residual_not_a_layer
+                                                                                                   : WordError::none;
 
 /// H = AfterSum( branch(x) + shortcut(x) ). Use Residual, ResidualWith, PreActivation or PreActivationWith below.
 template <class Shortcut_, class AfterSum_, class... Branch>

@@ -29,6 +29,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <sdepth/core/error.hpp>
 
@@ -69,6 +70,29 @@ concept HasLossOfImage = requires(const typename L::Targets& targets, const Loss
 template <class L>
 concept Loss = HasLossNames<L> && HasLossOptions<L> && HasLossTargets<L> && HasLossOfImage<L>;
 
+/// True unless the formula is there for another type of target than the loss's Targets hold, which `Found` is.
+template <class L, class Held, class Found>
+inline constexpr bool takes_no_other_target =
+    std::is_same_v<Held, Found> || !requires(const typename L::Options& options, const float* x, const Found* target, float* gradient,
+                                             bool& wrong) { L::of_image(options, 1, x, target, 1.0, gradient, wrong); };
+struct NoNumber {};  // of Targets that are no span
+template <class L>
+struct NumberOfTargets {
+  using type = NoNumber;
+};
+template <HasLossTargets L>
+  requires requires(const typename L::Targets& targets) { *targets.data(); }
+struct NumberOfTargets<L> {
+  using type = std::remove_cvref_t<decltype(*std::declval<const typename L::Targets&>().data())>;
+};
+/// Whether of_image is there, but with a pointer to other numbers than Targets hold.
+template <class L>
+inline constexpr bool takes_its_targets = [] {
+  using Held = typename NumberOfTargets<L>::type;
+  return HasLossOfImage<L> || std::is_same_v<Held, NoNumber> ||
+         (takes_no_other_target<L, Held, float> && takes_no_other_target<L, Held, double> && takes_no_other_target<L, Held, int>);
+}();
+
 /// Says in a sentence what a type lacks to be a loss.
 template <class L>
 struct CheckedLoss {
@@ -80,8 +104,16 @@ struct CheckedLoss {
   static_assert(
       HasLossTargets<L>,
       "a loss has a type Targets, and check(targets, images, outputs), which throws Error where they do not fit; see sdepth/losses/loss.hpp");
+  static_assert(takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, float>,
+                "the loss's Targets hold floats, but its of_image takes a pointer to other numbers: write `const float* target`");
+  static_assert(takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, int>,
+                "the loss's Targets hold ints, but its of_image takes a pointer to other numbers: write `const int* target`");
   static_assert(
-      HasLossOfImage<L>,
+      takes_its_targets<L> || std::is_same_v<typename NumberOfTargets<L>::type, float> ||
+          std::is_same_v<typename NumberOfTargets<L>::type, int>,
+      "a loss's of_image takes a pointer to what its Targets hold: `const Number* target` for `using Targets = std::span<const Number>`");
+  static_assert(
+      HasLossOfImage<L> || !takes_its_targets<L>,
       "a loss has one formula for one image: template <class T> static constexpr double of_image(const Options&, int outputs, const T* x, const "
       "Number* target, double factor, T* gradient, bool& wrong); see sdepth/losses/loss.hpp");
 };

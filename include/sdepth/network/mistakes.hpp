@@ -89,7 +89,9 @@ auto report_mistake() {}
 template <NetworkError Error, std::array Shapes, std::size_t Index, class First, class... Rest>
   requires(Error == NetworkError::not_a_layer || Error == NetworkError::shape)
 auto report_mistake() {
-  if constexpr (!is_layer<First>)
+  if constexpr (lacks_of_activation<First>() != WordError::none)
+    static_cast<void>(CheckedWord<lacks_of_activation<First>()>{});
+  else if constexpr (!is_layer<First>)
     static_cast<void>(IsLayer<First>{});
   else if constexpr (Error == NetworkError::shape && First::check(Shapes[Index]) != ShapeError::none)
     static_cast<void>(Accepts<First, Shapes[Index]>{});

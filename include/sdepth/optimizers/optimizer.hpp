@@ -78,10 +78,12 @@ concept HasOptimizerUpdate = requires(std::array<double, std::tuple_size_v<Facto
 template <class O>
 concept Optimizer = HasOptimizerOptions<O> && HasOptimizerState<O> && HasOptimizerFactors<O> && HasOptimizerUpdate<O>;
 
-/// Compiles an optimizer's formula for a number that stands for any.
+/// Compiles an optimizer's formula for a number that stands for any. What it computes is not asked for: std::exp, say,
+/// is no constant expression for every compiler, which would be said besides.
 template <class O>
-consteval bool is_update_formula() {
+consteval bool is_update_formula(bool compute = false) {
   if constexpr (Optimizer<O>) {
+    if (!compute) return true;
     std::array<math::FormulaNumber, std::tuple_size_v<Factors<O>>> factors{};
     std::array<math::FormulaNumber, state_count<O>> kept{};
     math::FormulaNumber weight;

@@ -23,7 +23,8 @@ enum class GammaInit {
   uniform,  // U(0, 1), as the authors' Torch7 program
 };
 
-/// For Trainer<Net, Backend, Loss, Optimizer>.
+/// For Trainer<Net, Backend, Loss, Optimizer>. The optimizer's own options are the member `optimizer`:
+/// {.batch = 64, .optimizer = {.learning_rate = 3e-4}}; only where the optimizer is SGD the member is called `sgd`.
 template <class Loss, class Optimizer>
 struct TrainingOptionsOf {
   int batch = 128;                    // largest batch of a step, in images
