@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the benchmarks train_step and infer with the same work in PyTorch, ONNX Runtime and dlib, in one interleaved run.
+"""Compares the benchmarks train_step and infer with the same work in PyTorch, ONNX Runtime, OpenVINO and dlib, in one interleaved run.
 
     bench/peers/compare.py --python VENV/bin/python [--quick] [--only REGEX] [--json FILE]
 
@@ -56,30 +56,31 @@ def measure(benchmark, ours, candidates, options, ceilings, others, left_out):
             attempt(contenders, peer, benchmark, left_out, lambda c: c.answer())
         for peer in list(contenders):
             attempt(contenders, peer, benchmark, left_out, lambda c: (c.run(0.1), c.tell("reset"), c.answer()))
-        expected_ms, _ = ours.run(benchmark, 0.001, 1)
-        times, peaks = {"sdepth": []}, {}
+        own = {f"sdepth {precision}": benchmark.row(precision) for precision in benchmark.precisions}
+        expected_ms = {who: ours.run(row, 0.001, 1)[0] for who, row in own.items()}
+        times, peaks = {who: [] for who in own}, {}
         for r in range(options.rounds):
             others.append(cores_in_use(0.1))
             for threads, rate in ours.ceilings().items():
                 ceilings[threads].append(rate)
-            order = ["sdepth", *contenders]
+            order = [*own, *contenders]
             for who in order[r % len(order):] + order[:r % len(order)]:  # nobody always follows the same neighbour
-                if who == "sdepth":
-                    ms, peaks[who] = ours.run(benchmark, seconds, expected_ms)
+                if who in own:
+                    ms, peaks[who] = ours.run(own[who], seconds, expected_ms[who])
                     times[who].append(ms)
                 elif (result := attempt(contenders, who, benchmark, left_out, lambda c: c.run(seconds))):
                     times.setdefault(who, []).append(1000 * result["seconds"] / result["steps"])
                     peaks[who] = result["peak_mib"]
         entry = {"name": benchmark.name, "work": benchmark.work, "layers": benchmark.layers, "batch": benchmark.batch,
                  "threads": benchmark.threads, "seconds_per_round": seconds, "contenders": []}
-        sdepth_ms = statistics.median(times["sdepth"])
+        sdepth_ms = statistics.median(times["sdepth float32"])
         gigaflop = benchmark.operations(ours.counts(benchmark.layers)["multiply_adds"]) / 1e9
         ceiling = statistics.median(ceilings[benchmark.threads][-options.rounds:])
-        for who in ["sdepth", *contenders]:
+        for who in [*own, *contenders]:
             ms = statistics.median(times[who])
-            is_peer = who != "sdepth"
+            is_peer = who not in own
             entry["contenders"].append({
-                "name": who.name if is_peer else who, "precision": who.precision if is_peer else "float32",
+                "name": who.name if is_peer else "sdepth", "precision": who.precision if is_peer else who.split()[1],
                 "version": contenders[who].introduction["version"] if is_peer else None, "median_ms": ms, "rounds_ms": times[who],
                 "times_sdepth": ms / sdepth_ms, "of_fp32_ceiling": gigaflop / (ms / 1000) / ceiling, "peak_mib": peaks[who],
                 "resident_before_network_mib": contenders[who].introduction["resident_mib"] if is_peer else None})
@@ -119,7 +120,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     release = ROOT / "build/release/bench/bench"
     parser.add_argument("--bench", default=str(release), help="our benchmark program")
-    parser.add_argument("--python", default=sys.executable, help="interpreter that has torch and onnxruntime")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that has torch, onnxruntime and openvino")
     parser.add_argument("--threads", type=int, choices=(1, 2), default=2, help="threads of training and of inference in batches")
     parser.add_argument("--avx2", action="store_true", help="limit the peers to AVX2, one thread; --bench must be built for x86-64-v3")
     parser.add_argument("--only", default="", metavar="REGEX", help="benchmarks whose name matches")

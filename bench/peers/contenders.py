@@ -24,9 +24,20 @@ class Benchmark:
     batch: int
     threads: int
 
+    def row(self, precision):
+        """Our program's name for it. precision: what activations lie in memory as, float32 or bf16"""
+        storage = "/bf16" if precision == "bf16" else ""
+        return (f"train_step/resnet{self.layers}{storage}/survival:1.0" if self.work == "train"
+                else f"infer/resnet{self.layers}{storage}/batch:{self.batch}")
+
     @property
     def name(self):
-        return f"train_step/resnet{self.layers}/survival:1.0" if self.work == "train" else f"infer/resnet{self.layers}/batch:{self.batch}"
+        return self.row("float32")
+
+    @property
+    def precisions(self):
+        """Those that our program has it in."""
+        return ("float32", "bf16") if self.work == "train" else ("float32",)
 
     def operations(self, multiply_adds):
         """Floating-point operations of a step; a training step counts as three forward passes."""
@@ -116,9 +127,9 @@ class Ours:
         row = self.rows([f"infer/resnet{layers}/batch:1"], 0.001)[f"infer/resnet{layers}/batch:1"]
         return {"parameters": round(row["parameters"]), "multiply_adds": round(row["multiply_adds"])}
 
-    def run(self, benchmark, seconds, expected_ms):
+    def run(self, name, seconds, expected_ms):
         """Mean milliseconds of a step over about `seconds`, and the peak memory in MiB if the benchmark tells."""
-        row = self.rows([benchmark.name], seconds, max(1, round(1000 * seconds / expected_ms)))[benchmark.name]
+        row = self.rows([name], seconds, max(1, round(1000 * seconds / expected_ms)))[name]
         return row["real_time"] * {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}[row["time_unit"]], row.get("peak_mib")
 
 
@@ -135,23 +146,28 @@ def peers(options, left_out):
 
     onnxruntime = Peer("ONNX Runtime", "float32", lambda b: [python, HERE / "onnxruntime_contender.py", b.layers, b.batch, b.threads]
                        if b.work == "infer" else None, ("onnxruntime", "onnx", "numpy"))
+    def openvino(precision):
+        return Peer("OpenVINO", precision, lambda b: [python, HERE / "openvino_contender.py", b.layers, b.batch, b.threads, precision]
+                    if b.work == "infer" else None, ("openvino", "onnx", "numpy"))
+
     dlib = Peer("dlib", "float32", lambda b: [dlib_program(options)] if b.work == "train" and b.layers == 20 else None)
-    candidates = [torch("eager", "float32"), torch("compiled", "float32"), onnxruntime, dlib]
+    candidates = [torch("eager", "float32"), torch("compiled", "float32"), onnxruntime, openvino("float32"), dlib]
     if options.avx2:
-        candidates.remove(onnxruntime)
-        left_out.append("ONNX Runtime: left out, it chooses AVX-512 kernels by itself and has no option against it")
+        candidates = [peer for peer in candidates if peer.name not in ("ONNX Runtime", "OpenVINO")]
+        for name in ("ONNX Runtime", "OpenVINO"):
+            left_out.append(f"{name}: left out, it chooses AVX-512 kernels by itself and has no option against it")
         left_out.append("bf16: left out, its instructions belong to AVX-512")
     else:
-        candidates += [torch("eager", "bf16"), torch("compiled", "bf16")]
+        candidates += [torch("eager", "bf16"), torch("compiled", "bf16"), openvino("bf16")]
     if options.quick:
         left_out.append("PyTorch compiled: left out for training and bf16, compiling takes too long for --quick")
 
     modules = sorted({module for peer in candidates for module in peer.needs})
     look = "import importlib.util as u, sys\nprint(*[m for m in sys.argv[1:] if not u.find_spec(m)])"
     missing = subprocess.run([python, "-c", look, *modules], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    left_out.extend(f"{module}: left out, not importable by {python}" for module in missing if module in ("torch", "onnxruntime"))
-    left_out.extend(f"onnxruntime: left out, {module}, which makes its graph, is not importable by {python}" for module in missing
-                    if module in ("onnx", "numpy") and "onnxruntime" not in missing)
+    left_out.extend(f"{module}: left out, not importable by {python}" for module in missing if module in ("torch", "onnxruntime", "openvino"))
+    left_out.extend(f"{name}: left out, {module}, which makes its graph, is not importable by {python}"
+                    for name in ("onnxruntime", "openvino") for module in missing if module in ("onnx", "numpy") and name not in missing)
     return [peer for peer in candidates if not set(peer.needs) & set(missing)]
 
 

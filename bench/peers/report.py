@@ -23,20 +23,25 @@ def milliseconds(value):
 
 def print_times(report, precision):
     present = {c["name"] for b in report["benchmarks"] for c in b["contenders"] if c["precision"] == precision}
-    names = [name for name in ("PyTorch eager", "PyTorch compiled", "ONNX Runtime", "dlib") if name in present]
-    if not names and precision != "float32":
+    names = [name for name in ("PyTorch eager", "PyTorch compiled", "ONNX Runtime", "OpenVINO", "dlib") if name in present]
+    if not present and precision != "float32":
         return
     rows = []
     for b in report["benchmarks"]:
-        ours = next(c for c in b["contenders"] if c["name"] == "sdepth")
+        own = {c["precision"]: c for c in b["contenders"] if c["name"] == "sdepth"}
+        if precision not in own and precision != "float32" and not any(c["precision"] == precision for c in b["contenders"]):
+            continue
+        ours = own.get(precision, own["float32"])
         of = {c["name"]: c for c in b["contenders"] if c["precision"] == precision and c["name"] != "sdepth"}
         best = min(of.values(), key=lambda c: c["median_ms"], default=None)
-        cells = [f"{milliseconds(of[n]['median_ms'])} ({of[n]['times_sdepth']:.2f})" if n in of else "" for n in names]
-        rows.append([f"{b['name']}, {b['threads']} thread{'s' * (b['threads'] > 1)}", milliseconds(ours["median_ms"]),
+        times = lambda c: c["median_ms"] / ours["median_ms"]
+        cells = [f"{milliseconds(of[n]['median_ms'])} ({times(of[n]):.2f})" if n in of else "" for n in names]
+        rows.append([f"{b['name']}, {b['threads']} thread{'s' * (b['threads'] > 1)}",
+                     milliseconds(ours["median_ms"]) + " in float32" * (ours["precision"] != precision),
                      f"{100 * ours['of_fp32_ceiling']:.0f} %", *cells,
-                     f"{best['times_sdepth']:.2f}" if best else "", f"{100 * best['of_fp32_ceiling']:.0f} %" if best else ""])
+                     f"{times(best):.2f}" if best else "", f"{100 * best['of_fp32_ceiling']:.0f} %" if best else ""])
     title = "float32: median milliseconds of a step; in brackets the same divided by sdepth's" if precision == "float32" else \
-        "bf16 by autocast, apart: PyTorch's arithmetic is bf16, sdepth's is float32"
+        "bf16: the peers' arithmetic is bf16, sdepth's is float32 on activations stored as bfloat16"
     header = ["benchmark", "sdepth", "of fp32 ceiling", *names, "best peer / sdepth", "its share of fp32 ceiling"]
     print(f"\n{title}\n\n" + table(header, rows))
 
