@@ -2,6 +2,7 @@
 // or plain bytes / 255.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -104,9 +105,9 @@ class Normalization {
   }
 
   /// Writes a picture's bytes [H, W, C] as normalised numbers to `out`.   @pre it fits the picture
-  void apply(std::span<const std::uint8_t> bytes, float* out) const noexcept { apply_to(bytes.data(), bytes.size(), out); }
+  void apply(std::span<const std::uint8_t> bytes, float* out) const { apply_to(bytes.data(), bytes.size(), out); }
   /// The same for numbers in bytes' units; `out` may be `numbers`.
-  void apply(std::span<const float> numbers, float* out) const noexcept { apply_to(numbers.data(), numbers.size(), out); }
+  void apply(std::span<const float> numbers, float* out) const { apply_to(numbers.data(), numbers.size(), out); }
 
   /// In bytes' units, [H, W, C] or one for each channel; empty without subtraction.
   [[nodiscard]] std::span<const float> mean() const noexcept { return mean_; }
@@ -118,11 +119,19 @@ class Normalization {
   Normalization(std::vector<float> mean, std::vector<float> scales) : mean_(std::move(mean)), scales_(std::move(scales)) {}
 
   template <class Number>
-  void apply_to(const Number* from, std::size_t count, float* out) const noexcept {
+  void apply_to(const Number* from, std::size_t count, float* out) const {
     if (by_channel()) {
-      const std::size_t channels = mean_.size();
-      for (std::size_t i = 0; i < count; i += channels)
-        for (std::size_t c = 0; c < channels; ++c) out[i + c] = (static_cast<float>(from[i + c]) - mean_[c]) / scales_[c];
+      // Many pixels' means and scales in a row, so that whole vectors are divided.
+      constexpr std::size_t pixels = 16;
+      const std::size_t channels = mean_.size(), row = pixels * channels;
+      std::vector<float> means, scales;
+      for (std::size_t p = 0; p < pixels; ++p) {
+        means.insert(means.end(), mean_.begin(), mean_.end());
+        scales.insert(scales.end(), scales_.begin(), scales_.end());
+      }
+      const float *mean = means.data(), *scale = scales.data();
+      for (; count > 0; count -= std::min(row, count), from += row, out += row)
+        for (std::size_t i = 0; i < std::min(row, count); ++i) out[i] = (static_cast<float>(from[i]) - mean[i]) / scale[i];
       return;
     }
     const float scale = scales_[0];

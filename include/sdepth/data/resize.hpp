@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cmath>
 #include <cstddef>
@@ -71,6 +72,17 @@ inline void resize(Picture& picture, const Box& from, int height, int width, con
   scratch.column_resized.resize(length);
   scratch.result.resize(static_cast<std::size_t>(kept.height) * static_cast<std::size_t>(kept.width) * channels);
   float* to = scratch.result.data();
+  // Sums of `count` channels from `c` on, side by side: kept in registers, since their number is known.
+  const auto resize_across = [&](const float* line, std::size_t c, auto count) {
+    for (std::size_t x = 0; x < static_cast<std::size_t>(kept.width); ++x) {
+      const float* weights = across.weights.data() + x * static_cast<std::size_t>(across.most);
+      const float* source = line + static_cast<std::size_t>(across.first[x] - first_column) * channels + c;
+      std::array<float, count()> sums{};
+      for (int k = 0; k < across.taps[x]; ++k, source += channels)
+        for (std::size_t i = 0; i < count(); ++i) sums[i] += weights[k] * source[i];
+      std::copy(sums.begin(), sums.end(), to + x * channels + c);
+    }
+  };
   const auto resize_rows = [&](const auto* pixels) {
     float* line = scratch.column_resized.data();
     for (std::size_t y = 0; y < static_cast<std::size_t>(kept.height); ++y) {
@@ -80,15 +92,11 @@ inline void resize(Picture& picture, const Box& from, int height, int width, con
         const auto* source = pixels + static_cast<std::size_t>(from.top + down.first[y] + k) * row + skipped;
         for (std::size_t i = 0; i < length; ++i) line[i] += weight * static_cast<float>(source[i]);
       }
-      for (std::size_t x = 0; x < static_cast<std::size_t>(kept.width); ++x) {
-        const float* weights = across.weights.data() + x * static_cast<std::size_t>(across.most);
-        const float* source = line + static_cast<std::size_t>(across.first[x] - first_column) * channels;
-        for (std::size_t c = 0; c < channels; ++c) {
-          float sum = 0;
-          for (std::size_t k = 0; k < static_cast<std::size_t>(across.taps[x]); ++k) sum += weights[k] * source[k * channels + c];
-          *to++ = sum;
-        }
-      }
+      if (channels == 3)
+        resize_across(line, 0, std::integral_constant<std::size_t, 3>());
+      else
+        for (std::size_t c = 0; c < channels; ++c) resize_across(line, c, std::integral_constant<std::size_t, 1>());
+      to += static_cast<std::size_t>(kept.width) * channels;
     }
   };
   if (picture.bytes.empty())
