@@ -16,6 +16,7 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "backends.hpp"
 #include "distance.hpp"
 
 using namespace sdepth;
@@ -124,7 +125,7 @@ struct Counting : ReferenceDouble {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped branches masked", Backend, ReferenceDouble, Cpu<>,
+TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped branches masked", Backend, AND_CPU(ReferenceDouble),
                    Cpu<xsimd::default_arch, cpu::Direct>) {
   const std::vector<float> images = some_images(7);
   const double rounding = std::is_same_v<typename Backend::Scalar, double> ? 1e-6 : 1e-5;

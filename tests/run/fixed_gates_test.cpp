@@ -15,6 +15,8 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "backends.hpp"
+
 using namespace sdepth;
 
 namespace {
@@ -119,21 +121,21 @@ void check_never_read() {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("fixed gates give the bits of the same gates at run time", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("fixed gates give the bits of the same gates at run time", Backend, AND_CPU(Reference)) {
   check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
   check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::train, SkipUpdate::frozen);
   check_same_bits<Net<PoolShortcut, Opposite>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
   check_same_bits<Net<PoolShortcut, LoopsClosed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
 }
-TEST_CASE_TEMPLATE("… with subsampling shortcuts", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("… with subsampling shortcuts", Backend, AND_CPU(Reference)) {
   check_same_bits<Net<SubsampleShortcut, Mixed>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
   check_same_bits<Net<SubsampleShortcut, Opposite>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
 }
-TEST_CASE_TEMPLATE("… with projections", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("… with projections", Backend, AND_CPU(Reference)) {
   check_same_bits<Net<ProjectionShortcut, Mixed>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
   check_same_bits<Net<ProjectionShortcut, Opposite>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
 }
-TEST_CASE_TEMPLATE("… in odd blocks, beside blocks whose gates are drawn", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("… in odd blocks, beside blocks whose gates are drawn", Backend, AND_CPU(Reference)) {
   using Drawn = OddNet<LinearDecay<0.5>>;
   const auto check = []<class Gates>(std::type_identity<Gates>) {
     using Fixed = OddNet<Gates>;
@@ -145,7 +147,7 @@ TEST_CASE_TEMPLATE("… in odd blocks, beside blocks whose gates are drawn", Bac
   check(std::type_identity<OddOpposite>{});
 }
 
-TEST_CASE_TEMPLATE("a closed block's numbers are never read", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("a closed block's numbers are never read", Backend, AND_CPU(Reference)) {
   check_never_read<Net<PoolShortcut, Mixed>, Backend>();
   check_never_read<Net<PoolShortcut, LoopsClosed>, Backend>();
 }

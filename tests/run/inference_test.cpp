@@ -18,6 +18,7 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "backends.hpp"
 #include "distance.hpp"
 
 using namespace sdepth;
@@ -138,7 +139,7 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, ReferenceDouble, Cpu<>, DirectCpu) {
+TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, AND_CPU(ReferenceDouble), DirectCpu) {
   const std::vector<std::pair<int, int>> batches_and_threads = {{1, 1}, {3, 1}, {8, 2}};
   check<BeginsWithNorm, Backend>(5, batches_and_threads);
   check<BeginsWithPool, Backend>(5, batches_and_threads);
@@ -150,7 +151,9 @@ TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, 
 TEST_CASE_TEMPLATE("residual networks do, whatever the groups of images", Backend, Cpu<>) {
   check<Tiles, Backend>(23, {{1, 1}, {7, 1}, {23, 1}, {5, 3}, {128, 2}});
 }
+#if !defined(ONLY_OF_THIS_LEVEL)
 TEST_CASE("so does the reference") { check<Tiles, Reference>(2, {{2, 1}}); }
+#endif
 
 TEST_CASE(
     "an image's logits are the same bits in any batch, on any of several threads that share folded weights, from bytes or floats, in any order") {

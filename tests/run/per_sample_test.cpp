@@ -12,6 +12,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
+#include "backends.hpp"
 #include "differences.hpp"
 
 using namespace sdepth;
@@ -171,6 +172,7 @@ using BetweenWholeBatches =
 
 }  // namespace
 
+#if !defined(ONLY_OF_THIS_LEVEL)
 TEST_CASE("the loss is that of computing every branch for every image and multiplying by the gates") {
   const Data data = some_data(5);
   for (const Scaling scaling : {Scaling::test, Scaling::train})
@@ -234,6 +236,7 @@ TEST_CASE("gradients are the differences of these losses, in every kind of branc
   check_gradients<OddBranches<DropImages>>(Scaling::test, std::vector<std::uint8_t>(8, 1));
   check_gradients<OddBranches<DropImages>>(Scaling::test, std::vector<std::uint8_t>(8, 0));
 }
+#endif
 
 TEST_CASE("Cpu computes what the reference computes, with the same bits for any number of threads") {
   using Net = Small<16, Gating::per_sample>;
@@ -258,7 +261,7 @@ TEST_CASE("Cpu computes what the reference computes, with the same bits for any 
   for (std::size_t i = 0; i < logits.size(); ++i) CHECK(one[i] == doctest::Approx(logits[i]).epsilon(2e-3).scale(1));
 }
 
-TEST_CASE_TEMPLATE("where all images share their gates the bits are those of one gate for the batch", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("where all images share their gates the bits are those of one gate for the batch", Backend, AND_CPU(Reference)) {
   const Data data = some_data(6);
   const auto train = [&]<class Net>(std::type_identity<Net>) {
     TrainingOptions options;

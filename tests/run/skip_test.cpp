@@ -12,6 +12,8 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
+#include "backends.hpp"
+
 using namespace sdepth;
 
 namespace {
@@ -47,8 +49,8 @@ std::vector<typename Backend::Scalar> numbers_of_block(const Trainer<Net, Backen
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend, Reference,
-                   Cpu<>) {
+TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend,
+                   AND_CPU(Reference)) {
   using T = typename Backend::Scalar;
   using Blocks = Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
   using BlockStage = TrainingBlock<Backend, Blocks>;
@@ -85,7 +87,7 @@ TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no m
   CHECK(std::memcmp(&flow, &flow_before, sizeof flow) == 0);
 }
 
-TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen parameters to the byte", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen parameters to the byte", Backend, AND_CPU(Reference)) {
   const Data data = some_data(6);
   const std::vector<std::uint8_t> gates = {1, 0, 1, 0};
   for (const SkipUpdate policy : {SkipUpdate::frozen, SkipUpdate::as_code}) {
@@ -125,7 +127,7 @@ TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen
   }
 }
 
-TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient slot comes back", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient slot comes back", Backend, AND_CPU(Reference)) {
   const Data data = some_data(4);
   TrainingOptions options;
   options.batch = 4;
