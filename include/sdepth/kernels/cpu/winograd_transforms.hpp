@@ -147,7 +147,8 @@ SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
     for (int j = 0; j < 6; ++j) {
       Vector<Arch> in[6];
       SDEPTH_UNROLL(6)
-      for (int i = low; i <= high; ++i) in[i] = from(i, j);
+      for (int i = 0; i < 6; ++i)  // as many times as it is unrolled: else clang keeps a loop, and `in` lies in memory
+        if (low <= i && i <= high) in[i] = from(i, j);
       make(in, j);
     }
   };
