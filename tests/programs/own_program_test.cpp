@@ -98,6 +98,33 @@ TEST_CASE("data that no network of the program is for are refused in one sentenc
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 
+TEST_CASE("the best model is kept beside the last, a run ends early where nothing gets better, and a file holds options") {
+  ScratchFolder folder;
+  // A rate of zero: epochs differ in the running statistics alone.
+  put(folder / "options.ini",
+      "data = \"synthetic\"\nlimit-train = 40\nlimit-test = 0\nvalidation = 20\nbatch = 20\nlr = 0\nepochs = 9\nkeep-best = true\n");
+  const Words config = {"--config", (folder / "options.ini").string()};
+  const Outcome run = run_program("train_own", config + Words{"--early-stopping", "2"} + out(folder / "run"));
+  REQUIRE_MESSAGE(run.status == 0, run.output);
+  constexpr const char* metrics = "epoch,train_loss,train_error,validation_error";
+  const auto rows = read_csv(folder / "run" / "metrics.csv", metrics);
+  std::size_t best = 0;
+  for (std::size_t row = 1; row < rows.size(); ++row)
+    if (rows[row][3] < rows[best][3]) best = row;
+  CHECK(rows.size() == std::min<std::size_t>(9, best + 3));
+  CHECK(bytes_of(folder / "run" / "best.safetensors") != bytes_of(folder / "run" / "model.safetensors"));
+  const std::string checkpoint = bytes_of(folder / "run" / "checkpoint.safetensors");
+  REQUIRE(run_program("train_own", resume(folder / "run")).status == 0);  // it is over
+  CHECK(bytes_of(folder / "run" / "checkpoint.safetensors") == checkpoint);
+  CHECK(contains(run_program("train_own", {"--config", (folder / "nowhere.ini").string()}).errors, "nowhere.ini"));
+
+  const std::string epochs = std::to_string(best + 1);  // the command line wins
+  REQUIRE(run_program("train_own", config + Words{"--epochs", epochs} + out(folder / "best")).status == 0);
+  CHECK(read_csv(folder / "best" / "metrics.csv", metrics).size() == best + 1);
+  CHECK(bytes_of(folder / "best" / "model.safetensors") == bytes_of(folder / "run" / "best.safetensors"));
+  CHECK(contains(refusal("train_own", config + Words{"--validation", "0"}), "--keep-best goes by the validation error"));
+}
+
 TEST_CASE("pictures in folders train a network with their number of classes, and a stopped run ends with the same bytes") {
   ScratchFolder folder;
   draw_classes(folder / "pictures", 3);

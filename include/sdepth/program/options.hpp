@@ -55,6 +55,8 @@ struct Options {
   std::string precision = "float32";  // what activations lie in memory as
   double test_split = 0;              // of pictures without a test part
   bool skip_broken = false;           // pictures
+  bool keep_best = false;             // the model of the lowest validation error beside the last
+  int early_stopping = 0;             // epochs without a lower one that end the run; 0: none do
 };
 
 /// A command line: the options that decide the result, and those that do not.
@@ -121,6 +123,8 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("test-split", o.test_split, "folder: the part of the pictures that is for the test, where there is no test part",
         finite_number(0, 0.99));
   visit("skip-broken", o.skip_broken, "folder: leave pictures out that cannot be read, and say so");
+  visit("keep-best", o.keep_best, "keep best.safetensors, the model of the lowest validation error, beside the last");
+  visit("early-stopping", o.early_stopping, "end the run after N epochs without a lower validation error (0: never)", at_least_zero);
   visit("gates", o.gates, "force the gates: a line per step, 0 or 1 for each block, separated by commas");
 }
 

@@ -73,6 +73,7 @@ inline void fill_in_recipe(CommandLine& line, const Networks& networks) {
   resume->check(some_text());
   app.get_option("--data-dir")->type_name("DIR");
   for (const char* name : {"--init", "--gates"}) app.get_option(name)->type_name("FILE");
+  app.set_config("--config", "", "read options from a file of lines `lr = 0.05`; those of the command line win")->check(some_text());
   parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
   for_each_option(line.options, models, [&](const std::string& name, const auto&...) {

@@ -62,6 +62,10 @@ class Run {
   void say_summary() const;
 
   [[nodiscard]] std::uint64_t total_steps() const;
+  /// The row of the lowest validation error, the first of equal ones; 0 where there is no row.
+  [[nodiscard]] std::size_t best_row() const;
+  /// Whether --early-stopping ends the run here: a function of the table, so a run that goes on ends where it would have.
+  [[nodiscard]] bool stops_early() const;
   [[nodiscard]] int last_epoch() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;

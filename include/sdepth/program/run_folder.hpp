@@ -103,6 +103,7 @@ class RunFolder {
   [[nodiscard]] bool writes() const noexcept { return !path_.empty(); }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  [[nodiscard]] std::filesystem::path best_model() const { return path_ / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path model() const { return path_ / "model.safetensors"; }
 
   void add_step(std::uint64_t step, double loss, std::span<const std::uint8_t> gates) {
@@ -141,8 +142,14 @@ class RunFolder {
     return rows;
   }
 
-  static constexpr std::array written{
-      "checkpoint.safetensors", "model.safetensors", "losses.csv", "gates.csv", "metrics.csv", "harm.csv", "report.html"};
+  static constexpr std::array written{"checkpoint.safetensors",
+                                      "model.safetensors",
+                                      "best.safetensors",
+                                      "losses.csv",
+                                      "gates.csv",
+                                      "metrics.csv",
+                                      "harm.csv",
+                                      "report.html"};
   static constexpr const char* losses_header = "step,loss";
   static constexpr const char* metrics_header =
       "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <string>
@@ -34,6 +35,7 @@ inline constexpr std::string_view when_diverged =
 
 inline int Run::go() {
   while (true) {
+    if (stops_early()) break;
     if (learner_->steps() < total_steps() && !train_epoch()) {
       save_checkpoint();
       progress_.clear();
@@ -136,6 +138,8 @@ inline void Run::end_epoch() {
     learner_->save_model(folder_.model(), to_metadata(card));
   }
   rows_.push_back(row);
+  if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
+    std::filesystem::copy_file(folder_.model(), folder_.best_model(), std::filesystem::copy_options::overwrite_existing);
   folder_.add_epoch(row);
   progress_.clear();
   std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
@@ -165,6 +169,19 @@ inline void Run::save_checkpoint() {
                                     {"gradient", sums_.gradient},
                                     {"gradient_steps", sums_.gradient_steps}}}};
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
+}
+
+inline std::size_t Run::best_row() const {
+  // Tables hold nine digits, which a run that goes on reads back: what differs by less is equal.
+  constexpr double equal = 1e-6;
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < rows_.size(); ++i)
+    if (rows_[i].validation_error < rows_[best].validation_error - equal) best = i;
+  return best;
+}
+
+inline bool Run::stops_early() const {
+  return options_.early_stopping > 0 && rows_.size() > best_row() + static_cast<std::size_t>(options_.early_stopping);
 }
 
 inline std::uint64_t Run::total_steps() const {

@@ -69,6 +69,9 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
   listen_to_signals();
   if (options.block_harm && data_.validation.size() + data_.test.size() == 0)
     fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
+  if ((options.keep_best || options.early_stopping > 0) && data_.validation.size() == 0)
+    fail(options.keep_best ? "--keep-best" : "--early-stopping",
+         " goes by the validation error, and this run has none; hold pictures out by --validation");
   if (checkpoint) epoch_ = checkpoint->epoch;
   const TrainingOptions training = training_options(options, line.threads);
   if (network_.check_device) network_.check_device();

@@ -21,9 +21,10 @@ namespace sdepth::inline SDEPTH_ISA::program {
 
 /// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
 inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm", "survival-over-time", "lr-schedule",
-                                                    "warm-up-shape",    "precision",  "test-split",         "skip-broken"};
+                                                    "warm-up-shape",    "precision",  "test-split",         "keep-best",
+                                                    "early-stopping",   "skip-broken"};
 /// Those that checkpoints and reports leave out where they are as by default, so that runs without them are as they were.
-inline const std::set<std::string> rare_options = {"test-split", "skip-broken"};
+inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best", "early-stopping"};
 
 /// A text in JSON, which is UTF-8, as a path need not be: as it is where it is UTF-8, else as a list of its bytes.
 [[nodiscard]] inline nlohmann::json to_json_text(const std::string& text) {
