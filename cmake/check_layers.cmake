@@ -4,7 +4,7 @@
 # The table: which folders a folder's headers may include besides their own. A header beside the folders is a door.
 cmake_minimum_required(VERSION 3.25)
 
-set(folders core activations layers schedule optimizers losses kernels data pictures network run train models io cuda distributed)
+set(folders core activations layers schedule optimizers losses kernels data pictures network run train models io cuda distributed program)
 set(doors net.hpp cuda.hpp)
 
 set(may_core)
@@ -26,27 +26,30 @@ set(may_models core activations layers schedule network)
 set(may_io core optimizers losses network train)
 set(may_cuda core schedule network kernels run train)
 set(may_distributed core network run train)
+# Whole programs: everything below them. Pictures' libraries are optional, so only the header that adds them may include those.
+set(may_program core schedule data pictures network kernels run train io)
 set(may_net.hpp core activations layers schedule optimizers losses network kernels run train models)
 set(may_cuda.hpp core activations layers schedule optimizers losses network kernels run train models cuda net.hpp)
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.
-set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h cuda mpi.h sys/ fcntl.h unistd.h stopped)
+set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h cuda mpi.h CLI/ sys/ fcntl.h unistd.h stopped)
 set(only_xsimd/ "^kernels/cpu/")
 set(only_Eigen/ "^(kernels/cpu|train)/")
 set(only_pthread.h "^core/")
 set(only_sched.h "^core/")
 set(only_time.h "^core/")
 set(only_zlib.h "^data/")
-set(only_nlohmann/ "^io/")
+set(only_nlohmann/ "^(io|program)/")
 set(only_jpeglib.h "^pictures/")
 set(only_jerror.h "^pictures/")
 set(only_png.h "^pictures/")
 set(only_cuda "^(kernels/cuda|cuda)/")
 set(only_mpi.h "^distributed/")
-set(only_sys/ "^(core|data|io)/")
-set(only_fcntl.h "^(core|data|io)/")
-set(only_unistd.h "^(core|data|io)/")
+set(only_CLI/ "^program/")
+set(only_sys/ "^(core|data|io|program)/")
+set(only_fcntl.h "^(core|data|io|program)/")
+set(only_unistd.h "^(core|data|io|program)/")
 set(only_stopped "^core/config[.]hpp$")  # no library: a name that no file has stops the compiler
 
 set(macro_header core/config.hpp)

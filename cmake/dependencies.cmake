@@ -80,6 +80,15 @@ if(sdepth_missing_for_pictures)
   message(STATUS "sdepth: ${words} not found: PNG and JPEG files cannot be read, and what reads them is left out")
 endif()
 
+# Optional: the command line of programs. Without it there is no target sdepth::program; our own examples need it.
+if(NOT TARGET CLI11::CLI11)
+  find_package(CLI11 QUIET)
+  if(NOT TARGET CLI11::CLI11 AND SDEPTH_EXAMPLES)
+    sdepth_download(cli11 https://github.com/CLIUtils/CLI11.git v2.5.0)
+    sdepth_headers(CLI11::CLI11 ${cli11_SOURCE_DIR}/include)
+  endif()
+endif()
+
 # Only for our own programs.
 if(SDEPTH_TESTS AND NOT TARGET doctest::doctest)
   find_package(doctest QUIET)
@@ -89,13 +98,6 @@ if(SDEPTH_TESTS AND NOT TARGET doctest::doctest)
   endif()
 endif()
 
-if(SDEPTH_EXAMPLES AND NOT TARGET CLI11::CLI11)
-  find_package(CLI11 QUIET)
-  if(NOT TARGET CLI11::CLI11)
-    sdepth_download(cli11 https://github.com/CLIUtils/CLI11.git v2.5.0)
-    sdepth_headers(CLI11::CLI11 ${cli11_SOURCE_DIR}/include)
-  endif()
-endif()
 
 if(SDEPTH_BENCH AND NOT TARGET benchmark::benchmark)
   find_package(benchmark QUIET)

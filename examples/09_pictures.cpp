@@ -16,7 +16,7 @@
 #include <sdepth/io/predictions.hpp>
 #include <sdepth/net.hpp>
 #include <sdepth/pictures/list.hpp>
-#include <sdepth/train/batches.hpp>
+#include <sdepth/program/fit.hpp>
 
 using namespace sdepth;
 
@@ -51,11 +51,14 @@ int main(int count, char** arguments) {
   Loader test(data.test, whole, Net::input, {.batch = 16, .shuffle = false});
 
   Trainer<Net, Cpu<>> trainer({.batch = 16, .threads = 2, .seed = 1});
-  for (int epoch = 0; epoch < 12; ++epoch) {
-    trainer.set_learning_rate(epoch < 9 ? 0.05 : 0.005);
-    for (training.start(epoch); const Batch* batch = training.next();) train_step(trainer, *batch);
-    std::printf("epoch %2d   test error %4.1f %%\n", epoch + 1, 100 * evaluate(trainer, test).error_rate());
-  }
+  program::fit(trainer, training, test,
+               {.epochs = 12,
+                .learning_rate = [](auto step, auto steps) { return step <= steps * 3 / 4 ? 0.05 : 0.005; },
+                .after_epoch =
+                    [](const program::EpochResult& result) {
+                      std::printf("epoch %2d   test error %4.1f %%\n", result.epoch, 100 * result.validation.error_rate());
+                      return true;
+                    }});
   const auto file = std::filesystem::temp_directory_path() / "sdepth_09_pictures.safetensors";
   save(file, trainer, {{"classes", class_names_text(data.train.class_names)}});
 

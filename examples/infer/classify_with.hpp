@@ -10,7 +10,7 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/run/inference.hpp>
 
-#include "../shared/choices.hpp"
+#include "../shared/networks.hpp"
 #include "classify.hpp"
 
 namespace programs {

@@ -42,10 +42,10 @@
 #include <sdepth/io/predictions.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/program/command_line.hpp>
 
 #include "../shared/card.hpp"
-#include "../shared/choices.hpp"
-#include "../shared/command_line.hpp"
+#include "../shared/networks.hpp"
 #include "classify.hpp"
 #include "depth.hpp"
 #include "files.hpp"
@@ -143,7 +143,7 @@ void note(const std::string& sentence) { std::cerr << "infer: note: " << sentenc
 
 /// The mean image of the training part of a data set, as train has it where nothing else is said: without what it holds out by default.
 [[nodiscard]] sdepth::Normalization paper_normalization(const std::string& data, sdepth::ImageSet& train) {
-  const sdepth::ImageSet held_out = train.split_off(std::min(recipe_of(data, "").validation, train.size() - 1));
+  const sdepth::ImageSet held_out = train.split_off(std::min(recipe_of(data, 0).validation, train.size() - 1));
   const auto normalization = sdepth::Normalization::paper(train);
   train.pixels.insert(train.pixels.end(), held_out.pixels.begin(), held_out.pixels.end());
   train.labels.insert(train.labels.end(), held_out.labels.begin(), held_out.labels.end());
@@ -214,7 +214,7 @@ void print_guesses(const Options& o, const sdepth::SafeTensors& weights, const P
 /// The error with fewer blocks. Blocks are judged by pictures that are neither the test set's nor, where train held some out, trained on.
 void write_depth(const Options& o, const Task& task, const std::string& data, const sdepth::ImageSet& chosen_by,
                  const sdepth::ImageSet& train) {
-  const int held_out = recipe_of(data, task.model).validation;
+  const int held_out = recipe_of(data, 0).validation;
   if (o.depth_images > held_out)
     note("blocks are judged by the last " + std::to_string(o.depth_images) + " training pictures, of which train holds out " +
          std::to_string(held_out) + " if not told otherwise");

@@ -1,4 +1,4 @@
-// What inference needs besides the weights, and how it travels in the metadata of model.safetensors.
+// The card of a model.safetensors, read back: infer's side of it.
 #pragma once
 
 #include <algorithm>
@@ -14,36 +14,11 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/json.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/program/card.hpp>
 
-#include "choices.hpp"
+#include "networks.hpp"
 
 namespace programs {
-
-/// One trained network. Metadata are texts: the names as they are, the lists as JSON.
-struct ModelCard {
-  std::string model;                 // resnet110
-  std::string data;                  // cifar10
-  std::string scaling;               // test or train
-  std::vector<double> survival;      // p_l of each residual block
-  std::vector<float> normalization;  // Normalization::values(): the scale, and the mean picture [H, W, C] if there is one
-};
-
-inline constexpr const char* card_format = "sdepth model 1";
-
-[[nodiscard]] inline std::map<std::string, std::string> to_metadata(const ModelCard& card) {
-  return {{"format", card_format},
-          {"model", card.model},
-          {"data", card.data},
-          {"scaling", card.scaling},
-          {"survival", nlohmann::json(card.survival).dump()},
-          {"normalization", nlohmann::json(card.normalization).dump()}};
-}
-
-/// Whether a file was written by train, this version's or another; files from elsewhere have no card.
-[[nodiscard]] inline bool has_card(const std::map<std::string, std::string>& metadata) {
-  const auto format = metadata.find("format");
-  return format != metadata.end() && format->second.starts_with("sdepth");
-}
 
 /// The residual blocks of a network by its name: resnetN has N = 6n + 2 layers, and so 3n blocks of two.
 [[nodiscard]] inline std::size_t residual_blocks_of(const std::string& model) {

@@ -1,33 +1,30 @@
 // The networks on a GPU, for all pictures that the others are for.
 #include <sdepth/cuda.hpp>
 
-#include "learner_of.hpp"
+#include "networks.hpp"
 
 namespace programs {
 namespace {
 
-template <class Image, int Classes, sdepth::Precision P>
-std::unique_ptr<Learner> make_on_gpu(const std::string& model, const sdepth::TrainingOptions& options) {
+template <sdepth::Precision P>
+Networks on_gpu() {
+  using Backend = sdepth::Cuda<P>;
   // A build for tests alone, without a GPU: nothing of this runs, and the other networks differ from this one in their depth.
 #if defined(ONLY_THE_SMALLEST_NETWORK)
-  using Smallest = sdepth::CifarResNet<20, Image, Classes>;
-  if (model != "resnet20") sdepth::fail("--device cuda: this build for tests has resnet20 alone; build the preset `release` for ", model);
-  return std::make_unique<LearnerOf<Smallest, sdepth::Cuda<P>>>(options);
+  using namespace sdepth;
+  return all_of({networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>, Choice<"resnet20", CifarResNet<20, Colour, 10>>,
+                          Choice<"resnet20", CifarResNet<20, Colour, 100>>>()});
 #else
-  return make_learner<Image, Classes, sdepth::Cuda<P>>(model, options);
+  return all_resnets<Backend>();
 #endif
-}
-template <sdepth::Precision P>
-MakeLearner* make_for(const sdepth::ImageSet& pictures) {
-  return for_pictures<MakeLearner>(pictures, make_on_gpu<Gray, 10, P>, make_on_gpu<Colour, 10, P>, make_on_gpu<Colour, 100, P>);
 }
 
 }  // namespace
 
-std::unique_ptr<Learner> make_cuda_learner(const sdepth::ImageSet& pictures, const std::string& model,
-                                           const sdepth::TrainingOptions& options, bool tf32) {
-  static_cast<void>(sdepth::cuda_device());  // says so where there is none, before anything else does
-  return (tf32 ? make_for<sdepth::Precision::tf32>(pictures) : make_for<sdepth::Precision::float32>(pictures))(model, options);
+Networks cuda_networks() {
+  Networks all = all_of({on_gpu<sdepth::Precision::float32>(), on_gpu<sdepth::Precision::tf32>()});
+  for (sdepth::program::Trainable& network : all) network.check_device = [] { static_cast<void>(sdepth::cuda_device()); };
+  return all;
 }
 
 }  // namespace programs

@@ -52,6 +52,7 @@ struct Cuda {
   static constexpr bool synchronous = false;
   static constexpr bool replays = true;
   static constexpr bool prepares_norms = true;  // by the last block of the kernel that makes their sums
+  static constexpr Precision precision = P;
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 

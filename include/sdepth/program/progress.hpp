@@ -11,7 +11,7 @@
 #include <sdepth/io/report.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 class Progress {
  public:
@@ -22,8 +22,8 @@ class Progress {
     const auto now = Clock::now();
     if (!terminal_ || now - shown_ < std::chrono::milliseconds(100)) return;
     shown_ = now;
-    const std::string line = place + "   " + sdepth::with_commas(static_cast<std::uint64_t>(images_per_second)) + " images/s   loss " +
-                             sdepth::fixed_point(loss, 4) + "   " + sdepth::duration_text(seconds_left) + " left";
+    const std::string line = place + "   " + with_commas(static_cast<std::uint64_t>(images_per_second)) + " images/s   loss " +
+                             fixed_point(loss, 4) + "   " + duration_text(seconds_left) + " left";
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
   }
   /// Makes room for a line of text.
@@ -36,4 +36,4 @@ class Progress {
   Clock::time_point shown_{};
 };
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

@@ -12,7 +12,7 @@
 
 #include <sdepth/core/error.hpp>
 
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// Holds a folder for as long as it lives. The lock is the system's (flock), so it ends with the process, however that ends; the file .lock that
 /// carries it is removed at the end, and one that a kill left behind is taken over.
@@ -30,8 +30,7 @@ class FolderLock {
         const bool held = errno == EWOULDBLOCK;
         ::close(std::exchange(descriptor_, -1));
         if (held)
-          sdepth::fail(folder.string(),
-                       ": another process is training in this folder; wait for its end, or choose another folder by --out");
+          fail(folder.string(), ": another process is training in this folder; wait for its end, or choose another folder by --out");
         ::unlink(file_.c_str());
         return;
       }
@@ -62,4 +61,4 @@ class FolderLock {
   int descriptor_ = -1;
 };
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

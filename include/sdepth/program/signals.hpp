@@ -4,7 +4,7 @@
 #include <array>
 #include <csignal>
 
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 inline volatile std::sig_atomic_t stop_asked = 0;
 
@@ -35,4 +35,4 @@ inline void leave_signals_alone() {
     if (signal != SIGPIPE) set_unless_ignored(signal, SIG_DFL, 0);
 }
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

@@ -16,10 +16,9 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/report.hpp>
+#include <sdepth/program/folder_lock.hpp>
 
-#include "lock.hpp"
-
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// How far a run is that goes on, and what its tables must hold for that.
 struct RunProgress {
@@ -46,39 +45,39 @@ class RunFolder {
     std::error_code error, none;
     fs::create_directories(path, error);
     if (!fs::is_directory(path, none))
-      sdepth::fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name",
-                   "); choose another");
+      fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name",
+           "); choose another");
     RunFolder folder(path);
     folder.lock_ = FolderLock(path);
     for (const char* name : {"checkpoint.safetensors", "model.safetensors"})
       if (fs::exists(path / name, none))
-        sdepth::fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(),
-                     ", or choose another folder by --out");
+        fail(path.string(), " holds a run already (", name, "); go on with it by --resume ", path.string(),
+             ", or choose another folder by --out");
     for (const std::string name : written)
       for (const std::string& file : {name, name + ".partial"}) {
         // Half of a first checkpoint may be left of a run that was killed, and is no obstacle to the next.
         if (file == "checkpoint.safetensors.partial" || !fs::exists(path / file, none)) continue;
-        sdepth::fail("--out ", path.string(), ": ", file,
-                     " is there already, and the run would write over it; choose another folder, or move that file away");
+        fail("--out ", path.string(), ": ", file,
+             " is there already, and the run would write over it; choose another folder, or move that file away");
       }
     return folder;
   }
 
   void begin_tables() {
     if (!writes()) return;
-    losses_ = sdepth::CsvLog::create(path_ / "losses.csv", losses_header);
-    gates_ = sdepth::CsvLog::create(path_ / "gates.csv", "");
-    metrics_ = sdepth::CsvLog::create(path_ / "metrics.csv", metrics_header);
+    losses_ = CsvLog::create(path_ / "losses.csv", losses_header);
+    gates_ = CsvLog::create(path_ / "gates.csv", "");
+    metrics_ = CsvLog::create(path_ / "metrics.csv", metrics_header);
   }
 
   /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it for this process.
   /// Throws Error, and leaves all tables alone, where one of them has other rows than the run has made.
-  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run, std::vector<sdepth::EpochRow>& rows) {
+  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run, std::vector<EpochRow>& rows) {
     RunFolder folder(path);
     for (const char* name : written)
       if (std::error_code none; std::filesystem::is_directory(path / name, none) ||
                                 (std::filesystem::exists(path / name, none) && ::access((path / name).c_str(), W_OK) != 0))
-        sdepth::fail(path.string(), ": ", name, " cannot be written, and the run would write it; it is protected, or no file");
+        fail(path.string(), ": ", name, " cannot be written, and the run would write it; it is protected, or no file");
     const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv";
     std::error_code none;
     if (run.steps == 0 &&
@@ -88,22 +87,23 @@ class RunFolder {
     }
     const auto next_epoch = static_cast<std::uint64_t>(run.epochs) + 1;
     static_cast<void>(numbers_of(losses, losses_header, 0, run.steps, {0, 1}));
-    const std::string drawn = sdepth::rows_before(gates, "", run.steps);
-    if (!drawn.empty()) static_cast<void>(sdepth::gates_in(drawn, gates.string(), run.residual_blocks));
+    const std::string drawn = rows_before(gates, "", run.steps);
+    if (!drawn.empty() && run.residual_blocks > 0) static_cast<void>(gates_in(drawn, gates.string(), run.residual_blocks));
     std::vector<std::size_t> always{0, 1, 2, 5, 6, 7};  // a gradient there may be none
     if (run.validated) always.push_back(3);
     if (run.tested) always.push_back(4);
     for (const auto& row : numbers_of(metrics, metrics_header, 1, next_epoch, always))
       rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
-    folder.losses_ = sdepth::CsvLog::resume(losses, losses_header, run.steps);
-    folder.gates_ = sdepth::CsvLog::resume(gates, "", run.steps);
-    folder.metrics_ = sdepth::CsvLog::resume(metrics, metrics_header, next_epoch, 1);
+    folder.losses_ = CsvLog::resume(losses, losses_header, run.steps);
+    folder.gates_ = CsvLog::resume(gates, "", run.steps);
+    folder.metrics_ = CsvLog::resume(metrics, metrics_header, next_epoch, 1);
     return folder;
   }
 
   [[nodiscard]] bool writes() const noexcept { return !path_.empty(); }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  [[nodiscard]] std::filesystem::path best_model() const { return path_ / "best.safetensors"; }
   [[nodiscard]] std::filesystem::path model() const { return path_ / "model.safetensors"; }
 
   void add_step(std::uint64_t step, double loss, std::span<const std::uint8_t> gates) {
@@ -111,7 +111,7 @@ class RunFolder {
     losses_.row(step, loss);
     gates_.gate_row(gates);
   }
-  void add_epoch(const sdepth::EpochRow& row) {
+  void add_epoch(const EpochRow& row) {
     if (!writes()) return;
     metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
                  row.learning_rate, row.gradient);
@@ -130,29 +130,35 @@ class RunFolder {
   [[nodiscard]] static std::vector<std::vector<double>> numbers_of(const std::filesystem::path& table, const char* header,
                                                                    std::uint64_t first, std::uint64_t next,
                                                                    const std::vector<std::size_t>& columns) {
-    static_cast<void>(sdepth::rows_before(table, header, next, first));
-    auto rows = sdepth::read_csv(table, header);
+    static_cast<void>(rows_before(table, header, next, first));
+    auto rows = read_csv(table, header);
     std::erase_if(rows, [&](const std::vector<double>& row) { return row[0] >= static_cast<double>(next); });
-    const auto names = sdepth::cells_of(header);
+    const auto names = cells_of(header);
     for (const auto& row : rows)
       for (const std::size_t column : columns)
         if (!std::isfinite(row[column]))
-          sdepth::fail(table.string(), ": the ", names[column], " of ", names[0], " ", row[0], " is ", row[column],
-                       ", expected a finite number; the table was altered since it was written, so put it back as it was");
+          fail(table.string(), ": the ", names[column], " of ", names[0], " ", row[0], " is ", row[column],
+               ", expected a finite number; the table was altered since it was written, so put it back as it was");
     return rows;
   }
 
-  static constexpr std::array written{
-      "checkpoint.safetensors", "model.safetensors", "losses.csv", "gates.csv", "metrics.csv", "harm.csv", "report.html"};
+  static constexpr std::array written{"checkpoint.safetensors",
+                                      "model.safetensors",
+                                      "best.safetensors",
+                                      "losses.csv",
+                                      "gates.csv",
+                                      "metrics.csv",
+                                      "harm.csv",
+                                      "report.html"};
   static constexpr const char* losses_header = "step,loss";
   static constexpr const char* metrics_header =
       "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
 
   std::filesystem::path path_;
   FolderLock lock_;  // of a new run
-  sdepth::CsvLog losses_;
-  sdepth::CsvLog gates_;
-  sdepth::CsvLog metrics_;
+  CsvLog losses_;
+  CsvLog gates_;
+  CsvLog metrics_;
 };
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

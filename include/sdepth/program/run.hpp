@@ -1,26 +1,27 @@
-// A training run: the loop over epochs and steps, and all that is written meanwhile.
+// A training run: the loop over epochs and steps, and all that is written meanwhile. Its parts are in run_start, run_loop and run_words.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include <sdepth/data/loader.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/report.hpp>
+#include <sdepth/network/training_memory.hpp>
+#include <sdepth/program/learner.hpp>
+#include <sdepth/program/networks.hpp>
+#include <sdepth/program/options.hpp>
+#include <sdepth/program/plans.hpp>
+#include <sdepth/program/progress.hpp>
+#include <sdepth/program/run_data.hpp>
+#include <sdepth/program/run_folder.hpp>
 
-#include "../shared/card.hpp"
-#include "data.hpp"
-#include "folder.hpp"
-#include "learner.hpp"
-#include "options.hpp"
-#include "progress.hpp"
-
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ between equal runs.
 struct EpochSums {
@@ -37,20 +38,22 @@ struct EpochSums {
 class Run {
  public:
   /// A new run, or with a checkpoint one that goes on. Throws Error where data, weights, gates or folder are not as they must be.
-  Run(const Options& options, const CommandLine& line, const std::optional<sdepth::Checkpoint>& checkpoint);
+  Run(const Networks& networks, const Options& options, const CommandLine& line, const std::optional<Checkpoint>& checkpoint);
 
   /// Trains to the end. Returns the program's exit status: 0, or 130 where a signal (Ctrl-C) stopped it.
   [[nodiscard]] int go();
 
  private:
   void begin(const CommandLine& line);
-  void go_on(const sdepth::Checkpoint& checkpoint, const std::string& folder);
+  void go_on(const Checkpoint& checkpoint, const std::string& folder);
 
   /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
   [[nodiscard]] bool train_epoch();
   void end_epoch();
   /// Throws Error where the steps of this run need more memory than there is.
   void check_memory(double gigabytes) const;
+  [[nodiscard]] Score evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan = {},
+                               int most = std::numeric_limits<int>::max());
   /// Removes each block alone and writes what that does.
   void measure_block_harm();
   void save_checkpoint();
@@ -59,28 +62,35 @@ class Run {
   void say_summary() const;
 
   [[nodiscard]] std::uint64_t total_steps() const;
+  /// The row of the lowest validation error, the first of equal ones; 0 where there is no row.
+  [[nodiscard]] std::size_t best_row() const;
+  /// Whether --early-stopping ends the run here: a function of the table, so a run that goes on ends where it would have.
+  [[nodiscard]] bool stops_early() const;
   [[nodiscard]] int last_epoch() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;
   [[nodiscard]] std::string title() const;
-  [[nodiscard]] sdepth::ActivationBytes activations_of(const std::vector<double>& survival) const;
+  [[nodiscard]] ActivationBytes activations_of(const std::vector<double>& survival) const;
   /// p_l of the residual blocks in an epoch, 1-based.
   [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
   Options options_;
+  std::string program_;  // its name, for messages
   RunData data_;
+  Trainable network_;
   NetworkFacts facts_;
+  int threads_ = 1;               // that read pictures
   std::vector<double> survival_;  // where blocks are skipped
   std::unique_ptr<Learner> learner_;
   std::vector<std::vector<std::uint8_t>> gates_;  // forced, a row per step; empty: drawn
-  sdepth::Loader loader_;
+  Loader loader_;
   LearningRatePlan learning_rate_;
   SurvivalPlan survival_plan_;
   RunFolder folder_;
   Progress progress_;
-  std::vector<sdepth::EpochRow> rows_;
-  sdepth::BlockHarm harm_;
+  std::vector<EpochRow> rows_;
+  BlockHarm harm_;
   int epoch_ = 0;  // whole epochs trained
   EpochSums sums_;
 };
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

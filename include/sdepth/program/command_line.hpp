@@ -21,7 +21,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace programs {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// All of `text` as a number, by the rules of JSON and CSV, not of C: no blanks, no sign +, and 010 is ten. False where it is none, or does not fit.
 template <class Number>
@@ -43,8 +43,7 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
     const bool fits =
         text.find_first_not_of("0123456789") == std::string::npos && read_number(text, value) && least <= value && value <= most;
     if (!fits)
-      return "expected a whole number, " + range + (bounded ? "" : " and at most " + std::to_string(most)) + ", found " +
-             sdepth::in_quotes(text);
+      return "expected a whole number, " + range + (bounded ? "" : " and at most " + std::to_string(most)) + ", found " + in_quotes(text);
     text = std::to_string(value);
     return "";
   };
@@ -54,11 +53,11 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
 /// Numbers from `least` to `most`, finite. The largest float is no bound to speak of, but what lies beyond is infinite to a network.
 [[nodiscard]] inline CLI::Validator finite_number(double least, double most = std::numeric_limits<float>::max()) {
   const bool bounded = most != std::numeric_limits<float>::max();
-  const std::string range = sdepth::decimal(least, 6) + (bounded ? " to " + sdepth::decimal(most, 6) : " or more");
+  const std::string range = decimal(least, 6) + (bounded ? " to " + decimal(most, 6) : " or more");
   const auto check = [=](std::string& text) -> std::string {
     double value = 0;
     if (read_number(text, value) && least <= value && value <= most) return "";  // which not-a-number is not
-    return "expected a finite number, " + range + ", found " + sdepth::in_quotes(text);
+    return "expected a finite number, " + range + ", found " + in_quotes(text);
   };
   return {check, range};
 }
@@ -82,7 +81,7 @@ inline void parse(CLI::App& app, int count, char** words) {
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];  // of --name= CLI11 would take the next word for the value
     if (word.starts_with("--") && word.find('=') + 1 == word.size())
-      sdepth::fail(word.substr(0, word.size() - 1), ": expected something behind the =, found nothing", advice);
+      fail(word.substr(0, word.size() - 1), ": expected something behind the =, found nothing", advice);
   }
   try {
     app.parse(count, words);
@@ -90,7 +89,7 @@ inline void parse(CLI::App& app, int count, char** words) {
     std::cout << app.help();
     throw HelpWasAsked();
   } catch (const CLI::ParseError& error) {
-    sdepth::fail(error.what(), advice);
+    fail(error.what(), advice);
   }
 }
 
@@ -106,11 +105,11 @@ template <class Program>
     int null = ::open("/dev/null", O_RDWR);
     while (null >= 0 && null <= STDERR_FILENO) null = ::open("/dev/null", O_RDWR);
     if (null >= 0) ::close(null);
-    if (closed) sdepth::fail("standard output is closed, expected a place for what is to be said; send it to a file, or to /dev/null");
+    if (closed) fail("standard output is closed, expected a place for what is to be said; send it to a file, or to /dev/null");
     status = program();
   } catch (const HelpWasAsked&) {
     status = 0;
-  } catch (const sdepth::Error& error) {
+  } catch (const Error& error) {
     std::cerr << name << ": " << error.what() << '\n';
   } catch (const std::bad_alloc&) {
     std::cerr << name << ": out of memory; " << when_memory_is_out << '\n';
@@ -126,4 +125,4 @@ template <class Program>
   return status;
 }
 
-}  // namespace programs
+}  // namespace sdepth::inline SDEPTH_ISA::program

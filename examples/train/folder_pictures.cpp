@@ -1,0 +1,2 @@
+// Built where libpng and libjpeg-turbo are: --data folder.
+#include <sdepth/program/pictures.hpp>

@@ -1,0 +1,61 @@
+// A network being trained, whatever its type: all that the run asks of it. So the run is compiled once, and each network beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/safetensors.hpp>
+#include <sdepth/network/depth_plan.hpp>
+#include <sdepth/network/training_memory.hpp>
+#include <sdepth/train/options.hpp>
+#include <sdepth/train/trainer.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::program {
+
+/// What is known of a network without its numbers. Operations are floating-point operations of one image's forward pass.
+struct NetworkFacts {
+  int residual_blocks = 0;
+  std::size_t parameters = 0;
+  double operations = 0;                  // every block open
+  std::vector<double> branch_operations;  // [residual blocks], what skipping each saves
+  ActivationTable activations;            // in numbers
+  std::size_t stored_numbers = 0;         // parameters and running statistics, padding included
+  std::vector<double> survival;           // [residual blocks], as the type says
+  std::size_t stored_bytes = 4;           // of a number of an activation
+};
+
+/// A Trainer behind an interface: one virtual call per step, nothing virtual below it.
+class Learner {
+ public:
+  Learner() = default;
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+  virtual ~Learner() = default;
+
+  /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
+  virtual Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) = 0;
+  /// @param plan  the blocks that run
+  [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) = 0;
+
+  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out; not-a-number where there is none, where
+  /// the block was skipped, and on a GPU in all but every 16th step.
+  [[nodiscard]] virtual double first_gradient() = 0;
+
+  virtual void set_learning_rate(double rate) = 0;
+  virtual void set_survival(std::span<const double> survival) = 0;
+  [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
+  [[nodiscard]] virtual std::uint64_t steps() const = 0;
+
+  virtual void load_weights(const SafeTensors& file, const std::string& where) = 0;
+  virtual void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) = 0;
+  virtual void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) = 0;
+  virtual void restore(const Checkpoint& checkpoint) = 0;
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA::program

@@ -1,0 +1,141 @@
+// The networks that a program trains, by name: what is known of each, and how it is made. Each may stand in a .cpp of its own.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <sdepth/core/bfloat16.hpp>
+#include <sdepth/core/error.hpp>
+#include <sdepth/core/shape.hpp>
+#include <sdepth/data/picture.hpp>
+#include <sdepth/program/learner_of.hpp>
+#include <sdepth/train/options.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::program {
+
+/// A network's name as a template argument.
+template <std::size_t N>
+struct Name {
+  char text[N]{};
+  consteval Name(const char (&name)[N]) { std::copy_n(name, N, text); }
+};
+
+/// A network by the name that --model chooses it by. Networks for other pictures may have the same name.
+template <Name name, class Net>
+struct Choice {};
+
+/// A network on one device in one precision, which are types: each of these is compiled for itself.
+struct Trainable {
+  std::string name;
+  Shape input;
+  int classes = 0;
+  std::string device;     ///< cpu or cuda
+  std::string precision;  ///< float32, bf16 or tf32
+  NetworkFacts (*facts)() = nullptr;
+  std::unique_ptr<Learner> (*make)(const TrainingOptions& options) = nullptr;
+  void (*check_device)() = nullptr;  ///< throws Error where the machine has no such device; null: every machine has it
+};
+using Networks = std::vector<Trainable>;
+
+/// What --precision calls what a backend computes with.
+template <class Backend>
+[[nodiscard]] constexpr const char* precision_of() noexcept {
+  if constexpr (std::is_same_v<typename Backend::Stored, bfloat16>)
+    return "bf16";
+  else if constexpr (requires { Backend::precision; })
+    return Backend::precision == decltype(Backend::precision)::tf32 ? "tf32" : "float32";
+  else
+    return "float32";
+}
+
+template <class Net, class Backend>
+[[nodiscard]] Trainable trainable(std::string name) {
+  return {std::move(name),
+          Net::input,
+          static_cast<int>(Net::output.size()),
+          Backend::synchronous ? "cpu" : "cuda",
+          precision_of<Backend>(),
+          network_facts<Net, Backend>,
+          make_learner<Net, Backend>};
+}
+
+template <class Entry>
+struct TrainableFrom {
+  template <class Backend>
+  [[nodiscard]] static Trainable on() {
+    return trainable<Entry, Backend>("network");
+  }
+};
+template <Name name, class Net>
+struct TrainableFrom<Choice<name, Net>> {
+  template <class Backend>
+  [[nodiscard]] static Trainable on() {
+    return trainable<Net, Backend>(name.text);
+  }
+};
+
+/// Networks on a backend, for train(): each a Choice<"name", Net>, or a Net alone, which is called "network".
+///
+///     Networks small_networks() { return networks<Cpu<>, Choice<"tiny", Tiny>, Choice<"small", Small>>(); }
+///
+/// In a .cpp of its own this is all of that file that is slow to compile: an edit elsewhere costs nothing of it.
+template <class Backend, class... Entries>
+[[nodiscard]] Networks networks() {
+  return {TrainableFrom<Entries>::template on<Backend>()...};
+}
+
+/// One list of several.
+[[nodiscard]] inline Networks all_of(std::initializer_list<Networks> lists) {
+  Networks all;
+  for (const Networks& list : lists) all.insert(all.end(), list.begin(), list.end());
+  return all;
+}
+
+/// The names, each once, in their order.
+[[nodiscard]] inline std::vector<std::string> names_of(const Networks& networks) {
+  std::vector<std::string> names;
+  for (const Trainable& network : networks)
+    if (std::ranges::find(names, network.name) == names.end()) names.push_back(network.name);
+  return names;
+}
+
+/// What the networks of a name read and tell apart, in words: "3 x 32 x 32 in 10 or 100 classes, 1 x 28 x 28 in 10 classes".
+[[nodiscard]] inline std::string pictures_of(const Networks& networks, const std::string& name) {
+  std::vector<std::string> words;
+  for (const Trainable& network : networks)
+    if (const std::string text = extents_text(network.input) + " in " + std::to_string(network.classes) + " classes";
+        network.name == name && std::ranges::find(words, text) == words.end())
+      words.push_back(text);
+  std::string all;
+  for (std::size_t i = 0; i < words.size(); ++i) all += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  return all;
+}
+
+/// The network of that name for such pictures. Throws Error where there is none, or none on that device in that precision.
+/// @param pictures  the data set, for the message
+[[nodiscard]] inline const Trainable& find_network(const Networks& networks, const std::string& name, const std::string& pictures,
+                                                   Shape shape, int classes, const std::string& device, const std::string& precision) {
+  bool fits = false, on_device = false;
+  for (const Trainable& network : networks) {
+    if (network.name != name || network.input != shape || network.classes != classes) continue;
+    if (network.device == device && network.precision == precision) return network;
+    fits = true;
+    on_device = on_device || network.device == device;
+  }
+  if (!fits)
+    fail(pictures, " has pictures of ", extents_text(shape), " in ", classes, " classes, for which this program has no network named ",
+         name, "; it has one for ", pictures_of(networks, name), ", so choose other data or another network");
+  if (!on_device && device == "cuda")
+    fail(
+        "--device cuda: this program was built without the CUDA Toolkit, or without this network on a GPU; install it (nvcc 12.8 or later) "
+        "and build again, or train with --device cpu");
+  fail("--precision ", precision, ": this program was built without it for ", name, " on ", device == "cuda" ? "a GPU" : "the processor",
+       "; leave the option out, or list the network on such a backend, too");
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA::program

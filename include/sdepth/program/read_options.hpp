@@ -1,0 +1,92 @@
+// The command line of a training program, by CLI11.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/program/choices.hpp>
+#include <sdepth/program/command_line.hpp>
+#include <sdepth/program/networks.hpp>
+#include <sdepth/program/options.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::program {
+
+/// Defaults that depend on other options; what was given stays.
+inline void fill_in_recipe(CommandLine& line, const Networks& networks) {
+  Options& o = line.options;
+  const auto network = std::ranges::find(networks, o.model, &Trainable::name);
+  const int residual_blocks = network == networks.end() ? 0 : network->facts().residual_blocks;
+  const auto given = [&](const char* name) { return line.given.contains(name); };
+  const Recipe recipe = recipe_of(o.data, residual_blocks);
+  if (o.epochs == 0 && o.steps == 0) o.epochs = recipe.epochs;
+  if (!given("validation")) o.validation = recipe.validation;
+  if (!given("augment")) o.augment = recipe.augment;
+  if (!given("lr-drop") && o.data == "svhn") o.drops = "0.6,0.7";
+  if (!given("warm-up") && !given("lr") && o.learning_rate_schedule == "steps" && o.epochs > 0)
+    o.warm_up = recipe.learning_rate.warm_up_epochs;
+}
+
+/// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and throws HelpWasAsked then.
+/// Throws Error with a sentence for whatever is wrong with it.
+/// @param networks  at least one   @param defaults  of the options that are not given
+[[nodiscard]] inline CommandLine read_command_line(int count, char** words, const Networks& networks, const Options& defaults = {}) {
+  const std::vector<std::string> models = names_of(networks);
+  CommandLine line;
+  line.program = count > 0 ? std::filesystem::path(words[0]).filename().string() : "train";
+  line.options = defaults;
+  if (line.options.model.empty()) line.options.model = models.front();
+  CLI::App app("Trains a residual network with stochastic depth. Defaults are the recipe of Huang et al., ECCV 2016.", line.program);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  app.get_formatter()->column_width(36);
+  for_each_option(line.options, models,
+                  [&]<class Value, class... Check>(const std::string& name, Value& value, const std::string& help, Check... check) {
+                    if constexpr (std::is_same_v<Value, bool>) {
+                      app.add_flag("--" + name + ",!--no-" + name, value, help);
+                    } else {
+                      const bool obvious = name != "epochs" && name != "steps" && !name.starts_with("limit") && name != "validation";
+                      CLI::Option* option = app.add_option("--" + name, value, help);
+                      if (obvious) option->capture_default_str();
+                      if constexpr (sizeof...(check) == 0) option->check(some_text());
+                      (option->transform(check), ...);
+                    }
+                  });
+  app.get_option("--epochs")->excludes(app.get_option("--steps"));
+  app.add_option("--threads", line.threads, "threads; the result does not depend on it")
+      ->transform(whole_number(1, 1024))
+      ->capture_default_str();
+  app.add_option("--memory", line.memory, "GB of memory that the run may take (default: what the machine has free)")
+      ->transform(finite_number(0.001));
+  app.add_option("--device", line.device, "where the network is trained: on the processor, or on a GPU")
+      ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_flag("--tf32", line.tf32, "on a GPU: convolve on tensor cores, with factors rounded to 10 bits")
+      ->needs(app.get_option("--device"));
+  auto* out = app.add_option("--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");
+  auto* resume = app.add_option("--resume", line.resume, "go on with the run in this folder, with its options")->type_name("DIR");
+  out->type_name("DIR")->check(some_text());
+  resume->check(some_text());
+  app.get_option("--data-dir")->type_name("DIR");
+  for (const char* name : {"--init", "--gates"}) app.get_option(name)->type_name("FILE");
+  app.set_config("--config", "", "read options from a file of lines `lr = 0.05`; those of the command line win")->check(some_text());
+  parse(app, count, words);
+  if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
+  for_each_option(line.options, models, [&](const std::string& name, const auto&...) {
+    if (app.get_option("--" + name)->count() > 0) line.given.insert(name);
+  });
+  static_cast<void>(drops_of(line.options.drops, 1));
+  if (phase_of(line.options.survival_over_time).phase != SurvivalPhase::constant && line.options.survival_warm_up > 0)
+    fail("--survival-warm-up and --survival-over-time both say when blocks are skipped; give one of them, such as --survival-over-time ",
+         line.options.survival_over_time);
+  if (line.options.block_harm && line.out.empty() && line.resume.empty())
+    fail("--block-harm writes harm.csv and a plot into the folder of the run; name one by --out");
+  if (line.resume.empty()) fill_in_recipe(line, networks);
+  return line;
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA::program

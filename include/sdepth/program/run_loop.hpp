@@ -1,0 +1,201 @@
+// The loop of a run: steps, epochs, and what is saved behind each.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/io/csv.hpp>
+#include <sdepth/io/text.hpp>
+#include <sdepth/program/card.hpp>
+#include <sdepth/program/run.hpp>
+#include <sdepth/program/run_words.hpp>
+#include <sdepth/program/signals.hpp>
+#include <sdepth/program/stored_options.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::program {
+
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// What to do where a network that is being trained computes no numbers any more.
+inline constexpr std::string_view when_diverged =
+    "the training has diverged, so nothing of this epoch is kept; begin another run with a lower --lr, or with a --warm-up";
+
+inline int Run::go() {
+  while (true) {
+    if (stops_early()) break;
+    if (learner_->steps() < total_steps() && !train_epoch()) {
+      save_checkpoint();
+      progress_.clear();
+      say_stopped();
+      return 130;
+    }
+    if (sums_.steps > 0) end_epoch();
+    if (learner_->steps() >= total_steps()) break;
+  }
+  if (options_.block_harm) {
+    if (stop_asked) {
+      say_stopped();
+      return 130;
+    }
+    measure_block_harm();
+  }
+  say_summary();
+  return 0;
+}
+
+inline void Run::measure_block_harm() {
+  leave_signals_alone();  // the run is complete and saved
+  const bool validated = data_.validation.size() > 0;
+  const AnySource& set = validated ? data_.validation : data_.test;
+  const std::vector<double> survival = survival_in(std::max(1, rows_.back().epoch));  // the last trained with
+  learner_->set_survival(survival);
+  const auto point = [&](const DepthPlan& plan) {
+    const Score score = evaluate(set, "so the harm of a block cannot be measured", plan);
+    return std::pair(score.loss, percent_wrong(score));
+  };
+  const auto [whole_loss, whole_error] = point({});
+  harm_ = {validated ? "validation" : "test", whole_error, {}};
+  DepthPlan plan{std::vector<std::uint8_t>(survival_.size(), 1)};
+  CsvLog table = CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  for (std::size_t block = 0; block < plan.keep.size(); ++block) {
+    plan.keep[block] = 0;
+    const auto [loss, error] = point(plan);
+    plan.keep[block] = 1;
+    table.row(block, survival[block], loss, error, whole_loss, whole_error);
+    harm_.without.push_back(error);
+  }
+  table.flush();
+  write_report();
+}
+
+inline bool Run::train_epoch() {
+  using Clock = std::chrono::steady_clock;
+  constexpr double checkpoint_seconds = 300;  // how much work a kill in the middle of a long epoch may cost
+  Clock::time_point saved = Clock::now(), before = saved;
+  const std::int64_t images_before = sums_.images;  // of an epoch that goes on here, by a process that is gone
+  loader_.start(epoch_ + 1, sums_.steps);
+  while (const Batch* batch = loader_.next()) {
+    const std::uint64_t step = learner_->steps();
+    learner_->set_learning_rate(learning_rate_.at(step, epoch_ + 1));
+    const Score score = learner_->step(batch->images, batch->labels, forced_gates());
+    folder_.add_step(step, score.loss, learner_->gates());
+
+    const Clock::time_point now = Clock::now();
+    sums_.seconds += std::chrono::duration<double>(now - std::exchange(before, now)).count();
+    ++sums_.steps;
+    sums_.images += score.images;
+    sums_.errors += score.errors;
+    sums_.blocks_run += score.blocks_run;
+    sums_.loss += score.loss * static_cast<double>(score.images);
+    if (const double gradient = learner_->first_gradient(); !std::isnan(gradient)) {
+      sums_.gradient += gradient;
+      ++sums_.gradient_steps;
+    }
+    const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
+    const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
+    progress_.show(
+        "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
+        score.loss, rate, images_left / rate);
+
+    if (learner_->steps() >= total_steps()) break;
+    if (stop_asked) return false;
+    if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
+      save_checkpoint();
+      saved = before = Clock::now();
+    }
+  }
+  return true;
+}
+
+inline void Run::end_epoch() {
+  const double images = static_cast<double>(sums_.images);
+  const Score validation = evaluate(data_.validation, when_diverged);
+  const Score test = evaluate(data_.test, when_diverged);
+  const EpochRow row{epoch_ + 1,
+                     sums_.loss / images,
+                     100.0 * static_cast<double>(sums_.errors) / images,
+                     percent_wrong(validation),
+                     percent_wrong(test),
+                     sums_.seconds,
+                     static_cast<double>(sums_.blocks_run) / sums_.steps,
+                     learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
+                     sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
+  if (folder_.writes()) {  // first, as it refuses weights that are not finite
+    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization, data_.class_names};
+    learner_->save_model(folder_.model(), to_metadata(card));
+  }
+  rows_.push_back(row);
+  if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
+    std::filesystem::copy_file(folder_.model(), folder_.best_model(), std::filesystem::copy_options::overwrite_existing);
+  folder_.add_epoch(row);
+  progress_.clear();
+  std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
+            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error) << "   blocks "
+            << decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << decimal(row.learning_rate, 3) << "   "
+            << duration_text(row.seconds) << std::endl;
+
+  if (folder_.writes()) write_report();
+  if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
+    ++epoch_;
+    sums_ = {};
+    learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
+  }
+  save_checkpoint();
+}
+
+inline void Run::save_checkpoint() {
+  if (!folder_.writes()) return;
+  folder_.flush();
+  const nlohmann::json program = {{"options", to_stored(options_)},
+                                  {"epoch_in_progress",
+                                   {{"steps", sums_.steps},
+                                    {"images", sums_.images},
+                                    {"errors", sums_.errors},
+                                    {"blocks_run", sums_.blocks_run},
+                                    {"loss", sums_.loss},
+                                    {"gradient", sums_.gradient},
+                                    {"gradient_steps", sums_.gradient_steps}}}};
+  learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
+}
+
+inline std::size_t Run::best_row() const {
+  // Tables hold nine digits, which a run that goes on reads back: what differs by less is equal.
+  constexpr double equal = 1e-6;
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < rows_.size(); ++i)
+    if (rows_[i].validation_error < rows_[best].validation_error - equal) best = i;
+  return best;
+}
+
+inline bool Run::stops_early() const {
+  return options_.early_stopping > 0 && rows_.size() > best_row() + static_cast<std::size_t>(options_.early_stopping);
+}
+
+inline std::uint64_t Run::total_steps() const {
+  if (options_.steps > 0) return static_cast<std::uint64_t>(options_.steps);
+  return static_cast<std::uint64_t>(options_.epochs) * static_cast<std::uint64_t>(loader_.steps());
+}
+
+inline int Run::last_epoch() const {
+  const auto steps = static_cast<std::uint64_t>(loader_.steps());
+  return static_cast<int>((total_steps() + steps - 1) / steps);
+}
+
+inline std::vector<std::uint8_t> Run::forced_gates() const {
+  return gates_.empty() ? std::vector<std::uint8_t>() : gates_[learner_->steps()];
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA::program

@@ -1,0 +1,170 @@
+// How a run begins: data, network and memory are looked at, and a new folder is made or an old one is found as it was left.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <sdepth/core/error.hpp>
+#include <sdepth/io/csv.hpp>
+#include <sdepth/io/json.hpp>
+#include <sdepth/io/machine_memory.hpp>
+#include <sdepth/io/safetensors.hpp>
+#include <sdepth/io/text.hpp>
+#include <sdepth/program/run.hpp>
+#include <sdepth/program/run_words.hpp>
+#include <sdepth/program/signals.hpp>
+#include <sdepth/program/stored_options.hpp>
+
+namespace sdepth::inline SDEPTH_ISA::program {
+
+/// Slots of gradients and of activations at test, and the batch itself, as tensors of the largest size: a guess. With it ResNet-110, batch 128, every block
+/// open, is said to take 0.92 GB; measured: 0.93 GB resident, of which 0.05 GB are program and data.
+inline constexpr double tensors_on_their_way = 8;
+
+/// The input of the network of that name for so many classes. Throws Error where there is none.
+[[nodiscard]] inline Shape input_for(const Networks& networks, const std::string& name, const std::string& pictures, int classes) {
+  const auto found =
+      std::ranges::find_if(networks, [&](const Trainable& network) { return network.name == name && network.classes == classes; });
+  if (found == networks.end())
+    fail(pictures, " has ", classes, " classes, for which this program has no network named ", name, "; it has one for ",
+         pictures_of(networks, name), ", so give the network's last layer as many numbers as there are classes");
+  return found->input;
+}
+
+/// What the network computes with, as Trainable calls it. Throws Error for what no device can do.
+[[nodiscard]] inline std::string precision_for(const Options& options, const CommandLine& line) {
+  if (line.device == "cuda" && options.precision != "float32")
+    fail("--precision ", options.precision, ": on a GPU activations lie in memory as float32; train with --device cpu, or leave it out");
+  return line.tf32 ? "tf32" : options.precision;
+}
+
+Run::Run(const Networks& networks, const Options& options, const CommandLine& line, const std::optional<Checkpoint>& checkpoint)
+    : options_(options),
+      program_(line.program),
+      data_(load_run_data(
+          options, [&](const std::string& pictures, int classes) { return input_for(networks, options.model, pictures, classes); },
+          line.threads)),
+      network_(
+          find_network(networks, options.model, data_.train.name(), data_.shape, data_.classes, line.device, precision_for(options, line))),
+      facts_(network_.facts()),
+      threads_(options.data == "folder" ? line.threads : 1),
+      survival_(options.schedule == "network" ? facts_.survival
+                                              : survival_table(options.schedule, options.survival, facts_.residual_blocks)),
+      loader_(data_.train, data_.training, data_.shape,
+              {.batch = options.batch,
+               .shuffle = options.shuffle,
+               .augment = options.augment,
+               .seed = options.seed,
+               .threads = threads_,
+               .skip_broken = options.skip_broken}),
+      learning_rate_(options, loader_.steps()),
+      survival_plan_(options, loader_.steps()) {
+  listen_to_signals();
+  if (options.block_harm && data_.validation.size() + data_.test.size() == 0)
+    fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
+  if ((options.keep_best || options.early_stopping > 0) && data_.validation.size() == 0)
+    fail(options.keep_best ? "--keep-best" : "--early-stopping",
+         " goes by the validation error, and this run has none; hold pictures out by --validation");
+  if (checkpoint) epoch_ = checkpoint->epoch;
+  const TrainingOptions training = training_options(options, line.threads);
+  if (network_.check_device) network_.check_device();
+  if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
+  learner_ = network_.make(training);
+  if (!options_.gates.empty()) {
+    gates_ = read_gates(options_.gates, facts_.residual_blocks);
+    if (gates_.size() < total_steps())
+      fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", gates_.size(), " (counted from 0) of the ", total_steps(),
+           " of this run needs a line too; add lines, or choose --steps ", gates_.size());
+  }
+  if (checkpoint)
+    go_on(*checkpoint, line.resume);
+  else
+    begin(line);
+}
+
+inline void Run::begin(const CommandLine& line) {
+  learner_->set_survival(survival_in(1));
+  if (!options_.init.empty()) {
+    learner_->load_weights(read_safetensors(options_.init), options_.init);
+    static_cast<void>(evaluate(data_.train, "the weights in " + options_.init + " are none of a network that works; use others", {}, 1));
+  }
+  if (!line.out.empty()) {
+    folder_ = RunFolder::create(line.out);
+    save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+    folder_.begin_tables();
+  }
+  const auto note = [&](const char* option, const char* why) {
+    if (line.given.contains(option)) std::cerr << program_ << ": note: --" << option << " changes nothing " << why << '\n';
+  };
+  if (options_.schedule == "none")
+    for (const char* option : {"survival", "survival-over-time"}) note(option, "with --schedule none, which is a probability of 1");
+  if (options_.learning_rate_schedule != "steps") note("lr-drop", "without --lr-schedule steps");
+  if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
+  if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >= total_steps())
+    std::cerr << program_ << ": note: the whole run is a warm-up of " << options_.warm_up << " epochs, "
+              << (options_.warm_up_shape == "linear" ? "which rises from" : "at") << " a tenth of --lr\n";
+}
+
+inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) {
+  const nlohmann::json program = parse_json(checkpoint.program).value_or(nullptr);
+  // A run that is made longer now was saved with another table: of its old length less was left.
+  learner_->set_survival(SurvivalPlan(from_json(program.at("options"), checkpoint.where), loader_.steps()).at(survival_, epoch_ + 1));
+  learner_->restore(checkpoint);
+  learner_->set_survival(survival_in(epoch_ + 1));
+  try {
+    const nlohmann::json sums = program.at("epoch_in_progress");
+    sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
+             sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
+  } catch (const nlohmann::json::exception&) {
+    fail(checkpoint.where,
+         ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
+         "that one, or start the run anew by --out");
+  }
+  const auto steps = static_cast<std::uint64_t>(loader_.steps());
+  if (sums_.steps < 0 || epoch_ < 0 ||
+      checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
+    fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
+         " steps of an epoch on these data; use the data set of that run");
+  const RunProgress progress{checkpoint.step, epoch_, facts_.residual_blocks, data_.validation.size() > 0, data_.test.size() > 0};
+  folder_ = RunFolder::resume(folder, progress, rows_);
+}
+
+inline void Run::check_memory(double gigabytes) const {
+  // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
+  const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers),
+               on_their_way = tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
+  // Of the epochs to come the first or the last has the most blocks.
+  const ActivationBytes first = activations_of(survival_in(epoch_ + 1)), last = activations_of(survival_in(last_epoch()));
+  const ActivationBytes& activations = first.likely < last.likely ? last : first;
+  const double others = numbers * sizeof(float) + on_their_way * static_cast<double>(facts_.stored_bytes),
+               needed = activations.likely + others;
+  const std::optional<std::uint64_t> available = available_memory();
+  const double most = gigabytes > 0 ? 1e9 * gigabytes : available ? static_cast<double>(*available) : needed;
+  if (needed <= most) return;
+  fail(options_.model, " with --batch ", options_.batch, " takes up to ", gigabytes_text(needed), " of memory (",
+       gigabytes_text(activations.mean + others), " in a step on average, ", gigabytes_text(activations.all_open + others),
+       " were every block open), and ", gigabytes > 0 ? "--memory allows " : "the machine has ", gigabytes_text(most),
+       gigabytes > 0 ? "" : " free", "; choose a smaller --batch",
+       options_.schedule == "none" ? ", a smaller network or stochastic depth" : " or a smaller network",
+       gigabytes > 0 ? "" : ", or try it by --memory GB");
+}
+
+inline ActivationBytes Run::activations_of(const std::vector<double>& survival) const {
+  const bool any_gates = !options_.gates.empty();
+  return activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival, options_.batch,
+                          facts_.stored_bytes);
+}
+
+Score Run::evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan, int most) {
+  return evaluate_set(*learner_, set, data_, {.batch = options_.batch, .threads = threads_, .skip_broken = options_.skip_broken}, advice,
+                      plan, most);
+}
+
+}  // namespace sdepth::inline SDEPTH_ISA::program
