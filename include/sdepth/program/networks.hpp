@@ -27,7 +27,10 @@ struct Name {
 
 /// A network by the name that --model chooses it by. Networks for other pictures may have the same name.
 template <Name name, class Net>
-struct Choice {};
+struct Choice {
+  using ChosenNetwork = Net;
+  static constexpr const char* chosen_by = name.text;
+};
 
 /// A network on one device in one precision, which are types: each of these is compiled for itself.
 struct Trainable {
@@ -64,20 +67,14 @@ template <class Net, class Backend>
           make_learner<Net, Backend>};
 }
 
-template <class Entry>
-struct TrainableFrom {
-  template <class Backend>
-  [[nodiscard]] static Trainable on() {
+/// Of a Choice, or of a Net. No specialisation for Choice: nvcc 13 does not find one whose argument is a Name.
+template <class Entry, class Backend>
+[[nodiscard]] Trainable trainable_from() {
+  if constexpr (requires { typename Entry::ChosenNetwork; })
+    return trainable<typename Entry::ChosenNetwork, Backend>(Entry::chosen_by);
+  else
     return trainable<Entry, Backend>("network");
-  }
-};
-template <Name name, class Net>
-struct TrainableFrom<Choice<name, Net>> {
-  template <class Backend>
-  [[nodiscard]] static Trainable on() {
-    return trainable<Net, Backend>(name.text);
-  }
-};
+}
 
 /// Networks on a backend, for train(): each a Choice<"name", Net>, or a Net alone, which is called "network".
 ///
@@ -86,7 +83,7 @@ struct TrainableFrom<Choice<name, Net>> {
 /// In a .cpp of its own this is all of that file that is slow to compile: an edit elsewhere costs nothing of it.
 template <class Backend, class... Entries>
 [[nodiscard]] Networks networks() {
-  return {TrainableFrom<Entries>::template on<Backend>()...};
+  return {trainable_from<Entries, Backend>()...};
 }
 
 /// One list of several.
