@@ -44,7 +44,7 @@ TEST_CASE_TEMPLATE_APPLY(geometries, Backends);
 // Weights of 256 output channels and more are packed where they do not fit half of L2, and images are read together: those that fill a group and those that
 // do not, cuts with and without a smaller block at their end, Winograd and direct kernels. The smaller L2 packs what a larger one leaves as it is.
 TEST_CASE("weights too large for the caches are packed, and agree with the reference") {
-  using SmallCaches = Cpu<xsimd::default_arch, cpu::FastestOn<cpu::Caches{.l1 = 8 << 10, .l2 = 16 << 10}>, 1>;
+  using SmallCaches = Cpu<xsimd::default_arch, cpu::FastestOn<cpu::Caches{.l1 = 8 << 10, .l2 = 16 << 10}>, float, 1>;
   using Arch = xsimd::default_arch;
   constexpr ConvShape winograd{{16, 7, 7}, 264, 3, 1, 1}, direct{{24, 5, 6}, 257, 3, 2, 1, true}, point{{40, 7, 7}, 272, 1, 1, 0};
   constexpr cpu::Caches caches{.l1 = 8 << 10, .l2 = 16 << 10};
