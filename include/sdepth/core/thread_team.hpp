@@ -2,7 +2,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include <sdepth/core/clock.hpp>
 #include <sdepth/core/config.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -40,13 +40,6 @@ class LoopIndices {
   std::atomic<std::uint64_t> left_{0};  // upper half: the loop's number; lower half: how many indices are left
   int count_ = 0;
 };
-
-/// A clock that only goes forward. Not <chrono>'s, which does not survive X11's macros.
-[[nodiscard]] inline std::int64_t nanoseconds() noexcept {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 /// Waits until `done(value)`: for `patience` while watching, which costs a processor but no time, then asleep, which leaves the processor to others.
 ///

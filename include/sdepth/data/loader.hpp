@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/clock.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/data/augmentations.hpp>
 #include <sdepth/data/batch.hpp>
@@ -99,9 +99,9 @@ class Loader {
     room_.notify_all();
     if (next_ == end_) return nullptr;
     if (made_ == next_) {
-      const auto begin = std::chrono::steady_clock::now();
+      const std::int64_t begin = nanoseconds();
       ready_.wait(lock, [this] { return made_ > next_; });
-      waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      waited_ += 1e-9 * static_cast<double>(nanoseconds() - begin);
     }
     Slot& slot = slot_of(next_);
     if (slot.error) {
