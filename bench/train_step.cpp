@@ -12,8 +12,6 @@
 namespace sdepth::bench {
 namespace {
 
-using Bfloat16 = Cpu<xsimd::default_arch, cpu::Fastest, bfloat16>;
-
 template <int Layers, class Backend>
 void train_step(benchmark::State& state, double last_survival) {
   using Net = CifarResNet<Layers>;
@@ -51,7 +49,7 @@ void train_step(benchmark::State& state, double last_survival) {
 
 template <int Layers, class Backend = Cpu<>>
 void add(int iterations) {
-  const std::string storage = std::is_same_v<Backend, Bfloat16> ? "/bf16" : "";
+  const std::string storage = std::is_same_v<Backend, CpuBfloat16> ? "/bf16" : "";
   for (const char* survival : {"1.0", "0.5"})
     benchmark::RegisterBenchmark(("train_step/resnet" + std::to_string(Layers) + storage + "/survival:" + survival).c_str(),
                                  train_step<Layers, Backend>, std::stod(survival))
@@ -62,7 +60,7 @@ void add(int iterations) {
 
 // Fixed numbers of steps, so that with survival 0.5 the same gates are drawn whatever the machine's speed.
 [[maybe_unused]] const bool added =
-    (add<20>(60), add<56>(24), add<110>(16), add<20, Bfloat16>(60), add<56, Bfloat16>(24), add<110, Bfloat16>(16), true);
+    (add<20>(60), add<56>(24), add<110>(16), add<20, CpuBfloat16>(60), add<56, CpuBfloat16>(24), add<110, CpuBfloat16>(16), true);
 
 }  // namespace
 }  // namespace sdepth::bench

@@ -1,5 +1,5 @@
 // Bytes and operations of a training step, stage by stage, and the least time for them on an H100. roofline prints the table of docs/cuda.md, `roofline --check
-// FILE` compares it with the one there, `roofline --write FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which for now
+// FILE` compares it with the one there, `roofline --write FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which
 // processors alone compute. See counting.hpp for what is counted.
 #include <algorithm>
 #include <array>

@@ -12,7 +12,7 @@ namespace sdepth::test {
 namespace {
 
 using Arch = xsimd::default_arch;
-using B = Cpu<Arch, cpu::Fastest, bfloat16>;
+using B = CpuBfloat16;
 using Expected = BasicReference<float, bfloat16>;
 
 /// Sums taken in another order differ in the last bit of a float, and so, once in a thousand numbers, in the last bit of a bfloat16, which is 2⁻⁸ of it. Cutting

@@ -12,23 +12,13 @@
 #include <sdepth/io/safetensors.hpp>
 
 #include "process.hpp"
+#include "run_folders.hpp"
 
 using namespace sdepth;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-Words out(const fs::path& folder) { return {"--out", folder.string()}; }
-Words resume(const fs::path& folder) { return {"--resume", folder.string()}; }
-
-void check_equal_runs(const fs::path& a, const fs::path& b) {
-  for (const char* name : {"model.safetensors", "checkpoint.safetensors", "losses.csv", "gates.csv"}) {
-    CAPTURE(name);
-    CHECK(fs::exists(a / name));
-    CHECK(bytes_of(a / name) == bytes_of(b / name));
-  }
-}
 
 /// An RGB picture of one colour, 20 x 24, as the bytes of a PNG.
 std::string png_of(std::array<std::uint8_t, 3> colour) {

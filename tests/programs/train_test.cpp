@@ -13,6 +13,7 @@
 #include <sdepth/io/safetensors.hpp>
 
 #include "process.hpp"
+#include "run_folders.hpp"
 
 using namespace sdepth;
 
@@ -21,18 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* metrics_header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
-
-Words out(const fs::path& folder) { return {"--out", folder.string()}; }
-Words resume(const fs::path& folder) { return {"--resume", folder.string()}; }
-
-/// All that must be equal after equal runs.
-void check_equal_runs(const fs::path& a, const fs::path& b) {
-  for (const char* name : {"model.safetensors", "checkpoint.safetensors", "losses.csv", "gates.csv"}) {
-    CAPTURE(name);
-    CHECK(fs::exists(a / name));
-    CHECK(bytes_of(a / name) == bytes_of(b / name));
-  }
-}
 
 std::size_t lines_of(const fs::path& file) {
   const std::string text = bytes_of(file);

@@ -14,11 +14,10 @@
 namespace {
 
 using namespace sdepth;
-using Bfloat16 = Cpu<xsimd::default_arch, cpu::Fastest, bfloat16>;
 
 TEST_CASE("20 steps of ResNet-20 are no further from float64 than PyTorch's under autocast") {
   const pytorch::Oracle inputs("resnet20"), oracle("autocast");
-  auto trainer = pytorch::trainer_with<CifarResNet<20>, Bfloat16>(
+  auto trainer = pytorch::trainer_with<CifarResNet<20>, CpuBfloat16>(
       inputs, {.batch = 8, .threads = 2, .sgd = {.learning_rate = 0.01}});  // the oracle's AUTOCAST_RATE
   const std::vector<std::uint8_t> open(9, 1);
   double ours = 0, theirs = 0;
@@ -64,8 +63,8 @@ template <class Net, class Backend>
 template <Gating Gates>
 void check_training() {
   using Small = Net<Gates>;
-  const Run found = train<Small, Bfloat16>(1), expected = train<Small, BasicReference<float, bfloat16>>(1);
-  const Run with_threads = train<Small, Bfloat16>(3);
+  const Run found = train<Small, CpuBfloat16>(1), expected = train<Small, BasicReference<float, bfloat16>>(1);
+  const Run with_threads = train<Small, CpuBfloat16>(3);
   CHECK(found.losses == with_threads.losses);
   CHECK(found.logits == with_threads.logits);
   // Roundings that fall the other way make the rest: a wrong gradient would show in the first steps, a wrong rounding in all.
@@ -79,7 +78,7 @@ TEST_CASE("a training agrees with the reference that rounds as well, on any numb
   check_training<Gating::per_sample>();
 }
 TEST_CASE("activations take half the memory, and the losses are not those of floats, but near") {
-  const Run found = train<Net<>, Bfloat16>(2), in_float = train<Net<>, Cpu<>>(2);
+  const Run found = train<Net<>, CpuBfloat16>(2), in_float = train<Net<>, Cpu<>>(2);
   for (std::size_t step = 0; step < steps; ++step)
     CHECK(std::abs(found.losses[step] - in_float.losses[step]) < 0.04 * in_float.losses[step]);
   CHECK(found.losses[1] != in_float.losses[1]);

@@ -120,4 +120,7 @@ struct Cpu : HostBackend<float, Stored_> {
   }
 };
 
+/// Activations in half the bytes, all else as in Cpu<>.
+using CpuBfloat16 = Cpu<xsimd::default_arch, cpu::Fastest, bfloat16>;
+
 }  // namespace sdepth::inline SDEPTH_ISA
