@@ -79,11 +79,18 @@ def survival_sweep(probabilities, **options):
     return (*sweep, Variant("constant", {**options, "schedule": "none"}, None, "", 1.0))
 
 
+def linear_sweep(probabilities, **options):
+    """Linear decay to p_L against constant depth."""
+    return tuple(v for v in survival_sweep(probabilities, **options) if v.series != "uniform")
+
+
 def depth_sweep(models, probabilities, **options):
     options = {name.replace("_", "-"): value for name, value in options.items()}
     return tuple(Variant(f"{model}-{p}", {"model": model, **options, "schedule": "linear", "survival": p}, None, model, p)
                  for model in models for p in probabilities)
 
+
+LITTLE = {"data": "cifar10", "limit_train": 10000, "no_augment": None}
 
 EXPERIMENTS = {e.name: e for e in (
     Experiment("cifar10-110", "CIFAR-10 with augmentation, 110 layers", 500,
@@ -110,6 +117,10 @@ EXPERIMENTS = {e.name: e for e in (
                pair(model="resnet56", data="fashion-mnist"), (1, 2, 3), OWN_SCHEDULE),
     Experiment("fashion-20", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
                survival_sweep((0.2, 0.5, 0.8), model="resnet20", data="fashion-mnist"), (1,), OWN_SCHEDULE, kind="survival"),
+    # Little data and no augmentation: where a network of this size overfits within hours, as the paper's do within days.
+    Experiment("little-20", "CIFAR-10, 10,000 pictures without augmentation, 20 layers: survival probabilities", 164,
+               linear_sweep((0.5, 0.8), model="resnet20", **LITTLE), (1, 2, 3), OWN_SCHEDULE, kind="survival"),
+    Experiment("little-56", "CIFAR-10, 10,000 pictures without augmentation, 56 layers", 164, pair(model="resnet56", **LITTLE), (1, 2, 3), OWN_SCHEDULE),
     Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
                pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
 )}
