@@ -68,7 +68,7 @@ struct HostBackend {
   }
   /// γ's and β's gradients from Σ dz and Σ dz·x̂ and dx = A·dz + B·(x − mean) + D with
   /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
-  static void norm_backward(Space&, std::size_t channels, const NormBackward<T>& n, const T* dz, const T* dz_normalised) {
+  static void norm_backward(Space& space, std::size_t channels, const NormBackward<T>& n, const T* dz, const T* dz_normalised) {
     for (std::size_t c = 0; c < channels; ++c) {
       const auto sum = static_cast<double>(dz[c]), sum_normalised = static_cast<double>(dz_normalised[c]);
       const double inverse = static_cast<double>(n.norm.inverse_deviation[c]),
@@ -79,13 +79,15 @@ struct HostBackend {
       n.norm.gradient_slope[c] = static_cast<T>(-a * inverse * sum_normalised / n.count);
       n.norm.gradient_offset[c] = static_cast<T>(-a * sum / n.count);
       const RunningUpdate<T>& running = n.running;
-      if (!running.mean) continue;
+      if (!running.mean || n.count < 2) continue;
       const auto mix = [&](T old, double now) {
         return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
       };
       running.mean[c] = mix(running.mean[c], static_cast<double>(n.norm.mean[c]));
       running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
     }
+    space.add_up_norm_gradient(n.gamma_gradient, channels);
+    space.add_up_norm_gradient(n.beta_gradient, channels);
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.
   static void add_statistics(Space&, std::size_t channels, double count, const T* mean, const T* variance, double* mean_sum,

@@ -172,6 +172,13 @@ struct Pass {
     return pass;
   }
 
+  /// Over how many images batch normalisation goes, where other processes have some of the batch.
+  [[nodiscard]] int normalised_images() const noexcept {
+    if constexpr (Backend::addressable)
+      return space.normalised_together(batch);
+    else
+      return batch;
+  }
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
   /// Before a stage of the trunk: where its activations go, wherever those of earlier stages went.

@@ -200,7 +200,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   static void begin_norm(Pass<Backend>& pass, Offsets at, NormState<T>& norm) {
     norm.allocate(pass.norms, channels);
     norm.branch_scale = EndsBranch && !Stage::ends_in_activation ? pass.branch_scales[at.block] : 1.0;
-    norm.count = static_cast<double>(pass.batch) * static_cast<double>(Stage::out.pixels());
+    norm.count = static_cast<double>(pass.normalised_images()) * static_cast<double>(Stage::out.pixels());
     norm.gamma = pass.parameters + at.trainable + Stage::dense_size(Backend::lanes);
     norm.beta = norm.gamma + channels;
     norm.running = {};

@@ -111,11 +111,12 @@ class Walk {
   }
 
   /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose stages ran.
-  /// @param ready  who is told as soon as a stage's gradients are final; on a device: as soon as the work that makes them has been handed over
+  /// @param ready  who is told as soon as a stage's gradients are final; on a device: as soon as the work that makes them has been handed over; of a shared
+  ///               batch: when those of all stages are
   void backward(int images, const WalkParameters<T>& parameters, T* output_gradient, const GradientListener& ready = {}) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
-    pass.ready = ready;
+    if (!shared()) pass.ready = ready;
     Stored* received = nullptr;
     if constexpr (stores_numbers) {
       received = output_gradient;
@@ -127,6 +128,8 @@ class Walk {
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
     Trunk::backward(pass, {}, *records_, flow);
     if (flow.dy) slots_.release(flow.dy);
+    if constexpr (Backend::addressable) space_->finish_sums();
+    if (shared() && ready.call) ready(0, Net::storage(Backend::lanes).trainable);
   }
 
   /// Bytes of activations kept by the last training step.
@@ -137,6 +140,12 @@ class Walk {
   [[nodiscard]] std::size_t slot_bytes() const noexcept { return slots_.bytes(); }
 
  private:
+  [[nodiscard]] bool shared() const noexcept {
+    if constexpr (Backend::addressable)
+      return space_->others();
+    else
+      return false;
+  }
   /// Whether activations lie in memory as the numbers that losses read and write.
   static constexpr bool stores_numbers = std::is_same_v<T, Stored>;
   [[nodiscard]] static std::size_t outputs_of(int images) noexcept {

@@ -20,11 +20,12 @@
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/schedule/gates.hpp>
-#include <sdepth/train/batch_loss.hpp>
+#include <sdepth/train/batch_score.hpp>
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/parameter_update.hpp>
 #include <sdepth/train/score.hpp>
+#include <sdepth/train/shared_steps.hpp>
 #include <sdepth/train/step_gates.hpp>
 #include <sdepth/train/training_pass.hpp>
 #if !defined(__CUDACC__)  // nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
@@ -67,16 +68,16 @@ class Trainer {
   using Update = ParameterUpdate<Net, Backend, Optimizer>;
   static constexpr int classes = static_cast<int>(Net::output.size());
 
-  explicit Trainer(const Options& options = {})
-      : options_(checked<Loss, Optimizer>(options)),
-        weights_(std::make_shared<Weights<Net, Backend>>()),
-        update_(*weights_),
-        pass_(options.batch, options.threads, weights_->running().size()),
-        survival_(survival_vector(Net::survival)),
-        gates_(options.batch),
-        next_gates_(options.batch) {
-    initialise(*weights_, options.seed, options.gamma);
-  }
+  explicit Trainer(const Options& options = {}) : Trainer(options, SharedSteps<Net, Backend>()) {}
+  /// Trains together with other processes, of which each makes such a trainer with the same options, and gives step, compute_gradients and
+  /// evaluate its share() of each batch. The result is that of one process with whole batches, to the bit; Scores are of whole batches.
+  /// @param others       must outlive the trainer
+  /// @param local_norms  normalise by the statistics of the own share: fewer messages, and another result
+  Trainer(const Options& options, Communicator& others, bool local_norms = false)
+      : Trainer(options, SharedSteps<Net, Backend>(others, local_norms)) {}
+
+  /// Which images of a batch are this process's: share().images_of(count).
+  [[nodiscard]] const BatchShare& share() const noexcept { return together_.share(); }
 
   /// One step on a mini-batch of up to options().batch images, with the gates of (seed, step): compute_gradients and apply.
   /// @param targets  what the loss compares with: labels [N] in [0, classes), Probabilities of [N, classes],
@@ -167,24 +168,7 @@ class Trainer {
   /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
-    const int count = image_count(Net::input, images);
-    Loss::check(targets, count, classes);
-    const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
-    const std::vector<double> scales = test_scales(options_.scaling, survival_);
-    const int kept = blocks_kept<Net>(plan);
-    Score score{0, 0, count, kept, std::int64_t{count} * kept};
-    for (int first = 0; first < count; first += walk().capacity()) {
-      const int n = std::min(walk().capacity(), count - first);
-      const T* logits = run_open_blocks(walk(), *weights_, images, first, n, gates, scales);
-      const LossResult part =
-          batch_loss<Backend, Loss, T>(walk().space(), options_.loss, classes, logits, targets, count, first, n, nullptr).get();
-      const auto read = Backend::read(walk().space(), logits, static_cast<std::size_t>(n) * Walk<Net, Backend>::classes_stride);
-      check_logits(std::span(std::as_const(read)), classes, Walk<Net, Backend>::classes_stride, first);
-      score.loss += part.loss * n;
-      score.errors += part.errors;
-    }
-    if (count > 0) score.loss /= count;
-    return score;
+    return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss, test_scales(options_.scaling, survival_));
   }
 
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
@@ -270,24 +254,26 @@ class Trainer {
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   template <Images Given>
-  [[nodiscard]] int checked_count(const Given& images, const Targets& targets) const {
+  [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
     const int count = image_count(Net::input, images);
-    if (count < 1 || count > options_.batch)
-      fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", count);
+    if (together_.others()) Loss::check(targets, count, classes);  // before the others are met, who would wait for a process that has failed
+    whole_ = together_.whole_batch(count);
+    if (whole_ < 1 || whole_ > options_.batch)
+      fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", whole_);
     Loss::check(targets, count, classes);
     return count;
   }
   template <bool Adds, Images Given>
   [[nodiscard]] int draw_gates_for(const Given& images, const Targets& targets) {
     const int count = checked_count(images, targets);
-    next_gates_.draw(options_.seed, step_, survival_, count);
+    next_gates_.draw(options_.seed, step_, survival_, whole_);
     update_.template take_drawn_gates<Adds>(walk().space(), options_.seed, step_, survival_, next_gates_.open_blocks());
     return count;
   }
   template <bool Adds, Images Given>
   [[nodiscard]] int take_gates_for(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
     const int count = checked_count(images, targets);
-    next_gates_.take(gates, count);
+    next_gates_.take(gates, whole_);
     update_.template take_gates<Adds>(walk().space(), next_gates_.open_blocks());
     return count;
   }
@@ -295,7 +281,7 @@ class Trainer {
   template <Images Given>
   Started start_with_gates(const Given& images, const Targets& targets, int count) {
     Started started{hand_over_gradients<false>(images, targets, count, {}), {}, step_};
-    started.score = {0, 0, count, gates_.blocks_run(), gates_.branches_run()};
+    started.score = {0, 0, whole_, gates_.blocks_run(), gates_.branches_run()};
     if constexpr (counts_updates<Optimizer>) started.counts = update_.groups().counts();
     apply();
     return started;
@@ -311,7 +297,7 @@ class Trainer {
       update_.come_back_to(before);
       fail_for(result.loss);
     }
-    return with_loss({0, 0, count, gates_.blocks_run(), gates_.branches_run()}, result);
+    return with_loss({0, 0, whole_, gates_.blocks_run(), gates_.branches_run()}, result);
   }
   [[nodiscard]] static Score with_loss(Score score, const LossResult& result) {
     score.loss = result.loss;
@@ -321,12 +307,13 @@ class Trainer {
 
   template <bool Adds, Images Given>
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count, const GradientListener& ready) {
+    const auto sharing = together_.sharing(walk().space(), whole_);
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
                                 options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
-    update_.template add<Adds>(walk().space(), count);
+    update_.template add<Adds>(walk().space(), whole_);
     std::swap(gates_, next_gates_);
     return loss;
   }
@@ -336,7 +323,21 @@ class Trainer {
          optimizer_options(options_).learning_rate, ") or look for bad input images");
   }
 
+  Trainer(const Options& options, SharedSteps<Net, Backend> together)
+      : options_(checked<Loss, Optimizer>(options)),
+        together_(together),
+        weights_(std::make_shared<Weights<Net, Backend>>()),
+        update_(*weights_),
+        pass_(together.most_here(options.batch), options.threads, weights_->running().size()),
+        survival_(survival_vector(Net::survival)),
+        gates_(options.batch),
+        next_gates_(options.batch) {
+    initialise(*weights_, options.seed, options.gamma);
+  }
+
   Options options_;
+  SharedSteps<Net, Backend> together_;
+  int whole_ = 0;  // images of the step's batch, of all processes
   std::shared_ptr<Weights<Net, Backend>> weights_;
   Update update_;
   TrainingPass<Net, Backend, Loss> pass_;

@@ -19,15 +19,12 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Parts that a batch is cut into: no part is empty, and their number depends on the batch alone.
-[[nodiscard]] constexpr int parts_of(int batch, int parts) noexcept { return std::min(batch, parts); }
-
 /// Goes through a part of the batch in groups of at most `size` images: body(group, next), `next` being the images that the thread will read after them.
 /// Behind the part's end that is a guess, the beginning of the part which is its turn if `threads` threads take turns; a wrong one costs a few loads.
 template <class Body>
-void for_each_group(int batch, int parts, int part, int threads, int size, const Body& body) {
-  const Range mine = part_of(batch, parts, part);
-  const Range later = part + threads < parts ? part_of(batch, parts, part + threads) : Range{};
+void for_each_group(const BatchParts& parts, int part, int threads, int size, const Body& body) {
+  const Range mine = parts.of(part);
+  const Range later = part + threads < parts.mine.last ? parts.of(part + threads) : Range{};
   const auto group_of = [size](int first, const Range& range) { return Range{first, std::min(first + size, range.last)}; };
   for (int n = mine.first; n < mine.last; n += size)
     body(group_of(n, mine), n + size < mine.last ? group_of(n + size, mine) : group_of(later.first, later));
@@ -128,20 +125,18 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored
   const MomentsOfParts moments(moments_memory, channels);
   const float* prepared = prepare_weights<Kernel>(space.threads(), weights, shared.take(Kernel::prepared_size));
 
-  const int parts = parts_of(batch, Parts);
-  parallel_for(parts, space.threads(), [&](int part, int thread) {
+  const BatchParts parts = space.parts(batch, Parts);
+  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+    const int part = parts.mine.first + index;
     float* scratch = space.of_thread(thread);
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
-    for_each_group(batch, parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
+    for_each_group(parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
       forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size, out,
                                         statistics.mean ? &mine : nullptr);
     });
   });
-  if (statistics.mean)
-    moments.merge(
-        parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.out().pixels()); },
-        statistics);
+  if (statistics.mean) moments.merge(space, parts, S.out().pixels(), statistics);
 }
 
 /// The backward stage for one choice of kernels; its types and the pieces of its memory.
@@ -183,8 +178,8 @@ struct ConvBackward {
   static void run(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
                   const float* weights, float* weight_gradient, float* bias_gradient, const Stored* add, Stored* out,
                   const SourceSums<float>& sums) {
-    const int parts = parts_of(batch, Parts);
-    const auto totals_size = static_cast<std::size_t>(parts) * WeightKernel::total_size;
+    const BatchParts parts = space.parts(batch, Parts);
+    const auto totals_size = static_cast<std::size_t>(parts.mine.size()) * WeightKernel::total_size;
     space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) + whole_lines(InputKernel::prepared_size) + totals_size);
     Pieces shared(space.shared());
     float* sums_memory = shared.take(sums_size);
@@ -196,27 +191,34 @@ struct ConvBackward {
     float* totals = shared.take(totals_size);
     const Operands operands{gradient, source, kernel_weights, weight_gradient, add, out, sums};
 
-    parallel_for(parts, space.threads(), [&](int part, int thread) {
+    parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+      const int part = parts.mine.first + index;
       float* memory = space.of_thread(thread);
-      float* total = totals + static_cast<std::size_t>(part) * WeightKernel::total_size;
+      float* total = totals + static_cast<std::size_t>(index) * WeightKernel::total_size;
       float* own_sums = WeightKernel::own_sums_size ? memory + fixed_size - own_sums_size : total;
       clear_halos<v_scratch>(group, memory);
       clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
       bool begun = false;  // the part's weight gradient
-      for_each_group(batch, parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
+      for_each_group(parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
         run_group(operands, images, next, memory, own_sums, begun, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
                   sums_of_parts.of(part));
         begun = true;
       });
       if (weight_gradient) WeightKernel::finish_part(own_sums, total);
     });
-    if (weight_gradient) merge_totals(space.threads(), totals, parts, weight_gradient);
+    if (weight_gradient) {
+      if (space.others())
+        space.others()->begin_sum(totals, parts.mine.size(), WeightKernel::total_size, weight_gradient);
+      else
+        merge_totals(space.threads(), totals, parts.count, weight_gradient);
+    }
+    if (bias_gradient) space.fetch_rows(parts, bias_memory, static_cast<std::size_t>(out_image.channels));
     for (int c = 0; bias_gradient && c < out_image.channels; ++c) {
       double sum = 0;
-      for (int part = 0; part < parts; ++part) sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
+      for (int part = 0; part < parts.count; ++part) sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
       bias_gradient[c] = static_cast<float>(sum);
     }
-    if (out) sums_of_parts.merge(parts, source);
+    if (out) sums_of_parts.merge(space, parts, source);
   }
 
  private:
@@ -278,7 +280,7 @@ struct ConvBackward {
     }
     return ahead;
   }
-  /// weight_gradient = the sum of the parts' totals, in their order.
+  /// weight_gradient = the sum of the parts' totals, in their order; as Communicator::begin_sum where they are not all here.
   static void merge_totals(int threads, const float* totals, int parts, float* weight_gradient) {
     constexpr std::size_t piece = 4096;  // floats: enough work for a thread, and more pieces than threads
     constexpr int pieces = static_cast<int>((WeightKernel::total_size + piece - 1) / piece);

@@ -43,6 +43,7 @@ struct Cpu : HostBackend<float, Stored_> {
   using ForInference = cpu::InferenceKernels<Arch, Convolution>;
   using Updater = HostUpdater<Cpu>;
   static constexpr int lanes = cpu::lanes<Arch>;
+  static constexpr int parts = Parts;
   /// Channels as they lie in memory: whole vectors.
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cpu::padded<Arch>(channels); }
 

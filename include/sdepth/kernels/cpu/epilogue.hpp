@@ -171,7 +171,8 @@ class SumsOfParts {
   }
   /// Adds the parts up in their order, in double, and applies the inverse deviations.
   template <class Stored>
-  void merge(int parts, const Source<float, Stored>& source) const {
+  void merge(Workspace<float>& space, const BatchParts& parts, const Source<float, Stored>& source) const {
+    if (wanted_.dz || wanted_.dz_normalised_shortcut) space.fetch_statistics(parts, memory_, size(1, channels_));
     merge_one(parts, 0, nullptr, wanted_.dz);
     merge_one(parts, 1, source.norm, wanted_.dz_normalised);
     merge_one(parts, 2, source.shortcut_norm, wanted_.dz_normalised_shortcut);
@@ -181,10 +182,10 @@ class SumsOfParts {
   [[nodiscard]] float* at(int part, int which) const {
     return memory_ + static_cast<std::size_t>(part * 3 + which) * static_cast<std::size_t>(channels_);
   }
-  void merge_one(int parts, int which, const Norm<float>* norm, float* result) const {
+  void merge_one(const BatchParts& parts, int which, const Norm<float>* norm, float* result) const {
     for (int c = 0; result && c < channels_; ++c) {
       double sum = 0;
-      for (int part = 0; part < parts; ++part) sum += static_cast<double>(at(part, which)[c]);
+      for (int part = parts.merged.first; part < parts.merged.last; ++part) sum += static_cast<double>(at(part, which)[c]);
       result[c] = static_cast<float>(norm ? sum * static_cast<double>(norm->inverse_deviation[c]) : sum);
     }
   }

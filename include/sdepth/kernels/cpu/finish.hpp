@@ -36,20 +36,21 @@ template <class Arch, int Parts, Shape S, class A, class Stored>
 void finish(Workspace<float>& space, int batch, const Source<float, Stored>& source, const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
-  const int parts = std::min(batch, Parts);
+  const BatchParts parts = space.parts(batch, Parts);
   space.reserve(band_size<image>, moments_size);
   std::fill_n(space.shared(), moments_size, 0.0F);
   const MomentsOfParts moments(space.shared(), image.channels);
-  parallel_for(parts, space.threads(), [&](int part, int thread) {
+  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+    const int part = parts.mine.first + index;
     Moments mine = moments.of(part);
     float* v = space.of_thread(thread);
-    for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
+    for_each_band<image>(parts.of(part), [&](int n, int row, int rows) {
       const Run run{static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels};
       Source<float, Stored> of_image = source.of_image(n, image.size());
       Stored* const dropped = source.dropout ? std::exchange(of_image.finished, nullptr) : nullptr;
       read_source<Arch, A>(of_image, run, v);
       if (dropped) {
-        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, v);
+        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels, run.channels, v);
         copy_numbers<Arch>(v, run.size(), dropped + run.at);
       }
       if (!statistics.mean) return;
@@ -57,10 +58,7 @@ void finish(Workspace<float>& space, int batch, const Source<float, Stored>& sou
       for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
     });
   });
-  if (statistics.mean)
-    moments.merge(
-        parts, [&](int part) { return static_cast<double>(part_of(batch, parts, part).size()) * static_cast<double>(S.pixels()); },
-        statistics);
+  if (statistics.mean) moments.merge(space, parts, S.pixels(), statistics);
 }
 
 /// out = the gradient of source before its activation, from gradient + add; with the sums. out may be gradient.dy or add.
@@ -70,19 +68,20 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float, S
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr Scratch band{image, 0, 0, image.height, image.width};  // as if it were whole: bands lie one after the other
   constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
-  const int parts = std::min(batch, Parts);
+  const BatchParts parts = space.parts(batch, Parts);
   space.reserve(2 * band_size<image>, sums_size);
   std::fill_n(space.shared(), sums_size, 0.0F);
   const SumsOfParts sums_of_parts(space.shared(), image.channels, sums);
-  parallel_for(parts, space.threads(), [&](int part, int thread) {
+  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+    const int part = parts.mine.first + index;
     float* d = space.of_thread(thread);
     float* v = d + band_size<image>;
-    for_each_band<image>(part_of(batch, parts, part), [&](int n, int row, int rows) {
+    for_each_band<image>(parts.of(part), [&](int n, int row, int rows) {
       const std::size_t first = static_cast<std::size_t>(row) * row_size;
       const Run run{first, rows * image.width, image.channels};
       const Source<float, Stored> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
-      if (source.dropout) apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(n, row), run.pixels, run.channels, d);
+      if (source.dropout) apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels, run.channels, d);
       if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
       if (row == 0) clear_sums(source, n, image.channels);
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
@@ -92,7 +91,7 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float, S
                                                      sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
-  sums_of_parts.merge(parts, source);
+  sums_of_parts.merge(space, parts, source);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

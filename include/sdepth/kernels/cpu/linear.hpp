@@ -21,6 +21,11 @@ struct LinearLayout {
   static constexpr int many = 16;  // images that a block is chosen for: more would not fit the registers
 };
 
+/// Numbers of the transposed weights.
+template <class Arch, LinearShape S>
+inline constexpr std::size_t transposed_size =
+    whole_lines(static_cast<std::size_t>(S.features) * static_cast<std::size_t>(LinearLayout<Arch, S>::inputs));
+
 /// Calls convolve_block for `count` images, in blocks and, for the rest, one by one.
 template <class Arch, Block B, Grid G, Taps T, int Vectors>
 void multiply_images(int count, const float* in, const float* weights, const float* bias, float* out) {
@@ -43,25 +48,56 @@ void multiply_forward(Workspace<float>& space, int batch, const float* in, const
                       .weights_row = S.in.channels * Layout::features,
                       .weights_channel = Layout::features};
   constexpr Grid grid{.in_column = Layout::inputs, .out_column = Layout::features};
-  parallel_for(Parts, space.threads(), [&](int part, int) {
-    const Range range = part_of(batch, Parts, part);
+  const BatchParts parts = space.parts(batch, Parts);
+  parallel_for(parts.mine.size(), space.threads(), [&](int index, int) {
+    const Range range = parts.of(parts.mine.first + index);
     multiply_images<Arch, choose_block<Arch>(1, Layout::many, vectors, static_cast<int>(S.in.size())), grid, taps, vectors>(
         range.size(), in + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs, weights, bias,
         out + static_cast<std::ptrdiff_t>(range.first) * Layout::features);
   });
 }
 
+/// What a linear layer's weights have a gradient from: its input and the gradient of its output, of all images.
+struct LinearOperands {
+  int images;
+  const float* in;
+  const float* dy;
+};
+/// The operands themselves; of a shared batch copies, with those of the other processes: there is less of them than of weights, and the sum over images
+/// needs them in order. @param room  linear_room numbers
+template <class Arch, LinearShape S>
+[[nodiscard]] LinearOperands operands_of_all(Workspace<float>& space, int batch, const float* in, const float* dy, float* room) {
+  using Layout = LinearLayout<Arch, S>;
+  if (!space.others()) return {batch, in, dy};
+  const int all = space.whole_batch(batch);
+  const auto first = static_cast<std::size_t>(space.parts(batch, 1).first), here = static_cast<std::size_t>(batch);
+  float* const gradients = room + whole_lines(static_cast<std::size_t>(all) * Layout::inputs);
+  std::copy_n(in, here * Layout::inputs, room + first * Layout::inputs);
+  std::copy_n(dy, here * Layout::features, gradients + first * Layout::features);
+  space.fetch_images(room, Layout::inputs);
+  space.fetch_images(gradients, Layout::features);
+  return {all, room, gradients};
+}
+template <class Arch, LinearShape S>
+[[nodiscard]] std::size_t linear_room(const Workspace<float>& space, int batch) {
+  using Layout = LinearLayout<Arch, S>;
+  const auto all = space.others() ? static_cast<std::size_t>(space.whole_batch(batch)) : 0;
+  return whole_lines(all * Layout::inputs) + whole_lines(all * Layout::features);
+}
+
 /// The gradients; dx may be null. Each number of the weight gradient is one thread's sum over the batch in its order.
-/// @param transposed  room for [features][inputs, padding included]
+/// @param transposed  room for [features][inputs, padding included], and behind it linear_room
 template <class Arch, int Parts, LinearShape S>
 void multiply_backward(Workspace<float>& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
                        float* bias_gradient, float* dx, float* transposed) {
   using Layout = LinearLayout<Arch, S>;
+  const LinearOperands whole = operands_of_all<Arch, S>(space, batch, in, dy, transposed + transposed_size<Arch, S>);
   constexpr int vectors = Layout::features / lanes<Arch>;
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
-    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(in + pixel * Layout::channels, dy, batch, gradient, false);
+    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(whole.in + pixel * Layout::channels, whole.dy, whole.images,
+                                                                                      gradient, false);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     for (int f = 0; f < S.features; ++f)
       for (int c = 0; c < Layout::channels; ++c)
@@ -70,15 +106,16 @@ void multiply_backward(Workspace<float>& space, int batch, const float* dy, cons
   });
   for (int f = 0; bias_gradient && f < Layout::features; f += lanes<Arch>) {
     Vector<Arch> sum = all<Arch>(0.0F);
-    for (int n = 0; n < batch; ++n) sum = sum + load<Arch>(dy + n * Layout::features + f);
+    for (int n = 0; n < whole.images; ++n) sum = sum + load<Arch>(whole.dy + n * Layout::features + f);
     store<Arch>(bias_gradient + f, sum);
   }
   if (!dx) return;
   constexpr int outputs = Layout::inputs / lanes<Arch>;
   constexpr Taps taps{.channels = S.features, .weights_channel = Layout::inputs};
   constexpr Grid grid{.in_column = Layout::features, .out_column = Layout::inputs};
-  parallel_for(Parts, space.threads(), [&](int part, int) {
-    const Range range = part_of(batch, Parts, part);
+  const BatchParts parts = space.parts(batch, Parts);
+  parallel_for(parts.mine.size(), space.threads(), [&](int index, int) {
+    const Range range = parts.of(parts.mine.first + index);
     multiply_images<Arch, choose_block<Arch>(1, Layout::many, outputs, S.features), grid, taps, outputs>(
         range.size(), dy + static_cast<std::ptrdiff_t>(range.first) * Layout::features, transposed, nullptr,
         dx + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs);
@@ -105,14 +142,14 @@ template <class Arch, int Parts, LinearShape S, class Stored>
 void linear_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient,
                      float* bias_gradient, Stored* dx) {
   using Layout = LinearLayout<Arch, S>;
-  constexpr std::size_t transposed_size = whole_lines(static_cast<std::size_t>(S.features) * static_cast<std::size_t>(Layout::inputs));
+  const std::size_t room = transposed_size<Arch, S> + linear_room<Arch, S>(space, batch);
   if constexpr (std::is_same_v<Stored, float>) {
-    space.reserve(0, transposed_size);
+    space.reserve(0, room);
     multiply_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx, space.shared());
   } else {
     const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs, outputs = static_cast<std::size_t>(batch) * Layout::features;
-    space.reserve(0, transposed_size + 2 * whole_lines(inputs) + outputs);
-    float* const values = space.shared() + transposed_size;
+    space.reserve(0, room + 2 * whole_lines(inputs) + outputs);
+    float* const values = space.shared() + room;
     float* const gradients = values + whole_lines(inputs);
     float* const received = gradients + whole_lines(inputs);
     copy_numbers<Arch>(in, inputs, values);

@@ -37,9 +37,11 @@ template <int Parts, int Lanes, class OfImage>
                                    const OfImage& of_image) {
   std::array<LossResult, static_cast<std::size_t>(Parts)> parts{};
   const int row = round_up(outputs, Lanes);
-  parallel_for(Parts, space.threads(), [&](int part, int) {
+  const BatchParts cut = space.parts(batch, Parts);
+  parallel_for(cut.mine.size(), space.threads(), [&](int index, int) {
+    const int part = cut.mine.first + index;
     LossResult& result = parts[static_cast<std::size_t>(part)];
-    const Range range = part_of(batch, Parts, part);
+    const Range range = cut.of(part);
     for (int n = range.first; n < range.last; ++n) {
       float* to = gradient ? gradient + static_cast<std::ptrdiff_t>(n) * row : nullptr;
       bool wrong = false;
@@ -48,12 +50,13 @@ template <int Parts, int Lanes, class OfImage>
       for (int c = outputs; to && c < row; ++c) to[c] = 0.0F;
     }
   });
+  space.fetch_rows(cut, parts.data(), 1);
   LossResult total;
   for (const LossResult& part : parts) {
     total.loss += part.loss;
     total.errors += part.errors;
   }
-  total.loss /= batch;
+  total.loss /= cut.images;
   return total;
 }
 
@@ -61,14 +64,14 @@ template <int Parts, int Lanes>
 [[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels,
                                                float* gradient) {
   return mean_loss<Parts, Lanes>(space, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
-    return cross_entropy(classes, of_image, labels[n], 1.0 / batch, to, wrong);
+    return cross_entropy(classes, of_image, labels[n], 1.0 / space.whole_batch(batch), to, wrong);
   });
 }
 template <class Loss, int Parts, int Lanes, class Target>
 [[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs, const typename Loss::Options& options,
                               const float* predictions, const Target* targets, std::size_t per_image, float* gradient) {
   return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
-    return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / batch, to, wrong);
+    return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / space.whole_batch(batch), to, wrong);
   });
 }
 

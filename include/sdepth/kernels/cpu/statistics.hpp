@@ -9,6 +9,7 @@
 
 #include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
@@ -86,14 +87,13 @@ class MomentsOfParts {
   }
   [[nodiscard]] Moments of(int part) const { return {at(part, 0), at(part, 1)}; }
 
-  /// Merges the parts in their order, in double. count(part): its numbers per channel.
-  template <class Count>
-  void merge(int parts, const Count& count, const Statistics<float>& result) const {
+  /// Merges the parts in their order, in double. @param pixels  of an image
+  void merge(Workspace<float>& space, const BatchParts& parts, std::size_t pixels, const Statistics<float>& result) const {
+    space.fetch_statistics(parts, memory_, size(1, channels_));
     for (int c = 0; c < channels_; ++c) {
       double n = 0, mean = 0, squares = 0;
-      for (int part = 0; part < parts; ++part) {
-        const double m = static_cast<double>(count(part));
-        if (m == 0) continue;
+      for (int part = parts.merged.first; part < parts.merged.last; ++part) {
+        const double m = static_cast<double>(parts.size(part)) * static_cast<double>(pixels);
         const double delta = static_cast<double>(at(part, 0)[c]) - mean;
         mean += delta * m / (n + m);
         squares += static_cast<double>(at(part, 1)[c]) + delta * delta * n * m / (n + m);

@@ -1,0 +1,34 @@
+// What processes that train one network together do for each other. The library's kernels know this much of them; distributed/ has it over MPI.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <sdepth/core/config.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// All processes call the same functions with the same sizes in the same order, each from one thread at a time.
+/// Throws Error where the others cannot be reached.
+class Communicator {
+ public:
+  Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  virtual ~Communicator() = default;
+
+  [[nodiscard]] virtual int rank() const noexcept = 0;
+  [[nodiscard]] virtual int ranks() const noexcept = 0;
+
+  /// Pieces of `all`, one of each process in the order of ranks; each has written its own, and on return has everybody's.
+  /// @param sizes  [ranks], bytes of each piece
+  virtual void gather(void* all, std::span<const std::size_t> sizes) = 0;
+
+  /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that one process with all rows makes, to the bit.
+  /// Rows are copied; sums are there after finish_sums(). @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
+  virtual void begin_sum(const float* rows, int count, std::size_t size, float* sum) = 0;
+  /// Waits for all sums that have begun.
+  virtual void finish_sums() = 0;
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA

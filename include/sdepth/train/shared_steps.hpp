@@ -1,0 +1,107 @@
+// Training steps that several processes make together: who has which images of a batch, and when kernels are told so.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <vector>
+
+#include <sdepth/core/batch_share.hpp>
+#include <sdepth/core/communicator.hpp>
+#include <sdepth/core/error.hpp>
+
+namespace sdepth::inline SDEPTH_ISA {
+
+/// Whether a backend's kernels work on shares of batches.
+template <class Backend>
+concept SharesBatches = requires(typename Backend::Space& space) {
+  { Backend::parts } -> std::convertible_to<int>;
+  space.share_batch(nullptr);
+};
+
+/// The share of this process in the batches of a backend. Throws Error where there are processes without a part.
+template <class Backend>
+[[nodiscard]] BatchShare batch_share(const Communicator& others) {
+  if constexpr (SharesBatches<Backend>) {
+    const int ranks = others.ranks();
+    if (Backend::parts % ranks != 0)
+      fail("a batch is cut into ", Backend::parts, " parts, which ", ranks, " processes cannot share evenly; start 1, 2, 4 or ", Backend::parts,
+           " of them");
+    return {others.rank(), ranks, Backend::parts};
+  } else {
+    fail("several processes can train a network together on the processor alone, not on this backend; start one process");
+  }
+}
+
+/// A trainer's steps, where others may have shares in them.
+template <class Net, class Backend>
+class SharedSteps {
+ public:
+  using Space = typename Backend::Space;
+
+  /// One process has all.
+  SharedSteps() = default;
+  /// @param local_norms  each process normalises by the statistics of its own share, without asking the others
+  SharedSteps(Communicator& others, bool local_norms) : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {
+    if (Net::per_sample)
+      fail("several processes can train a network together where a block has one gate for the whole batch; this network has gates for each image "
+           "(Gating::per_sample), so start one process");
+  }
+
+  [[nodiscard]] Communicator* others() const noexcept { return others_; }
+  [[nodiscard]] bool local_norms() const noexcept { return local_norms_; }
+  [[nodiscard]] const BatchShare& share() const noexcept { return share_; }
+  /// The most images that are here of a batch of so many.
+  [[nodiscard]] int most_here(int batch) const noexcept { return others_ ? share_.most_images(batch) : batch; }
+
+  /// How many images the whole batch has of which so many are here. Throws Error, on every process, where one has more or fewer than its share.
+  [[nodiscard]] int whole_batch(int here) const {
+    if (!others_) return here;
+    std::vector<int> counts(static_cast<std::size_t>(share_.ranks));
+    counts[static_cast<std::size_t>(share_.rank)] = here;
+    const std::vector<std::size_t> sizes(counts.size(), sizeof(int));
+    others_->gather(counts.data(), sizes);
+    int whole = 0;
+    for (const int count : counts) whole += count;
+    for (int rank = 0; rank < share_.ranks; ++rank)
+      if (const int expected = share_.images_of_rank(whole, rank).size(); counts[static_cast<std::size_t>(rank)] != expected)
+        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole, " images of this batch, expected ", expected,
+             "; give each process its share(), and all the same data");
+    return whole;
+  }
+
+  /// While it lives, kernels take batches for this process's share of one of so many images.
+  class Sharing {
+   public:
+    Sharing(const Sharing&) = delete;
+    Sharing& operator=(const Sharing&) = delete;
+    Sharing(Space& space, const SharedSteps& steps, int whole) : space_(space) {
+      if constexpr (SharesBatches<Backend>)
+        if (steps.others_) space_.share_batch(steps.others_, steps.share_, whole, steps.local_norms_);
+    }
+    ~Sharing() {
+      if constexpr (SharesBatches<Backend>) space_.share_batch(nullptr);
+    }
+
+   private:
+    Space& space_;
+  };
+  [[nodiscard]] Sharing sharing(Space& space, int whole) const { return Sharing(space, *this, whole); }
+
+  /// Running statistics become those of rank 0, where each process has its own.
+  template <class Storage>
+  void agree_on_statistics(Storage& running) const {
+    if constexpr (SharesBatches<Backend>) {
+      if (!others_ || !local_norms_) return;
+      std::vector<std::size_t> sizes(static_cast<std::size_t>(share_.ranks), 0);
+      sizes[0] = running.size() * sizeof(*running.data());
+      others_->gather(running.data(), sizes);
+    }
+  }
+
+ private:
+  Communicator* others_ = nullptr;
+  BatchShare share_;
+  bool local_norms_ = false;
+};
+
+}  // namespace sdepth::inline SDEPTH_ISA
