@@ -16,4 +16,9 @@ namespace sdepth::inline SDEPTH_ISA {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+inline void sleep_microseconds(int count) noexcept {
+  const timespec time{0, 1000L * count};
+  nanosleep(&time, nullptr);
+}
+
 }  // namespace sdepth::inline SDEPTH_ISA
