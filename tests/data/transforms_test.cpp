@@ -260,3 +260,20 @@ TEST_CASE("cutmix takes a rectangle of the neighbour, and as much of its class")
   CHECK(one.targets == std::vector<float>{1, 0, 0});
   CHECK(one.images == std::vector<float>(4, 1.0F));
 }
+
+TEST_CASE("a mixing step that is added when the program runs comes behind the others, and draws numbers of its own") {
+  Batch batch = batch_of(3, {1, 1, 2}), same = batch, other = batch;
+  const Transforms added = Transforms(Compose{HorizontalFlip{}}).then(Mixup{0.4});
+  added.mix(batch, {1, 1, 2}, 3, 1, 0, 7);
+  added.mix(same, {1, 1, 2}, 3, 1, 0, 7);
+  added.mix(other, {1, 1, 2}, 3, 1, 0, 8);
+  CHECK(batch.targets == same.targets);
+  CHECK(batch.targets != other.targets);
+  CHECK(batch.images[0] == doctest::Approx(batch.targets[0] + 3 * batch.targets[2]));
+  Batch both = batch_of(3, {1, 1, 2}), first = both;
+  Transforms(Compose{Mixup{2.0}}).then(Mixup{2.0}).mix(both, {1, 1, 2}, 3, 1, 0, 7);
+  Transforms(Compose{Mixup{2.0}}).mix(first, {1, 1, 2}, 3, 1, 0, 7);
+  // Twice the same share λ would leave λ² of each one's own class.
+  const double once = static_cast<double>(first.targets[0]), twice = static_cast<double>(both.targets[0]);
+  CHECK(std::abs(twice - once * once) > 1e-3);
+}

@@ -324,3 +324,38 @@ TEST_CASE("a checkpoint of before optimizers and losses could be chosen still re
   restore(read_checkpoint(folder / "old"), second);
   CHECK(state(second) == state(first));
 }
+
+TEST_CASE("an average of the weights is kept with them, and one without it or of another decay is refused and changes nothing") {
+  ScratchFolder folder;
+  using Average = WeightAverage<Net, Cpu<>>;
+  Small whole(options()), second(options());
+  Average of_whole(0.75), of_second(0.75), other(0.5);
+  const auto steps = [&](Small& trainer, Average& average, int count) {
+    for (int i = 0; i < count; ++i) {
+      step(trainer);
+      average.update(trainer);
+    }
+  };
+  steps(whole, of_whole, 2);
+  save_checkpoint(folder / "c", whole, 0, "", &of_whole);
+  save_checkpoint(folder / "none", whole, 0);
+  steps(whole, of_whole, 2);
+
+  const std::string before = state(second);
+  const Checkpoint saved = read_checkpoint(folder / "c");
+  CHECK(contains(sentence_of([&] { restore(saved, second, &other); }), "was saved with average 0.75, the trainer has 0.5"));
+  CHECK(contains(sentence_of([&] { restore(read_checkpoint(folder / "none"), second, &of_second); }), "has no average of the weights"));
+  Checkpoint damaged = saved;
+  damaged.average.tensors.pop_back();
+  CHECK(contains(sentence_of([&] { restore(damaged, second, &of_second); }), "lacks average."));
+  damaged.average_training.erase("updates");
+  CHECK(contains(sentence_of([&] { restore(damaged, second, &of_second); }), "how many updates the average has had"));
+  CHECK(state(second) == before);
+  CHECK(of_second.updates() == 0);
+
+  restore(saved, second, &of_second);
+  steps(second, of_second, 2);
+  CHECK(state(second) == state(whole));
+  CHECK(bytes(of_second.weights()->parameters()) == bytes(of_whole.weights()->parameters()));
+  CHECK(bytes(of_second.weights()->running()) == bytes(of_whole.weights()->running()));
+}

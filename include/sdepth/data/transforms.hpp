@@ -90,6 +90,19 @@ class Transforms {
     if (mix_) mix_(batch, shape, classes, seed, epoch, number);
   }
 
+  /// The same, and then a step that mixes the pictures of each batch.
+  template <BatchStep Step>
+  [[nodiscard]] Transforms then(Step last) const {
+    constexpr int place = 1000;  // behind those of any row of steps, so that its random numbers are its own
+    Transforms both = *this;
+    both.mix_ = [before = mix_, last](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) {
+      if (before) before(batch, shape, classes, seed, epoch, number);
+      RecordRandom random(seed, epoch, number, place);
+      last.mix(batch, shape, classes, random);
+    };
+    return both;
+  }
+
  private:
   std::function<void(Picture&, RecordContext&)> apply_;
   std::function<void(Batch&, Shape, int, std::uint64_t, int, int)> mix_;

@@ -2,8 +2,10 @@
 //
 //     conv1.weight, …            the weights and running statistics, as in weights.hpp
 //     momentum.conv1.weight, …   SGD's momentum of each trainable parameter; of other optimizers what they keep, by its names
+//     average.conv1.weight, …     a running average of the weights, where there is one
 //     metadata                   format, step, epoch, training (JSON: what the trainer was made with), program (text of
-//                                the program's own), and of optimizers that count updates, counts (JSON, by parameter)
+//                                the program's own), of optimizers that count updates, counts (JSON, by parameter),
+//                                and of an average its decay and updates (JSON)
 //
 // Gates, shuffles and shifts are functions of (seed, step or epoch), so no generator's state is kept.
 #pragma once
@@ -13,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +30,7 @@
 #include <sdepth/io/text.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/train/trainer.hpp>
+#include <sdepth/train/weight_average.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -40,8 +44,10 @@ struct Checkpoint {
   nlohmann::json training;
   nlohmann::json counts;  // of each trainable parameter how many updates it has had; null: not counted
   SafeTensors weights;
-  SafeTensors state;  // the optimizer's
-  std::string where;  // the file, for messages
+  SafeTensors state;                // the optimizer's
+  SafeTensors average;              // of the weights
+  nlohmann::json average_training;  // its decay and updates; null: there is none
+  std::string where;                // the file, for messages
 };
 
 /// The options of an optimizer or a loss, by their names.
@@ -99,16 +105,19 @@ template <class Names>
   for (const std::string_view name : names) training["state"].push_back(std::string(name));
   return training;
 }
+/// What the names of an average's tensors begin with.
+inline const std::string average_prefix = "average.";
 /// What the names of an optimizer's state begin with.
 [[nodiscard]] inline std::string state_prefix(std::string_view state) { return std::string(state) + "."; }
 
 /// Writes the trainer's state, replacing an older file only when complete.
 /// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON, say. What is not UTF-8 in it is lost.
+/// @param average  of the trainer's weights, kept with them   @see WeightAverage
 /// A trainer of doubles is rounded to float32 and resumes nearly, not exactly. Gradients that wait for apply are not stored.
 /// Throws Error where the file cannot be written, or a number is not finite; the older file is then left as it was.
 template <class Net, class Backend, class Loss, class Optimizer>
 void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Loss, Optimizer>& trainer, int epoch,
-                     std::string program = "") {
+                     std::string program = "", const WeightAverage<Net, Backend>* average = nullptr) {
   if (epoch < 0) fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
   const auto& weights = std::as_const(*trainer.weights());
   SafeTensors file;
@@ -128,6 +137,11 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
     for (const ParameterInfo& tensor : weights.tensors())
       if (tensor.trainable()) by_name[tensor.name] = counts[i++];
     file.metadata["counts"] = by_name.dump();
+  }
+  if (average) {
+    const auto& averaged = std::as_const(*average->weights());
+    file.metadata["average"] = nlohmann::json{{"decay", average->decay()}, {"updates", average->updates()}}.dump();
+    append_weights(file, averaged.tensors(), averaged.parameters().data(), averaged.running().data(), average_prefix);
   }
   write_safetensors(path, file);
 }
@@ -160,13 +174,20 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
     fail(checkpoint.where, " is damaged: its training options are not a JSON object; use an older checkpoint");
   if (const auto counts = file.metadata.find("counts"); counts != file.metadata.end())
     checkpoint.counts = parse_json(counts->second).value_or(nullptr);
+  if (const auto average = file.metadata.find("average"); average != file.metadata.end())
+    checkpoint.average_training = parse_json(average->second).value_or(nullptr);
+  const bool averaged = !checkpoint.average_training.is_null();
   const nlohmann::json names = checkpoint.training.value("state", nlohmann::json::array({"momentum"}));
   const auto is_state = [&](const Tensor& tensor) {
     return std::any_of(names.begin(), names.end(), [&](const nlohmann::json& name) {
       return name.is_string() && tensor.name.starts_with(state_prefix(name.get_ref<const std::string&>()));
     });
   };
-  for (Tensor& tensor : file.tensors) (is_state(tensor) ? checkpoint.state : checkpoint.weights).tensors.push_back(std::move(tensor));
+  for (Tensor& tensor : file.tensors)
+    (is_state(tensor)                                      ? checkpoint.state
+     : averaged && tensor.name.starts_with(average_prefix) ? checkpoint.average
+                                                           : checkpoint.weights)
+        .tensors.push_back(std::move(tensor));
   return checkpoint;
 }
 
@@ -189,11 +210,25 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
   return all;
 }
 
-/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate.
-/// Throws Error, and leaves the trainer as it was, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
+/// How often the average had been updated. Throws Error where the checkpoint has none, or one with another decay.
+template <class Average>
+[[nodiscard]] std::uint64_t saved_updates(const Checkpoint& checkpoint, const Average& average) {
+  const nlohmann::json& saved = checkpoint.average_training;
+  if (saved.is_null()) fail(checkpoint.where, " has no average of the weights, the run has; use the options of that run");
+  const nlohmann::json decay = saved.is_object() ? saved.value("decay", nlohmann::json()) : nlohmann::json(),
+                       updates = saved.is_object() ? saved.value("updates", nlohmann::json()) : nlohmann::json();
+  if (!updates.is_number_unsigned())
+    fail(checkpoint.where, " is damaged: it does not say how many updates the average has had; use an older checkpoint");
+  if (decay != average.decay()) refuse(checkpoint, "average", decay, average.decay());
+  return updates.get<std::uint64_t>();
+}
+
+/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate; and `average` its average.
+/// Throws Error, and leaves both as they were, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
 /// loss or groups of parameters, or with another survival table: going on would be another run.
 template <class Net, class Backend, class Loss, class Optimizer>
-void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer) {
+void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer,
+             WeightAverage<Net, Backend>* average = nullptr) {
   const nlohmann::json now = training_state(trainer);
   // Checkpoints of before there was a choice do not say these.
   const nlohmann::json cross_entropy = {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}};
@@ -240,12 +275,21 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
     state.emplace_back(trainer.optimizer_state(name).size());
     take_weights<T>(of_name, weights.tensors(), state.back().data(), nullptr, state_prefix(name), checkpoint.where);
   }
+  std::uint64_t updates = 0;
+  std::shared_ptr<Weights<Net, Backend>> averaged;
+  if (average) {
+    updates = saved_updates(checkpoint, *average);
+    averaged = std::make_shared<Weights<Net, Backend>>();
+    take_weights<T>(checkpoint.average, weights.tensors(), averaged->parameters().data(), averaged->running().data(), average_prefix,
+                    checkpoint.where);
+  }
   take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(), weights.running().data(), "", checkpoint.where);
   for (std::size_t i = 0; i < state.size(); ++i) trainer.update().state()[i] = std::move(state[i]);
   if constexpr (counts_updates<Optimizer>) trainer.update().set_tensor_counts(weights, counts);
   trainer.update().drop_pending();
   trainer.set_steps(checkpoint.step);
   trainer.set_learning_rate(learning_rate);
+  if (average) average->restore(std::move(averaged), updates);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

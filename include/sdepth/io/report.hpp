@@ -28,6 +28,8 @@ struct EpochRow {
   double learning_rate = 0.0;
   double gradient =
       std::numeric_limits<double>::quiet_NaN();  // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
+  double average_validation_error = std::numeric_limits<double>::quiet_NaN();  // of the running average of the weights
+  double average_test_error = std::numeric_limits<double>::quiet_NaN();
 };
 
 /// What the network loses with each of its blocks alone: errors in percent.
@@ -92,6 +94,7 @@ svg text { fill: var(--soft); }
 .tick { stroke: var(--soft); }
 .mark { stroke: var(--soft); stroke-dasharray: 4 4; }
 .curve { fill: none; stroke: var(--hue); stroke-width: 2; stroke-linejoin: round; }
+.average { stroke-dasharray: 6 3; }
 circle { fill: var(--hue); }
 .strip { fill: transparent; }
 .strip:hover { fill: var(--soft); fill-opacity: .15; }
@@ -146,7 +149,9 @@ th { font-weight: 400; width: 25%; }
                      .epochs = epochs,
                      .curves = {{"train", "train", column(&EpochRow::train_error)},
                                 {"validation", "validation", column(&EpochRow::validation_error)},
-                                {"test", "test", column(&EpochRow::test_error)}},
+                                {"test", "test", column(&EpochRow::test_error)},
+                                {"validation, average", "validation average", column(&EpochRow::average_validation_error)},
+                                {"test, average", "test average", column(&EpochRow::average_test_error)}},
                      .changes = changes,
                      .from_zero = true});
   html += figure_of({.title = "Loss",

@@ -21,6 +21,7 @@ inline const std::vector<std::string> normalize_names = {"paper", "none"};
 /// And ImageNet's means and deviations, for networks that were trained with them.
 inline const std::vector<std::string> normalize_choices = {"paper", "imagenet", "none"};
 inline const std::vector<std::string> scaling_names = {"test", "train"};
+inline const std::vector<std::string> optimizer_names = {"sgd", "adamw"};
 inline const std::vector<std::string> precision_names = {"float32", "bf16"};
 
 /// p_l for blocks 1 … `blocks`, as schedule/schedules.hpp computes them, for a probability known only now. @param survival  p_L, in [0, 1]

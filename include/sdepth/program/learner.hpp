@@ -5,14 +5,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/safetensors.hpp>
+#include <sdepth/losses/class_targets.hpp>
 #include <sdepth/network/depth_plan.hpp>
 #include <sdepth/network/training_memory.hpp>
+#include <sdepth/optimizers/adamw.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/trainer.hpp>
 
@@ -30,6 +33,15 @@ struct NetworkFacts {
   std::size_t stored_bytes = 4;           // of a number of an activation
 };
 
+/// What a learner is made with.
+struct LearnerOptions {
+  TrainingOptions training = {};             // with those of SGD
+  std::optional<AdamW::Options> adamw = {};  // in place of SGD
+  double clip_norm = 0;                      // of a step's gradients, at most; 0: any
+  double average_decay = 0;                  // of the running average of the weights; 0: there is none
+  std::vector<std::string> frozen = {};      // what the names begin with of parameters that stay as they are
+};
+
 /// A Trainer behind an interface: one virtual call per step, nothing virtual below it.
 class Learner {
  public:
@@ -38,8 +50,9 @@ class Learner {
   Learner& operator=(const Learner&) = delete;
   virtual ~Learner() = default;
 
+  using Targets = ClassTargets;
   /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
-  virtual Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) = 0;
+  virtual Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) = 0;
   /// @param plan  the blocks that run
   [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) = 0;
 
@@ -52,7 +65,12 @@ class Learner {
   [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
   [[nodiscard]] virtual std::uint64_t steps() const = 0;
 
-  virtual void load_weights(const SafeTensors& file, const std::string& where) = 0;
+  /// Exchanges the weights and their running average; a second time puts them back. @pre there is one
+  virtual void swap_average() = 0;
+
+  /// Weights to start from. Where they tell another number of classes apart, the last layer stays as it is.
+  /// @return  a sentence that says so; empty: everything was taken
+  [[nodiscard]] virtual std::string load_weights(SafeTensors file, const std::string& where) = 0;
   virtual void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) = 0;
   virtual void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) = 0;
   virtual void restore(const Checkpoint& checkpoint) = 0;

@@ -6,27 +6,53 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/network/layout.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/network/training_memory.hpp>
 #include <sdepth/program/learner.hpp>
+#include <sdepth/optimizers/adamw.hpp>
+#include <sdepth/train/parameter_groups.hpp>
 #include <sdepth/train/trainer.hpp>
+#include <sdepth/train/weight_average.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-template <class Net, class Backend>
+/// The optimizer's part of what a trainer is made with, put in its place.
+template <class Optimizer>
+[[nodiscard]] TrainingOptionsOf<CrossEntropy, Optimizer> options_with(const LearnerOptions& options) {
+  const TrainingOptions& t = options.training;
+  if constexpr (std::is_same_v<Optimizer, SGD>)
+    return t;
+  else
+    return {t.batch, t.threads, t.seed, options.adamw.value(), t.skip_update, t.scaling, t.gamma, t.loss};
+}
+
+/// The walk and its kernels know nothing of the optimizer, so a second one costs a tenth of a network's compile time.
+template <class Net, class Backend, class Optimizer>
 class LearnerOf final : public Learner {
  public:
-  explicit LearnerOf(const TrainingOptions& options) : trainer_(options) {}
+  explicit LearnerOf(const LearnerOptions& options) : trainer_(options_with<Optimizer>(options)), clip_norm_(options.clip_norm) {
+    if (options.average_decay > 0) average_.emplace(options.average_decay);
+    if (!options.frozen.empty()) freeze(options.frozen);
+  }
 
-  Score step(std::span<const float> images, std::span<const int> labels, std::span<const std::uint8_t> gates) override {
+  Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) override {
     const NHWC<float> pictures{images};
-    return gates.empty() ? trainer_.step(pictures, labels) : trainer_.step(pictures, labels, gates);
+    const Score score = clip_norm_ > 0  ? clipped_step(pictures, targets, gates)
+                        : gates.empty() ? trainer_.step(pictures, targets)
+                                        : trainer_.step(pictures, targets, gates);
+    if (average_) average_->update(trainer_);
+    return score;
   }
   Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) override {
     return trainer_.evaluate(NHWC<float>{images}, labels, plan);
@@ -53,9 +79,13 @@ class LearnerOf final : public Learner {
   std::span<const std::uint8_t> gates() const override { return trainer_.gates(); }
   std::uint64_t steps() const override { return trainer_.steps(); }
 
-  void load_weights(const SafeTensors& file, const std::string& where) override {
+  void swap_average() override { average_->swap(trainer_); }
+
+  std::string load_weights(SafeTensors file, const std::string& where) override {
     auto& weights = *trainer_.weights();
+    const std::string sentence = keep_head(file, where);
     take_weights<T>(file, weights.tensors(), weights.parameters().data(), weights.running().data(), "", where);
+    return sentence;
   }
   void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) override {
     const auto& weights = *trainer_.weights();
@@ -64,13 +94,59 @@ class LearnerOf final : public Learner {
     write_safetensors(path, file);
   }
   void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) override {
-    sdepth::save_checkpoint(path, trainer_, epoch, program);
+    sdepth::save_checkpoint(path, trainer_, epoch, program, average_ ? &*average_ : nullptr);
   }
-  void restore(const Checkpoint& checkpoint) override { sdepth::restore(checkpoint, trainer_); }
+  void restore(const Checkpoint& checkpoint) override { sdepth::restore(checkpoint, trainer_, average_ ? &*average_ : nullptr); }
 
  private:
   using T = typename Backend::Scalar;
-  Trainer<Net, Backend> trainer_;
+
+  Score clipped_step(const NHWC<float>& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+    const Score score = gates.empty() ? trainer_.compute_gradients(images, targets) : trainer_.compute_gradients(images, targets, gates);
+    trainer_.clip_gradient_norm(clip_norm_);
+    trainer_.apply();
+    return score;
+  }
+
+  /// Throws Error where a beginning is of no parameter's name, or nothing is left to train.
+  void freeze(const std::vector<std::string>& beginnings) {
+    const auto frozen = [beginnings](const ParameterInfo& parameter) {
+      return std::ranges::any_of(beginnings, [&](const std::string& beginning) { return parameter.name.starts_with(beginning); });
+    };
+    const auto& tensors = trainer_.weights()->tensors();
+    for (const std::string& beginning : beginnings)
+      if (std::ranges::none_of(tensors, [&](const auto& t) { return t.trainable() && t.name.starts_with(beginning); }))
+        fail("--freeze ", beginning, ": no parameter's name begins so, the first is ", tensors.front().name, "; --summary lists them all");
+    if (std::ranges::none_of(tensors, [&](const auto& t) { return t.trainable() && !frozen(t); }))
+      fail("--freeze leaves no parameter to be trained; name fewer of them");
+    trainer_.set_parameter_groups({{.contains = frozen, .frozen = true}});
+  }
+
+  /// Where a file's last layer tells another number of classes apart, puts the trainer's own in its place, and says so.
+  [[nodiscard]] std::string keep_head(SafeTensors& file, const std::string& where) {
+    const auto& weights = *trainer_.weights();
+    const auto& tensors = weights.tensors();
+    const auto last = std::ranges::find_if(tensors.rbegin(), tensors.rend(), [](const auto& tensor) { return tensor.trainable(); });
+    const std::string layer = last->name.substr(0, last->name.rfind('.') + 1);
+    std::vector<std::string> anew;
+    std::int64_t classes = 0;
+    for (Tensor& tensor : file.tensors) {
+      const auto info = std::ranges::find(tensors, tensor.name, &ParameterInfo::name);
+      if (info == tensors.end() || !tensor.name.starts_with(layer) || tensor.shape.size() != info->shape.size()) continue;
+      auto as_ours = tensor.shape;
+      classes = std::exchange(as_ours.front(), info->shape.front());
+      if (as_ours != info->shape || tensor.shape == info->shape) continue;
+      tensor = {info->name, info->shape, to_pytorch(*info, weights.parameters().data())};
+      anew.push_back(info->name);
+    }
+    if (anew.empty()) return "";
+    return where + " tells " + std::to_string(classes) + " classes apart and this run " + std::to_string(Net::output.size()) + ", so " +
+           names_in_words(anew) + " begin anew";
+  }
+
+  Trainer<Net, Backend, CrossEntropy, Optimizer> trainer_;
+  std::optional<WeightAverage<Net, Backend>> average_;
+  double clip_norm_;
 };
 
 /// What is known of a network on a backend.
@@ -88,8 +164,9 @@ template <class Net, class Backend>
 }
 
 template <class Net, class Backend>
-[[nodiscard]] std::unique_ptr<Learner> make_learner(const TrainingOptions& options) {
-  return std::make_unique<LearnerOf<Net, Backend>>(options);
+[[nodiscard]] std::unique_ptr<Learner> make_learner(const LearnerOptions& options) {
+  if (options.adamw) return std::make_unique<LearnerOf<Net, Backend, AdamW>>(options);
+  return std::make_unique<LearnerOf<Net, Backend, SGD>>(options);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -40,7 +40,7 @@ struct Trainable {
   std::string device;     ///< cpu or cuda
   std::string precision;  ///< float32, bf16 or tf32
   NetworkFacts (*facts)() = nullptr;
-  std::unique_ptr<Learner> (*make)(const TrainingOptions& options) = nullptr;
+  std::unique_ptr<Learner> (*make)(const LearnerOptions& options) = nullptr;
   void (*check_device)() = nullptr;  ///< throws Error where the machine has no such device; null: every machine has it
 };
 using Networks = std::vector<Trainable>;

@@ -15,6 +15,7 @@
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/choices.hpp>
 #include <sdepth/program/command_line.hpp>
+#include <sdepth/program/learner.hpp>
 #include <sdepth/schedule/over_time.hpp>
 #include <sdepth/train/options.hpp>
 
@@ -57,6 +58,16 @@ struct Options {
   bool skip_broken = false;           // pictures
   bool keep_best = false;             // the model of the lowest validation error beside the last
   int early_stopping = 0;             // epochs without a lower one that end the run; 0: none do
+  std::string optimizer = "sgd";
+  double beta1 = 0.9;  // AdamW's
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double label_smoothing = 0;
+  double clip_norm = 0;  // 0: gradients stay as they are
+  double ema = 0;        // decay of the weights' average; 0: there is none
+  double mixup = 0;      // alpha; 0: pictures are not mixed
+  double cutmix = 0;
+  std::string freeze{};  // beginnings of names, separated by commas
 };
 
 /// A command line: the options that decide the result, and those that do not.
@@ -79,7 +90,7 @@ inline const std::vector<std::string> warm_up_shapes = {"constant", "linear"};
 template <class AnyOptions, class Visit>
 void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visit&& visit) {
   const CLI::Validator at_least_one = whole_number(1), at_least_zero = whole_number(0), probability = finite_number(0, 1),
-                       not_negative = finite_number(0);
+                       not_negative = finite_number(0), decay = finite_number(0, 0.999999);
   visit("model", o.model, "the network", CLI::IsMember(models));
   visit("data", o.data, "the data set; synthetic needs no files, folder is pictures of your own in --data-dir",
         CLI::IsMember(data_choices));
@@ -94,7 +105,7 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("epochs", o.epochs, "length of the run (cifar: 500, with 600 blocks 300, svhn: 50, synthetic: 5, others: 20)", at_least_one);
   visit("steps", o.steps, "length of the run in steps instead of epochs", at_least_one);
   visit("batch", o.batch, "images per step; an epoch's last step may have fewer", at_least_one);
-  visit("lr", o.learning_rate, "learning rate", not_negative);
+  visit("lr", o.learning_rate, "learning rate (adamw: 0.001)", not_negative);
   visit("lr-schedule", o.learning_rate_schedule, "the rate falls by --lr-drop, or on a cosine with every step, rises and falls, or stays",
         CLI::IsMember(learning_rate_names));
   visit("lr-drop", o.drops, "steps: fractions of the run at which the rate falls to a tenth, rising; 1: never (svhn: 0.6,0.7)");
@@ -102,9 +113,18 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
         at_least_zero);
   visit("warm-up-shape", o.warm_up_shape, "the warm-up stays at a tenth of the rate, or rises from there with every step",
         CLI::IsMember(warm_up_shapes));
-  visit("momentum", o.momentum, "momentum of SGD", finite_number(0, 0.999999));
-  visit("weight-decay", o.weight_decay, "weight decay, on every parameter", not_negative);
+  visit("optimizer", o.optimizer, "SGD with momentum, or AdamW", CLI::IsMember(optimizer_names));
+  visit("momentum", o.momentum, "momentum of SGD", decay);
+  visit("weight-decay", o.weight_decay, "weight decay, on every parameter (adamw: 0.01)", not_negative);
   visit("nesterov", o.nesterov, "Nesterov's momentum, or the plain one");
+  visit("beta1", o.beta1, "adamw: decay of the gradient's average", decay);
+  visit("beta2", o.beta2, "adamw: decay of its square's average", decay);
+  visit("epsilon", o.epsilon, "adamw: added to what is divided by", finite_number(1e-30));
+  visit("clip-norm", o.clip_norm, "scale each step's gradients to this norm where theirs is larger (0: never)", not_negative);
+  visit("ema", o.ema, "keep a running average of the weights with this decay, too: average.safetensors (0: none)", decay);
+  visit("label-smoothing", o.label_smoothing, "share of each target that is spread over all classes", probability);
+  visit("mixup", o.mixup, "mix each picture with another, by a share from Beta(ALPHA, ALPHA) (0: never)", not_negative);
+  visit("cutmix", o.cutmix, "put a rectangle of another picture into each; with --mixup one of the two a batch (0: never)", not_negative);
   visit("augment", o.augment, "shift and flip training images (svhn: not)");
   visit("shuffle", o.shuffle, "a new order in each epoch, or the data set's");
   visit("limit-train", o.limit_train, "train on the first N records of what is not held out (0: all)", at_least_zero);
@@ -116,7 +136,8 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("skip-update", o.skip_update, "skipped blocks get weight decay and momentum (as-code), or nothing (frozen)",
         CLI::IsMember(std::vector<std::string>{"as-code", "frozen"}));
   visit("scaling", o.scaling, "branches are scaled by p at test, or by 1/p in training", CLI::IsMember(scaling_names));
-  visit("init", o.init, "start from these weights, a safetensors file");
+  visit("init", o.init, "start from these weights, a safetensors file; of other classes all but the last layer");
+  visit("freeze", o.freeze, "do not train the parameters whose names begin so; several are separated by commas");
   visit("block-harm", o.block_harm, "at the end measure what the network loses with each block alone: harm.csv, and a plot");
   visit("precision", o.precision, "what activations lie in memory as; bf16 takes half the memory, float32 is exact",
         CLI::IsMember(precision_names));
@@ -161,18 +182,35 @@ struct Phase {
        ": expected constant, or early:E, late:E or warm-up:E with a fraction of the run from 0 to 1, such as early:0.5");
 }
 
-/// What the trainer is made with.
-[[nodiscard]] inline TrainingOptions training_options(const Options& options, int threads) {
-  return {.batch = options.batch,
-          .threads = threads,
-          .seed = options.seed,
-          .sgd = {.learning_rate = options.learning_rate,
-                  .momentum = options.momentum,
-                  .weight_decay = options.weight_decay,
-                  .nesterov = options.nesterov},
-          .skip_update = options.skip_update == "frozen" ? SkipUpdate::frozen : SkipUpdate::as_code,
-          .scaling = scaling_of(options.scaling),
-          .gamma = GammaInit::one};
+/// "layer1.,conv1" as its parts. Throws Error where one of them is empty.
+[[nodiscard]] inline std::vector<std::string> beginnings_of(const std::string& text) {
+  std::vector<std::string> all;
+  for (const std::string_view cell : cells_of(text)) {
+    if (cell.empty()) fail("--freeze ", in_quotes(text), ": expected beginnings of names, separated by commas, found an empty one");
+    all.emplace_back(cell);
+  }
+  return all;
+}
+
+/// What the learner is made with.
+[[nodiscard]] inline LearnerOptions learner_options(const Options& options, int threads) {
+  LearnerOptions all{.training = {.batch = options.batch,
+                                  .threads = threads,
+                                  .seed = options.seed,
+                                  .sgd = {.learning_rate = options.learning_rate,
+                                          .momentum = options.momentum,
+                                          .weight_decay = options.weight_decay,
+                                          .nesterov = options.nesterov},
+                                  .skip_update = options.skip_update == "frozen" ? SkipUpdate::frozen : SkipUpdate::as_code,
+                                  .scaling = scaling_of(options.scaling),
+                                  .gamma = GammaInit::one,
+                                  .loss = {.label_smoothing = options.label_smoothing}},
+                     .clip_norm = options.clip_norm,
+                     .average_decay = options.ema,
+                     .frozen = beginnings_of(options.freeze)};
+  if (options.optimizer == "adamw")
+    all.adamw = {options.learning_rate, options.beta1, options.beta2, options.epsilon, options.weight_decay};
+  return all;
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -23,6 +23,10 @@ inline void fill_in_recipe(CommandLine& line, const Networks& networks) {
   const auto network = std::ranges::find(networks, o.model, &Trainable::name);
   const int residual_blocks = network == networks.end() ? 0 : network->facts().residual_blocks;
   const auto given = [&](const char* name) { return line.given.contains(name); };
+  if (o.optimizer == "adamw") {
+    if (!given("lr")) o.learning_rate = AdamW::Options{}.learning_rate;
+    if (!given("weight-decay")) o.weight_decay = AdamW::Options{}.weight_decay;
+  }
   const Recipe recipe = recipe_of(o.data, residual_blocks);
   if (o.epochs == 0 && o.steps == 0) o.epochs = recipe.epochs;
   if (!given("validation")) o.validation = recipe.validation;
@@ -30,6 +34,19 @@ inline void fill_in_recipe(CommandLine& line, const Networks& networks) {
   if (!given("lr-drop") && o.data == "svhn") o.drops = "0.6,0.7";
   if (!given("warm-up") && !given("lr") && o.learning_rate_schedule == "steps" && o.epochs > 0)
     o.warm_up = recipe.learning_rate.warm_up_epochs;
+}
+
+/// Throws Error where options of a new run do not go together.
+inline void check_together(const CommandLine& line) {
+  const Options& o = line.options;
+  const bool adamw = o.optimizer == "adamw";
+  for (const char* name : {"momentum", "nesterov"})
+    if (adamw && line.given.contains(name)) fail("--", name, " is an option of SGD, and this run has --optimizer adamw; leave it out");
+  for (const char* name : {"beta1", "beta2", "epsilon"})
+    if (!adamw && line.given.contains(name)) fail("--", name, " is an option of AdamW; add --optimizer adamw, or leave it out");
+  if (o.batch == 1 && (o.mixup > 0 || o.cutmix > 0))
+    fail("--", o.mixup > 0 ? "mixup" : "cutmix", " mixes the pictures of a batch, and --batch 1 has one; choose a larger --batch");
+  static_cast<void>(beginnings_of(o.freeze));
 }
 
 /// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where asked for, and throws HelpWasAsked then.
@@ -85,7 +102,9 @@ inline void fill_in_recipe(CommandLine& line, const Networks& networks) {
          line.options.survival_over_time);
   if (line.options.block_harm && line.out.empty() && line.resume.empty())
     fail("--block-harm writes harm.csv and a plot into the folder of the run; name one by --out");
-  if (line.resume.empty()) fill_in_recipe(line, networks);
+  if (!line.resume.empty()) return line;
+  fill_in_recipe(line, networks);
+  check_together(line);
   return line;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -56,6 +57,9 @@ class Run {
                                int most = std::numeric_limits<int>::max());
   /// Removes each block alone and writes what that does.
   void measure_block_harm();
+  /// Judges the average of the weights, and saves it.
+  void judge_average(EpochRow& row);
+  void save_model(const std::filesystem::path& path, int epoch);
   void save_checkpoint();
   void write_report() const;
   void say_stopped() const;

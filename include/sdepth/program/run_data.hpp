@@ -16,6 +16,7 @@
 #include <sdepth/data/catalog.hpp>
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/loader.hpp>
+#include <sdepth/data/mixing.hpp>
 #include <sdepth/data/normalize.hpp>
 #include <sdepth/data/picture.hpp>
 #include <sdepth/data/transforms.hpp>
@@ -45,6 +46,15 @@ struct KeptImages {
   [[nodiscard]] const std::string& name() const noexcept { return set->name; }
   void read(int record, Picture& picture) const { ImageRecords{*set}.read(record, picture); }
 };
+
+/// How the pictures of a batch are mixed, as the options say, behind all other steps.
+[[nodiscard]] inline Transforms mixed_as(const Options& options, const Transforms& transforms) {
+  const Mixup mixup{options.mixup};
+  const CutMix cutmix{options.cutmix};
+  if (options.mixup > 0 && options.cutmix > 0) return transforms.then(OneOf<Mixup, CutMix>{mixup, cutmix});
+  if (options.mixup > 0) return transforms.then(mixup);
+  return options.cutmix > 0 ? transforms.then(cutmix) : transforms;
+}
 
 /// The input of the network that is meant, for so many classes. @param pictures  the data set, for the message where there is no such network
 using InputFor = std::function<Shape(const std::string& pictures, int classes)>;

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -27,6 +28,7 @@ struct RunProgress {
   int residual_blocks = 0;
   bool validated = false;  // whether there are pictures for it, and so errors in every row
   bool tested = false;
+  bool averaged = false;  // whether there is an average of the weights, with a table of its own
 };
 
 /// Everything that a run leaves behind. Without a path nothing is written.
@@ -63,11 +65,13 @@ class RunFolder {
     return folder;
   }
 
-  void begin_tables() {
+  /// @param averaged  whether there is an average of the weights
+  void begin_tables(bool averaged) {
     if (!writes()) return;
     losses_ = CsvLog::create(path_ / "losses.csv", losses_header);
     gates_ = CsvLog::create(path_ / "gates.csv", "");
     metrics_ = CsvLog::create(path_ / "metrics.csv", metrics_header);
+    if (averaged) averages_ = CsvLog::create(path_ / "average.csv", averages_header);
   }
 
   /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it for this process.
@@ -78,11 +82,12 @@ class RunFolder {
       if (std::error_code none; std::filesystem::is_directory(path / name, none) ||
                                 (std::filesystem::exists(path / name, none) && ::access((path / name).c_str(), W_OK) != 0))
         fail(path.string(), ": ", name, " cannot be written, and the run would write it; it is protected, or no file");
-    const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv";
+    const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv",
+                                averages = path / "average.csv";
     std::error_code none;
-    if (run.steps == 0 &&
-        !(std::filesystem::exists(losses, none) && std::filesystem::exists(gates, none) && std::filesystem::exists(metrics, none))) {
-      folder.begin_tables();
+    if (run.steps == 0 && !(std::filesystem::exists(losses, none) && std::filesystem::exists(gates, none) &&
+                            std::filesystem::exists(metrics, none) && (!run.averaged || std::filesystem::exists(averages, none)))) {
+      folder.begin_tables(run.averaged);
       return folder;
     }
     const auto next_epoch = static_cast<std::uint64_t>(run.epochs) + 1;
@@ -94,6 +99,15 @@ class RunFolder {
     if (run.tested) always.push_back(4);
     for (const auto& row : numbers_of(metrics, metrics_header, 1, next_epoch, always))
       rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
+    if (run.averaged) {
+      std::vector<std::size_t> judged;
+      if (run.validated) judged.push_back(1);
+      if (run.tested) judged.push_back(2);
+      const auto errors = numbers_of(averages, averages_header, 1, next_epoch, judged);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        rows[i].average_validation_error = errors[i][1], rows[i].average_test_error = errors[i][2];
+      folder.averages_ = CsvLog::resume(averages, averages_header, next_epoch, 1);
+    }
     folder.losses_ = CsvLog::resume(losses, losses_header, run.steps);
     folder.gates_ = CsvLog::resume(gates, "", run.steps);
     folder.metrics_ = CsvLog::resume(metrics, metrics_header, next_epoch, 1);
@@ -104,6 +118,7 @@ class RunFolder {
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
   [[nodiscard]] std::filesystem::path best_model() const { return path_ / "best.safetensors"; }
+  [[nodiscard]] std::filesystem::path average_model() const { return path_ / "average.safetensors"; }
   [[nodiscard]] std::filesystem::path model() const { return path_ / "model.safetensors"; }
 
   void add_step(std::uint64_t step, double loss, std::span<const std::uint8_t> gates) {
@@ -115,12 +130,14 @@ class RunFolder {
     if (!writes()) return;
     metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
                  row.learning_rate, row.gradient);
+    if (averages_) averages_->row(row.epoch, row.average_validation_error, row.average_test_error);
   }
   /// Returns once all rows are on the disk.
   void flush() {
     losses_.flush();
     gates_.flush();
     metrics_.flush();
+    if (averages_) averages_->flush();
   }
 
  private:
@@ -145,12 +162,15 @@ class RunFolder {
   static constexpr std::array written{"checkpoint.safetensors",
                                       "model.safetensors",
                                       "best.safetensors",
+                                      "average.safetensors",
                                       "losses.csv",
                                       "gates.csv",
                                       "metrics.csv",
+                                      "average.csv",
                                       "harm.csv",
                                       "report.html"};
   static constexpr const char* losses_header = "step,loss";
+  static constexpr const char* averages_header = "epoch,validation_error,test_error";
   static constexpr const char* metrics_header =
       "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
 
@@ -159,6 +179,7 @@ class RunFolder {
   CsvLog losses_;
   CsvLog gates_;
   CsvLog metrics_;
+  std::optional<CsvLog> averages_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

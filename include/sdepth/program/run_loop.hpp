@@ -22,6 +22,7 @@
 #include <sdepth/program/run_words.hpp>
 #include <sdepth/program/signals.hpp>
 #include <sdepth/program/stored_options.hpp>
+#include <sdepth/train/batches.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -90,7 +91,7 @@ inline bool Run::train_epoch() {
   while (const Batch* batch = loader_.next()) {
     const std::uint64_t step = learner_->steps();
     learner_->set_learning_rate(learning_rate_.at(step, epoch_ + 1));
-    const Score score = learner_->step(batch->images, batch->labels, forced_gates());
+    const Score score = learner_->step(batch->images, targets_of<Learner>(*batch), forced_gates());
     folder_.add_step(step, score.loss, learner_->gates());
 
     const Clock::time_point now = Clock::now();
@@ -124,28 +125,28 @@ inline void Run::end_epoch() {
   const double images = static_cast<double>(sums_.images);
   const Score validation = evaluate(data_.validation, when_diverged);
   const Score test = evaluate(data_.test, when_diverged);
-  const EpochRow row{epoch_ + 1,
-                     sums_.loss / images,
-                     100.0 * static_cast<double>(sums_.errors) / images,
-                     percent_wrong(validation),
-                     percent_wrong(test),
-                     sums_.seconds,
-                     static_cast<double>(sums_.blocks_run) / sums_.steps,
-                     learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
-                     sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
-  if (folder_.writes()) {  // first, as it refuses weights that are not finite
-    const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(row.epoch), data_.normalization, data_.class_names};
-    learner_->save_model(folder_.model(), to_metadata(card));
-  }
+  EpochRow row{epoch_ + 1,
+               sums_.loss / images,
+               100.0 * static_cast<double>(sums_.errors) / images,
+               percent_wrong(validation),
+               percent_wrong(test),
+               sums_.seconds,
+               static_cast<double>(sums_.blocks_run) / sums_.steps,
+               learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
+               sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
+  save_model(folder_.model(), row.epoch);  // first, as it refuses weights that are not finite
+  if (options_.ema > 0) judge_average(row);
   rows_.push_back(row);
   if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
     std::filesystem::copy_file(folder_.model(), folder_.best_model(), std::filesystem::copy_options::overwrite_existing);
   folder_.add_epoch(row);
   progress_.clear();
   std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
-            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error) << "   blocks "
-            << decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << decimal(row.learning_rate, 3) << "   "
-            << duration_text(row.seconds) << std::endl;
+            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error);
+  if (options_.ema > 0)
+    std::cout << "   of the average: validation " << percent(row.average_validation_error) << ", test " << percent(row.average_test_error);
+  std::cout << "   blocks " << decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << decimal(row.learning_rate, 3)
+            << "   " << duration_text(row.seconds) << std::endl;
 
   if (folder_.writes()) write_report();
   if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
@@ -154,6 +155,20 @@ inline void Run::end_epoch() {
     learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
   }
   save_checkpoint();
+}
+
+inline void Run::save_model(const std::filesystem::path& path, int epoch) {
+  if (!folder_.writes()) return;
+  const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(epoch), data_.normalization, data_.class_names};
+  learner_->save_model(path, to_metadata(card));
+}
+
+inline void Run::judge_average(EpochRow& row) {
+  learner_->swap_average();
+  row.average_validation_error = percent_wrong(evaluate(data_.validation, when_diverged));
+  row.average_test_error = percent_wrong(evaluate(data_.test, when_diverged));
+  save_model(folder_.average_model(), row.epoch);
+  learner_->swap_average();
 }
 
 inline void Run::save_checkpoint() {

@@ -57,7 +57,7 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
       threads_(options.data == "folder" ? line.threads : 1),
       survival_(options.schedule == "network" ? facts_.survival
                                               : survival_table(options.schedule, options.survival, facts_.residual_blocks)),
-      loader_(data_.train, data_.training, data_.shape,
+      loader_(data_.train, mixed_as(options, data_.training), data_.shape,
               {.batch = options.batch,
                .shuffle = options.shuffle,
                .augment = options.augment,
@@ -73,10 +73,9 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
     fail(options.keep_best ? "--keep-best" : "--early-stopping",
          " goes by the validation error, and this run has none; hold pictures out by --validation");
   if (checkpoint) epoch_ = checkpoint->epoch;
-  const TrainingOptions training = training_options(options, line.threads);
   if (network_.check_device) network_.check_device();
   if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
-  learner_ = network_.make(training);
+  learner_ = network_.make(learner_options(options, line.threads));
   if (!options_.gates.empty()) {
     gates_ = read_gates(options_.gates, facts_.residual_blocks);
     if (gates_.size() < total_steps())
@@ -92,13 +91,14 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
 inline void Run::begin(const CommandLine& line) {
   learner_->set_survival(survival_in(1));
   if (!options_.init.empty()) {
-    learner_->load_weights(read_safetensors(options_.init), options_.init);
+    const std::string anew = learner_->load_weights(read_safetensors(options_.init), options_.init);
+    if (!anew.empty()) std::cerr << program_ << ": note: " << anew << '\n';
     static_cast<void>(evaluate(data_.train, "the weights in " + options_.init + " are none of a network that works; use others", {}, 1));
   }
   if (!line.out.empty()) {
     folder_ = RunFolder::create(line.out);
     save_checkpoint();  // of step 0: whenever the run is killed, it can go on
-    folder_.begin_tables();
+    folder_.begin_tables(options_.ema > 0);
   }
   const auto note = [&](const char* option, const char* why) {
     if (line.given.contains(option)) std::cerr << program_ << ": note: --" << option << " changes nothing " << why << '\n';
@@ -106,6 +106,8 @@ inline void Run::begin(const CommandLine& line) {
   if (options_.schedule == "none")
     for (const char* option : {"survival", "survival-over-time"}) note(option, "with --schedule none, which is a probability of 1");
   if (options_.learning_rate_schedule != "steps") note("lr-drop", "without --lr-schedule steps");
+  if (!options_.freeze.empty() && options_.init.empty())
+    std::cerr << program_ << ": note: --freeze without --init: those parameters keep the random numbers that they begin with\n";
   if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
   if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >= total_steps())
     std::cerr << program_ << ": note: the whole run is a warm-up of " << options_.warm_up << " epochs, "
@@ -132,13 +134,16 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
     fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
-  const RunProgress progress{checkpoint.step, epoch_, facts_.residual_blocks, data_.validation.size() > 0, data_.test.size() > 0};
+  const RunProgress progress{checkpoint.step,       epoch_,          facts_.residual_blocks, data_.validation.size() > 0,
+                             data_.test.size() > 0, options_.ema > 0};
   folder_ = RunFolder::resume(folder, progress, rows_);
 }
 
 inline void Run::check_memory(double gigabytes) const {
   // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
-  const double numbers = 5.0 * static_cast<double>(facts_.stored_numbers),
+  // AdamW's second state and the weights' average are there and saved likewise.
+  const double copies = 5.0 + (options_.optimizer == "adamw" ? 2.0 : 0.0) + (options_.ema > 0 ? 2.0 : 0.0);
+  const double numbers = copies * static_cast<double>(facts_.stored_numbers),
                on_their_way = tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
   // Of the epochs to come the first or the last has the most blocks.
   const ActivationBytes first = activations_of(survival_in(epoch_ + 1)), last = activations_of(survival_in(last_epoch()));

@@ -19,12 +19,13 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Options that older programs did not have, which did as the defaults do: a checkpoint may lack them.
-inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm", "survival-over-time", "lr-schedule",
-                                                    "warm-up-shape",    "precision",  "test-split",         "keep-best",
-                                                    "early-stopping",   "skip-broken"};
-/// Those that checkpoints and reports leave out where they are as by default, so that runs without them are as they were.
-inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best", "early-stopping"};
+/// Options that checkpoints and reports leave out where they are as by default, so that runs without them are as they were.
+inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best", "early-stopping",  "optimizer",
+                                                   "beta1",      "beta2",       "epsilon",   "label-smoothing", "clip-norm",
+                                                   "ema",        "mixup",       "cutmix",    "freeze"};
+/// More that older programs did not have, which did as the defaults do: a checkpoint may lack these and the rare ones.
+inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",
+                                                    "lr-schedule",      "warm-up-shape", "precision"};
 
 /// A text in JSON, which is UTF-8, as a path need not be: as it is where it is UTF-8, else as a list of its bytes.
 [[nodiscard]] inline nlohmann::json to_json_text(const std::string& text) {
@@ -61,7 +62,8 @@ inline const std::set<std::string> rare_options = {"test-split", "skip-broken", 
   std::vector<std::pair<std::string, std::string>> shown;
   const nlohmann::json all = to_stored(options);
   for (const auto& [name, value] : all.items())
-    if (value != "") shown.emplace_back(name, value.is_number() || value.is_boolean() ? value.dump() : from_json_text(value));
+    if (value != "" && (options.optimizer == "sgd" || (name != "momentum" && name != "nesterov")))
+      shown.emplace_back(name, value.is_number() || value.is_boolean() ? value.dump() : from_json_text(value));
   return shown;
 }
 
@@ -70,7 +72,7 @@ inline const std::set<std::string> rare_options = {"test-split", "skip-broken", 
   Options options;
   for_each_option(options, {}, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
     const auto found = stored.is_object() ? stored.find(name) : stored.end();
-    if (found == stored.end() && later_options.contains(name)) return;
+    if (found == stored.end() && (later_options.contains(name) || rare_options.contains(name))) return;
     try {
       if constexpr (std::is_same_v<Value, std::string>)
         value = from_json_text(found.value());
@@ -84,7 +86,8 @@ inline const std::set<std::string> rare_options = {"test-split", "skip-broken", 
   static_cast<void>(phase_of(options.survival_over_time));
   for (const auto& [name, text, names] : {std::tuple("lr-schedule", options.learning_rate_schedule, learning_rate_names),
                                           {"warm-up-shape", options.warm_up_shape, warm_up_shapes},
-                                          {"precision", options.precision, precision_names}})
+                                          {"precision", options.precision, precision_names},
+                                          {"optimizer", options.optimizer, optimizer_names}})
     if (std::find(names.begin(), names.end(), text) == names.end())
       fail(where, ": the option ", name, " stored in it is ", in_quotes(text),
            ", which this program does not know; it was written by another version");

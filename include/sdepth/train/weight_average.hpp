@@ -62,6 +62,12 @@ class WeightAverage {
   /// The average, as weights of their own. Zero before the first update.
   [[nodiscard]] const std::shared_ptr<Weights<Net, Backend>>& weights() const noexcept { return weights_; }
   [[nodiscard]] std::uint64_t updates() const noexcept { return updates_; }
+  [[nodiscard]] double decay() const noexcept { return decay_; }
+  /// For checkpoints: goes on from the average of so many updates.
+  void restore(std::shared_ptr<Weights<Net, Backend>> weights, std::uint64_t updates) noexcept {
+    weights_ = std::move(weights);
+    updates_ = updates;
+  }
 
  private:
   [[nodiscard]] static std::array<ParameterSegment, 1> all(std::size_t numbers) { return {ParameterSegment{0, numbers, -1}}; }
