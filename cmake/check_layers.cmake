@@ -26,9 +26,9 @@ set(may_models core activations layers schedule network)
 set(may_io core optimizers losses network train)
 set(may_cuda core schedule network kernels run train)
 set(may_distributed core network run train)
-# Whole programs: everything below them, optimizers and losses too, which a person chooses by name. Pictures' libraries are optional, so only the header that adds
-# them may include those.
-set(may_program core schedule optimizers losses data pictures network kernels run train io)
+# Whole programs: everything below them, optimizers and losses too, which a person chooses by name. Pictures' libraries and MPI are optional, so
+# only the headers that add them may include those.
+set(may_program core schedule optimizers losses data pictures distributed network kernels run train io)
 set(may_net.hpp core activations layers schedule optimizers losses network kernels run train models)
 set(may_cuda.hpp core activations layers schedule optimizers losses network kernels run train models cuda net.hpp)
 

@@ -80,6 +80,13 @@ if(sdepth_missing_for_pictures)
   message(STATUS "sdepth: ${words} not found: PNG and JPEG files cannot be read, and what reads them is left out")
 endif()
 
+# Optional: several processes. Without MPI there is no target sdepth::mpi.
+set(MPI_CXX_SKIP_MPICXX ON)  # C++ bindings that MPI itself has given up
+find_package(MPI QUIET COMPONENTS CXX)
+if(NOT TARGET MPI::MPI_CXX)
+  message(STATUS "sdepth: MPI (Debian: libopenmpi-dev and openmpi-bin) not found: train runs as one process")
+endif()
+
 # Optional: the command line of programs. Without it there is no target sdepth::program; our own examples need it.
 if(NOT TARGET CLI11::CLI11)
   find_package(CLI11 QUIET)

@@ -65,6 +65,7 @@ class Process {
     if (id_ > 0) static_cast<void>(finish(SIGKILL));
   }
 
+  [[nodiscard]] pid_t id() const { return id_; }
   void send(int signal) const { kill(id_, signal); }
   /// Sends a signal, unless it is 0, and waits for the end.
   [[nodiscard]] Outcome finish(int signal = 0) {

@@ -16,9 +16,9 @@ using sdepth::test::on_ranks;
 namespace {
 
 // Batch normalisation, a projection, a bias that is convolved, dropout, pools and two linear layers: all that looks beyond an image, or counts images.
-using Everything =
-    Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.7>>, MaxPool<2>,
-            ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>, Conv<8, 1, 1, Bias::learned>, ReLU, Dropout<0.25>, Linear<12>, ReLU, Linear<4>>;
+using Everything = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.7>>,
+                           MaxPool<2>, ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>,
+                           Conv<8, 1, 1, Bias::learned>, ReLU, Dropout<0.25>, Linear<12>, ReLU, Linear<4>>;
 
 struct Data {
   std::vector<float> images;
@@ -98,17 +98,15 @@ TEST_CASE("weights, statistics and losses are those of one process, to the bit")
   SUBCASE("on two threads each, skipped blocks frozen") {
     same_for_any_number_of_ranks<Everything>({.batch = batch, .threads = 2, .seed = 4, .skip_update = SkipUpdate::frozen});
   }
-  SUBCASE("with AdamW") {
-    same_for_any_number_of_ranks<Everything, Cpu<>, AdamW>({.batch = batch, .threads = 1, .seed = 5});
-  }
+  SUBCASE("with AdamW") { same_for_any_number_of_ranks<Everything, Cpu<>, AdamW>({.batch = batch, .threads = 1, .seed = 5}); }
   SUBCASE("with activations in bfloat16") {
     same_for_any_number_of_ranks<Everything, CpuBfloat16>({.batch = batch, .threads = 1, .seed = 6});
   }
 }
 
 TEST_CASE("what a skipped block would add is not sent") {
-  using Deep = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>, GlobalAvgPool,
-                       Linear<4>>;
+  using Deep = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
+                       Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<4>>;
   const Data data = data_of(8);
   std::vector<std::size_t> sent;
   for (const std::uint8_t open : {1, 0})
@@ -117,7 +115,8 @@ TEST_CASE("what a skipped block would add is not sent") {
       const Range mine = trainer.share().images_of(8);
       const auto first = static_cast<std::size_t>(mine.first), size = static_cast<std::size_t>(mine.size());
       const std::vector<std::uint8_t> gates(4, open);
-      trainer.step(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)}, std::span(data.labels).subspan(first, size), gates);
+      trainer.step(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)}, std::span(data.labels).subspan(first, size),
+                   gates);
       if (rank.rank() == 0) sent.push_back(rank.numbers);
     });
   CHECK(sent[0] > 5 * sent[1]);

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/batch_share.hpp>
 #include <sdepth/core/clock.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/data/augmentations.hpp>
@@ -36,6 +37,7 @@ struct LoaderOptions {
   int prefetch =
       3;  ///< batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
   int threads = 1;           ///< that read and augment; batches do not depend on how many
+  BatchShare share = {};     ///< of each batch, where several processes train together
   bool skip_broken = false;  ///< records that cannot be read are left out of their batch, and counted; else they are errors
 };
 
@@ -154,7 +156,11 @@ class Loader {
   }
 
   [[nodiscard]] Slot& slot_of(int step) noexcept { return slots_[static_cast<std::size_t>(step) % slots_.size()]; }
-  [[nodiscard]] int size_of(int step) const noexcept { return std::min(options_.batch, source_.size() - step * options_.batch); }
+  /// This process's share of a batch, counted from the batch's first record.
+  [[nodiscard]] Range share_of(int step) const noexcept {
+    return options_.share.images_of(std::min(options_.batch, source_.size() - step * options_.batch));
+  }
+  [[nodiscard]] int size_of(int step) const noexcept { return share_of(step).size(); }
 
   void stop() {
     {
@@ -226,7 +232,8 @@ class Loader {
 
   void read(Slot& slot, int step, int i, Picture& picture, RecordContext& context) {
     const auto at = static_cast<std::size_t>(i);
-    const int place = step * options_.batch + i, record = options_.shuffle ? order_[static_cast<std::size_t>(place)] : place;
+    const int place = step * options_.batch + share_of(step).first + i,
+              record = options_.shuffle ? order_[static_cast<std::size_t>(place)] : place;
     context.record = record;
     try {
       source_.read(record, picture);
@@ -254,7 +261,8 @@ class Loader {
   /// Leaves out what is broken, and mixes.
   void finish(Batch& batch, const std::vector<std::uint8_t>& broken, int epoch, int step) {
     const auto good = static_cast<int>(std::count(broken.begin(), broken.end(), 0));
-    if (good == 0) fail(source_.name(), ": all ", batch.size, " records of batch ", step, " are broken; look at the first few by hand");
+    if (good == 0 && batch.size > 0)
+      fail(source_.name(), ": all ", batch.size, " records of batch ", step, " are broken; look at the first few by hand");
     if (good < batch.size) {
       const auto close_up = [&](auto& values) {
         const std::size_t row = values.size() / broken.size();

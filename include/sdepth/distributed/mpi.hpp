@@ -47,7 +47,8 @@ class Mpi final : public Communicator {
       MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level);
     begun_here_ = there == 0;
     if (level < MPI_THREAD_SERIALIZED)
-      fail("MPI was begun for programs of one thread, expected MPI_THREAD_SERIALIZED or more; give that to MPI_Init_thread, or leave it to Mpi");
+      fail(
+          "MPI was begun for programs of one thread, expected MPI_THREAD_SERIALIZED or more; give that to MPI_Init_thread, or leave it to Mpi");
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks_);
     MPI_Comm_dup(MPI_COMM_WORLD, &together_);

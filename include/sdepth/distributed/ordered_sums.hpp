@@ -119,8 +119,11 @@ class OrderedSums {
             hand_out();
             state = State::sends_sum;
             break;
-          case State::sends_sum: state = State::done; return;
-          case State::done: return;
+          case State::sends_sum:
+            state = State::done;
+            return;
+          case State::done:
+            return;
         }
       }
     }

@@ -58,7 +58,8 @@ class Workspace {
   /// Where each process has norms of its own: makes a gradient the sum over all of them, once finish_sums() has been called.
   void add_up_norm_gradient([[maybe_unused]] T* gradient, [[maybe_unused]] std::size_t size) {
     if constexpr (std::is_same_v<T, float>)
-      if (others_ && local_norms_) others_->begin_sum(gradient, share_.parts_of_rank(images_, share_.rank).size() > 0 ? 1 : 0, size, gradient);
+      if (others_ && local_norms_)
+        others_->begin_sum(gradient, share_.parts_of_rank(images_, share_.rank).size() > 0 ? 1 : 0, size, gradient);
   }
   void finish_sums() {
     if (others_) others_->finish_sums();
@@ -73,7 +74,8 @@ class Workspace {
   template <class RowsOf, class Number>
   void gather(const RowsOf& rows_of, Number* rows, std::size_t size) {
     sizes_.clear();
-    for (int rank = 0; rank < share_.ranks; ++rank) sizes_.push_back(static_cast<std::size_t>(rows_of(rank).size()) * size * sizeof(Number));
+    for (int rank = 0; rank < share_.ranks; ++rank)
+      sizes_.push_back(static_cast<std::size_t>(rows_of(rank).size()) * size * sizeof(Number));
     others_->gather(rows, sizes_);
   }
 

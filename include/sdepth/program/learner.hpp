@@ -31,6 +31,7 @@ struct NetworkFacts {
   std::size_t stored_numbers = 0;         // parameters and running statistics, padding included
   std::vector<double> survival;           // [residual blocks], as the type says
   std::size_t stored_bytes = 4;           // of a number of an activation
+  int batch_parts = 1;                    // that processes can share a batch by
 };
 
 /// What a learner is made with.
@@ -40,6 +41,8 @@ struct LearnerOptions {
   double clip_norm = 0;                      // of a step's gradients, at most; 0: any
   double average_decay = 0;                  // of the running average of the weights; 0: there is none
   std::vector<std::string> frozen = {};      // what the names begin with of parameters that stay as they are
+  Communicator* others = nullptr;            // processes that have shares in each batch
+  bool local_norms = false;                  // each normalises by its own share's statistics
 };
 
 /// A Trainer behind an interface: one virtual call per step, nothing virtual below it.

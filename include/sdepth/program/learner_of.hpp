@@ -41,7 +41,9 @@ template <class Optimizer>
 template <class Net, class Backend, class Optimizer>
 class LearnerOf final : public Learner {
  public:
-  explicit LearnerOf(const LearnerOptions& options) : trainer_(options_with<Optimizer>(options)), clip_norm_(options.clip_norm) {
+  explicit LearnerOf(const LearnerOptions& options)
+      : trainer_(options_with<Optimizer>(options), SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
+        clip_norm_(options.clip_norm) {
     if (options.average_decay > 0) average_.emplace(options.average_decay);
     if (!options.frozen.empty()) freeze(options.frozen);
   }
@@ -160,7 +162,8 @@ template <class Net, class Backend>
           activation_table<Net>(Backend::lanes),
           storage.trainable + storage.running,
           {Net::survival.begin(), Net::survival.end()},
-          sizeof(typename Backend::Stored)};
+          sizeof(typename Backend::Stored),
+          batch_parts<Backend>};
 }
 
 template <class Net, class Backend>

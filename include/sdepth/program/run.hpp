@@ -21,6 +21,8 @@
 #include <sdepth/program/progress.hpp>
 #include <sdepth/program/run_data.hpp>
 #include <sdepth/program/run_folder.hpp>
+#include <sdepth/program/signals.hpp>
+#include <sdepth/program/together.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -46,6 +48,14 @@ class Run {
 
  private:
   void begin(const CommandLine& line);
+  /// @param step  that the run begins at
+  void check_that_all_are_alike(std::uint64_t step) const;
+  /// Of each batch, where several processes make the run.
+  [[nodiscard]] BatchShare share() const {
+    return others_ ? BatchShare{others_->rank(), others_->ranks(), facts_.batch_parts} : BatchShare{};
+  }
+  /// Whether a signal has asked any of the processes to stop; all must ask together.
+  [[nodiscard]] bool stops() const { return others_ ? on_any(*others_, stop_asked != 0) : stop_asked != 0; }
   void go_on(const Checkpoint& checkpoint, const std::string& folder);
 
   /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
@@ -79,6 +89,7 @@ class Run {
 
   Options options_;
   std::string program_;  // its name, for messages
+  Communicator* others_ = nullptr;
   RunData data_;
   Trainable network_;
   NetworkFacts facts_;

@@ -98,16 +98,16 @@ inline LoadPictures load_pictures = nullptr;
   Score total;
   if (set.size() == 0) return total;
   Loader loader(set, data.testing, data.shape,
-                {.batch = how.batch, .shuffle = false, .threads = how.threads, .skip_broken = how.skip_broken});
+                {.batch = how.batch, .shuffle = false, .threads = how.threads, .share = how.share, .skip_broken = how.skip_broken});
   loader.start(0);
   for (int i = 0; i < most; ++i) {
     const Batch* batch = loader.next();
     if (!batch) break;
     try {
       const Score part = learner.evaluate(batch->images, batch->labels, plan);
-      total.loss += part.loss * static_cast<double>(batch->size);
+      total.loss += part.loss * static_cast<double>(part.images);
       total.errors += part.errors;
-      total.images += batch->size;
+      total.images += part.images;
     } catch (const Error& error) {
       fail("evaluating ", set.name(), " from picture ", static_cast<long long>(i) * how.batch, " on: ", error.what(), "; ", advice);
     }

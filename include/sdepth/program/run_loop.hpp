@@ -47,7 +47,7 @@ inline int Run::go() {
     if (learner_->steps() >= total_steps()) break;
   }
   if (options_.block_harm) {
-    if (stop_asked) {
+    if (stops()) {
       say_stopped();
       return 130;
     }
@@ -112,7 +112,7 @@ inline bool Run::train_epoch() {
         score.loss, rate, images_left / rate);
 
     if (learner_->steps() >= total_steps()) break;
-    if (stop_asked) return false;
+    if (stops()) return false;
     if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
       save_checkpoint();
       saved = before = Clock::now();

@@ -48,6 +48,7 @@ inline constexpr double tensors_on_their_way = 8;
 Run::Run(const Networks& networks, const Options& options, const CommandLine& line, const std::optional<Checkpoint>& checkpoint)
     : options_(options),
       program_(line.program),
+      others_(line.others),
       data_(load_run_data(
           options, [&](const std::string& pictures, int classes) { return input_for(networks, options.model, pictures, classes); },
           line.threads)),
@@ -63,6 +64,7 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
                .augment = options.augment,
                .seed = options.seed,
                .threads = threads_,
+               .share = share(),
                .skip_broken = options.skip_broken}),
       learning_rate_(options, loader_.steps()),
       survival_plan_(options, loader_.steps()) {
@@ -73,19 +75,48 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
     fail(options.keep_best ? "--keep-best" : "--early-stopping",
          " goes by the validation error, and this run has none; hold pictures out by --validation");
   if (checkpoint) epoch_ = checkpoint->epoch;
+  if (others_ && (options.mixup > 0 || options.cutmix > 0 || options.skip_broken))
+    fail(options.skip_broken ? "--skip-broken"
+         : options.mixup > 0 ? "--mixup"
+                             : "--cutmix",
+         ": of several processes none has a whole batch, which this needs; leave it out, or start one process");
   if (network_.check_device) network_.check_device();
   if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
-  learner_ = network_.make(learner_options(options, line.threads));
+  learner_ = network_.make(learner_options(options, line.threads, line.others));
   if (!options_.gates.empty()) {
     gates_ = read_gates(options_.gates, facts_.residual_blocks);
     if (gates_.size() < total_steps())
       fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", gates_.size(), " (counted from 0) of the ", total_steps(),
            " of this run needs a line too; add lines, or choose --steps ", gates_.size());
   }
+  if (others_) check_that_all_are_alike(checkpoint ? checkpoint->step : 0);
   if (checkpoint)
     go_on(*checkpoint, line.resume);
   else
     begin(line);
+}
+
+/// What would make the processes of a run drift apart, or wait for each other for ever.
+inline void Run::check_that_all_are_alike(std::uint64_t step) const {
+  Fingerprint program, options, data, state;
+  program.add(__VERSION__);
+  program.add(typeid(*learner_).name());  // with the network, and the instructions that this was compiled for
+  check_alike(*others_, program, "another program, compiler or instruction set",
+              "start the same program on all machines, built with the same -D SDEPTH_MARCH");
+  options.add(to_stored(options_).dump());
+  check_alike(*others_, options, "other options", "give all the same");
+  Picture picture;
+  constexpr int looked_at = 64;
+  for (int i = 0; i < std::min(looked_at, data_.train.size()); ++i) {
+    data_.train.read(static_cast<int>(static_cast<std::int64_t>(data_.train.size()) * i / looked_at), picture);
+    data.add(std::as_bytes(std::span(picture.bytes)));
+    data.add(std::as_bytes(std::span(picture.numbers)));
+    data.add(std::as_bytes(std::span(&picture.label, 1)));
+  }
+  for (const int size : {data_.train.size(), data_.validation.size(), data_.test.size()}) data.add(std::as_bytes(std::span(&size, 1)));
+  check_alike(*others_, data, "other pictures", "put the same data set on all machines");
+  state.add(std::as_bytes(std::span(&step, 1)));
+  check_alike(*others_, state, "another checkpoint", "let all see the same folder");
 }
 
 inline void Run::begin(const CommandLine& line) {
@@ -136,7 +167,8 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
          " steps of an epoch on these data; use the data set of that run");
   const RunProgress progress{checkpoint.step,       epoch_,          facts_.residual_blocks, data_.validation.size() > 0,
                              data_.test.size() > 0, options_.ema > 0};
-  folder_ = RunFolder::resume(folder, progress, rows_);
+  if (!others_ || others_->rank() == 0) folder_ = RunFolder::resume(folder, progress, rows_);  // the others write nothing
+  if (others_) from_rank_0(*others_, rows_);
 }
 
 inline void Run::check_memory(double gigabytes) const {
@@ -168,8 +200,9 @@ inline ActivationBytes Run::activations_of(const std::vector<double>& survival) 
 }
 
 Score Run::evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan, int most) {
-  return evaluate_set(*learner_, set, data_, {.batch = options_.batch, .threads = threads_, .skip_broken = options_.skip_broken}, advice,
-                      plan, most);
+  return evaluate_set(*learner_, set, data_,
+                      {.batch = options_.batch, .threads = threads_, .share = share(), .skip_broken = options_.skip_broken}, advice, plan,
+                      most);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -22,12 +22,17 @@
 #include <sdepth/program/run_start.hpp>
 #include <sdepth/program/run_words.hpp>
 #include <sdepth/program/stored_options.hpp>
+#include <sdepth/program/together.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
 /// A run from its command line. Returns the exit status. Throws Error for whatever a person gets wrong.
-[[nodiscard]] inline int run_training(int count, char** words, const Networks& networks, const Options& defaults) {
-  const CommandLine line = read_command_line(count, words, networks, defaults);
+/// @param others  processes that make the run together: all but the first write nothing. Null: there are none
+[[nodiscard]] inline int run_training(int count, char** words, const Networks& networks, const Options& defaults, Communicator* others) {
+  CommandLine line = read_command_line(count, words, networks, defaults);
+  line.others = others;
+  const bool first = !others || others->rank() == 0;
+  if (!first) line.out.clear();
   if (line.resume.empty()) return Run(networks, line.options, line, std::nullopt).go();
 
   namespace fs = std::filesystem;
@@ -37,7 +42,9 @@ namespace sdepth::inline SDEPTH_ISA::program {
   const fs::path file = fs::path(line.resume) / "checkpoint.safetensors";
   if (!fs::exists(file, none))
     fail("--resume ", line.resume, ": there is no checkpoint.safetensors in it, so there is nothing to go on with; start the run by --out");
-  const FolderLock lock(line.resume);  // before the checkpoint is read, of which another process may be about to write a newer one
+  const FolderLock lock = first
+                              ? FolderLock(line.resume)
+                              : FolderLock();  // before the checkpoint is read, of which another process may be about to write a newer one
   const Checkpoint checkpoint = read_checkpoint(file);
   const nlohmann::json program = parse_json(checkpoint.program).value_or(nullptr);
   if (!program.is_object() || !program.contains("options"))
@@ -58,10 +65,15 @@ namespace sdepth::inline SDEPTH_ISA::program {
 [[nodiscard]] inline int train(int argc, char** argv, std::initializer_list<Networks> lists, const Options& defaults = {}) {
   const std::string name = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "train";
   const Networks networks = all_of(lists);
-  return run_as_main(name, "use a smaller --batch or --limit-train", [&] {
-    if (networks.empty()) fail("this program has no networks, expected at least one; give train() some");
-    return run_training(argc, argv, networks, defaults);
-  });
+  const auto program = [&](Communicator* others) {
+    return [&networks, &defaults, argc, argv, others] {
+      if (networks.empty()) fail("this program has no networks, expected at least one; give train() some");
+      return run_training(argc, argv, networks, defaults, others);
+    };
+  };
+  constexpr const char* when_memory_is_out = "use a smaller --batch or --limit-train";
+  if (started_processes() == 1) return run_as_main(name, when_memory_is_out, program(nullptr));
+  return run_together(name, [&](Communicator& others) { return run_as_main(name, when_memory_is_out, program(&others)); });
 }
 
 /// The same in three lines, on the processor:

@@ -223,7 +223,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     value.statistics.norm = nullptr;
     if (pass.training) {
       const Statistics<T>& statistics = value.statistics;
-      if (norm.count < 2)
+      if (norm.count < 2 && pass.batch > 0)
         fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
       if (!prepared) norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
       if (T* const running = pass.running_update)

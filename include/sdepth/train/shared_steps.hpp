@@ -1,6 +1,7 @@
 // Training steps that several processes make together: who has which images of a batch, and when kernels are told so.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <vector>
@@ -18,14 +19,20 @@ concept SharesBatches = requires(typename Backend::Space& space) {
   space.share_batch(nullptr);
 };
 
+/// What a batch is cut into for that; 1 where they do not.
+template <class Backend>
+inline constexpr int batch_parts = 1;
+template <SharesBatches Backend>
+inline constexpr int batch_parts<Backend> = Backend::parts;
+
 /// The share of this process in the batches of a backend. Throws Error where there are processes without a part.
 template <class Backend>
 [[nodiscard]] BatchShare batch_share(const Communicator& others) {
   if constexpr (SharesBatches<Backend>) {
     const int ranks = others.ranks();
     if (Backend::parts % ranks != 0)
-      fail("a batch is cut into ", Backend::parts, " parts, which ", ranks, " processes cannot share evenly; start 1, 2, 4 or ", Backend::parts,
-           " of them");
+      fail("a batch is cut into ", Backend::parts, " parts, which ", ranks, " processes cannot share evenly; start 1, 2, 4 or ",
+           Backend::parts, " of them");
     return {others.rank(), ranks, Backend::parts};
   } else {
     fail("several processes can train a network together on the processor alone, not on this backend; start one process");
@@ -43,15 +50,20 @@ class SharedSteps {
   /// @param local_norms  each process normalises by the statistics of its own share, without asking the others
   SharedSteps(Communicator& others, bool local_norms) : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {
     if (Net::per_sample)
-      fail("several processes can train a network together where a block has one gate for the whole batch; this network has gates for each image "
-           "(Gating::per_sample), so start one process");
+      fail(
+          "several processes can train a network together where a block has one gate for the whole batch; this network has gates for each image "
+          "(Gating::per_sample), so start one process");
+  }
+
+  [[nodiscard]] static SharedSteps with(Communicator* others, bool local_norms) {
+    return others ? SharedSteps(*others, local_norms) : SharedSteps();
   }
 
   [[nodiscard]] Communicator* others() const noexcept { return others_; }
   [[nodiscard]] bool local_norms() const noexcept { return local_norms_; }
   [[nodiscard]] const BatchShare& share() const noexcept { return share_; }
   /// The most images that are here of a batch of so many.
-  [[nodiscard]] int most_here(int batch) const noexcept { return others_ ? share_.most_images(batch) : batch; }
+  [[nodiscard]] int most_here(int batch) const noexcept { return others_ ? std::max(1, share_.most_images(batch)) : batch; }
 
   /// How many images the whole batch has of which so many are here. Throws Error, on every process, where one has more or fewer than its share.
   [[nodiscard]] int whole_batch(int here) const {
@@ -64,8 +76,8 @@ class SharedSteps {
     for (const int count : counts) whole += count;
     for (int rank = 0; rank < share_.ranks; ++rank)
       if (const int expected = share_.images_of_rank(whole, rank).size(); counts[static_cast<std::size_t>(rank)] != expected)
-        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole, " images of this batch, expected ", expected,
-             "; give each process its share(), and all the same data");
+        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole, " images of this batch, expected ",
+             expected, "; give each process its share(), and all the same data");
     return whole;
   }
 

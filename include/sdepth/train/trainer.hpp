@@ -75,6 +75,17 @@ class Trainer {
   /// @param local_norms  normalise by the statistics of the own share: fewer messages, and another result
   Trainer(const Options& options, Communicator& others, bool local_norms = false)
       : Trainer(options, SharedSteps<Net, Backend>(others, local_norms)) {}
+  Trainer(const Options& options, SharedSteps<Net, Backend> together)
+      : options_(checked<Loss, Optimizer>(options)),
+        together_(together),
+        weights_(std::make_shared<Weights<Net, Backend>>()),
+        update_(*weights_),
+        pass_(together.most_here(options.batch), options.threads, weights_->running().size()),
+        survival_(survival_vector(Net::survival)),
+        gates_(options.batch),
+        next_gates_(options.batch) {
+    initialise(*weights_, options.seed, options.gamma);
+  }
 
   /// Which images of a batch are this process's: share().images_of(count).
   [[nodiscard]] const BatchShare& share() const noexcept { return together_.share(); }
@@ -256,7 +267,8 @@ class Trainer {
   template <Images Given>
   [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
     const int count = image_count(Net::input, images);
-    if (together_.others()) Loss::check(targets, count, classes);  // before the others are met, who would wait for a process that has failed
+    if (together_.others())
+      Loss::check(targets, count, classes);  // before the others are met, who would wait for a process that has failed
     whole_ = together_.whole_batch(count);
     if (whole_ < 1 || whole_ > options_.batch)
       fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", whole_);
@@ -321,18 +333,6 @@ class Trainer {
   [[noreturn]] void fail_for(double loss) const {
     fail("step ", step_, ": the loss is ", loss, ", expected a finite number; lower the learning rate (now ",
          optimizer_options(options_).learning_rate, ") or look for bad input images");
-  }
-
-  Trainer(const Options& options, SharedSteps<Net, Backend> together)
-      : options_(checked<Loss, Optimizer>(options)),
-        together_(together),
-        weights_(std::make_shared<Weights<Net, Backend>>()),
-        update_(*weights_),
-        pass_(together.most_here(options.batch), options.threads, weights_->running().size()),
-        survival_(survival_vector(Net::survival)),
-        gates_(options.batch),
-        next_gates_(options.batch) {
-    initialise(*weights_, options.seed, options.gamma);
   }
 
   Options options_;

@@ -96,8 +96,8 @@ void multiply_backward(Workspace<float>& space, int batch, const float* dy, cons
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
-    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(whole.in + pixel * Layout::channels, whole.dy, whole.images,
-                                                                                      gradient, false);
+    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(whole.in + pixel * Layout::channels, whole.dy,
+                                                                                 whole.images, gradient, false);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     for (int f = 0; f < S.features; ++f)
       for (int c = 0; c < Layout::channels; ++c)

@@ -71,7 +71,8 @@ template <class Loss, int Parts, int Lanes, class Target>
 [[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs, const typename Loss::Options& options,
                               const float* predictions, const Target* targets, std::size_t per_image, float* gradient) {
   return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
-    return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / space.whole_batch(batch), to, wrong);
+    return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / space.whole_batch(batch), to,
+                          wrong);
   });
 }
 

@@ -1,0 +1,108 @@
+// mpirun -n N train: the files of one process, whatever N, and an end with a sentence where one of the processes fails.
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include "../programs/process.hpp"
+#include "../programs/run_folders.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string train = std::string(SDEPTH_PROGRAMS_DIR) + "/train";
+const Words run = {"--model",  "resnet20", "--data",  "synthetic", "--limit-train", "60", "--limit-test", "20", "--validation", "10",
+                   "--epochs", "2",        "--batch", "16",        "--seed",        "11", "--threads",    "1"};
+
+/// The words of mpirun; in a container it runs as root, with fewer cores than processes.
+Words ranks(int count, const Words& words) { return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words; }
+Outcome together(int count, const Words& words) { return run_program(SDEPTH_MPIRUN, ranks(count, words)); }
+
+/// Kills one of the processes that mpirun has started. @return  whether there was one
+bool kill_one_below(pid_t parent) {
+  for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
+    std::ifstream stat(entry.path() / "stat");
+    std::string id, name, state;
+    pid_t of = 0;
+    if (stat >> id >> name >> state >> of && of == parent && name == "(train)") return ::kill(std::stoi(id), SIGKILL) == 0;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("1, 2, 4 and 8 processes write the files of one that was started alone") {
+  ScratchFolder folder;
+  const Outcome alone = run_program("train", run + out(folder / "alone"));
+  REQUIRE_MESSAGE(alone.status == 0, alone.output);
+  for (const int count : {1, 2, 4, 8}) {
+    CAPTURE(count);
+    const fs::path to = folder / std::to_string(count);
+    const Outcome outcome = together(count, run + out(to));
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    check_equal_runs(folder / "alone", to);
+    CHECK(contains(outcome.output, "epoch 2"));
+    CHECK(outcome.output.find("epoch 2") == outcome.output.rfind("epoch 2"));  // said once
+  }
+}
+
+TEST_CASE("a run of four processes goes on with two, and then alone") {
+  ScratchFolder folder;
+  const Words more = run + Words{"--optimizer", "adamw", "--lr", "0.001", "--skip-update", "frozen", "--clip-norm", "1"};
+  const Words steps = Words(more.begin(), more.end());
+  auto of = [&](int count) {
+    Words words = steps;
+    words[static_cast<std::size_t>(std::find(words.begin(), words.end(), "--epochs") - words.begin())] = "--steps";
+    words[static_cast<std::size_t>(std::find(words.begin(), words.end(), "--steps") - words.begin()) + 1] = std::to_string(count);
+    return words;
+  };
+  REQUIRE(run_program("train", of(7) + out(folder / "alone")).status == 0);
+  REQUIRE(together(4, of(2) + out(folder / "changing")).status == 0);
+  REQUIRE(together(2, resume(folder / "changing") + Words{"--steps", "5"}).status == 0);
+  const Outcome last = run_program("train", resume(folder / "changing") + Words{"--steps", "7"});
+  REQUIRE_MESSAGE(last.status == 0, last.output);
+  check_equal_runs(folder / "alone", folder / "changing");
+}
+
+TEST_CASE("a process that is killed ends all, and the last checkpoint goes on") {
+  ScratchFolder folder;
+  const Words long_run = run + Words{"--keep-best"};
+  REQUIRE(run_program("train", long_run + out(folder / "whole")).status == 0);
+  {
+    Process mpirun(SDEPTH_MPIRUN, ranks(2, long_run + out(folder / "killed")));
+    REQUIRE(mpirun.wait_for(folder / "killed" / "model.safetensors"));  // the first epoch is over
+    REQUIRE(kill_one_below(mpirun.id()));
+    const auto start = std::chrono::steady_clock::now();
+    const Outcome outcome = mpirun.finish();
+    CHECK(outcome.status != 0);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
+    CHECK_MESSAGE(contains(outcome.output, "rank"), outcome.output);  // mpirun names it
+  }
+  const Outcome resumed = together(4, resume(folder / "killed"));
+  REQUIRE_MESSAGE(resumed.status == 0, resumed.output);
+  check_equal_runs(folder / "whole", folder / "killed");
+}
+
+TEST_CASE("what is wrong is said once, and ends all") {
+  ScratchFolder folder;
+  const auto refused = [&](int count, const Words& words, const std::string& sentence) {
+    const Outcome outcome = together(count, words);
+    CHECK(outcome.status != 0);
+    CHECK_MESSAGE(contains(outcome.output, sentence), outcome.output);
+    CHECK_MESSAGE(outcome.output.find(sentence) == outcome.output.rfind(sentence), outcome.output);
+  };
+  refused(3, run, "which 3 processes cannot share evenly; start 1, 2, 4 or 8");
+  refused(2, run + Words{"--mixup", "0.2"}, "none has a whole batch");
+  refused(2, run + Words{"--lr", "1e30"}, "expected a finite number; lower the learning rate");
+  refused(2, resume(folder / "nothing"), "there is no checkpoint.safetensors");
+  // Other options on one of them.
+  const Outcome others =
+      run_program(SDEPTH_MPIRUN, Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", "1", train} + run + Words{":", "-n", "1", train} + run +
+                                     Words{"--nesterov"} + Words{"--momentum", "0.5"});
+  CHECK(others.status != 0);
+  CHECK_MESSAGE(contains(others.output, "rank 1 has other options than rank 0"), others.output);
+}
