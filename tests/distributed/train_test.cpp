@@ -15,8 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string train = std::string(SDEPTH_PROGRAMS_DIR) + "/train";
-const Words run = {"--model",  "resnet20", "--data",  "synthetic", "--limit-train", "60", "--limit-test", "20", "--validation", "10",
-                   "--epochs", "2",        "--batch", "16",        "--seed",        "11", "--threads",    "1"};
+const Words pictures = {"--model",      "resnet20", "--data",  "synthetic", "--limit-train", "60", "--limit-test", "20",
+                        "--validation", "10",       "--batch", "16",        "--seed",        "11", "--threads",    "1"};
+const Words run = pictures + Words{"--epochs", "2"};
 
 /// The words of mpirun; in a container it runs as root, with fewer cores than processes.
 Words ranks(int count, const Words& words) { return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words; }
@@ -52,13 +53,9 @@ TEST_CASE("1, 2, 4 and 8 processes write the files of one that was started alone
 
 TEST_CASE("a run of four processes goes on with two, and then alone") {
   ScratchFolder folder;
-  const Words more = run + Words{"--optimizer", "adamw", "--lr", "0.001", "--skip-update", "frozen", "--clip-norm", "1"};
-  const Words steps = Words(more.begin(), more.end());
-  auto of = [&](int count) {
-    Words words = steps;
-    words[static_cast<std::size_t>(std::find(words.begin(), words.end(), "--epochs") - words.begin())] = "--steps";
-    words[static_cast<std::size_t>(std::find(words.begin(), words.end(), "--steps") - words.begin()) + 1] = std::to_string(count);
-    return words;
+  const auto of = [](int steps) {
+    return pictures +
+           Words{"--steps", std::to_string(steps), "--optimizer", "adamw", "--lr", "0.001", "--skip-update", "frozen", "--clip-norm", "1"};
   };
   REQUIRE(run_program("train", of(7) + out(folder / "alone")).status == 0);
   REQUIRE(together(4, of(2) + out(folder / "changing")).status == 0);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -109,12 +110,12 @@ TEST_CASE("what a skipped block would add is not sent") {
                        Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<4>>;
   const Data data = data_of(8);
   std::vector<std::size_t> sent;
-  for (const std::uint8_t open : {1, 0})
+  for (const bool open : {true, false})
     on_ranks(2, [&](Meeting::Rank& rank) {
       Trainer<Deep, Cpu<>> trainer({.batch = 8, .threads = 1}, rank);
       const Range mine = trainer.share().images_of(8);
       const auto first = static_cast<std::size_t>(mine.first), size = static_cast<std::size_t>(mine.size());
-      const std::vector<std::uint8_t> gates(4, open);
+      const std::vector<std::uint8_t> gates(4, static_cast<std::uint8_t>(open));
       trainer.step(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)}, std::span(data.labels).subspan(first, size),
                    gates);
       if (rank.rank() == 0) sent.push_back(rank.numbers);
