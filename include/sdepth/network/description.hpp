@@ -37,7 +37,7 @@ struct BlockDescription {
   bool projects = false;    // by its type, also where it is the identity
   std::optional<ActivationDescription> after_sum;
   Shape in, out;
-  bool stochastic = false;  // in a StochasticDepth
+  std::size_t first_tensor = 0, end_tensor = 0;  // those of the branch, then the projection's
 };
 
 /// A whole network.
@@ -67,7 +67,7 @@ void describe_stage_layers(std::vector<LayerDescription>& layers, std::size_t& t
 
 /// Appends the blocks of a row.
 template <class Row>
-void describe_blocks(NetworkDescription& network, std::size_t& tensor, const bool* stochastic) {
+void describe_blocks(NetworkDescription& network, std::size_t& tensor) {
   using Block = typename Row::Block;
   for (int i = 0; i < Row::blocks; ++i) {
     BlockDescription block{.branch = {},
@@ -79,23 +79,28 @@ void describe_blocks(NetworkDescription& network, std::size_t& tensor, const boo
                            .after_sum = std::nullopt,
                            .in = Row::in,
                            .out = Row::out,
-                           .stochastic = stochastic[i]};
-    Row::Branch::for_each([&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.branch, tensor); });
+                           .first_tensor = tensor};
+    Row::Branch::for_each(
+        [&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.branch, tensor); });
     if constexpr (Row::projects)
-      Row::Projection::for_each([&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.projection, tensor); });
-    if constexpr (activates<typename Block::AfterSum>) block.after_sum = describe_activation<typename Block::AfterSum>();
+      Row::Projection::for_each([&]<class Stage>(std::type_identity<Stage>) {
+        describe_stage_layers<Stage>(block.projection, tensor);
+      });
+    if constexpr (activates<typename Block::AfterSum>)
+      block.after_sum = describe_activation<typename Block::AfterSum>();
+    block.end_tensor = tensor;
     network.parts.emplace_back(std::move(block));
   }
 }
 
 template <class Net>
 [[nodiscard]] NetworkDescription describe_network() {
-  NetworkDescription network{{}, Net::parameters(1), Net::input, Net::output, {Net::survival.begin(), Net::survival.end()}};
-  std::size_t tensor = 0, block = 0;
+  NetworkDescription network{
+      {}, Net::parameters(1), Net::input, Net::output, {Net::survival.begin(), Net::survival.end()}};
+  std::size_t tensor = 0;
   Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
     if constexpr (Stage::blocks > 0) {
-      describe_blocks<Stage>(network, tensor, Net::stochastic.data() + block);
-      block += Stage::blocks;
+      describe_blocks<Stage>(network, tensor);
     } else {
       std::vector<LayerDescription> layers;
       describe_stage_layers<Stage>(layers, tensor);
