@@ -23,7 +23,8 @@ set(may_network core activations layers schedule)
 set(may_run core activations schedule network kernels)
 set(may_train core schedule optimizers losses network kernels run)
 set(may_models core activations layers schedule network)
-set(may_io core optimizers losses network train)
+# Exports say what a network computes at test: its activations and norms, and how branches are scaled.
+set(may_io core layers schedule optimizers losses network train)
 set(may_cuda core schedule network kernels run train)
 set(may_distributed core network run train)
 # Whole programs: everything below them, optimizers and losses too, which a person chooses by name. Pictures' libraries and MPI are optional, so
@@ -34,7 +35,7 @@ set(may_cuda.hpp core activations layers schedule optimizers losses network kern
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.
-set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h cuda mpi.h CLI/ sys/ fcntl.h unistd.h stopped)
+set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h sdepth_onnx.pb.h cuda mpi.h CLI/ sys/ fcntl.h unistd.h stopped)
 set(only_xsimd/ "^kernels/cpu/")
 set(only_Eigen/ "^(kernels/cpu|train)/")
 set(only_pthread.h "^core/")
@@ -45,6 +46,7 @@ set(only_nlohmann/ "^(io|program)/")
 set(only_jpeglib.h "^pictures/")
 set(only_jerror.h "^pictures/")
 set(only_png.h "^pictures/")
+set(only_sdepth_onnx.pb.h "^io/onnx")  # protobuf is optional
 set(only_cuda "^(kernels/cuda|cuda)/")
 set(only_mpi.h "^distributed/")
 set(only_CLI/ "^program/")

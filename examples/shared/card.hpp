@@ -65,7 +65,7 @@ namespace programs {
   constexpr double largest = std::numeric_limits<float>::max();
   const std::vector<double> normalization = numbers("normalization", -largest, largest);
   card.normalization.assign(normalization.begin(), normalization.end());
-  const std::size_t picture = card.data == "fashion-mnist" ? Gray::shape.size() : Colour::shape.size();
+  const std::size_t picture = card.data == "fashion-mnist" || card.data == "mnist" ? Gray::shape.size() : Colour::shape.size();
   if (card.normalization.size() != 1 && card.normalization.size() != 1 + picture)
     refuse("normalization", "1 number or ", 1 + picture, ", the scale and the mean picture of ", card.data, ", not ",
            card.normalization.size());

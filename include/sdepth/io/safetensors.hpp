@@ -37,7 +37,7 @@ struct Tensor {
   std::string name;
   std::vector<std::int64_t> shape;
   std::vector<float> values;
-  std::string dtype = "F32";  // as found in the file; written is always F32
+  std::string dtype = "F32";  // as found in the file; written is F32, or whole numbers as I64 where this says so
 };
 
 /// The content of a file. Metadata are texts, and so the place for 64-bit integers, which a float would round.
@@ -185,6 +185,8 @@ struct TensorEntry {
 /// Throws Error for whatever a file can have wrong: cut off, header too long or no JSON object, keys twice or missing, an unknown
 /// dtype, a shape that is negative, fractional or does not fit its bytes, offsets out of range, tensors that overlap or leave gaps.
 [[nodiscard]] inline SafeTensors parse_safetensors(std::string_view bytes, const std::string& where) {
+  if (bytes.starts_with("PK\x03\x04") || bytes.starts_with("\x80\x02"))
+    fail(where, " was written by torch.save, expected safetensors; in Python, save_file of safetensors.torch writes its state dict so");
   constexpr std::uint64_t longest_header = 100'000'000;  // as the format's own library sets it
   if (bytes.size() < 8) damaged(where, "has ", bytes.size(), " bytes, expected at least the 8 of the header's length");
   std::uint64_t header_size = 0;
@@ -238,7 +240,16 @@ struct TensorEntry {
   return parse_safetensors(read_whole_file(path), path.string());
 }
 
-/// Writes `contents`, every tensor as F32, replacing the file only when complete. The bytes depend on the contents alone:
+/// The bytes of a tensor's numbers, as they are written.
+[[nodiscard]] inline std::string written_numbers(const Tensor& tensor) {
+  const auto bytes = [](const auto& numbers) {
+    return std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
+  };
+  if (tensor.dtype == "I64") return bytes(std::vector<std::int64_t>(tensor.values.begin(), tensor.values.end()));
+  return bytes(tensor.values);
+}
+
+/// Writes `contents`, every tensor as F32 or I64, replacing the file only when complete. The bytes depend on the contents alone:
 /// tensors and metadata are sorted by name, and the header is padded with spaces so that the numbers start at a multiple of 8 bytes.
 /// Text that is not UTF-8, as a path may be, has its bad bytes replaced by U+FFFD.
 /// Throws Error where the file cannot be written, a name comes twice, or a tensor has more or fewer numbers than its shape.
@@ -257,8 +268,9 @@ inline void write_safetensors(const std::filesystem::path& path, const SafeTenso
            shape_text(tensor->shape));
     if (tensor->name == "__metadata__" || header.contains(tensor->name))
       fail(path.string(), " cannot be written: the name ", in_quotes(tensor->name), " is taken; give every tensor a name of its own");
-    const std::size_t end = offset + sizeof(float) * count;
-    header[tensor->name] = {{"dtype", "F32"}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
+    const char* dtype = tensor->dtype == "I64" ? "I64" : "F32";
+    const std::size_t end = offset + bytes_per_number(dtype) * count;
+    header[tensor->name] = {{"dtype", dtype}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -268,8 +280,7 @@ inline void write_safetensors(const std::filesystem::path& path, const SafeTenso
     const std::uint64_t header_size = text.size();
     file.write({reinterpret_cast<const char*>(&header_size), sizeof(header_size)});
     file.write(text);
-    for (const Tensor* tensor : sorted)
-      file.write({reinterpret_cast<const char*>(tensor->values.data()), tensor->values.size() * sizeof(float)});
+    for (const Tensor* tensor : sorted) file.write(written_numbers(*tensor));
   });
 }
 

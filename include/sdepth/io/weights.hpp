@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/io/public_names.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/network/layout.hpp>
@@ -44,36 +45,77 @@ void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, con
   return names[0] + (names.size() == 2 ? " and " + names[1] : ", " + names[1] + " and " + std::to_string(names.size() - 2) + " more");
 }
 
+/// The tensors of a file under a network's names.
+struct NamedTensors {
+  std::vector<std::string> names;  // of each of the network's tensors, as in `found`
+  std::unordered_map<std::string, const Tensor*> found;
+};
+
+/// Where the file has not all of the network's names, and no prefix says whose they are, both are taken by their places: see public_names.hpp.
+/// Throws Error where two of the file's tensors are then one.
+[[nodiscard]] inline NamedTensors named_tensors(const SafeTensors& file, std::span<const ParameterInfo> infos, const std::string& prefix,
+                                                const std::string& where) {
+  NamedTensors result;
+  std::vector<const Tensor*> tensors;
+  std::vector<std::string_view> theirs, ours;
+  for (const Tensor& tensor : file.tensors) {
+    if (!tensor.name.starts_with(prefix) || tensor.name.ends_with("num_batches_tracked")) continue;
+    tensors.push_back(&tensor);
+    theirs.push_back(tensor.name);
+    result.found.emplace(tensor.name, &tensor);
+  }
+  for (const ParameterInfo& info : infos) {
+    ours.push_back(info.name);
+    result.names.push_back(prefix + info.name);
+  }
+  const auto has = [&](const std::string& name) { return result.found.contains(name); };
+  if (!prefix.empty() || std::ranges::all_of(result.names, has)) return result;
+
+  const PublicNames of_file(theirs), of_network(ours);
+  result.found.clear();
+  for (const Tensor* tensor : tensors)
+    if (const auto [other, is_new] = result.found.emplace(of_file.own(tensor->name), tensor); !is_new)
+      fail(where, ": ", in_quotes(tensor->name), " and ", in_quotes(other->second->name),
+           " are both names of one tensor; keep one of them");
+  for (std::size_t i = 0; i < ours.size(); ++i) result.names[i] = of_network.own(ours[i]);
+  return result;
+}
+
 /// Fills a network's buffers from the tensors of `file` whose names begin with `prefix`; the opposite of append_weights.
 ///
 /// Each parameter must be there, floating-point and finite, with PyTorch's shape, and there must be no other tensor under the prefix.
 /// A running variance must not be negative: the network would compute not-a-number.
-/// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored.
+/// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored. Names may be those of public ResNets: see public_names.hpp.
 /// @param running  Null: the running statistics are neither expected nor written.
 /// @param where    Names the file in messages.
 /// Throws Error before the first number is written, so the buffers hold either all of the file or what they held.
 template <class T>
 void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos, T* parameters, T* running, const std::string& prefix = "",
                   const std::string& where = "the weights") {
-  std::unordered_map<std::string_view, const Tensor*> unused;
-  for (const Tensor& tensor : file.tensors)
-    if (tensor.name.starts_with(prefix) && !tensor.name.ends_with("num_batches_tracked")) unused.emplace(tensor.name, &tensor);
-
+  NamedTensors named = named_tensors(file, infos, prefix, where);
   std::vector<std::pair<const ParameterInfo*, const Tensor*>> pairs;
   std::vector<std::string> missing;
-  for (const ParameterInfo& info : infos) {
-    if (!info.trainable() && running == nullptr) continue;
-    const auto found = unused.find(prefix + info.name);
-    if (found == unused.end()) {
-      missing.push_back(prefix + info.name);
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    if (!infos[i].trainable() && running == nullptr) continue;
+    const auto found = named.found.find(named.names[i]);
+    if (found == named.found.end()) {
+      missing.push_back(prefix + infos[i].name);
     } else {
-      pairs.emplace_back(&info, found->second);
-      unused.erase(found);
+      pairs.emplace_back(&infos[i], found->second);
+      named.found.erase(found);
     }
   }
+  std::unordered_map<const Tensor*, std::string_view> unused;  // by the network's way of naming
+  for (const auto& [name, tensor] : named.found) unused.emplace(tensor, name);
   std::vector<std::string> extra;
-  for (const Tensor& tensor : file.tensors)
-    if (unused.contains(tensor.name)) extra.push_back(in_quotes(tensor.name));
+  for (const Tensor& tensor : file.tensors) {
+    const auto found = unused.find(&tensor);
+    if (found == unused.end()) continue;
+    extra.push_back(in_quotes(tensor.name));
+    if (missing.empty() && found->second.find(".shortcut.conv.") != std::string_view::npos)
+      fail(where, ": its shortcuts are convolutions (", extra.back(), "), and this network's have no weights; ",
+           "use a network of ProjectionShortcut");
+  }
   const char* advice = "; choose the model and the options that the file was saved with";
   if (!missing.empty() && !extra.empty())
     fail(where, ": does not fit the network, it lacks ", names_in_words(missing), " and has ", names_in_words(extra),

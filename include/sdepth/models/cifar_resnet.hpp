@@ -7,21 +7,23 @@
 namespace sdepth::inline SDEPTH_ISA {
 
 /// f_l of the CIFAR ResNets: two 3×3 convolutions. Stride 2 in the first of a group.
-template <int Channels, int Stride = 1>
-using BasicBlock = Residual<Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>, BN>;
+template <int Channels, int Stride = 1, class Shortcut = PoolShortcut>
+using BasicBlock = ResidualWith<Shortcut, Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>, BN>;
 
 /// A ResNet of 6·`BlocksPerGroup` + 2 layers with 16, 32 and 64 channels.
 ///
 /// @tparam Image     Input<C, H, W>, H and W divisible by 4
 /// @tparam Schedule  survival probabilities, replaceable at run time (Trainer::set_survival); Uniform<1.0> is the constant-depth network
 /// @tparam Gates     a gate for the batch, as in the paper, or one for each image
+/// @tparam Shortcut  where the shape changes; SubsampleShortcut is option A of public CIFAR ResNets, whose weights load by their names
 /// Source: He et al., CVPR 2016, section 4.2; Huang et al., ECCV 2016, section 4.
-template <class Image, int Classes, int BlocksPerGroup, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
+template <class Image, int Classes, int BlocksPerGroup, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch,
+          class Shortcut = PoolShortcut>
 struct CifarResNetOf {
   static_assert(BlocksPerGroup >= 2, "CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers");
   static constexpr int n = BlocksPerGroup >= 2 ? BlocksPerGroup : 2;  // behind that error, nothing may be wrong
   template <int Channels, int Stride = 1>
-  using Block = StochasticDepth<BasicBlock<Channels, Stride>, Schedule, Gates>;
+  using Block = StochasticDepth<BasicBlock<Channels, Stride, Shortcut>, Schedule, Gates>;
   using type = Network<Image, Conv<16>, BN, ReLU,               //
                        Repeat<n, Block<16>>,                    //
                        Block<32, 2>, Repeat<n - 1, Block<32>>,  //
@@ -36,7 +38,8 @@ struct CifarBlocksPerGroup {
 };
 
 /// The same by its number of layers: CifarResNet<110> is the paper's.
-template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch>
-using CifarResNet = typename CifarResNetOf<Image, Classes, CifarBlocksPerGroup<Layers>::value, Schedule, Gates>::type;
+template <int Layers, class Image = Input<3, 32, 32>, int Classes = 10, class Schedule = LinearDecay<0.5>, Gating Gates = Gating::per_batch,
+          class Shortcut = PoolShortcut>
+using CifarResNet = typename CifarResNetOf<Image, Classes, CifarBlocksPerGroup<Layers>::value, Schedule, Gates, Shortcut>::type;
 
 }  // namespace sdepth::inline SDEPTH_ISA
