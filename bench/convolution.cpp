@@ -25,9 +25,25 @@
 namespace sdepth::bench {
 namespace {
 
-constexpr std::size_t rotation_bytes = std::size_t{160} << 20;  // five times an L3 of 32 MiB
-
 enum class Direction { forward, input_gradient, weight_gradient, backward, block_forward, block_backward };
+
+/// Numbers that a stage reads and writes: tensors of its input and of its output, and weights; an array that is read and written counts for both.
+[[nodiscard]] constexpr double numbers_moved(Direction direction, bool network_input, double in, double out, double weights) {
+  switch (direction) {
+    case Direction::forward:
+      return in + out + weights;
+    case Direction::input_gradient:
+    case Direction::weight_gradient:
+      return in + out + weights;
+    case Direction::backward:  // x, dy, y; dx
+      return (network_input ? 1 : 2) * in + 2 * out + 2 * weights;
+    case Direction::block_forward:  // x, shortcut, finished; y
+      return 3 * in + out + weights;
+    case Direction::block_backward:  // finished, x for the norm's sums, dx twice; dy, y
+      return 4 * in + 2 * out + 2 * weights;
+  }
+  return 0;
+}
 
 void randomise(Buffer<float>& buffer) {
   std::minstd_rand random(1);
@@ -64,7 +80,8 @@ void convolution(benchmark::State& state, Direction direction) {
   const bool both_gradients = (direction == Direction::backward || direction == Direction::block_backward) && !shape.network_input;
   const double operations = 2.0 * shape.kernel * shape.kernel * shape.in.channels * shape.channels_out *
                             static_cast<double>(batch * shape.out().pixels()) * (both_gradients ? 2 : 1);
-  measure(state, space.threads(), operations, [&] {
+  const double moved = sizeof(float) * numbers_moved(direction, shape.network_input, in, out, static_cast<double>(weights.size()));
+  measure(state, space.threads(), {operations, moved}, [&] {
     Tensors& t = sets[next++ % sets.size()];
     const Source<float> source =
         shape.network_input ? Source<float>{.x = t.x.data()} : Source<float>{.x = t.x.data(), .norm = &norm, .activated = true};
@@ -121,7 +138,7 @@ void cached(benchmark::State& state, bool product) {
   double operations = direct * times;
   if constexpr (Kernel::tiled)
     if (product) operations = 2.0 * 36 * shape.in.channels * Kernel::out.channels * Kernel::images * Kernel::tiles * times;
-  measure(state, 1, operations, [&] {
+  measure(state, 1, {operations}, [&] {
     cpu::Moments moments(channel_numbers(4), channel_numbers(5));
     cpu::Prefetcher nothing;
     for (int i = 0; i < times; ++i) {

@@ -1,6 +1,7 @@
-// Inference with the CIFAR ResNets: a batch of 128 on two threads, and one image on one thread.
+// Inference with the CIFAR ResNets: a batch of 128 on two threads, and one image on one thread; with weights in float32, and in 16 bits.
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <sdepth/net.hpp>
@@ -12,13 +13,14 @@
 namespace sdepth::bench {
 namespace {
 
-template <int Layers>
+template <int Layers, class Weight>
 void infer(benchmark::State& state, int batch) {
   using Net = CifarResNet<Layers>;
   const int threads = batch == 1 ? 1 : chosen_threads();
   auto weights = std::make_shared<Weights<Net, Cpu<>>>();
   initialise(*weights, 1, GammaInit::one);
-  Inference<Net, Cpu<>> inference(weights, {}, Scaling::test, batch, threads);
+  const auto folded = std::make_shared<const FoldedWeights<Net, Cpu<>, Weight>>(*weights);
+  Inference<Net, Cpu<>, Weight> inference(folded, batch, threads);
   const Pictures pictures(4 * batch);
   const auto count = static_cast<std::size_t>(batch);
   std::vector<float> logits(count * Net::output.size());
@@ -33,19 +35,23 @@ void infer(benchmark::State& state, int batch) {
   state.counters["GFLOPS"] = benchmark::Counter(1e-9 * Net::operations_per_image * batch, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["parameters"] = static_cast<double>(Net::parameter_count);
   state.counters["multiply_adds"] = Net::operations_per_image / 2;
+  state.counters["weights_MB"] =
+      static_cast<double>(folded->size() * sizeof(float)) / 1e6;  // as they lie in memory: what one image waits for
+  state.counters["memory_GBps"] = memory_rate(threads) / 1e9;
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
 }
 
-template <int Layers>
+template <int Layers, class Weight = float>
 bool add() {
+  const std::string precision = std::is_same_v<Weight, bfloat16> ? "/bf16" : std::is_same_v<Weight, float16> ? "/f16" : "";
   for (const int batch : {1, 128})
-    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + "/batch:" + std::to_string(batch)).c_str(), infer<Layers>,
-                                 batch)
+    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + precision + "/batch:" + std::to_string(batch)).c_str(),
+                                 infer<Layers, Weight>, batch)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   return true;
 }
-[[maybe_unused]] const bool added = add<20>() && add<56>() && add<110>();
+[[maybe_unused]] const bool added = add<20>() && add<56>() && add<110>() && add<110, bfloat16>() && add<110, float16>();
 
 }  // namespace
 }  // namespace sdepth::bench

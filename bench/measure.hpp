@@ -1,5 +1,5 @@
-// How the benchmarks measure: medians of wall time, and beside each the ceiling of multiply-adds, measured between its own repetitions, so that a
-// neighbour on the machine slows both.
+// How the benchmarks measure: medians of wall time, and beside each the ceiling of multiply-adds and the rate of memory, measured between its own repetitions, so
+// that a neighbour on the machine slows them all.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/vector.hpp>
 
@@ -72,14 +73,54 @@ double multiply_adds(int repetitions) {
   return operations / time;
 }
 
+/// Buffers that rotate through so many bytes come from memory every time: five times an L3 of 32 MiB.
+inline constexpr std::size_t rotation_bytes = std::size_t{160} << 20;
+
+/// Bytes per second, read and written, of `threads` threads that do nothing but add 1 to the numbers of one array and store them in another, cold ones every time:
+/// 8 MiB of each.
+[[nodiscard]] inline double memory_rate(int threads) {
+  using Arch = xsimd::default_arch;
+  constexpr std::size_t piece = (std::size_t{8} << 20) / sizeof(float), pieces = rotation_bytes / sizeof(float) / piece;
+  static Buffer<float> numbers(pieces * piece);
+  static std::size_t next = 0;
+  const float* from = numbers.data() + next % pieces * piece;
+  float* to = numbers.data() + (next + 1) % pieces * piece;
+  next += 2;
+  const double time = seconds([&] {
+    const auto share = piece / static_cast<std::size_t>(threads) / 16 * 16;
+    parallel_for(threads, threads, [&](int thread, int) {
+      for (std::size_t i = static_cast<std::size_t>(thread) * share, end = i + share; i < end; i += cpu::lanes<Arch>)
+        cpu::store<Arch>(to + i, cpu::load<Arch>(from + i) + cpu::all<Arch>(1.0F));
+    });
+  });
+  return 2.0 * piece * sizeof(float) / time;
+}
+
+/// What a repetition does: floating-point operations, and bytes between memory and processor, each array counted once for each way; 0: they stay in cache.
+struct Amount {
+  double operations = 0;
+  double bytes = 0;
+};
+
 /// Runs `work` for as long as the benchmark asks. Counters: GFLOPS and milliseconds of the median; its ratio to the ceiling's median, and that of the best
-/// repetition to the best ceiling, which says more on a machine that others use, too.
+/// repetition to the best ceiling, which says more on a machine that others use, too. Where there are bytes: how many MB, the memory's GB/s in this run,
+/// memory_ms, the least time for them that follows, and its share of the time, 1 if memory bounds it, in medians and in bests as above.
 template <class Work>
-void measure(benchmark::State& state, int threads, double operations, const Work& work) {
-  std::vector<double> times, ceilings;
+void measure(benchmark::State& state, int threads, const Amount& amount, const Work& work) {
+  const double operations = amount.operations;
+  std::vector<double> times, ceilings, memory;
   for (auto _ : state) {
     times.push_back(seconds(work));
     ceilings.push_back(multiply_add_rate(threads));
+    if (amount.bytes > 0) memory.push_back(memory_rate(threads));
+  }
+  if (amount.bytes > 0) {
+    state.counters["MB"] = amount.bytes / 1e6;
+    state.counters["memory_GBps"] = median(memory) / 1e9;
+    state.counters["memory_ms"] = amount.bytes / median(memory) * 1e3;
+    state.counters["of_memory"] = amount.bytes / median(memory) / median(times);
+    state.counters["best_of_memory"] =
+        amount.bytes / *std::max_element(memory.begin(), memory.end()) / *std::min_element(times.begin(), times.end());
   }
   const double rate = operations / median(times);
   state.counters["GFLOPS"] = rate / 1e9;

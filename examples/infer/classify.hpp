@@ -29,4 +29,13 @@ Classify classify_gray;        // 1 x 28 x 28, 10 classes
 Classify classify_colour;      // 3 x 32 x 32, 10 classes
 Classify classify_colour_100;  // 3 x 32 x 32, 100 classes
 
+/// The same three with weights in 16 bits.
+struct Classifiers {
+  Classify* gray = nullptr;
+  Classify* colour = nullptr;
+  Classify* colour_100 = nullptr;
+};
+[[nodiscard]] Classifiers float16_classifiers();
+[[nodiscard]] Classifiers bfloat16_classifiers();
+
 }  // namespace programs

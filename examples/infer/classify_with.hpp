@@ -23,10 +23,11 @@ template <class Net, class Backend>
   return weights;
 }
 
-template <class Net, class Backend>
+/// @tparam Weight  what folded weights lie in memory as
+template <class Net, class Backend, class Weight>
 [[nodiscard]] std::vector<float> classify_with(const Task& task) {
   constexpr int batch = 128;
-  sdepth::Inference<Net, Backend> network(loaded_weights<Net, Backend>(task), task.survival, task.scaling, batch, task.threads);
+  sdepth::Inference<Net, Backend, Weight> network(loaded_weights<Net, Backend>(task), task.survival, task.scaling, batch, task.threads);
 
   std::vector<float> logits, images;
   const std::size_t numbers = task.pictures.shape.size();
@@ -42,9 +43,13 @@ template <class Net, class Backend>
 }
 
 /// The same by the network's name, for the pictures and classes of a .cpp.
-template <class Image, int Classes>
+template <class Image, int Classes, class Weight = float>
 [[nodiscard]] std::vector<float> classify_by_name(const Task& task) {
-  return with_network<Image, Classes>(task.model, [&]<class Net>() { return classify_with<Net, sdepth::Cpu<>>(task); });
+  return with_network<Image, Classes>(task.model, [&]<class Net>() { return classify_with<Net, sdepth::Cpu<>, Weight>(task); });
+}
+template <class Weight>
+[[nodiscard]] Classifiers classifiers_of() {
+  return {classify_by_name<Gray, 10, Weight>, classify_by_name<Colour, 10, Weight>, classify_by_name<Colour, 100, Weight>};
 }
 
 }  // namespace programs

@@ -58,6 +58,7 @@ struct Options {
   std::string model, weights, data, data_dir, logits;
   int limit = 0;  // 0: all
   int threads = sdepth::available_threads();
+  std::string precision = "float32";         // what weights lie in memory as
   std::string normalize, schedule, scaling;  // empty: as the file says
   std::optional<double> survival;
   std::string block_removal, depth_curve;  // empty: not wanted
@@ -100,6 +101,10 @@ struct Options {
   app.add_option("--threads", o.threads, "threads; the result does not depend on it")
       ->transform(whole_number(1, 1024))
       ->capture_default_str();
+  app.add_option("--precision", o.precision,
+                 "what weights lie in memory as: f16 and bf16 take half the bytes; activations and arithmetic stay float32")
+      ->check(CLI::IsMember({"float32", "f16", "bf16"}))
+      ->capture_default_str();
   app.add_option("PICTURES", o.pictures, "PNG and JPEG files, and folders of them, to classify instead of the test set")
       ->check(some_text());
   app.add_option("--top", o.top, "classes to name of each picture")->transform(whole_number(1, 1000))->capture_default_str();
@@ -107,6 +112,8 @@ struct Options {
   parse(app, count, words);
   if (!o.pictures.empty() && (!o.block_removal.empty() || !o.depth_curve.empty() || !o.logits.empty() || o.limit > 0))
     fail("pictures of one's own have no true classes and no test set: leave out --block-removal, --depth-curve, --logits and --limit");
+  if (o.precision != "float32" && (!o.block_removal.empty() || !o.depth_curve.empty()))
+    fail("--block-removal and --depth-curve study the weights in float32: leave out --precision ", o.precision);
   return o;
 }
 
@@ -286,7 +293,10 @@ int infer(int count, char** words) {
                   .pictures = test,
                   .normalization = normalization,
                   .threads = o.threads};
-  const std::vector<float> logits = for_pictures(test, classify_gray, classify_colour, classify_colour_100)(task);
+  const Classifiers classifiers = o.precision == "f16"    ? float16_classifiers()
+                                  : o.precision == "bf16" ? bfloat16_classifiers()
+                                                          : Classifiers{classify_gray, classify_colour, classify_colour_100};
+  const std::vector<float> logits = for_pictures(test, classifiers.gray, classifiers.colour, classifiers.colour_100)(task);
   check_finite(logits, test, o.weights);
   if (!o.pictures.empty()) {
     print_guesses(o, weights, files, logits);

@@ -74,6 +74,33 @@ TEST_CASE("train's own weights need no options, and the logits agree with the er
   CHECK(std::equal(few.begin(), few.end(), logits.begin()));
 }
 
+TEST_CASE("weights in 16 bits give nearly the same logits, and are not for studies of depth") {
+  ScratchFolder folder;
+  const auto logits_in = [&](const std::string& precision) {
+    const fs::path file = folder / (precision + ".npy");
+    const Outcome outcome =
+        run_program("infer", own_weights() + Words{"--limit", "20", "--precision", precision, "--logits", file.string()});
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    return read_logits(file, 20);
+  };
+  const std::vector<float> exact = logits_in("float32"), half = logits_in("f16"), brain = logits_in("bf16");
+  const auto distance = [&](const std::vector<float>& found) {
+    double difference = 0, norm = 0;
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      difference += std::pow(static_cast<double>(found[i]) - static_cast<double>(exact[i]), 2);
+      norm += std::pow(static_cast<double>(exact[i]), 2);
+    }
+    return std::sqrt(difference / norm);
+  };
+  CHECK(distance(half) > 0);
+  CHECK(distance(half) < 5e-3);
+  CHECK(distance(brain) > 2 * distance(half));
+  CHECK(distance(brain) < 5e-2);
+  CHECK(contains(refusal("infer", own_weights() + Words{"--precision", "bf16", "--depth-curve", (folder / "curve.csv").string()}),
+                 "leave out --precision bf16"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--precision", "int8"}), "--precision"));
+}
+
 TEST_CASE("the error without each block, and with fewer and fewer") {
   ScratchFolder folder;
   const fs::path blocks = folder / "blocks.csv", curve = folder / "curve.csv";

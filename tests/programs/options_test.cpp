@@ -71,7 +71,7 @@ TEST_CASE("a text that is empty, or another option, is refused by the option's n
   for (const char* option : {"data-dir", "init", "gates", "out", "resume"})
     check_refused("train", step + Words{"--steps", "1"}, option, {"--no-shuffle"});
   for (const char* option :
-       {"weights", "model", "data", "data-dir", "normalize", "schedule", "scaling", "logits", "block-removal", "depth-curve"})
+       {"weights", "model", "data", "data-dir", "normalize", "schedule", "scaling", "logits", "block-removal", "depth-curve", "precision"})
     check_refused("infer", {}, option, {""});
   for (const char* option : {"weights", "data-dir", "logits", "block-removal", "depth-curve"})
     check_refused("infer", {}, option, {"--threads"});

@@ -115,6 +115,8 @@ concept InferenceBackend = TrainingBackend<B> && requires(const typename B::Scal
   { B::ForInference::template Conv<backend::conv>::work_size } -> std::convertible_to<std::size_t>;
   { B::ForInference::template Conv<backend::conv>::images } -> std::convertible_to<int>;
   B::ForInference::template Conv<backend::conv>::prepare(in, in, out);
+  { B::ForInference::weights_size(std::size_t{1}) } -> std::convertible_to<std::size_t>;
+  B::ForInference::store_weights(in, std::size_t{1}, out);
   B::ForInference::template Conv<backend::conv>::template run<Ending{}, ReLU, ReLU>(1, in, in, out, out);
   B::ForInference::template pool<backend::pool>(1, in, out);
   B::ForInference::template shortcut<backend::shortcut>(1, in, out);

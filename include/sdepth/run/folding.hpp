@@ -3,8 +3,11 @@
 
 #include <cmath>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
+#include <sdepth/core/error.hpp>
+#include <sdepth/core/float16.hpp>
 #include <sdepth/network/fused_stage.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -57,6 +60,15 @@ template <class T>
 struct Dense {
   std::vector<T> weights, bias;
 };
+/// Throws Error where a folded weight is finite and float16 has no such number. Winograd's kernel stores sums of weights, at most 1.5 times the largest.
+template <class Weight, class T>
+void check_range(const Dense<T>& folded) {
+  if constexpr (std::is_same_v<Weight, float16>)
+    for (const T w : folded.weights)
+      if (std::abs(w) > T{43000} && std::isfinite(w))
+        fail("inference: a weight with its batch normalisation folded in is ", w,
+             ", and float16 holds them up to 43000; store weights as bfloat16 or float");
+}
 /// factor · BN?(weights · x + bias?), from the next numbers in storage.
 template <class T>
 [[nodiscard]] Dense<T> fold_dense(Unfolded<T>& from, std::size_t rows, std::size_t channels, bool has_bias, bool has_norm, double factor) {

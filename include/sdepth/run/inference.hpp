@@ -32,12 +32,17 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// What inference reads: the weights as they are when this is made, with batch normalisations and branch scales folded in, in the kernels' own form.
 /// It does not change, so any number of threads may read it at once, without locks.
-template <class Net, class Backend>
+///
+/// @tparam Weight  What they lie in memory as: the backend's number, or float16 or bfloat16, which take half the bytes and are rounded once, here: a single
+///                 image's speed is that at which weights arrive. Biases, activations and all arithmetic stay the backend's. float16 keeps 11 bits and refuses
+///                 weights beyond 43,000, bfloat16 8 bits of any weight.
+template <class Net, class Backend, class Weight = typename Backend::Scalar>
 class FoldedWeights {
+  using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
+
  public:
   using T = typename Backend::Scalar;
-
-  using Depth = typename InferencePlan<Net, Backend>::Depth;
+  using Depth = typename Plan::Depth;
 
   /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
   /// @param plan      the blocks that run; a dropped one has no numbers here, and those that run keep their scales
@@ -45,7 +50,7 @@ class FoldedWeights {
                          const DepthPlan& plan = {})
       : FoldedWeights(weights, survival.empty() ? std::span<const double>(Net::survival) : survival, scaling, gates_of<Net>(plan)) {}
   [[nodiscard]] const T* data() const noexcept { return numbers_.data(); }
-  /// How many numbers there are.
+  /// How many numbers of the backend's they take the place of.
   [[nodiscard]] std::size_t size() const noexcept { return numbers_.size(); }
   [[nodiscard]] const Depth& depth() const noexcept { return depth_; }
 
@@ -55,7 +60,7 @@ class FoldedWeights {
       : depth_(keep.data()), numbers_(depth_.size()) {
     check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
     const std::vector<double> scales = test_scales(scaling, survival);
-    InferencePlan<Net, Backend>::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(), numbers_.data());
+    Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(), numbers_.data());
   }
   Depth depth_;
   Buffer<T> numbers_;
@@ -65,7 +70,9 @@ class FoldedWeights {
 ///
 /// Not for use from several threads at once: give each thread its own, with the same weights. Results depend on the image and the weights alone, to the bit:
 /// not on the batch, nor on the number of threads.
-template <class Net, class Backend>
+///
+/// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
+template <class Net, class Backend, class Weight = typename Backend::Scalar>
 class Inference {
  public:
   using T = typename Backend::Scalar;
@@ -73,7 +80,7 @@ class Inference {
 
   /// @param weights  shared, must not be null
   /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at least 1
-  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend>> weights, int batch = 128, int threads = 1)
+  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128, int threads = 1)
       : weights_(std::move(weights)), threads_(check_at_least_one("inference", "threads", threads)) {
     check_at_least_one("inference", "batch", batch);
     if (!weights_) fail("inference: the pointer to its weights is null");
@@ -128,16 +135,16 @@ class Inference {
 
  private:
   static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
-  using Plan = InferencePlan<Net, Backend>;
+  using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
+  using Folded = FoldedWeights<Net, Backend, Weight>;
 
-  [[nodiscard]] static std::shared_ptr<const FoldedWeights<Net, Backend>> folded(const Weights<Net, Backend>* weights,
-                                                                                 std::span<const double> survival, Scaling scaling,
-                                                                                 const DepthPlan& plan) {
+  [[nodiscard]] static std::shared_ptr<const Folded> folded(const Weights<Net, Backend>* weights, std::span<const double> survival,
+                                                            Scaling scaling, const DepthPlan& plan) {
     if (!weights) fail("inference: the pointer to its weights is null");
-    return std::make_shared<const FoldedWeights<Net, Backend>>(*weights, survival, scaling, plan);
+    return std::make_shared<const Folded>(*weights, survival, scaling, plan);
   }
 
-  std::shared_ptr<const FoldedWeights<Net, Backend>> weights_;
+  std::shared_ptr<const Folded> weights_;
   int threads_;
   std::vector<typename Plan::Memory> memories_;
 };

@@ -6,13 +6,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
+#include <sdepth/core/bfloat16.hpp>
+#include <sdepth/core/float16.hpp>
 #include <sdepth/core/memory.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/block_operation.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
+
+/// A backend whose folded weights lie in memory as Weight.
+template <class Backend, class Weight>
+struct StoringWeights : Backend {
+  static_assert(std::is_same_v<Weight, bfloat16> || std::is_same_v<Weight, float16>,
+                "Inference: folded weights are stored as the backend's own numbers (float), as bfloat16 or as float16");
+  using ForInference = typename Backend::ForInference::template Storing<Weight>;
+};
+template <class Backend, class Weight>
+using WithWeights = std::conditional_t<std::is_same_v<Weight, typename Backend::Scalar>, Backend, StoringWeights<Backend, Weight>>;
 
 template <class Net, class Backend>
 struct InferencePlan {

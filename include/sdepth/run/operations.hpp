@@ -40,6 +40,7 @@ struct ConvOperation {
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     constexpr auto rows = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels);
     const Dense<T> folded = fold_dense(from, rows, static_cast<std::size_t>(Backend::padded(S.channels_out)), S.bias, Norm, factor);
+    check_range<typename Backend::ForInference::Weight>(folded);
     Kernel::prepare(folded.weights.data(), folded.bias.data(), numbers);
   }
   template <bool Add, class After>
@@ -52,9 +53,10 @@ struct ConvOperation {
 template <class Backend, LinearShape S, bool Norm, class Activation>
 struct LinearOperation {
   using T = typename Backend::Scalar;
+  using Kernels = typename Backend::ForInference;
   static constexpr Shape in = S.in, out = S.out();
   static constexpr auto features = static_cast<std::size_t>(Backend::padded(S.features));
-  static constexpr std::size_t size = (S.in.size() + 1) * features, work_size = 0;
+  static constexpr std::size_t size = features + Kernels::weights_size(S.in.size() * features), work_size = 0;
   static constexpr bool in_place = false, adds = false;
   static constexpr int images = 1;
   [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
@@ -62,11 +64,12 @@ struct LinearOperation {
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     const Dense<T> folded = fold_dense(from, S.in.size(), features, S.bias, Norm, factor);
     std::copy(folded.bias.begin(), folded.bias.end(), numbers);
-    std::copy(folded.weights.begin(), folded.weights.end(), numbers + features);
+    check_range<typename Kernels::Weight>(folded);
+    Kernels::store_weights(folded.weights.data(), folded.weights.size(), numbers + features);
   }
   template <bool, class>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
-    Backend::ForInference::template linear<S, activates<Activation>, Activation>(count, x, numbers + features, numbers, y);
+    Kernels::template linear<S, activates<Activation>, Activation>(count, x, numbers + features, numbers, y);
   }
 };
 

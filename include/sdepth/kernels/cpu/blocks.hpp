@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <sdepth/kernels/cpu/caches.hpp>
+#include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/cpu/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -115,7 +116,7 @@ struct Grid {
   int out_column = 0;
 };
 
-/// The taps of a kernel, each over `channels` input channels, and the distances in floats between neighbouring ones.
+/// The taps of a kernel, each over `channels` input channels, and the distances in numbers between neighbouring ones.
 struct Taps {
   int rows = 1;
   int columns = 1;
@@ -132,8 +133,8 @@ struct Taps {
 /// A load into a register, which all that follow use. g++ tuned for Zen 1 to 3 folds it into each multiply-add instead: 12 loads for the 8 multiply-adds of a
 /// 4 × 2 block, two a cycle of both, and such blocks ran at half of the ceiling. An empty instruction that may change the register prevents that. Vectors
 /// of 64 bytes are left alone: there is one multiply-add a cycle or two loads, and g++ folds the broadcasts instead.
-template <class Arch>
-SDEPTH_INLINE Vector<Arch> load_once(const float* p) {
+template <class Arch, class Weight>
+SDEPTH_INLINE Vector<Arch> load_once(const Weight* p) {
   Vector<Arch> v = load<Arch>(p);
 #if defined(__GNUC__) && defined(__x86_64__)
   if constexpr (short_x86<Arch>) asm("" : "+x"(v.data));
@@ -163,9 +164,10 @@ template <class Arch>
 }
 
 /// out[pixel][lanes] = bias + Σ_taps Σ_ci in[pixel + tap][ci] · weights[tap][ci][lanes], for a block of pixels and vectors. bias may be null.
-template <class Arch, Block B, Grid G, Taps T>
-void convolve_block(const float* in, const float* weights, const float* bias, float* out) {
-  constexpr int pixels = B.rows * B.columns;
+/// @tparam Weight  what the weights lie in memory as: float, or one of 16 bits, which inference may have
+template <class Arch, Block B, Grid G, Taps T, class Weight>
+void convolve_block(const float* in, const Weight* weights, const float* bias, float* out) {
+  constexpr int pixels = B.rows * B.columns, line = 64 / sizeof(Weight);
   constexpr auto vectors = static_cast<std::size_t>(B.vectors);
   Vector<Arch> sum[static_cast<std::size_t>(pixels)][vectors];
   SDEPTH_UNROLL(4)
@@ -177,14 +179,14 @@ void convolve_block(const float* in, const float* weights, const float* bias, fl
   for (int i = 0; i < T.rows; ++i)
     for (int j = 0; j < T.columns; ++j) {
       const float* x = in + i * T.in_row + j * T.in_column;
-      const float* w = weights + i * T.weights_row + j * T.weights_column;
+      const Weight* w = weights + i * T.weights_row + j * T.weights_column;
       for (int channel = 0; channel < T.channels; ++channel, ++x, w += T.weights_channel) {
         Vector<Arch> row[vectors];
         SDEPTH_UNROLL(4)
         for (int v = 0; v < B.vectors; ++v) row[v] = load_once<Arch>(w + v * lanes<Arch>);
         if constexpr (T.weights_ahead != 0) {
           SDEPTH_UNROLL(4)
-          for (int v = 0; v < B.vectors * lanes<Arch>; v += 16) __builtin_prefetch(w + v + T.weights_ahead, 0, 2);  // a cache line
+          for (int v = 0; v < B.vectors * lanes<Arch>; v += line) __builtin_prefetch(w + v + T.weights_ahead, 0, 2);
         }
         SDEPTH_UNROLL(32)
         for (int p = 0; p < pixels; ++p) {

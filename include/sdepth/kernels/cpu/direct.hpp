@@ -42,13 +42,13 @@ inline constexpr Scratch input_scratch{input_image<Arch, S>, S.padding, S.paddin
 
 /// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's in_row and out_row lead from row to row. With
 /// Packed weights T's distances between them do not count.
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, bool Packed = false, class Before>
-void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out, const Before& before) {
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, bool Packed = false, class Weight, class Before>
+void convolve_rows(int count, const float* in, const Weight* weights, const float* bias, float* out, const Before& before) {
   for_each_block<Cut(Vectors, B.vectors)>([&]<int V>(int vector) SDEPTH_INLINE_LAMBDA {
     constexpr int steps = T.rows * T.columns * T.channels;
     constexpr Taps taps = Packed ? packed(T, V * lanes<Arch>) : T;
     const int channel = vector * lanes<Arch>;
-    const float* w = weights + (Packed ? channel * steps : channel);
+    const Weight* w = weights + (Packed ? channel * steps : channel);
     for (int row = 0; row < count; row += B.rows)
       for_each_block<Cut(Width, B.columns)>([&]<int Columns>(int column) SDEPTH_INLINE_LAMBDA {
         before();
@@ -58,8 +58,8 @@ void convolve_rows(int count, const float* in, const float* weights, const float
       });
   });
 }
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors>
-void convolve_rows(int count, const float* in, const float* weights, const float* bias, float* out) {
+template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, class Weight>
+void convolve_rows(int count, const float* in, const Weight* weights, const float* bias, float* out) {
   convolve_rows<Arch, B, G, T, Width, Vectors>(count, in, weights, bias, out, [] {});
 }
 /// How many blocks those are.
@@ -92,18 +92,19 @@ struct DirectForward {
   static constexpr std::size_t work_size = static_cast<std::size_t>(rows * out.width * out.channels);
   static constexpr int prepare_tasks = packs ? all_taps : 0, steps = blocks_of(block, rows, out.width, vectors);
   /// Packs one tap.
-  static void prepare(int tap, const float* weights, float* prepared) {
+  template <class Weight>
+  static void prepare(int tap, const float* weights, Weight* prepared) {
     constexpr Cut cut(vectors, block.vectors);
     for (int step = tap * S.in.channels; step < (tap + 1) * S.in.channels; ++step)
       for (int v = 0; v < vectors; ++v)
-        std::copy_n(weights + step * out.channels + v * lanes<Arch>, lanes<Arch>, prepared + packed_at<Arch>(cut, all_steps, step, v));
+        put_all(weights + step * out.channels + v * lanes<Arch>, lanes<Arch>, prepared + packed_at<Arch>(cut, all_steps, step, v));
   }
 
   [[nodiscard]] static constexpr int needed(int row) noexcept {
     return std::clamp((row - 1) * S.stride + S.kernel - S.padding, 0, S.in.height);
   }
-  template <class Sinks>
-  static void run(const float* in, int, int row, int count, const float* weights, float* work, Prefetcher& ahead, const Sinks& sinks) {
+  template <class Weight, class Sinks>
+  static void run(const float* in, int, int row, int count, const Weight* weights, float* work, Prefetcher& ahead, const Sinks& sinks) {
     constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels, out.channels};
     convolve_rows<Arch, block, grid, taps(), out.width, vectors, packs>(count, in + scratch.at(row * S.stride - S.padding, -S.padding),
                                                                         weights, nullptr, work, [&] { ahead.step(); });

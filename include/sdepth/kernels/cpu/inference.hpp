@@ -65,10 +65,16 @@ class InferenceSink {
   const float* bias_;
 };
 
+/// How many floats so many weights take the place of.
+template <class Weight>
+[[nodiscard]] constexpr std::size_t floats_for(std::size_t weights) noexcept {
+  return (weights * sizeof(Weight) + sizeof(float) - 1) / sizeof(float);
+}
+
 /// One convolution: the kernel that Convolution chooses, on a tensor where its geometry allows, else on a copy.
 ///
-/// Its numbers are the bias [padded(C_out)], then the weights in the kernel's form.
-template <class Arch, class Convolution, ConvShape S>
+/// Its numbers are the bias [padded(C_out)], then the weights in the kernel's form, each as a Weight.
+template <class Arch, class Convolution, ConvShape S, class Weight>
 struct ConvForInference {
   using Kernels = typename Convolution::template Kernels<Arch, S>;
   static constexpr Scratch wanted = Kernels::Forward::scratch;
@@ -83,7 +89,7 @@ struct ConvForInference {
   static constexpr int channels = padded<Arch>(S.channels_out);
   static constexpr std::size_t plain_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * channels);
   static constexpr std::size_t weights_size = Kernel::prepared_size != 0 ? Kernel::prepared_size : plain_size;
-  static constexpr std::size_t size = whole_lines(static_cast<std::size_t>(channels) + weights_size);
+  static constexpr std::size_t size = whole_lines(static_cast<std::size_t>(channels) + floats_for<Weight>(weights_size));
   static constexpr std::size_t copy_size = copies ? Kernel::images * wanted.size() : 0;
   static constexpr std::size_t work_size = copy_size + Kernel::work_size;
   static constexpr int images = Kernel::images;
@@ -91,8 +97,9 @@ struct ConvForInference {
   /// @param weights  [kernel, kernel, C_in, padded(C_out)]
   static void prepare(const float* weights, const float* bias, float* numbers) {
     std::copy_n(bias, channels, numbers);
-    if constexpr (Kernel::prepared_size == 0) std::copy_n(weights, plain_size, numbers + channels);
-    for (int task = 0; task < Kernel::prepare_tasks; ++task) Kernel::prepare(task, weights, numbers + channels);
+    auto* const to = reinterpret_cast<Weight*>(numbers + channels);
+    if constexpr (Kernel::prepared_size == 0) put_all(weights, plain_size, to);
+    for (int task = 0; task < Kernel::prepare_tasks; ++task) Kernel::prepare(task, weights, to);
   }
 
   /// @param work  work_size floats of any content
@@ -111,9 +118,9 @@ struct ConvForInference {
       const auto sinks = [&](int g) {
         return InferenceSink<Arch, to, E, A, After>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
       };
+      const auto* const weights = reinterpret_cast<const Weight*>(numbers + channels);
       for (int row = 0; row < shape.height; row += Kernel::rows)
-        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), numbers + channels, work + copy_size, nothing,
-                    sinks);
+        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), weights, work + copy_size, nothing, sinks);
     }
   }
 
@@ -129,17 +136,26 @@ struct ConvForInference {
 };
 
 /// What a backend offers to inference. Functions take `count` images and run on the calling thread.
-template <class Arch, class Convolution>
+/// @tparam Weight_  what folded weights lie in memory as; biases, tensors and all arithmetic are floats
+template <class Arch, class Convolution, class Weight_ = float>
 struct InferenceKernels {
+  using Weight = Weight_;
+  template <class Other>
+  using Storing = InferenceKernels<Arch, Convolution, Other>;
+
   template <Shape S>
   static constexpr ImageLayout layout = layout_of(tensor_of<Arch, S>);
   /// The network's input, as its first convolution reads it.
   template <ConvShape S>
-  static constexpr ImageLayout input_layout = layout_of(ConvForInference<Arch, Convolution, S>::from);
+  static constexpr ImageLayout input_layout = layout_of(ConvForInference<Arch, Convolution, S, Weight>::from);
   template <ConvShape S>
-  using Conv = ConvForInference<Arch, Convolution, S>;
+  using Conv = ConvForInference<Arch, Convolution, S, Weight>;
   /// What the tensors of a group of images may take, in floats: a quarter of an L2 of 1 MiB. The rest is for weights and the kernels' own memory.
   static constexpr std::size_t group_size = 65536;
+
+  /// The weights of linear layers: how many floats they take the place of, and their way there.
+  [[nodiscard]] static constexpr std::size_t weights_size(std::size_t weights) noexcept { return floats_for<Weight>(weights); }
+  static void store_weights(const float* weights, std::size_t count, float* to) { put_all(weights, count, reinterpret_cast<Weight*>(to)); }
 
   template <PoolShape S>
   static void pool(int count, const float* in, float* out) {
@@ -150,7 +166,7 @@ struct InferenceKernels {
     pool_to<S.pool(), S.channels_out>(count, in, out);
   }
 
-  /// out = A::forward(bias + in · weights), A where Activated; see LinearShape.
+  /// out = A::forward(bias + in · weights), A where Activated; see LinearShape. weights: where store_weights put them.
   template <LinearShape S, bool Activated, class A = ReLU>
   static void linear(int count, const float* in, const float* weights, const float* bias, float* out) {
     constexpr Scratch from = tensor_of<Arch, S.in>, to = tensor_of<Arch, S.out()>;
@@ -166,7 +182,7 @@ struct InferenceKernels {
                         .weights_channel = to.image.channels};
     constexpr Grid grid{.in_column = static_cast<int>(from.size()), .out_column = static_cast<int>(to.size())};
     constexpr Block block = choose_block<Arch>(1, LinearLayout<Arch, S>::many, vectors, static_cast<int>(S.in.size()));
-    multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0), weights, bias, out);
+    multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0), reinterpret_cast<const Weight*>(weights), bias, out);
     if constexpr (Activated)
       for (int n = 0; n < count; ++n)
         for (int c = 0; c < to.image.channels; c += lanes<Arch>)

@@ -27,8 +27,8 @@ inline constexpr std::size_t transposed_size =
     whole_lines(static_cast<std::size_t>(S.features) * static_cast<std::size_t>(LinearLayout<Arch, S>::inputs));
 
 /// Calls convolve_block for `count` images, in blocks and, for the rest, one by one.
-template <class Arch, Block B, Grid G, Taps T, int Vectors>
-void multiply_images(int count, const float* in, const float* weights, const float* bias, float* out) {
+template <class Arch, Block B, Grid G, Taps T, int Vectors, class Weight>
+void multiply_images(int count, const float* in, const Weight* weights, const float* bias, float* out) {
   int n = 0;
   for (; n + B.columns <= count; n += B.columns)
     convolve_rows<Arch, B, G, T, B.columns, Vectors>(1, in + n * G.in_column, weights, bias, out + n * G.out_column);

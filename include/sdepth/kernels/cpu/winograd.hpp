@@ -85,8 +85,9 @@ struct WinogradKernel {
   /// The rows of operand that the tiles of output rows up to `row` are made from.
   [[nodiscard]] static constexpr int needed(int row) noexcept { return std::clamp(tiled_extent(row) - From.top, 0, From.image.height); }
 
-  /// U = G w Gᵀ of 16 input channels, in double.
-  static void prepare(int task, const float* weights, float* prepared) {
+  /// U = G w Gᵀ of 16 input channels, in double, rounded to float and, where it lies in memory in 16 bits, to those.
+  template <class Weight>
+  static void prepare(int task, const float* weights, Weight* prepared) {
     constexpr int pitch = padded<Arch>(Transposed ? Channels : OutChannels), inputs = Transposed ? OutChannels : Channels;
     const int first = task * prepare_block;
     for (int o = 0; o < Out.channels; o += prepare_block) {
@@ -101,8 +102,8 @@ struct WinogradKernel {
     }
   }
 
-  template <class Sinks>
-  static void run(const float* in, int group, int row, int count, const float* prepared, float* work, Prefetcher& ahead,
+  template <class Weight, class Sinks>
+  static void run(const float* in, int group, int row, int count, const Weight* prepared, float* work, Prefetcher& ahead,
                   const Sinks& sinks) {
     transform(in, group, row, work);
     multiply(group, prepared, work, ahead);
@@ -117,10 +118,11 @@ struct WinogradKernel {
       transform_to_planes<Arch, tiling, false>(in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
                                                work + plane + g * tiles * From.image.channels);
   }
-  static void multiply(int group, const float* prepared, float* work, Prefetcher& ahead) {
+  template <class Weight>
+  static void multiply(int group, const Weight* prepared, float* work, Prefetcher& ahead) {
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();
-      const float* u = prepared + k * u_plane;
+      const Weight* u = prepared + k * u_plane;
       const float* v = work + (k + 1) * plane;
       float* m = work + k * plane;
       if (group == images)
@@ -158,8 +160,9 @@ struct WinogradKernel {
     return packs ? packed_at<Arch>(Cut(vectors, block.vectors), Channels, channel, o / lanes<Arch>) : channel * Out.channels + o;
   }
   /// U of input i of a block, which is `channel`, for `outputs` neighbouring outputs from `first` on.
+  template <class Weight>
   static void transform_weights(const float (&all)[9][prepare_block][prepare_block], int i, int outputs, int channel, int first,
-                                float* prepared) {
+                                Weight* prepared) {
     Line half[3][6], u[6];
     for (int b = 0; b < 3; ++b) {
       Line w[3];
@@ -173,20 +176,20 @@ struct WinogradKernel {
         if constexpr (packs) {
           for (int o = 0; o < outputs; o += lanes<Arch>)
             for (int lane = 0; lane < lanes<Arch>; ++lane)
-              prepared[(r * 6 + c) * u_plane + u_at(channel, first + o) + lane] = static_cast<float>(u[c][o + lane]);
+              put(static_cast<float>(u[c][o + lane]), prepared + (r * 6 + c) * u_plane + u_at(channel, first + o) + lane);
         } else {
-          float* to = prepared + (r * 6 + c) * u_plane + u_at(channel, first);
-          for (int o = 0; o < outputs; ++o) to[o] = static_cast<float>(u[c][o]);
+          Weight* to = prepared + (r * 6 + c) * u_plane + u_at(channel, first);
+          for (int o = 0; o < outputs; ++o) put(static_cast<float>(u[c][o]), to + o);
         }
     }
   }
   /// One position: [tiles, C_in] · [C_in, C_out].
-  template <int Tiles>
-  static void product(const float* v, const float* u, float* m) {
+  template <int Tiles, class Weight>
+  static void product(const float* v, const Weight* u, float* m) {
     constexpr Grid grid{.in_column = From.image.channels, .out_column = Out.channels};
     // Position by position U is read in pieces too short for the hardware to fetch ahead. Asked for 32 KiB ahead it is in L2 in time: two positions of 64
     // channels, nearly the next layer of 16 at inference, whose weights follow (measured, one image through 110 layers: 1.65 ms, without 2.1 ms).
-    constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels, .weights_ahead = 8192};
+    constexpr Taps taps{.channels = Channels, .weights_channel = Out.channels, .weights_ahead = (32 << 10) / sizeof(Weight)};
     // Packed weights are cut as the largest product wants; without, a smaller one is free to cut its own way.
     constexpr Block mine =
         packs ? Block{1, std::min(Tiles, block.columns), block.vectors} : choose_block<Arch>(1, Tiles, vectors, Channels, C);

@@ -20,14 +20,23 @@ void finish_to(T& to, double v) {
   to = static_cast<T>(v);
 }
 
-/// What a backend offers to inference; see cpu/inference.hpp.
-template <class T>
+/// What a backend offers to inference; see cpu/inference.hpp. Weights are rounded to Weight, and lie in memory as T all the same.
+template <class T, class Weight_ = T>
 struct InferenceKernels {
+  using Weight = Weight_;
+  template <class Other>
+  using Storing = InferenceKernels<T, Other>;
+
   template <Shape S>
   static constexpr ImageLayout layout{0, static_cast<std::size_t>(S.width* S.channels), static_cast<std::size_t>(S.channels), S.size()};
   template <ConvShape S>
   static constexpr ImageLayout input_layout = layout<S.in>;
   static constexpr std::size_t group_size = 65536;
+
+  [[nodiscard]] static constexpr std::size_t weights_size(std::size_t weights) noexcept { return weights; }
+  static void store_weights(const T* weights, std::size_t count, T* to) {
+    std::transform(weights, weights + count, to, [](T w) { return static_cast<T>(static_cast<Weight>(w)); });
+  }
 
   template <ConvShape S>
   struct Conv {
@@ -39,7 +48,7 @@ struct InferenceKernels {
 
     static void prepare(const T* weights, const T* bias, T* numbers) {
       std::copy_n(bias, channels, numbers);
-      std::copy_n(weights, weights_size, numbers + channels);
+      store_weights(weights, weights_size, numbers + channels);
     }
     template <Ending E, class A = ReLU, class After = ReLU>
     static void run(int count, const T* in, const T* numbers, T* out, T* work) {
