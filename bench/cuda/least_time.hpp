@@ -38,6 +38,7 @@ struct Bound {
 struct Total {
   Ceilings most = h100;
   double submissions = 0;
+  double steps = 0;
   double kernels = 0;
   double bytes = 0;
   double operations = 0;
@@ -46,6 +47,7 @@ struct Total {
 
   void add(const Recorded& step, double weight = 1) {
     submissions += weight * step.submissions;
+    steps += weight * step.steps;
     for (const Work& work : step.stages) add(work, weight);
   }
   void add(const Work& work, double weight = 1) {
