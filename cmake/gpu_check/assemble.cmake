@@ -6,8 +6,12 @@ function(gpu_check_folder out source)
   file(MAKE_DIRECTORY ${out}/tests/oracle)
   file(COPY ${ARGN} DESTINATION ${out})
   file(COPY ${source}/cmake/gpu_check/run.sh ${source}/bench/cuda/torch_contender.py ${source}/bench/peers/torch_net.py DESTINATION ${out})
-  file(GLOB oracles ${source}/tests/oracle/*.safetensors)
-  file(COPY ${oracles} DESTINATION ${out}/tests/oracle)
+  # PyTorch's numbers that the tests on a device read.
+  file(STRINGS ${source}/tests/cuda/pytorch_test.cpp oracles REGEX "Oracle oracle\\(")
+  list(TRANSFORM oracles REPLACE ".*Oracle oracle\\(\"([a-z_]+)\"\\).*" "\\1")
+  foreach(oracle IN ITEMS ${oracles} losses optimizers)
+    file(COPY ${source}/tests/oracle/${oracle}.safetensors DESTINATION ${out}/tests/oracle)
+  endforeach()
 
   # The C library and what belongs to it is the machine's own, as the driver is.
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${ARGN} RESOLVED_DEPENDENCIES_VAR libraries UNRESOLVED_DEPENDENCIES_VAR missing
