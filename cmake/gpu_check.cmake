@@ -12,3 +12,8 @@ add_custom_target(gpu_check
           -D GENERATOR=${CMAKE_GENERATOR} "-DARCHITECTURES=${sdepth_gpu_check_architectures}" -D CXX=${CMAKE_CXX_COMPILER} -D NVCC=${CMAKE_CUDA_COMPILER}
           -D HOST_CXX=${CMAKE_CUDA_HOST_COMPILER} -D JOBS=${SDEPTH_GPU_CHECK_JOBS} -P ${CMAKE_CURRENT_LIST_DIR}/gpu_check/build.cmake
   COMMENT "Building the folder that goes to a machine with a GPU" USES_TERMINAL VERBATIM)
+
+# Makes the data set of the trainings there.
+add_executable(gpu_check_cifar_layout EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/gpu_check/cifar_layout.cpp)
+sdepth_own_target(gpu_check_cifar_layout)
+set_target_properties(gpu_check_cifar_layout PROPERTIES OUTPUT_NAME cifar_layout)

@@ -6,7 +6,7 @@
 #   GPU_CHECK_SECONDS   of all steps together, 540 if unset: what comes later is shortened, then left out
 #   GPU_CHECK_LIMIT     most seconds of one step
 #   GPU_CHECK_ONLY      a regular expression: steps whose names do not match are left out
-#   CIFAR10             a folder with CIFAR-10's binary files; unset: the trainings are on the procedural set of the same size
+#   CIFAR10             a folder with CIFAR-10's binary files; unset: the trainings are on procedural pictures in the same layout and number
 #   PYTHON              the interpreter that has PyTorch, python3 if unset
 #
 # Every step is a process of its own with its own limit of time, and none stops the next. The status is that of the steps: 0 where none failed.
@@ -133,11 +133,13 @@ benchmarks() {
 
 # As many epochs as fit; a run that is stopped ends its step and saves.
 trainings() {
-  local survival data="--data synthetic"
-  [[ ${CIFAR10:-} ]] && data="--data cifar10 --data-dir $CIFAR10"
+  local survival
+  if [[ ! ${CIFAR10:-} ]]; then
+    step "pictures" 60 trainings.txt ./cifar_layout "$work/cifar10"
+    CIFAR10=$work/cifar10
+  fi
   for survival in 1.0 0.5; do
-    # shellcheck disable=SC2086
-    stop_by=INT step "training/survival:$survival" 70 trainings.txt ./train --device cuda --tf32 --model resnet110 $data --schedule linear \
+    stop_by=INT step "training/survival:$survival" 70 trainings.txt ./train --device cuda --tf32 --model resnet110 --data cifar10 --data-dir "$CIFAR10" --schedule linear \
       --survival "$survival" --epochs 500 --warm-up 1 --seed 1 --out "$work/training_$survival"
     [[ -f $work/training_$survival/metrics.csv ]] && cat "$work/training_$survival/metrics.csv" >>"$out/trainings.txt"
   done

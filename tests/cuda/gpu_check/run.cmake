@@ -20,6 +20,7 @@ esac
 stand_in(bench "echo \"bench $1\"\necho\n")
 stand_in(08_cuda "echo '08_cuda: no CUDA device was found'\nexit 1\n")
 stand_in(train "trap 'echo saved; exit 0' INT\necho begins\nwhile :; do sleep 0.1; done\n")
+stand_in(cifar_layout "exit 0\n")
 stand_in(no_python "exit 1\n")
 
 # run(status variable...): run.sh with these settings; what it says is in `said`, and its table in `table`.
