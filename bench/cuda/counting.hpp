@@ -29,12 +29,14 @@ struct Work {
   double products = 0;    // operations that tensor cores can do: 2 for each multiply-add of a product of matrices
   double operations = 0;  // all others
   int kernels = 1;        // that it launches
+  int steps = 1;          // of those that follow from each other; 0: it runs beside the next
 };
 
 /// The step that is being made: its stages in order, and how often the device is handed something, a kernel or a graph of a block's.
 struct Recorded {
   std::vector<Work> stages;
   int submissions = 0;
+  int steps = 0;  // kernels of the longest chain of those that follow from each other
   bool in_block = false;
 };
 [[nodiscard]] inline Recorded& recorded() {
@@ -93,6 +95,7 @@ struct CountingArena : Arena {
 };
 
 inline void record(Work work) {
+  recorded().steps += work.steps;
   recorded().submissions += recorded().in_block ? 0 : work.kernels;
   recorded().stages.push_back(std::move(work));
 }
@@ -177,7 +180,7 @@ struct CountingOf {
       read(bytes, work, value, input_size<S>(batch));
       bytes.write(weight_gradient, weight_size<S>);
       work.products = products<S>(batch);
-      work.kernels = 2;  // parts of the batch, then their sum
+      if (recorded().in_block && out) work.steps = 0;  // in a graph beside the input gradient
       record(work, bytes);
     }
     if (!out) return;

@@ -1,4 +1,4 @@
-// The least time that an H100 needs for what counting.hpp has counted: the longer of what its memory and its arithmetic allow.
+// The least time that a device, an H100 if none is named, needs for what counting.hpp has counted: the longer of what its memory and its arithmetic allow.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,14 @@
 
 namespace sdepth::roofline {
 
-// What an H100 SXM can do at most. Source: NVIDIA's datasheet; TF32 is what dense products reach of its 494 TFLOP/s, memory what copies reach of its 3.35 TB/s.
-inline constexpr double bytes_per_second = 3.0e12;
-inline constexpr double fp32_per_second = 67e12;
-inline constexpr double tf32_per_second = 400e12;
+/// What a device can do at most, in numbers per second.
+struct Ceilings {
+  double bytes = 0;     // read and written
+  double fp32 = 0;      // operations, 2 for a multiply-add
+  double products = 0;  // the same on tensor cores
+};
+/// An H100 SXM. Source: NVIDIA's datasheet; TF32 is what dense products reach of its 494 TFLOP/s, memory what copies reach of its 3.35 TB/s.
+inline constexpr Ceilings h100{3.0e12, 67e12, 400e12};
 
 /// The times that the three ceilings allow, in microseconds.
 struct Bound {
@@ -22,17 +26,19 @@ struct Bound {
   double fp32 = 0;
   double tf32 = 0;
 
-  explicit Bound(const Work& work)
-      : memory(1e6 * work.bytes / bytes_per_second),
-        fp32(1e6 * (work.products + work.operations) / fp32_per_second),
-        tf32(1e6 * (work.products / tf32_per_second + work.operations / fp32_per_second)) {}
+  explicit Bound(const Work& work, const Ceilings& most = h100)
+      : memory(1e6 * work.bytes / most.bytes),
+        fp32(1e6 * (work.products + work.operations) / most.fp32),
+        tf32(1e6 * (work.products / most.products + work.operations / most.fp32)) {}
   [[nodiscard]] double least(bool use_tf32) const { return std::max(memory, use_tf32 ? tf32 : fp32); }
   [[nodiscard]] const char* binds(bool use_tf32) const { return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic"; }
 };
 
 /// A row of stages, one after the other.
 struct Total {
+  Ceilings most = h100;
   double submissions = 0;
+  double steps = 0;
   double kernels = 0;
   double bytes = 0;
   double operations = 0;
@@ -41,14 +47,15 @@ struct Total {
 
   void add(const Recorded& step, double weight = 1) {
     submissions += weight * step.submissions;
+    steps += weight * step.steps;
     for (const Work& work : step.stages) add(work, weight);
   }
   void add(const Work& work, double weight = 1) {
     kernels += weight * work.kernels;
     bytes += weight * work.bytes;
     operations += weight * (work.products + work.operations);
-    fp32 += weight * Bound(work).least(false);
-    tf32 += weight * Bound(work).least(true);
+    fp32 += weight * Bound(work, most).least(false);
+    tf32 += weight * Bound(work, most).least(true);
   }
 };
 

@@ -1,9 +1,12 @@
 // The benchmarks on a GPU, beside each the least time that an H100 needs for the same kernels: see least_time.hpp. Skipped with a sentence where there is no device.
 //
-//   cuda/train_step/resnet110/{float32,tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for
+//   cuda/ceilings                                         what the device at hand can do at most, by three kernels of ceilings.hpp
+//   cuda/train_step/resnet110/{float32,tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for;
+//                                                         …/launches: every kernel launched by itself instead of a graph for each block
 //   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, with tensors that rotate through more than the cache
 //
-// Counters: h100_us or h100_ms, the least time; of_h100, that divided by the measured one; images_per_second, blocks_run of steps.
+// Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one; of_ceilings, the same with the ceilings measured here;
+// images_per_second, blocks_run of steps.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +20,7 @@
 
 #include "../environment.hpp"
 #include "../pictures.hpp"
+#include "ceilings.hpp"
 #include "least_time.hpp"
 
 namespace sdepth::bench {
@@ -38,14 +42,36 @@ bool has_device(benchmark::State& state) {
   return missing.empty();
 }
 
+/// Measured once, before the rows that are compared with them.
+const roofline::Ceilings& ceilings() {
+  static const roofline::Ceilings measured = roofline::measured_ceilings();
+  return measured;
+}
+void ceilings_row(benchmark::State& state) {
+  if (!has_device(state)) return;
+  for (auto _ : state) static_cast<void>(ceilings());
+  cudaDeviceProp device;
+  cuda::check(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
+  state.counters["GB_per_s"] = ceilings().bytes / 1e9;
+  state.counters["fp32_TFLOPS"] = ceilings().fp32 / 1e12;
+  state.counters["tf32_TFLOPS"] = ceilings().products / 1e12;
+  state.counters["multiprocessors"] = device.multiProcessorCount;
+  state.counters["cache_MB"] = static_cast<double>(device.l2CacheSize) / 1e6;
+  state.counters["shared_KB_of_block"] = static_cast<double>(device.sharedMemPerBlockOptin) / 1024;
+  state.counters["capability"] = device.major + device.minor / 10.0;
+  state.SetLabel(device.name);
+}
+[[maybe_unused]] const auto* const first_row = benchmark::RegisterBenchmark("cuda/ceilings", ceilings_row)->Iterations(1);
+
 template <Precision P>
-void train_step(benchmark::State& state, double last_survival) {
+void train_step(benchmark::State& state, double last_survival, bool graphs) {
   if (!has_device(state)) return;
   using Net = CifarResNet<110>;
   TrainingOptions options;
   options.batch = batch;
   options.sgd.learning_rate = 0.01;
   Trainer<Net, Cuda<P>> trainer(options);
+  trainer.walk().space().use_graphs(graphs);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l) survival.push_back(1 - (1 - last_survival) * l / Net::residual_blocks);
   trainer.set_survival(survival);
@@ -71,25 +97,31 @@ void train_step(benchmark::State& state, double last_survival) {
   if (before) trainer.finish(*before);
   const double ms = 1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
-  roofline::Total least;
+  roofline::Total least, least_here{.most = ceilings()};
   roofline::Steps<Net> steps(batch);
   double blocks = 0;
   for (const auto& open : gates) {
-    least.add(steps.with(open));
+    const roofline::Recorded& step = steps.with(open);
+    least.add(step);
+    least_here.add(step);
     blocks += static_cast<double>(std::count(open.begin(), open.end(), std::uint8_t{1}));
   }
-  const double least_ms = (P == Precision::tf32 ? least.tf32 : least.fp32) / 1e3, count = static_cast<double>(gates.size());
+  const auto least_ms_of = [](const roofline::Total& total) { return (P == Precision::tf32 ? total.tf32 : total.fp32) / 1e3; };
+  const double least_ms = least_ms_of(least), count = static_cast<double>(gates.size());
   state.counters["images_per_second"] = 1e3 * batch * count / ms;
   state.counters["blocks_run"] = blocks / count;
   state.counters["h100_ms"] = least_ms / count;
   state.counters["of_h100"] = least_ms / ms;
+  state.counters["of_ceilings"] = least_ms_of(least_here) / ms;
 }
 
 enum class Direction { forward, block_forward, input_gradient, block_input_gradient, weight_gradient };
 
-/// The tensors of one call, on the device. Numbers are those that memory happens to hold after it was zeroed: a GPU takes as long for them.
+/// The tensors of one call, on the device, full of numbers: of zeros a device may make faster work.
 struct Tensors {
-  Tensors(std::size_t in, std::size_t out) : x(in), dx(in), shortcut(in), finished(in), y(out), dy(out) {}
+  Tensors(cuda::Space& space, std::size_t in, std::size_t out) : x(in), dx(in), shortcut(in), finished(in), y(out), dy(out) {
+    for (const auto* one : {&x, &dx, &shortcut, &finished, &y, &dy}) roofline::fill(space, one->data(), one->size());
+  }
   cuda::DeviceBuffer<float> x, dx, shortcut, finished, y, dy;
 };
 
@@ -123,14 +155,16 @@ void convolution(benchmark::State& state, Direction direction) {
   using Backend = Cuda<P>;
   constexpr std::size_t in = batch * padded_size(shape.in, Backend::lanes), out = batch * padded_size(shape.out(), Backend::lanes);
   constexpr std::size_t rotation_bytes = std::size_t{256} << 20;  // five times an H100's cache
+  cuda::Space space;
   std::vector<Tensors> sets;
-  for (std::size_t bytes = 0; bytes < rotation_bytes; bytes += (4 * in + 2 * out) * sizeof(float)) sets.emplace_back(in, out);
+  for (std::size_t bytes = 0; bytes < rotation_bytes; bytes += (4 * in + 2 * out) * sizeof(float)) sets.emplace_back(space, in, out);
   constexpr auto weight_count =
       static_cast<std::size_t>(shape.kernel * shape.kernel * shape.in.channels * Backend::padded(shape.channels_out));
   const cuda::DeviceBuffer<float> weights(weight_count), weight_gradient(weight_count), numbers(std::size_t{16} * 64);
   float* const n = numbers.data();
   const Norm<float> norm{n + 128, n + 192, n + 256, n + 320, n + 384, n + 448, n + 512};
-  cuda::Space space;
+  roofline::fill(space, weights.data(), weights.size());
+  roofline::fill(space, n, numbers.size());
   cudaEvent_t begin = nullptr, end = nullptr;
   cuda::check(cudaEventCreate(&begin), "cudaEventCreate");
   cuda::check(cudaEventCreate(&end), "cudaEventCreate");
@@ -158,21 +192,27 @@ void convolution(benchmark::State& state, Direction direction) {
   roofline::recorded() = {};
   roofline::CountingSpace counting(1);
   run<roofline::Counting, shape>(counting, direction, sets.front(), norm, n, weights.data(), weight_gradient.data());
-  roofline::Total least;
-  least.add(roofline::recorded());
-  const double least_us = P == Precision::tf32 ? least.tf32 : least.fp32;
-  state.counters["h100_us"] = least_us;
-  state.counters["of_h100"] = least_us * 1e-6 * static_cast<double>(state.iterations()) / seconds;
+  const auto least_us = [](const roofline::Ceilings& most) {
+    roofline::Total least{.most = most};
+    least.add(roofline::recorded());
+    return P == Precision::tf32 ? least.tf32 : least.fp32;
+  };
+  const double calls_per_us = 1e-6 * static_cast<double>(state.iterations()) / seconds;
+  state.counters["h100_us"] = least_us(roofline::h100);
+  state.counters["of_h100"] = least_us(roofline::h100) * calls_per_us;
+  state.counters["of_ceilings"] = least_us(ceilings()) * calls_per_us;
 }
 
 template <Precision P>
 void add_steps(const std::string& precision) {
   for (const char* survival : {"1.0", "0.5"})
-    benchmark::RegisterBenchmark(("cuda/train_step/resnet110/" + precision + "/survival:" + survival).c_str(), train_step<P>,
-                                 std::stod(survival))
-        ->Unit(benchmark::kMillisecond)
-        ->UseRealTime()
-        ->Iterations(chosen_steps(200));
+    for (const bool graphs : {true, false})
+      benchmark::RegisterBenchmark(
+          ("cuda/train_step/resnet110/" + precision + "/survival:" + survival + (graphs ? "" : "/launches")).c_str(), train_step<P>,
+          std::stod(survival), graphs)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime()
+          ->Iterations(chosen_steps(200));
 }
 template <ConvShape shape, Precision P>
 void add_convolutions(const std::string& name) {

@@ -1,4 +1,4 @@
-// What the emulated tests get from operator new is managed memory, as on a real device (device/main.cpp), so that kernels may be given what lies in vectors. All
+// What the emulated tests get from operator new is managed memory, which a kernel may be given as the pinned memory of device/main.cpp, so that kernels may be given what lies in vectors. All
 // other memory of the host, the stack above all, the emulation then refuses. Not under sanitizers, which have an operator new of their own.
 #include <cuda_runtime.h>
 #include <sys/mman.h>

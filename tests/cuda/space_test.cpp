@@ -84,7 +84,57 @@ TEST_CASE("cuda: a Space, and memory that host and device share, can be used fro
   CHECK(std::as_const(numbers).data()[0] == 5.0F);
 }
 
+/// The edges that a row's launches have, as text: "1 0>2" is a third launch that waits for the second and the first.
+[[nodiscard]] std::string edges_of(const std::vector<cuda::Lane>& lanes) {
+  cuda::RowEdges all;
+  std::string text;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    const cuda::RowEdges::Edges edges = all.add(lanes[i]);
+    for (std::size_t j = 0; j < edges.count; ++j)
+      text += std::to_string(edges.numbers[j]) + (j + 1 < edges.count ? " " : ">" + std::to_string(i) + "  ");
+  }
+  return text;
+}
+
+TEST_CASE("cuda: a launch in a graph waits for what it must, and nothing else") {
+  using enum cuda::Lane;
+  CHECK(edges_of({main, main, main}) == "0>1  1>2  ");
+  // A block on the way back: its convolutions' two gradients run at the same time, the second's after both of the first's.
+  CHECK(edges_of({aside, beside, aside, beside, main}) == "1 0>2  1 0>3  3 2>4  ");
+  CHECK(edges_of({main, aside, beside, aside, beside}) == "0>1  0>2  2 1>3  2 1>4  ");
+  // Whoever does not say that it may run beside waits; and of two aside in a row only the second is not waited for.
+  CHECK(edges_of({main, aside, main, main}) == "0>1  1>2  2>3  ");
+  CHECK(edges_of({main, aside, aside, beside, main}) == "0>1  1>2  1>3  3 2>4  ");
+}
+
+TEST_CASE("cuda: launches at the same time have memory of their own") {
+  cuda::Space space;
+  CHECK(space.scratch(100) != space.aside().scratch(100));
+  CHECK(space.counter() != space.aside().counter());
+}
+
 #if !defined(__CUDACC__)  // what a real device cannot be asked for
+TEST_CASE("cuda: a graph's launches come in any order that their lanes allow") {
+  cuda::Space space;
+  std::vector<float> number(1);
+  // Emulated graphs run the latest launch that may run: beside before aside, but after the one aside before.
+  const auto run = [&](cuda::Lane second) {
+    number[0] = 0;
+    space.as_graph(second == cuda::Lane::main ? 0 : 1, [&] {
+      const auto launch = [&](float by, cuda::Lane lane) {
+        space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<0>, cuda::Grid{.threads = 32}, Sum{number.data(), by}, lane);
+      };
+      launch(1, cuda::Lane::aside);
+      launch(2, second);
+      launch(3, cuda::Lane::main);
+    });
+    space.finish();
+    return number[0];
+  };
+  CHECK(run(cuda::Lane::main) == 11.0F);    // (1·2 + 2)·2 + 3
+  CHECK(run(cuda::Lane::beside) == 13.0F);  // (2·2 + 1)·2 + 3
+}
+
 TEST_CASE("cuda: a graph that refuses other operands is made anew, and later steps run with theirs") {
   const Keep keep;
   cuda::Space space;

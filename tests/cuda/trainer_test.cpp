@@ -373,6 +373,24 @@ TEST_CASE("Inference has the trainer's logits, without dropped blocks too") {
   CHECK_THROWS_WITH_AS(inference.predict(pictures.images(), too_few), doctest::Contains("expected room for 25 logits"), Error);
 }
 
+#if defined(__CUDACC__)  // the emulated device serves one thread at a time
+TEST_CASE("several threads may each have an Inference from the same weights on one device") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(5);
+  static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
+  const std::vector<float> expected = trainer.predict(pictures.images());
+  std::vector<std::vector<float>> found(4);
+  std::vector<std::thread> threads;
+  for (std::vector<float>& own : found)
+    threads.emplace_back([&] {
+      Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
+      for (int again = 0; again < 20; ++again) own = inference.predict(pictures.images());
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<float>& own : found) CHECK(own == expected);
+}
+#endif
+
 TEST_CASE("Inference refuses what it cannot run with, by a sentence, and gives each image its own logits") {
   Trainer<Net, Device> trainer(options());
   CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 0)),

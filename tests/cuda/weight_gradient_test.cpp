@@ -74,6 +74,18 @@ void check_both(int batch, const Pending& pending = {.norm = true, .activated = 
   if (S.bias) CHECK(relative_error(in_tf32.at("bias gradient"), expected.at("bias gradient")) <= float32_tolerance);
 }
 
+/// So many parts that their sums are joined in two rounds, the last group not full; with a bias, and several blocks with different sums.
+void check_two_rounds() {
+  constexpr ConvShape shape{{17, 40, 40}, 8, 3, 1, 1, true};
+  for (const bool tf32 : {false, true}) {
+    const cuda::WeightGradientTiling t = cuda::weight_gradient_tiling(shape, tf32);
+    CHECK(t.blocks() > 1);
+    CHECK(t.parts(3) > 16);
+    CHECK(t.parts(3) % 8 != 0);
+  }
+  check_both<shape>(3, {.activated = true});
+}
+
 #if defined(__SANITIZE_THREAD__)
 // Races depend on the kind of a shape, not on its numbers, and everything takes ten times as long: several parts, several pieces, strides, groups of taps.
 TEST_CASE("cuda: the weight gradient has no races") {
@@ -81,6 +93,7 @@ TEST_CASE("cuda: the weight gradient has no races") {
   check_both<ConvShape{{24, 2, 2}, 40, 3, 1, 1, true}>(7);
   check_both<ConvShape{{17, 9, 8}, 33, 3, 2, 1}>(1);
   check_both<ConvShape{{3, 30, 31}, 20, 11, 4, 2, true, true}>(1, {});
+  check_two_rounds();
 }
 #else
 TEST_CASE("cuda: the weight gradients of the CIFAR ResNets agree with the reference") {
@@ -103,6 +116,8 @@ TEST_CASE("cuda: weight gradients of extents and channels that fill no tile agre
   check_both<ConvShape{{1, 5, 6}, 1, 3, 1, 2}>(9);
   check_both<ConvShape{{2, 6, 5}, 12, 3, 1, 1, true, true}>(3, {});
 }
+
+TEST_CASE("cuda: a weight gradient of many parts is joined in two rounds") { check_two_rounds(); }
 
 TEST_CASE("cuda: weight gradients of kernels, strides and paddings of all kinds agree with the reference") {
   check_both<ConvShape{{20, 5, 5}, 40, 1, 1, 0}>(2);

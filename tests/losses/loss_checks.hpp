@@ -17,6 +17,8 @@
 #include <sdepth/losses/mean_squared_error.hpp>
 #include <sdepth/train/batch_loss.hpp>
 
+#include "../files.hpp"
+
 namespace loss_checks {
 
 using namespace sdepth;
@@ -84,7 +86,7 @@ template <class Backend, class Loss>
 
 template <class Backend>
 void check_all() {
-  const SafeTensors oracle = read_safetensors(std::string(SDEPTH_TESTS_DIR) + "/oracle/losses.safetensors");
+  const SafeTensors oracle = read_safetensors(sdepth::test::tests_folder() + "/oracle/losses.safetensors");
   const auto values = [&](const char* name) -> const std::vector<float>& { return oracle.find(name)->values; };
   const std::vector<int> labels(values("labels").begin(), values("labels").end());
   const auto best = [&](const std::vector<float>& rows, int n) {

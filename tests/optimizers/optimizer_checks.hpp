@@ -25,6 +25,8 @@
 #include <sdepth/train/parameter_update.hpp>
 #include <sdepth/train/weight_average.hpp>
 
+#include "../files.hpp"
+
 namespace optimizer_checks {
 
 using namespace sdepth;
@@ -35,7 +37,7 @@ using Net =
 
 /// tests/oracle/optimizers.safetensors, see make_oracles.py.
 struct Oracle {
-  SafeTensors file = read_safetensors(std::string(SDEPTH_TESTS_DIR) + "/oracle/optimizers.safetensors");
+  SafeTensors file = read_safetensors(sdepth::test::tests_folder() + "/oracle/optimizers.safetensors");
   [[nodiscard]] std::span<const float> values(const std::string& name) const {
     const Tensor* const tensor = file.find(name);
     if (!tensor) fail("the oracle has no tensor ", name);

@@ -17,13 +17,15 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
+#include "../files.hpp"
+
 namespace pytorch {
 
 using namespace sdepth;
 
 /// One file of tests/oracle; see make_oracles.py for what is in it.
 struct Oracle {
-  explicit Oracle(const std::string& name) : file(read_safetensors(std::string(SDEPTH_TESTS_DIR) + "/oracle/" + name + ".safetensors")) {}
+  explicit Oracle(const std::string& name) : file(read_safetensors(sdepth::test::tests_folder() + "/oracle/" + name + ".safetensors")) {}
 
   [[nodiscard]] bool has(const std::string& name) const { return file.find(name) != nullptr; }
   [[nodiscard]] std::span<const float> values(const std::string& name) const {

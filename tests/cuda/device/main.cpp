@@ -1,5 +1,6 @@
 // The main program of the tests on a real device. They hand kernels pointers from vectors, as on the emulated one; so whatever is allocated here lies in one slab of
-// managed memory, which both sides reach. Not compiled by nvcc, to which operator new would be a function of the device as well.
+// the host's pinned memory, which a device reaches on every machine (managed memory moves by page faults, which a virtual machine may not have). Not compiled by
+// nvcc, to which operator new would be a function of the device as well.
 //
 // A fault of a kernel is the end of the device for this process: every later call returns it. The test in which it happens fails, and so do all after it, with the
 // reason. None may crash instead, so memory is given back without asking the runtime.
@@ -65,14 +66,14 @@ int main(int count, char** words) {
   try {
     const sdepth::CudaDevice device = sdepth::cuda_device();
     std::printf("on %s, compute capability %d.%d\n", device.name.c_str(), device.major, device.minor);
-    bytes = std::min(device.total / 8, std::size_t{4} << 30);
+    bytes = std::min(device.total / 8, std::size_t{1} << 30);
   } catch (const sdepth::Error& error) {
     std::printf("skipped: %s\n", error.what());
     return 77;
   }
   void* memory = nullptr;
-  if (const cudaError_t status = cudaMallocManaged(&memory, bytes); status != cudaSuccess) {
-    std::printf("the device has no %zu MiB of managed memory for the tests: %s\n", bytes >> 20, cudaGetErrorString(status));
+  if (const cudaError_t status = cudaMallocHost(&memory, bytes); status != cudaSuccess) {
+    std::printf("the host has no %zu MiB of pinned memory for the tests: %s\n", bytes >> 20, cudaGetErrorString(status));
     return 1;
   }
   sdepth::test::Slab all(memory, bytes);

@@ -26,8 +26,7 @@ struct Claim {
 inline constexpr std::array claims = {
     Claim{"conv_forward_kernel", {4, 12, 16, 16, 8}, true, true},
     Claim{"conv_input_gradient_kernel", {4, 12, 16, 16, 8}, true, true},
-    Claim{"weight_gradient_parts", {6, 12, 12, 12, 9}, true, true},
-    Claim{"weight_gradient_join", {32, 48, 48, 48, 48}},
+    Claim{"weight_gradient_kernel", {6, 12, 12, 12, 9}, true, true},
     Claim{"finish_kernel", {16, 16, 16, 16, 16}},
     Claim{"finish_backward_kernel", {16, 16, 16, 16, 16}},
     Claim{"pool_forward_kernel", {32, 48, 48, 48, 48}},

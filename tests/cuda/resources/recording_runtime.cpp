@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -15,6 +16,10 @@ std::vector<Launch>& launches() {
   return all;
 }
 int& waits() {
+  static int count = 0;
+  return count;
+}
+int& dependent_steps() {
   static int count = 0;
   return count;
 }
@@ -32,7 +37,10 @@ std::map<const void*, std::string>& kernels() {
 }
 
 /// A captured graph is a row of launches; so is what is made of it.
-using Graph = std::vector<Launch>;
+struct Graph {
+  std::vector<Launch> launches;
+  std::vector<int> depths;  // of the launches: the longest chain that ends there
+};
 std::vector<std::unique_ptr<Graph>>& graphs() {
   static std::vector<std::unique_ptr<Graph>> all;
   return all;
@@ -46,10 +54,12 @@ cudaError_t record(const void* function, dim3 grid, dim3 block, std::size_t shar
   if (at == kernels().end()) return cudaErrorInvalidDeviceFunction;
   const Launch launch{at->second, std::size_t{grid.x} * grid.y * grid.z, std::size_t{block.x} * block.y * block.z, shared_bytes};
   if (capturing) {
-    capturing->push_back(launch);
+    capturing->depths.push_back(capturing->depths.empty() ? 1 : capturing->depths.back() + 1);
+    capturing->launches.push_back(launch);
   } else {
     launches().push_back(launch);
     ++submissions();
+    ++dependent_steps();
   }
   return cudaSuccess;
 }
@@ -178,8 +188,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* run, cudaGraph_t graph, unsign
 cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t run, cudaStream_t) {
   const Graph& graph = *reinterpret_cast<const Graph*>(run);
-  launches().insert(launches().end(), graph.begin(), graph.end());
+  launches().insert(launches().end(), graph.launches.begin(), graph.launches.end());
   ++submissions();
+  dependent_steps() += *std::max_element(graph.depths.begin(), graph.depths.end());
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t) { return cudaSuccess; }
@@ -188,14 +199,17 @@ cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned) {
   *graph = reinterpret_cast<cudaGraph_t>(new_graph());
   return cudaSuccess;
 }
-cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t*, std::size_t,
+cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before, std::size_t count,
                                    const cudaKernelNodeParams* kernel) {
   Graph* const all = reinterpret_cast<Graph*>(graph);
-  Graph* const before = std::exchange(capturing, all);
+  Graph* const outer = std::exchange(capturing, all);
   const cudaError_t status = record(kernel->func, kernel->gridDim, kernel->blockDim, kernel->sharedMemBytes);
-  capturing = before;
+  capturing = outer;
+  if (status != cudaSuccess) return status;
   // A node is the place of its launch, counted from 1.
-  *node = reinterpret_cast<cudaGraphNode_t>(all->size());
+  *node = reinterpret_cast<cudaGraphNode_t>(all->launches.size());
+  int& depth = all->depths.back() = 1;
+  for (std::size_t i = 0; i < count; ++i) depth = std::max(depth, all->depths[reinterpret_cast<std::size_t>(before[i]) - 1] + 1);
   return status;
 }
 cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_t node, const cudaKernelNodeParams* kernel) {
@@ -204,6 +218,6 @@ cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_
   Graph* const before = std::exchange(capturing, &changed);
   const cudaError_t status = record(kernel->func, kernel->gridDim, kernel->blockDim, kernel->sharedMemBytes);
   capturing = before;
-  if (status == cudaSuccess) all[reinterpret_cast<std::size_t>(node) - 1] = changed.front();
+  if (status == cudaSuccess) all.launches[reinterpret_cast<std::size_t>(node) - 1] = changed.launches.front();
   return status;
 }

@@ -20,6 +20,8 @@ struct Launch {
 [[nodiscard]] std::vector<Launch>& launches();
 /// Calls of the runtime that wait for the device: cudaStreamSynchronize, cudaDeviceSynchronize, and copies that are not asynchronous.
 [[nodiscard]] int& waits();
+/// Launches that follow from each other: single ones each by itself, of a graph those of its longest chain.
+[[nodiscard]] int& dependent_steps();
 /// Calls that hand the device work: launches of kernels outside graphs, and of graphs.
 [[nodiscard]] int& submissions();
 

@@ -85,10 +85,12 @@ TEST_CASE("a step launches as many kernels as docs/cuda.md says, a closed block 
     roofline::Total expected;
     expected.add(steps.with(gates));
     recording::launches().clear();
-    recording::submissions() = 0;
+    recording::submissions() = recording::dependent_steps() = 0;
     step_float32(gates);
     CHECK(recording::launches().size() == static_cast<std::size_t>(expected.kernels));
     CHECK(recording::submissions() == static_cast<int>(expected.submissions));
+    CHECK(recording::dependent_steps() == static_cast<int>(expected.steps));
+    CHECK(recording::dependent_steps() <= 250);
   }
 }
 

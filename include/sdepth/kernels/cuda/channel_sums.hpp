@@ -159,9 +159,7 @@ __device__ inline void join(const float* from, int count, int pitch, int channel
 __device__ inline bool last_to_arrive(unsigned* counter, int blocks, float* word) {
   __syncthreads();
   if (threadIdx.x == 0) {
-    __threadfence();  // what the block wrote, before its count
-    const bool last = atomicAdd(counter, 1U) + 1U == static_cast<unsigned>(blocks);
-    __threadfence();  // the others' counts, before what they wrote
+    const bool last = count_arrival(counter) + 1U == static_cast<unsigned>(blocks);
     if (last) *counter = 0;
     *word = last ? 1.0F : 0.0F;
   }

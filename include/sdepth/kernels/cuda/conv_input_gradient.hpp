@@ -152,7 +152,7 @@ template <ConvShape S>
 /// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the sums over it, each unless null. out may be add.
 template <ConvShape S, Precision P, class A = ReLU>
 void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                         const float* add, float* out, const SourceSums<float>& sums) {
+                         const float* add, float* out, const SourceSums<float>& sums, Lane lane = Lane::main) {
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
@@ -160,7 +160,7 @@ void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradien
   if (o.masking.sums_wanted())
     o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels, static_cast<int>(one.y));
   space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch}, conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width,
-               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o);
+               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

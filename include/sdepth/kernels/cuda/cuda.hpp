@@ -64,9 +64,12 @@ struct Cuda {
   template <ConvShape S, class A = ReLU>
   static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
                             float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+    // The two gradients run at the same time: they share what they read, and `out` is none of it.
     if (weight_gradient) cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weight_gradient, bias_gradient);
     if constexpr (!S.network_input)
-      if (out) cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums);
+      if (out)
+        cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums,
+                                           weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
   }
   template <Shape S, class A = ReLU>
   static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {

@@ -45,6 +45,22 @@ __device__ inline void copies_done() {
 #endif
 }
 
+/// Adds 1 to a counter in global memory and returns what it was. What this thread wrote, and what it knows of through a barrier that others wrote, is there for whoever
+/// finds a later count; and what they wrote who counted earlier is there for it, and behind the next barrier for its block.
+///
+/// One atomic operation that releases and acquires, instead of one between two __threadfence(), each of which waits for all of the thread's memory operations to be seen
+/// by everybody. Source: PTX ISA, memory consistency model.
+[[nodiscard]] __device__ inline unsigned count_arrival(unsigned* counter) {
+#if defined(__CUDACC__)
+  unsigned before = 0;
+  asm volatile("atom.acq_rel.gpu.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+  return before;
+#else
+  __threadfence();
+  return atomicAdd(counter, 1U);
+#endif
+}
+
 /// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on. Elsewhere a TF32 kernel takes the float32 path.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 inline constexpr bool has_tf32 = false;

@@ -87,12 +87,10 @@ __device__ inline void add_up_losses(const LossSums& o, const DeviceLoss& mine) 
     DeviceLoss sum = of_warps[0];
     for (int w = 1; w < warps; ++w) sum.loss += of_warps[w].loss, sum.errors += of_warps[w].errors;
     o.blocks[blockIdx.x] = sum;
-    __threadfence();  // the sums are there before the count says so
-    *last = atomicAdd(o.counter, 1U) == gridDim.x - 1;
+    *last = count_arrival(o.counter) == gridDim.x - 1;
   }
   __syncthreads();
   if (!*last || warp > 0) return;
-  __threadfence();
   DeviceLoss total;
   const volatile DeviceLoss* blocks = o.blocks;  // from memory, as other multiprocessors wrote them
   for (unsigned b = static_cast<unsigned>(lane); b < gridDim.x; b += warp_size)

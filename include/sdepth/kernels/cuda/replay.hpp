@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstring>
@@ -26,12 +27,20 @@ struct Grid {
   friend bool operator==(const Grid&, const Grid&) = default;
 };
 
+/// What a launch waits for among the others of its row, where these make a graph. In a stream alone all come one after the other.
+enum class Lane {
+  main,    // everything before it
+  aside,   // everything before it; the main launch that follows as `beside` runs at the same time
+  beside,  // everything before it but the last launch aside, of which it reads nothing, and overwrites nothing that it reads
+};
+
 /// kernel(operands), not yet launched. Kernels have one parameter, a plain structure.
 class Launch {
  public:
   template <class Operands>
-  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands)
+  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands, Lane lane = Lane::main)
       : stage_(stage),
+        lane_(lane),
         kernel_(reinterpret_cast<void*>(kernel)),
         grid_(grid),
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
@@ -54,11 +63,12 @@ class Launch {
   void run(cudaStream_t stream) const { run_(*this, stream); }
 
   /// Whether a graph that holds the one can be made to hold the other.
-  [[nodiscard]] bool same_kernel(const Launch& other) const noexcept { return kernel_ == other.kernel_; }
+  [[nodiscard]] bool same_node(const Launch& other) const noexcept { return kernel_ == other.kernel_ && lane_ == other.lane_; }
   friend bool operator==(const Launch& a, const Launch& b) noexcept {
     return a.kernel_ == b.kernel_ && a.grid_ == b.grid_ && a.equal_(a.arguments(), b.arguments());
   }
   [[nodiscard]] const StageName& stage() const noexcept { return stage_; }
+  [[nodiscard]] Lane lane() const noexcept { return lane_; }
 
   /// Calls body(parameters) with what a graph's node of this launch is made from.
   template <class Body>
@@ -81,11 +91,44 @@ class Launch {
   [[nodiscard]] void* arguments() const noexcept { return const_cast<Storage*>(operands_.data()); }
 
   StageName stage_;
+  Lane lane_;
   void* kernel_ = nullptr;
   Grid grid_;
   std::vector<Storage> operands_;
   bool (*equal_)(const void*, const void*) = nullptr;  // member by member: the bytes between members may be anything
   void (*run_)(const Launch&, cudaStream_t) = nullptr;
+};
+
+/// The launches of a row that the next one waits for, as their numbers. Launches aside wait for each other, so one of them stands for all before it.
+class RowEdges {
+ public:
+  struct Edges {
+    std::array<std::size_t, 2> numbers{};
+    std::size_t count = 0;
+  };
+  /// Of launch number i, the next of the row. No edge is named that follows from another one.
+  [[nodiscard]] Edges add(Lane lane) noexcept {
+    const int own = next_++, aside = lane == Lane::beside ? aside_before_ : aside_;
+    Edges edges;
+    const auto wait_for = [&](int other) { edges.numbers[edges.count++] = static_cast<std::size_t>(other); };
+    if (main_ > aside) wait_for(main_);                  // else the launch aside has waited for it
+    if (aside >= 0 && aside > behind_) wait_for(aside);  // else the main one has
+    if (lane == Lane::aside) {
+      aside_before_ = aside_;
+      aside_ = own;
+    } else {
+      behind_ = std::max(behind_, aside);
+      main_ = own;
+    }
+    return edges;
+  }
+
+ private:
+  int next_ = 0;
+  int main_ = -1;          // the last one
+  int aside_ = -1;         // the last one
+  int aside_before_ = -1;  // the one before
+  int behind_ = -1;        // the last launch aside that the last main one is behind
 };
 
 /// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed; where it has other kernels, or a node refuses to be
@@ -104,7 +147,7 @@ class Replay {
   void run(std::vector<Launch>&& row, cudaStream_t stream) {
     if (row.empty()) return;
     const bool fits = graph_ && row.size() == row_.size() &&
-                      std::equal(row.begin(), row.end(), row_.begin(), [](const Launch& a, const Launch& b) { return a.same_kernel(b); });
+                      std::equal(row.begin(), row.end(), row_.begin(), [](const Launch& a, const Launch& b) { return a.same_node(b); });
     if (!(fits && change(row)) && !make(row)) {  // the device has no room for graphs, say
       for (const Launch& launch : row) launch.run(stream);
       return;
@@ -120,11 +163,15 @@ class Replay {
   [[nodiscard]] bool make(const std::vector<Launch>& row) {
     clear();
     cudaError_t status = cudaGraphCreate(&source_, 0);
+    RowEdges all;
     for (const Launch& launch : row) {
+      const RowEdges::Edges edges = all.add(launch.lane());
+      std::array<cudaGraphNode_t, 2> before{};
+      for (std::size_t i = 0; i < edges.count; ++i) before[i] = nodes_[edges.numbers[i]];
       cudaGraphNode_t node = nullptr;
       launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
         if (status == cudaSuccess)
-          status = cudaGraphAddKernelNode(&node, source_, nodes_.empty() ? nullptr : &nodes_.back(), nodes_.empty() ? 0 : 1, &parameters);
+          status = cudaGraphAddKernelNode(&node, source_, edges.count > 0 ? before.data() : nullptr, edges.count, &parameters);
       });
       nodes_.push_back(node);
     }

@@ -40,6 +40,44 @@ void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes
   most = wanted;
 }
 
+/// Memory on the device for what one kernel at a time needs beside its operands.
+class Workspace {
+ public:
+  explicit Workspace(int device) : device_(device) {}
+
+  /// At least so many numbers, which the next kernel gets as well.
+  [[nodiscard]] float* scratch(std::size_t numbers) {
+    if (numbers > scratch_.size()) {
+      const OnDevice on(device_);
+      outgrown_.push_back(std::move(scratch_));  // launches that are recorded but not launched may still use it
+      scratch_ = DeviceBuffer<float>(numbers, "scratch memory");
+    }
+    return scratch_.data();
+  }
+  /// So many zeros, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
+  [[nodiscard]] unsigned* counter(std::size_t count = 1) {
+    constexpr std::size_t enough_for_most = 4096;
+    if (count > counters_.size()) {
+      const OnDevice on(device_);
+      outgrown_counters_.push_back(std::move(counters_));
+      counters_ = DeviceBuffer<unsigned>(std::max(count, enough_for_most), "counters");
+    }
+    return counters_.data();
+  }
+  /// Once nothing is recorded any more that has not been launched.
+  void forget_outgrown() {
+    outgrown_.clear();
+    outgrown_counters_.clear();
+  }
+
+ private:
+  int device_;
+  DeviceBuffer<unsigned> counters_;
+  std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
+  DeviceBuffer<float> scratch_;
+  std::vector<DeviceBuffer<float>> outgrown_;
+};
+
 /// One stream of kernels and the memory they share. Not for use from several threads at once, but from any: it stays on the device where it was made.
 ///
 /// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without another word.
@@ -64,25 +102,11 @@ class Space {
   [[nodiscard]] OnDevice here() const { return OnDevice(device_); }
   [[nodiscard]] int device() const noexcept { return device_; }
 
-  /// Device memory for at least so many numbers, which the kernels of one stage may use; the next stage gets the same.
-  [[nodiscard]] float* scratch(std::size_t numbers) {
-    if (numbers > scratch_.size()) {
-      const OnDevice on = here();
-      outgrown_.push_back(std::move(scratch_));  // launches that are recorded but not launched may still use it
-      scratch_ = DeviceBuffer<float>(numbers, "scratch memory");
-    }
-    return scratch_.data();
-  }
-  /// So many zeros on the device, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
-  [[nodiscard]] unsigned* counter(std::size_t count = 1) {
-    constexpr std::size_t enough_for_most = 4096;
-    if (count > counters_.size()) {
-      const OnDevice on = here();
-      outgrown_counters_.push_back(std::move(counters_));
-      counters_ = DeviceBuffer<unsigned>(std::max(count, enough_for_most), "counters");
-    }
-    return counters_.data();
-  }
+  /// For the kernels of Lane::main and Lane::beside.
+  [[nodiscard]] float* scratch(std::size_t numbers) { return main_.scratch(numbers); }
+  [[nodiscard]] unsigned* counter(std::size_t count = 1) { return main_.counter(count); }
+  /// For those of Lane::aside, which run at the same time as others.
+  [[nodiscard]] Workspace& aside() noexcept { return aside_; }
   /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until reset_failed().
   [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
   void reset_failed() {
@@ -92,10 +116,10 @@ class Space {
 
   /// Launches kernel(operands) behind what the stream does already; within as_graph, with the others there.
   template <class Operands>
-  void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands) {
+  void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands, Lane lane = Lane::main) {
     const OnDevice on = here();
     allow_shared_memory(device_, kernel, grid.shared_bytes, stage);
-    Launch one(stage, kernel, grid, operands);
+    Launch one(stage, kernel, grid, operands, lane);
     if (recording_)
       row_.push_back(std::move(one));
     else
@@ -121,8 +145,8 @@ class Space {
     recording_ = false;
     const OnDevice on = here();
     replays_[key].run(std::move(row_), stream());
-    outgrown_.clear();
-    outgrown_counters_.clear();
+    main_.forget_outgrown();
+    aside_.forget_outgrown();
   }
   /// Off: every kernel is launched by itself, as kernels outside of blocks are.
   void use_graphs(bool on) noexcept { replays_on_ = on; }
@@ -175,10 +199,7 @@ class Space {
   int threads_;
   int device_;
   DeviceBuffer<unsigned> failed_;
-  DeviceBuffer<unsigned> counters_;
-  std::vector<DeviceBuffer<unsigned>> outgrown_counters_;
-  DeviceBuffer<float> scratch_;
-  std::vector<DeviceBuffer<float>> outgrown_;
+  Workspace main_{device_}, aside_{device_};
   bool recording_ = false;
   bool replays_on_ = true;
   std::vector<Launch> row_;

@@ -1,7 +1,8 @@
 // The gradient of a convolution's weights and bias.
 //
-// Each block computes its sums over a fixed part of the images and leaves them in scratch memory; a second kernel adds the parts in a fixed order. How many parts
-// there are follows from shape and batch (weight_gradient_tiling.hpp), so the result has the same bits on every device and every time.
+// Each block computes its sums over a fixed part of the images and leaves them in scratch memory; of each group of parts the block that comes last adds the group, and
+// of the groups the last makes the result. How many parts there are follows from shape and batch (weight_gradient_tiling.hpp), and who adds never changes what is
+// added and in which order, so the result has the same bits on every device and every time.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -10,11 +11,13 @@
 #include <type_traits>
 
 #include <sdepth/activations/relu.hpp>
+#include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/space.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
+#include <sdepth/kernels/cuda/weight_gradient_join.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_loader.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_product.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
@@ -39,7 +42,7 @@ template <int channels_in, int height, int width, int channels_out, int kernel, 
 __global__ void __launch_bounds__(
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.threads(),
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::resident)
-    weight_gradient_parts(const WeightGradientOperands operands) {
+    weight_gradient_kernel(const WeightGradientOperands operands) {
   using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>;
   using Product = std::conditional_t<tensor_cores && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
   constexpr WeightGradientTiling t = B::tiling;
@@ -78,7 +81,7 @@ __global__ void __launch_bounds__(
   }
   constexpr int pitch = padded(channels_out);
   if (slice == 0) {
-    float* const weights = operands.weight_gradient + static_cast<std::size_t>(part) * operands.part_size;
+    float* const weights = operands.parts.of(part);
     const int row = first_tap_row + product.tap_row, kernel_row = row / t.taps_in_row, first_tap = row % t.taps_in_row * t.taps;
     product.store([&](int tap, int in, int out) -> float* {
       if (kernel_row >= kernel || first_tap + tap >= kernel || first_in + in >= channels_in || first_out + out >= pitch) return nullptr;
@@ -96,41 +99,10 @@ __global__ void __launch_bounds__(
     if (thread < t.channels_out && first_out + thread < pitch) {
       float sum = 0.0F;
       for (int i = thread / quad; i < t.threads(); i += groups) sum += shared[quad * i + thread % quad];
-      operands.bias_gradient[static_cast<std::size_t>(part) * operands.part_size + static_cast<std::size_t>(first_out + thread)] = sum;
+      operands.parts.bias_of(part)[first_out + thread] = sum;
     }
   }
-}
-
-struct WeightGradientParts {
-  int parts = 0;
-  int numbers = 0;  // of a part: weights, then bias
-  int weights = 0;
-  const float* from = nullptr;  // [parts][numbers]
-  float* weight_gradient = nullptr;
-  float* bias_gradient = nullptr;
-
-  friend bool operator==(const WeightGradientParts&, const WeightGradientParts&) = default;
-};
-
-/// Adds the parts. 32 numbers of a part are one load of a warp; `warps` warps of a block take parts in turn, in double, and the first joins them.
-template <int warps>
-__global__ void __launch_bounds__(warps * 32) weight_gradient_join(const WeightGradientParts operands) {
-  double* const sums = reinterpret_cast<double*>(shared_memory());  // [warps][32]
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % warp_size, warp = thread / warp_size;
-  const int i = static_cast<int>(blockIdx.x) * warp_size + lane;
-  double sum = 0;
-  if (i < operands.numbers) {
-    const float* const from = operands.from + i;
-#pragma unroll 8
-    for (int part = warp; part < operands.parts; part += warps)
-      sum += static_cast<double>(from[static_cast<std::size_t>(part) * static_cast<std::size_t>(operands.numbers)]);
-  }
-  sums[thread] = sum;
-  __syncthreads();
-  if (warp > 0 || i >= operands.numbers) return;
-  for (int other = 1; other < warps; ++other) sum += sums[other * warp_size + lane];
-  float* const to = i < operands.weights ? operands.weight_gradient + i : operands.bias_gradient + (i - operands.weights);
-  *to = static_cast<float>(sum);
+  if (operands.parts.count > 1) join_weight_gradients<B>(operands.parts, block, part, operands.bias, shared);
 }
 
 /// dW[tap, ci, co] = Σ v[n, pixel·stride + tap − padding, ci] · dy[n, pixel, co] and db[co] = Σ dy[n, pixel, co].
@@ -148,38 +120,18 @@ void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradie
     operands.source = {};
     operands.source.x = source.finished;
   }
-  const int parts = t.parts(batch), numbers = weights + (bias_gradient ? padded(S.channels_out) : 0);
   operands.tiles = t.tiles(batch);
   operands.tiles_of_part = t.tiles_of_part(batch);
   operands.bias = bias_gradient != nullptr;
-  operands.weight_gradient = weight_gradient;
-  operands.bias_gradient = bias_gradient;
-  if (parts > 1) {
-    operands.part_size = static_cast<std::size_t>(numbers);
-    operands.weight_gradient = space.scratch(static_cast<std::size_t>(parts) * operands.part_size);
-    operands.bias_gradient = operands.weight_gradient + weights;
-  }
-  const StageName stage{"conv_weight_gradient", S.in, S.out(), batch};
+  operands.parts = weight_gradient_parts_in(space.aside(), t.parts(batch), t.blocks(), weights, bias_gradient ? padded(S.channels_out) : 0,
+                                            weight_gradient, bias_gradient);
   const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
-  space.launch(stage,
-               weight_gradient_parts<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
-                                     tensor_cores, A>,
-               Grid{static_cast<unsigned>(parts), static_cast<unsigned>(t.blocks()), 1, static_cast<unsigned>(t.threads()),
+  space.launch(StageName{"conv_weight_gradient", S.in, S.out(), batch},
+               weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding,
+                                      S.network_input, tensor_cores, A>,
+               Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1, static_cast<unsigned>(t.threads()),
                     static_cast<std::size_t>(shared) * sizeof(float)},
-               operands);
-  if (parts == 1) return;
-  const WeightGradientParts join{parts, numbers, weights, operands.weight_gradient, weight_gradient, bias_gradient};
-  const auto launch = [&]<int warps>(std::integral_constant<int, warps>) {
-    space.launch(stage, weight_gradient_join<warps>,
-                 Grid{static_cast<unsigned>((numbers + warp_size - 1) / warp_size), 1, 1, static_cast<unsigned>(warps * warp_size),
-                      static_cast<std::size_t>(warps * warp_size) * sizeof(double)},
-                 join);
-  };
-  // With many parts a thread would wait for too many loads in a row.
-  if (parts > 32)
-    launch(std::integral_constant<int, 8>{});
-  else
-    launch(std::integral_constant<int, 2>{});
+               operands, Lane::aside);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -9,6 +9,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
+#include <sdepth/kernels/cuda/weight_gradient_join.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -20,10 +21,7 @@ struct WeightGradientOperands {
   int tiles = 0;
   int tiles_of_part = 0;
   bool bias = false;
-  // Part i lies i · part_size numbers further on: [k, k, C_in, C_out'], then [C_out'].
-  std::size_t part_size = 0;
-  float* weight_gradient = nullptr;
-  float* bias_gradient = nullptr;
+  WeightGradientParts parts{};
 
   friend bool operator==(const WeightGradientOperands&, const WeightGradientOperands&) = default;
 };

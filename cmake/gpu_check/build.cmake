@@ -1,0 +1,25 @@
+# cmake -D SOURCE=DIR -D BUILD=DIR -D OUT=DIR -D GENERATOR=NAME -D ARCHITECTURES=LIST -D CXX=FILE -D NVCC=FILE [-D HOST_CXX=FILE] -D JOBS=N -P build.cmake
+# Builds the programs of the folder that cmake/gpu_check.cmake is about, for GPUs and a processor that need not be this machine's, and puts it together.
+cmake_minimum_required(VERSION 3.25)
+
+set(programs test_cuda_device bench train 08_cuda cifar_layout)
+
+string(REPLACE ";" "\\;" architectures "${ARCHITECTURES}")
+set(host "")
+if(HOST_CXX)
+  set(host -DCMAKE_CUDA_HOST_COMPILER=${HOST_CXX})
+endif()
+execute_process(
+  COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${SOURCE} -B ${BUILD} --log-level=NOTICE -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS_RELEASE=-O3 -DNDEBUG"
+          "-DCMAKE_CUDA_FLAGS_RELEASE=-O3 -DNDEBUG" -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CUDA_COMPILER=${NVCC} ${host} "-DCMAKE_CUDA_ARCHITECTURES=${architectures}"
+          -DSDEPTH_MARCH=x86-64-v3 -DSDEPTH_INSTALL=OFF -DCMAKE_CUDA_RUNTIME_LIBRARY=Static
+          -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=\$ORIGIN"
+  COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --target test_cuda_device bench train 08_cuda gpu_check_cifar_layout COMMAND_ERROR_IS_FATAL ANY)
+
+set(files "")
+foreach(program folder IN ZIP_LISTS programs ITEMS /tests/cuda /bench /examples /examples /.)
+  list(APPEND files ${BUILD}${folder}/${program})
+endforeach()
+include(${CMAKE_CURRENT_LIST_DIR}/assemble.cmake)
+gpu_check_folder(${OUT} ${SOURCE} ${files})
