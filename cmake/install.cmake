@@ -44,8 +44,30 @@ if(NOT SDEPTH_INSTALL)
   return()
 endif()
 
+# For those who build without CMake.
+configure_file(cmake/packages/sdepth.pc.in sdepth.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepth.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+
 install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 configure_package_config_file(cmake/sdepthConfig.cmake.in sdepthConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(sdepthConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfigVersion.cmake cmake/xsimd.cmake cmake/native.cmake cmake/onnx.cmake cmake/sdepth_onnx.proto
         DESTINATION ${package_dir})
+
+# cpack -G DEB: the headers, the CMake package and the licence as libsdepth-dev.
+if(PROJECT_IS_TOP_LEVEL)
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+  set(CPACK_PACKAGE_NAME libsdepth-dev)
+  set(CPACK_PACKAGE_CONTACT "The sdepth developers <sdepth@localhost>")
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+  set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev, libxsimd-dev")
+  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "zlib1g-dev, nlohmann-json3-dev")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libcli11-dev, libpng-dev, libjpeg-dev, libprotobuf-dev, libopenmpi-dev")
+  set(CPACK_GENERATOR DEB)
+  set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_CURRENT_BINARY_DIR};sdepth;ALL;/")
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  include(CPack)
+endif()

@@ -45,6 +45,41 @@ if(NVCC)
   run("running the program that nvcc compiled" ${WORK}/build/device)
 endif()
 
+# Without CMake: what pkg-config says is enough for the door, and so is the one file that the door can be made into.
+if(WAY STREQUAL "find_package")
+  find_program(pkg_config pkg-config)
+  if(pkg_config)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK}/installed/share/pkgconfig ${pkg_config} --cflags --libs sdepth
+                    OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+    separate_arguments(flags UNIX_COMMAND "${flags}")
+    run("compiling with pkg-config's flags" ${COMPILER} -O1 ${WORK}/app/door.cpp ${flags} -o ${WORK}/door_by_pkg_config)
+    run("running that program" ${WORK}/door_by_pkg_config)
+  endif()
+  run("making one header" ${CMAKE_COMMAND} -D OUT=${WORK}/single/sdepth/net.hpp -P ${SDEPTH_SOURCE}/cmake/single_header.cmake)
+  run("compiling with the one header" ${COMPILER} -std=c++20 -O1 -I${WORK}/single -isystem ${EIGEN} ${WORK}/app/door.cpp -o ${WORK}/door_of_one -pthread)
+  run("running that program" ${WORK}/door_of_one)
+
+  # A Debian package, and the same version in every recipe.
+  find_program(dpkg_deb dpkg-deb)
+  if(dpkg_deb)
+    run("configuring a package" ${CMAKE_COMMAND} -S ${SDEPTH_SOURCE} -B ${WORK}/build-package ${compiler} -D SDEPTH_TESTS=OFF -D SDEPTH_EXAMPLES=OFF
+        -D SDEPTH_BENCH=OFF)
+    run("making a package" ${CMAKE_CPACK_COMMAND} --config ${WORK}/build-package/CPackConfig.cmake -B ${WORK}/package)
+    file(GLOB package ${WORK}/package/libsdepth-dev_*_all.deb)
+    execute_process(COMMAND ${dpkg_deb} --contents ${package} OUTPUT_VARIABLE contents COMMAND_ERROR_IS_FATAL ANY)
+    foreach(file IN ITEMS /usr/include/sdepth/net.hpp /usr/share/cmake/sdepth/sdepthConfig.cmake /usr/share/pkgconfig/sdepth.pc /usr/share/doc/sdepth/copyright)
+      if(NOT contents MATCHES "${file}")
+        message(FATAL_ERROR "consume: the Debian package lacks ${file}:\n${contents}")
+      endif()
+    endforeach()
+    file(READ ${SDEPTH_SOURCE}/cmake/packages/vcpkg/vcpkg.json port)
+    string(JSON port_version GET "${port}" version)
+    if(NOT package MATCHES "_${port_version}_all[.]deb$")
+      message(FATAL_ERROR "consume: vcpkg.json has version ${port_version}, but the package is ${package}; write that of core/version.hpp")
+    endif()
+  endif()
+endif()
+
 # The README's project, word for word, without a build type.
 file(READ ${SDEPTH_SOURCE}/README.md readme)
 if(NOT readme MATCHES "\n```cmake\n(cmake_minimum_required[^`]+)```")
