@@ -45,7 +45,7 @@ if(NOT SDEPTH_INSTALL)
 endif()
 
 # For those who build without CMake.
-configure_file(cmake/packages/sdepth.pc.in sdepth.pc @ONLY)
+configure_file(cmake/packages/sdepth.pc.in sdepth.pc @ONLY)  # which finds itself wherever it is installed
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepth.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
 install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")

@@ -137,5 +137,5 @@ if(WAY STREQUAL "find_package")
   must_fail("looking for sdepth without Eigen" "sdepth needs Eigen 3.4 or later (Debian: libeigen3-dev), not found on this machine"
             ${child} -D CMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
   run("looking for sdepth::cuda without Eigen" ${child} -D CMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON -D COMPONENTS=cuda)
-  must_fail("looking for a component that sdepth has not" "but not `mpi`" ${child} -D COMPONENTS=mpi)
+  must_fail("looking for a component that sdepth has not" "but not `keras`" ${child} -D COMPONENTS=keras)
 endif()
