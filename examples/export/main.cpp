@@ -19,6 +19,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/io/cpp_header.hpp>
+#include <sdepth/io/option_a.hpp>
 #include <sdepth/io/predictions.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/state_dict.hpp>
@@ -37,6 +38,7 @@ using sdepth::fail;
 struct Options {
   std::string weights, model, data, schedule, scaling;  // empty: as the file says
   std::optional<double> survival;
+  std::string shortcuts;                 // empty: the network's own
   std::string onnx, state_dict, header;  // empty: not wanted
   bool keep_norms = false, with_normalization = false, keep_survival = false;
   std::string input, output = "logits", names = "layers", name_space;
@@ -93,6 +95,10 @@ struct Options {
       ->type_name("NAME");
   app.add_option("--model", o.model, "the network")->check(CLI::IsMember(model_names));
   app.add_option("--data", o.data, "the data set that it was trained on")->check(CLI::IsMember(data_names));
+  app.add_option(
+         "--shortcuts", o.shortcuts,
+         "what weights from elsewhere were trained with: pool, subsample, or option-a as public CIFAR ResNets have it")
+      ->check(CLI::IsMember({"pool", "subsample", "option-a"}));
   app.add_option("--schedule", o.schedule, "survival probabilities in training")
       ->check(CLI::IsMember(schedule_names));
   app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")
@@ -188,9 +194,13 @@ int run(int count, char** words) {
     if (!o.schedule.empty()) task.schedule = o.schedule;
     task.last_survival = o.survival.value_or(0.5);
   }
-  const sdepth::TrainedNetwork network = (gray             ? network_gray
-                                          : classes == 100 ? network_colour_100
-                                                           : network_colour)(task);
+  sdepth::TrainedNetwork network = (gray             ? network_gray
+                                    : classes == 100 ? network_colour_100
+                                                     : network_colour)(task);
+  if (!o.shortcuts.empty())
+    sdepth::set_shortcuts(network, o.shortcuts == "pool"        ? sdepth::ShortcutKind::pool
+                                   : o.shortcuts == "subsample" ? sdepth::ShortcutKind::subsample
+                                                                : sdepth::ShortcutKind::subsample_centred);
   const std::string depth = std::to_string(network.blocks_kept()) + " of " +
                             std::to_string(network.keep.size()) + " residual blocks";
 

@@ -153,3 +153,79 @@ TEST_CASE("a network that has diverged is not saved") {
   network.parameters[3] = std::numeric_limits<float>::quiet_NaN();  // padding, which is not saved
   CHECK(sentence_of([&] { (void)network.saved(); }).empty());
 }
+
+namespace {
+
+/// Two layers of blocks, the second of which begins with a projection; without norms, which are named alike.
+struct BlocksOfTwoLayers {
+  std::vector<ParameterInfo> infos;
+  std::vector<float> parameters = std::vector<float>(13);
+  explicit BlocksOfTwoLayers(const std::vector<std::string>& names) {
+    for (std::size_t i = 0; i < names.size(); ++i) infos.push_back({names[i], ParameterKind::bias, {1}, i, -1, {}, 1, 1});
+  }
+  std::string take(const SafeTensors& file) {
+    return sentence_of([&] { take_weights<float>(file, infos, parameters.data(), nullptr, "", "m.safetensors"); });
+  }
+};
+const std::vector<std::string> own_names{"conv1.weight",
+                                         "blocks.0.conv1.weight",
+                                         "blocks.1.conv1.weight",
+                                         "blocks.2.conv1.weight",
+                                         "blocks.2.shortcut.conv.weight",
+                                         "blocks.2.shortcut.bn.bias",
+                                         "blocks.10.conv1.weight",
+                                         "fc.bias"};
+
+SafeTensors named(const std::vector<std::string>& names) {
+  SafeTensors file;
+  for (std::size_t i = 0; i < names.size(); ++i) file.tensors.push_back({names[i], {1}, {static_cast<float>(1 + i)}});
+  return file;
+}
+
+}  // namespace
+
+TEST_CASE("names of public ResNets are those of the same places in the network") {
+  std::vector<std::string> counted = own_names;
+  counted[6] = "blocks.3.conv1.weight";
+  const std::vector<std::string> layers{"conv1.weight",
+                                        "layer1.0.conv1.weight",
+                                        "layer1.1.conv1.weight",
+                                        "layer2.0.conv1.weight",
+                                        "layer2.0.downsample.0.weight",
+                                        "layer2.0.downsample.1.bias",
+                                        "layer2.1.conv1.weight",
+                                        "fc.bias"};
+  std::vector<std::string> wrapped, cifar = layers;
+  for (const std::string& name : layers) wrapped.push_back("module._orig_mod." + name);
+  cifar[4] = "layer2.0.shortcut.0.weight", cifar[5] = "layer2.0.shortcut.1.bias", cifar[7] = "linear.bias";
+  for (const auto& theirs : {layers, wrapped, cifar, counted})
+    for (const auto& ours : {counted, layers}) {
+      BlocksOfTwoLayers network(ours);
+      SafeTensors file = named(theirs);
+      file.tensors.push_back({theirs[0].substr(0, theirs[0].find("conv1")) + "bn1.num_batches_tracked", {}, {}, "I64"});
+      std::ranges::reverse(file.tensors);  // places are told by names, not by the order
+      CHECK(network.take(file) == "");
+      for (std::size_t i = 0; i < 8; ++i) CHECK(network.parameters[i] == static_cast<float>(1 + i));
+    }
+  // Ten blocks and more are counted as numbers, not as texts.
+  std::vector<std::string> many, of_layer;
+  for (int i = 0; i < 12; ++i) {
+    many.push_back("blocks." + std::to_string(i) + ".conv1.weight");
+    of_layer.push_back("layer1." + std::to_string(i) + ".conv1.weight");
+  }
+  BlocksOfTwoLayers network(many);
+  CHECK(network.take(named(of_layer)) == "");
+  for (std::size_t i = 0; i < 12; ++i) CHECK(network.parameters[i] == static_cast<float>(1 + i));
+}
+
+TEST_CASE("what does not fit by any naming is a sentence with the names that both have") {
+  BlocksOfTwoLayers network({"conv1.weight", "blocks.0.conv1.weight", "fc.bias"});
+  const auto sentence = [&](const std::vector<std::string>& names) { return network.take(named(names)); };
+  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "layer1.1.conv1.weight", "fc.bias"}),
+                 "has \"layer1.1.conv1.weight\", which the network lacks"));
+  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight"}), "lacks fc.bias of the network"));
+  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "fc.bias", "linear.bias"}), "are both names of one tensor"));
+  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "layer1.0.downsample.0.weight", "fc.bias"}),
+                 "its shortcuts are convolutions (\"layer1.0.downsample.0.weight\"), and this network's have no weights"));
+  CHECK(contains(sentence({"module.conv1.weight", "layer1.0.conv1.weight", "fc.bias"}), "has \"module.conv1.weight\""));
+}

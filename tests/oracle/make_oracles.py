@@ -11,6 +11,7 @@ resnet20, zoo, activation_zoo:
                      test.scaling_test, test.scaling_train (evaluation logits with the statistics of init.*).
                      In the zoos each training step has a prefix (open., skip_a., skip_b.) and its gates.
 odd_extents, imagenet_*: the same.
+public_resnet:       F16 and counters, by the names of public CIFAR ResNets in DataParallel; public_resnet_logits: images, logits.
 torchvision_resnets.txt: a line for each tensor of resnet18, resnet50 and resnet152 of torchvision: layers, name, shape.
 sgd_inputs:          init.*, images [steps, batch, H, W, C], labels, gates, survival, lr (one rate per step), batch, momentum, decay.
 sgd_POLICY_SCALING:  losses_hi + losses_lo (float64 split in two floats), step4.*, step20.* (parameters and running statistics);
@@ -228,6 +229,27 @@ def resnet_oracles(directory):
     (directory / "torchvision_resnets.txt").write_text("".join(lines))
 
 
+def public_resnet_oracle(directory, seed):
+    """Weights as public programs save them: wrapped by DataParallel, in half precision, with counters. Their logits are float64's."""
+    rng = np.random.default_rng(seed)
+    images = rng.standard_normal((4, 3, 12, 12), np.float32)
+    net = models.PublicResNet(blocks_per_group=2, channels=4).double()
+    tensors = {}
+    for name, value in net.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            tensors[f"module.{name}"] = np.int64(7)
+            continue
+        size = 0.5 if name.endswith("weight") and value.dim() > 1 else 0.2
+        random = size * rng.standard_normal(value.shape) + (1 if "bn" in name and name.endswith(("weight", "var")) else 0)
+        half = np.abs(random).astype(np.float16) if name.endswith("var") else random.astype(np.float16)
+        tensors[f"module.{name}"] = half
+        value.copy_(torch.from_numpy(half.astype(np.float64)))
+    with torch.no_grad():
+        logits = net.eval()(torch.from_numpy(images).double()).numpy()
+    safetensors_io.write(directory / "public_resnet.safetensors", tensors, {"format": "pt"})
+    save(directory, "public_resnet_logits", f"images and logits of public_resnet, seed {seed}", {"images": nhwc(images), "logits": logits})
+
+
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent
     torch.set_num_threads(1)  # one order of summation
@@ -238,6 +260,7 @@ def main():
                    steps={"open.": None, "skip_a.": [1, 0, 1, 0], "skip_b.": [1, 1, 0, 1]}, survival=[1.0, *models.linear_decay(3, 0.5)])
     network_oracle(directory, "odd_extents", models.OddExtents(), (3, 30, 25), seed=22, steps={"open.": None, "skip.": [0, 0, 0]})
     resnet_oracles(directory)
+    public_resnet_oracle(directory, seed=3)
     # Over 20 steps no seed avoids them. This one's float32 drift is the usual one, not a lucky one, which nobody could keep to: float64
     # runs with rounding noise of 3e-7 in every convolution end within 3 times that distance.
     sgd_oracles(directory, seed=1397)

@@ -380,3 +380,30 @@ def random_state(net, rng, images):
             variance *= rng.uniform(0.7, 1.4, variance.shape).astype(np.float32)
     load(net, tensors)
     return tensors
+
+
+class PublicResNet(nn.Module):
+    """A CIFAR ResNet as public programs have it, with their names and shortcuts: option A has half of its zero channels on each side."""
+
+    class Block(nn.Module):
+        def __init__(self, inputs, channels):
+            super().__init__()
+            self.stride, self.side = channels // inputs, (channels - inputs) // 2
+            self.conv1, self.bn1 = nn.Conv2d(inputs, channels, 3, self.stride, 1, bias=False), nn.BatchNorm2d(channels)
+            self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+
+        def forward(self, x):
+            branch = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+            return relu(branch + pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.side, self.side)))
+
+    def __init__(self, blocks_per_group, channels, classes=10):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        widths = [channels, channels, 2 * channels, 4 * channels]
+        for i in (1, 2, 3):
+            rest = [self.Block(widths[i], widths[i]) for _ in range(blocks_per_group - 1)]
+            setattr(self, f"layer{i}", nn.Sequential(self.Block(widths[i - 1], widths[i]), *rest))
+        self.linear = nn.Linear(4 * channels, classes)
+
+    def forward(self, x):
+        return self.linear(self.layer3(self.layer2(self.layer1(relu(self.bn1(self.conv1(x)))))).mean((2, 3)))

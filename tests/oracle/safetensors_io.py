@@ -1,7 +1,7 @@
 """Reads and writes safetensors files with nothing but numpy (Debian has no safetensors package).
 
 The format: 8 bytes little-endian length of the header, the header as JSON (name -> dtype, shape, [begin, end) in the bytes that
-follow; "__metadata__": strings), then the tensors' bytes without gaps. The C++ reader turns F32 into float; our files hold nothing else.
+follow; "__metadata__": strings), then the tensors' bytes without gaps. The C++ reader turns F32 and F16 into float; our files hold nothing else but counters.
 """
 import json
 import pathlib
@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
+DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
