@@ -84,6 +84,12 @@ def linear_sweep(probabilities, **options):
     return tuple(v for v in survival_sweep(probabilities, **options) if v.series != "uniform")
 
 
+def over_time(times, **options):
+    """Constant depth, stochastic depth all the time, and in these parts of the run."""
+    constant, stochastic = pair(**options)
+    return (constant, stochastic, *(Variant(time.replace(":", "-"), {**stochastic.options, "survival-over-time": time}) for time in times))
+
+
 def depth_sweep(models, probabilities, **options):
     options = {name.replace("_", "-"): value for name, value in options.items()}
     return tuple(Variant(f"{model}-{p}", {"model": model, **options, "schedule": "linear", "survival": p}, None, model, p)
@@ -121,6 +127,14 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("little-20", "CIFAR-10, 10,000 pictures without augmentation, 20 layers: survival probabilities", 164,
                linear_sweep((0.5, 0.8), model="resnet20", **LITTLE), (1, 2, 3), OWN_SCHEDULE, kind="survival"),
     Experiment("little-56", "CIFAR-10, 10,000 pictures without augmentation, 56 layers", 164, pair(model="resnet56", **LITTLE), (1, 2, 3), OWN_SCHEDULE),
+    # Networks that underfit, where Liu et al. ("Dropout Reduces Underfitting", ICML 2023) have stochastic depth in the beginning alone.
+    Experiment("early-56", "CIFAR-10 with augmentation, 56 layers: stochastic depth in the beginning alone", 12,
+               over_time(("early:0.1", "early:0.25"), model="resnet56", data="cifar10"), (1, 2, 3), OWN_SCHEDULE),
+    # At the rate of 0.1 all the time the test errors of 110 layers cross between epochs 20 and 26 in another implementation's log.
+    Experiment("crossover-110", "CIFAR-10 with augmentation, 110 layers, a constant rate", 40,
+               pair(model="resnet110", data="cifar10", lr_schedule="constant", warm_up=1), (1,), OWN_SCHEDULE),
+    Experiment("crossover-56", "CIFAR-10 with augmentation, 56 layers, a constant rate", 40,
+               pair(model="resnet56", data="cifar10", lr_schedule="constant"), (1,), OWN_SCHEDULE),
     Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
                pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
 )}
