@@ -69,7 +69,7 @@ struct BasicResidual {
   /// True where the shortcut is the input itself, so that a skipped block is an alias.
   [[nodiscard]] static constexpr bool identity_shortcut(Shape in) noexcept { return output(in) == in; }
   /// How many input pixels per output pixel, in each direction. Where that is no whole number, the branch's stride: the shortcut's last
-  /// pixels are then of what is left, as in PyTorch of a 1x1 convolution, of x[::s, ::s], and of AvgPool2d(s, ceil_mode=True).
+  /// pixels are then of what is left, as in PyTorch of a 1x1 convolution, of every s-th row and column, and of AvgPool2d(s, ceil_mode=True).
   [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept {
     const Shape out = output(in);
     const bool whole = in.height % out.height == 0 && in.width % out.width == 0 && in.height / out.height == in.width / out.width;
