@@ -15,6 +15,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/summary.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/network/layout.hpp>
 #include <sdepth/network/network.hpp>
@@ -57,6 +58,8 @@ class LearnerOf final : public Learner {
   Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) override {
     return trainer_.evaluate(NHWC<float>{images}, labels, plan);
   }
+
+  std::vector<float> predict(std::span<const float> images) override { return trainer_.predict(NHWC<float>{images}); }
 
   double first_gradient() override {
     constexpr double none = std::numeric_limits<double>::quiet_NaN();
@@ -160,7 +163,8 @@ template <class Net, class Backend>
           activation_table<Net>(Backend::lanes),
           storage.trainable + storage.running,
           {Net::survival.begin(), Net::survival.end()},
-          sizeof(typename Backend::Stored)};
+          sizeof(typename Backend::Stored),
+          summary_rows<Net>()};
 }
 
 template <class Net, class Backend>

@@ -72,6 +72,8 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
   if ((options.keep_best || options.early_stopping > 0) && data_.validation.size() == 0)
     fail(options.keep_best ? "--keep-best" : "--early-stopping",
          " goes by the validation error, and this run has none; hold pictures out by --validation");
+  time_limit_ =
+      TimeLimit(60 * options.time_limit, (data_.validation.size() + data_.test.size()) / options.batch * (options.ema > 0 ? 2 : 1));
   if (checkpoint) epoch_ = checkpoint->epoch;
   if (network_.check_device) network_.check_device();
   if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
@@ -129,6 +131,8 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
          ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
          "that one, or start the run anew by --out");
   }
+  if (const auto seconds = program.find("seconds"); seconds != program.end() && seconds->is_number())
+    time_limit_.set_spent(seconds->get<double>());
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
   if (sums_.steps < 0 || epoch_ < 0 ||
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <initializer_list>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -28,6 +29,10 @@ namespace sdepth::inline SDEPTH_ISA::program {
 /// A run from its command line. Returns the exit status. Throws Error for whatever a person gets wrong.
 [[nodiscard]] inline int run_training(int count, char** words, const Networks& networks, const Options& defaults) {
   const CommandLine line = read_command_line(count, words, networks, defaults);
+  if (line.summary) {
+    std::cout << summaries_of(networks, line.options.model);
+    return 0;
+  }
   if (line.resume.empty()) return Run(networks, line.options, line, std::nullopt).go();
 
   namespace fs = std::filesystem;
