@@ -10,8 +10,8 @@
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/machine_memory.hpp>
 #include <sdepth/io/npy.hpp>
-#include <sdepth/io/report.hpp>
 #include <sdepth/io/weights.hpp>
+#include <sdepth/program/report.hpp>
 
 namespace {
 

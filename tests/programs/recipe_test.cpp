@@ -189,6 +189,43 @@ TEST_CASE("frozen parameters stay those of --init, and a last layer for other cl
   CHECK(contains(refusal("train_own", tiny + Words{"--steps", "1", "--init", (folder / "narrow").string()}), "conv1.weight has the shape"));
 }
 
+TEST_CASE("a run with a limit of time ends early with its schedule, goes on from a kill, and can be made longer") {
+  ScratchFolder folder;
+  const Words run = tiny + Words{"--epochs", "1000000", "--time-limit", "0.02", "--lr-schedule", "constant", "--ema", "0.5"};
+  const Outcome outcome = run_program("train_own", run + out(folder / "run"));
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(contains(outcome.errors, "note: --time-limit 0.02 is enough for "));
+  CHECK(contains(outcome.errors, "and not for 1,000,000 epochs; the schedule ends there as well"));
+  const auto steps = losses_of(folder / "run").size();
+  REQUIRE(steps > 0);
+  // It is a run of that length, whatever made it so.
+  run_to_end(tiny + Words{"--steps", std::to_string(steps), "--lr-schedule", "constant", "--ema", "0.5"} + out(folder / "same"));
+  for (const char* name : {"model.safetensors", "average.safetensors", "losses.csv"})
+    CHECK(bytes_of(folder / "run" / name) == bytes_of(folder / "same" / name));
+  const std::string over = bytes_of(folder / "run" / "checkpoint.safetensors");
+  run_to_end(resume(folder / "run"));
+  CHECK(bytes_of(folder / "run" / "checkpoint.safetensors") == over);
+
+  const Words longer = {"--data", "synthetic", "--limit-train", "40", "--limit-test", "0", "--batch", "20", "--epochs", "1000000"};
+  Process long_run("train_own", longer + Words{"--time-limit", "600"} + out(folder / "long"));
+  REQUIRE(long_run.wait_for(folder / "long" / "model.safetensors"));
+  static_cast<void>(long_run.finish(SIGKILL));
+  const Outcome ended = run_program("train_own", resume(folder / "long") + Words{"--time-limit", "0.001"});
+  CHECK_MESSAGE(ended.status == 0, ended.output);
+  CHECK(contains(ended.errors, "--time-limit 0.001 is enough for "));
+}
+
+TEST_CASE("version and summary are printed without data, and nothing is trained") {
+  const Outcome version = run_program("train_own", {"--version"});
+  CHECK(version.status == 0);
+  CHECK(version.output == "train_own (sdepth 0.1.0)\n");
+  const Outcome summary = run_program("train_own", {"--summary", "--model", "blocks", "--data", "cifar10", "--data-dir", "/nowhere"});
+  CHECK(summary.status == 0);
+  CHECK(summary.output.starts_with("blocks for pictures of 3 x 16 x 16 in 3 classes\n"));
+  CHECK(contains(summary.output, "blocks.1"));
+  CHECK(contains(summary.output, "0.5"));
+}
+
 TEST_CASE("options that do not go together are refused before the training") {
   ScratchFolder folder;
   const auto sentence = [&](const Words& words) {

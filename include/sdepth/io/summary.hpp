@@ -25,6 +25,7 @@ struct SummaryRow {
   double multiply_adds = 0;    // of one image's forward pass
   std::string survival;        // of blocks in StochasticDepth
   bool inside = false;
+  int blocks = 0;  // of a row of blocks, how many
 };
 
 /// The name of a type as its author wrote it, without namespaces: "LeakyReLU<0.01>".
@@ -111,7 +112,8 @@ void add_block_rows(std::vector<SummaryRow>& rows, SummaryTensors& tensors, std:
 
   constexpr auto count = static_cast<std::size_t>(Row::blocks);
   const std::string first = tensors.block_at(0, in_block), last = tensors.block_at((count - 1) * in_block, in_block);
-  SummaryRow all{std::to_string(count) + (count > 1 ? " blocks" : " block"), first, Row::out, 0, Row::multiply_adds, "", false};
+  SummaryRow all{
+      std::to_string(count) + (count > 1 ? " blocks" : " block"), first, Row::out, 0, Row::multiply_adds, "", false, Row::blocks};
   if (last != first) all.tensors += " ... " + last;
   if (stochastic) {
     const std::string from = decimal(survival.front(), 4), to = decimal(survival.back(), 4);

@@ -72,7 +72,7 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
   return {check, ""};
 }
 
-/// Thrown when the program has printed its help and has nothing else to do.
+/// Thrown when the program has printed its help, or its version, and has nothing else to do.
 struct HelpWasAsked {};
 
 /// Reads the command line into what the options of `app` are bound to. Throws Error with a sentence for whatever is wrong with it.
@@ -87,6 +87,9 @@ inline void parse(CLI::App& app, int count, char** words) {
     app.parse(count, words);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();
+    throw HelpWasAsked();
+  } catch (const CLI::CallForVersion&) {
+    std::cout << app.version() << '\n';
     throw HelpWasAsked();
   } catch (const CLI::ParseError& error) {
     fail(error.what(), advice);

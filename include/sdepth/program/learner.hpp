@@ -12,6 +12,7 @@
 
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/safetensors.hpp>
+#include <sdepth/io/summary.hpp>
 #include <sdepth/losses/class_targets.hpp>
 #include <sdepth/network/depth_plan.hpp>
 #include <sdepth/network/training_memory.hpp>
@@ -32,6 +33,7 @@ struct NetworkFacts {
   std::vector<double> survival;           // [residual blocks], as the type says
   std::size_t stored_bytes = 4;           // of a number of an activation
   int batch_parts = 1;                    // that processes can share a batch by
+  std::vector<SummaryRow> layers;         // of the network, as its summary has them
 };
 
 /// What a learner is made with.
@@ -58,6 +60,9 @@ class Learner {
   virtual Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) = 0;
   /// @param plan  the blocks that run
   [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) = 0;
+
+  /// Logits [N, classes], whatever they are.
+  [[nodiscard]] virtual std::vector<float> predict(std::span<const float> images) = 0;
 
   /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out; not-a-number where there is none, where
   /// the block was skipped, and on a GPU in all but every 16th step.

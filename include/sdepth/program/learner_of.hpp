@@ -15,6 +15,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
+#include <sdepth/io/summary.hpp>
 #include <sdepth/io/weights.hpp>
 #include <sdepth/network/layout.hpp>
 #include <sdepth/network/network.hpp>
@@ -59,6 +60,8 @@ class LearnerOf final : public Learner {
   Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) override {
     return trainer_.evaluate(NHWC<float>{images}, labels, plan);
   }
+
+  std::vector<float> predict(std::span<const float> images) override { return trainer_.predict(NHWC<float>{images}); }
 
   double first_gradient() override {
     constexpr double none = std::numeric_limits<double>::quiet_NaN();
@@ -163,7 +166,8 @@ template <class Net, class Backend>
           storage.trainable + storage.running,
           {Net::survival.begin(), Net::survival.end()},
           sizeof(typename Backend::Stored),
-          batch_parts<Backend>};
+          batch_parts<Backend>,
+          summary_rows<Net>()};
 }
 
 template <class Net, class Backend>

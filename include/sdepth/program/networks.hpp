@@ -7,12 +7,14 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <sdepth/core/bfloat16.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
 #include <sdepth/data/picture.hpp>
+#include <sdepth/io/summary.hpp>
 #include <sdepth/program/learner_of.hpp>
 #include <sdepth/train/options.hpp>
 
@@ -40,6 +42,7 @@ struct Trainable {
   std::string device;     ///< cpu or cuda
   std::string precision;  ///< float32, bf16 or tf32
   NetworkFacts (*facts)() = nullptr;
+  std::string (*summary)() = nullptr;  ///< its layers as a table
   std::unique_ptr<Learner> (*make)(const LearnerOptions& options) = nullptr;
   void (*check_device)() = nullptr;  ///< throws Error where the machine has no such device; null: every machine has it
 };
@@ -64,6 +67,7 @@ template <class Net, class Backend>
           Backend::synchronous ? "cpu" : "cuda",
           precision_of<Backend>(),
           network_facts<Net, Backend>,
+          summary<Net>,
           make_learner<Net, Backend>};
 }
 
@@ -110,6 +114,20 @@ template <class Backend, class... Entries>
       words.push_back(text);
   std::string all;
   for (std::size_t i = 0; i < words.size(); ++i) all += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  return all;
+}
+
+/// The tables of the networks of that name, one for each kind of pictures.
+[[nodiscard]] inline std::string summaries_of(const Networks& networks, const std::string& name) {
+  std::string all;
+  std::vector<std::pair<Shape, int>> shown;
+  for (const Trainable& network : networks) {
+    const std::pair pictures(network.input, network.classes);
+    if (network.name != name || std::ranges::find(shown, pictures) != shown.end()) continue;
+    shown.push_back(pictures);
+    all += (all.empty() ? "" : "\n") + name + " for pictures of " + extents_text(network.input) + " in " + std::to_string(network.classes) +
+           " classes\n\n" + network.summary();
+  }
   return all;
 }
 

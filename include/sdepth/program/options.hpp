@@ -69,7 +69,8 @@ struct Options {
   double ema = 0;        // decay of the weights' average; 0: there is none
   double mixup = 0;      // alpha; 0: pictures are not mixed
   double cutmix = 0;
-  std::string freeze{};  // beginnings of names, separated by commas
+  double time_limit = 0;  // minutes; 0: there is none
+  std::string freeze{};   // beginnings of names, separated by commas
 };
 
 /// A command line: the options that decide the result, and those that do not.
@@ -84,6 +85,7 @@ struct CommandLine {
   std::string device = "cpu";      // or cuda
   bool tf32 = false;               // on a GPU: convolve by tensor cores
   Communicator* others = nullptr;  // processes that make this run together; null: this one alone
+  bool summary = false;            // print the network's layers, and train nothing
 };
 
 inline const std::vector<std::string> warm_up_shapes = {"constant", "linear"};
@@ -107,6 +109,8 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
         "when blocks are skipped: constant, early:E or late:E (in the first E of the run, or after it), warm-up:E");
   visit("epochs", o.epochs, "length of the run (cifar: 500, with 600 blocks 300, svhn: 50, synthetic: 5, others: 20)", at_least_one);
   visit("steps", o.steps, "length of the run in steps instead of epochs", at_least_one);
+  visit("time-limit", o.time_limit, "minutes in which the run ends; where that is too short for all of it, the schedule ends earlier, too",
+        not_negative);
   visit("batch", o.batch, "images per step; an epoch's last step may have fewer", at_least_one);
   visit("lr", o.learning_rate, "learning rate (adamw: 0.001)", not_negative);
   visit("lr-schedule", o.learning_rate_schedule, "the rate falls by --lr-drop, or on a cosine with every step, rises and falls, or stays",

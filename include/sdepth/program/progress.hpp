@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <string>
 
-#include <sdepth/io/report.hpp>
+#include <sdepth/program/report.hpp>
 #include <sdepth/io/text.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/version.hpp>
 #include <sdepth/program/choices.hpp>
 #include <sdepth/program/command_line.hpp>
 #include <sdepth/program/networks.hpp>
@@ -90,6 +91,8 @@ inline void check_together(const CommandLine& line) {
   resume->check(some_text());
   app.get_option("--data-dir")->type_name("DIR");
   for (const char* name : {"--init", "--gates"}) app.get_option(name)->type_name("FILE");
+  app.add_flag("--summary", line.summary, "print the layers of the network that --model names, and train nothing");
+  app.set_version_flag("--version", line.program + " (sdepth " + std::string(version_text) + ")", "print the version, and train nothing");
   app.set_config("--config", "", "read options from a file of lines `lr = 0.05`; those of the command line win")->check(some_text());
   parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");

@@ -12,7 +12,7 @@
 
 #include <sdepth/data/loader.hpp>
 #include <sdepth/io/checkpoint.hpp>
-#include <sdepth/io/report.hpp>
+#include <sdepth/program/report.hpp>
 #include <sdepth/network/training_memory.hpp>
 #include <sdepth/program/learner.hpp>
 #include <sdepth/program/networks.hpp>
@@ -23,6 +23,7 @@
 #include <sdepth/program/run_folder.hpp>
 #include <sdepth/program/signals.hpp>
 #include <sdepth/program/together.hpp>
+#include <sdepth/program/time_limit.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -61,12 +62,16 @@ class Run {
   /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
   [[nodiscard]] bool train_epoch();
   void end_epoch();
+  /// Behind a step that took so long: makes the run shorter where --time-limit would end before it, and says so.
+  void keep_time_limit(double seconds);
   /// Throws Error where the steps of this run need more memory than there is.
   void check_memory(double gigabytes) const;
   [[nodiscard]] Score evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan = {},
                                int most = std::numeric_limits<int>::max());
   /// Removes each block alone and writes what that does.
   void measure_block_harm();
+  /// Looks at the mistakes of the trained network, for the report.
+  void classify();
   /// Judges the average of the weights, and saves it.
   void judge_average(EpochRow& row);
   void save_model(const std::filesystem::path& path, int epoch);
@@ -87,6 +92,7 @@ class Run {
   /// p_l of the residual blocks in an epoch, 1-based.
   [[nodiscard]] std::vector<double> survival_in(int epoch) const;
 
+  TimeLimit time_limit_;  // first: it begins now
   Options options_;
   std::string program_;  // its name, for messages
   Communicator* others_ = nullptr;
@@ -104,6 +110,7 @@ class Run {
   Progress progress_;
   std::vector<EpochRow> rows_;
   BlockHarm harm_;
+  Classification classification_;
   int epoch_ = 0;  // whole epochs trained
   EpochSums sums_;
 };

@@ -16,7 +16,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
-#include <sdepth/io/report.hpp>
+#include <sdepth/program/report.hpp>
 #include <sdepth/program/folder_lock.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {

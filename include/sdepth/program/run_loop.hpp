@@ -18,6 +18,7 @@
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/card.hpp>
+#include <sdepth/program/classify.hpp>
 #include <sdepth/program/run.hpp>
 #include <sdepth/program/run_words.hpp>
 #include <sdepth/program/signals.hpp>
@@ -43,9 +44,14 @@ inline int Run::go() {
       say_stopped();
       return 130;
     }
-    if (sums_.steps > 0) end_epoch();
+    if (sums_.steps > 0) {
+      const auto start = std::chrono::steady_clock::now();
+      end_epoch();
+      time_limit_.add_epoch_end(seconds_since(start));
+    }
     if (learner_->steps() >= total_steps()) break;
   }
+  if (folder_.writes() && !stop_asked) classify();
   if (options_.block_harm) {
     if (stops()) {
       say_stopped();
@@ -55,6 +61,16 @@ inline int Run::go() {
   }
   say_summary();
   return 0;
+}
+
+inline void Run::classify() {
+  const bool tested = data_.test.size() > 0;
+  if (rows_.empty() || (!tested && data_.validation.size() == 0)) return;
+  leave_signals_alone();  // the run is complete and saved
+  learner_->set_survival(survival_in(rows_.back().epoch));
+  classification_ = classify_set(*learner_, tested ? data_.test : data_.validation, tested ? "test" : "validation", data_,
+                                 {.batch = options_.batch, .threads = threads_, .skip_broken = options_.skip_broken});
+  write_report();
 }
 
 inline void Run::measure_block_harm() {
@@ -95,7 +111,8 @@ inline bool Run::train_epoch() {
     folder_.add_step(step, score.loss, learner_->gates());
 
     const Clock::time_point now = Clock::now();
-    sums_.seconds += std::chrono::duration<double>(now - std::exchange(before, now)).count();
+    const double seconds = std::chrono::duration<double>(now - std::exchange(before, now)).count();
+    sums_.seconds += seconds;
     ++sums_.steps;
     sums_.images += score.images;
     sums_.errors += score.errors;
@@ -110,6 +127,7 @@ inline bool Run::train_epoch() {
     progress_.show(
         "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
         score.loss, rate, images_left / rate);
+    if (options_.time_limit > 0) keep_time_limit(seconds);
 
     if (learner_->steps() >= total_steps()) break;
     if (stops()) return false;
@@ -119,6 +137,25 @@ inline bool Run::train_epoch() {
     }
   }
   return true;
+}
+
+inline void Run::keep_time_limit(double seconds) {
+  const RunLength wanted{options_.epochs, options_.steps};
+  const auto done = static_cast<std::int64_t>(learner_->steps());
+  const RunLength length = time_limit_.length_behind_step(seconds, wanted, done, loader_.steps());
+  if (length == wanted) return;
+  const auto text = [](const RunLength& l) {
+    return l.epochs > 0 ? with_commas(static_cast<std::uint64_t>(l.epochs)) + " epochs"
+                        : with_commas(static_cast<std::uint64_t>(l.steps)) + " steps";
+  };
+  progress_.clear();
+  std::cerr << program_ << ": note: --time-limit " << decimal(options_.time_limit, 6) << " is enough for " << text(length)
+            << " and not for " << text(wanted) << "; the schedule ends there as well\n";
+  options_.epochs = length.epochs;
+  options_.steps = length.steps;
+  learning_rate_ = LearningRatePlan(options_, loader_.steps());
+  survival_plan_ = SurvivalPlan(options_, loader_.steps());
+  learner_->set_survival(survival_in(epoch_ + 1));
 }
 
 inline void Run::end_epoch() {
@@ -174,15 +211,16 @@ inline void Run::judge_average(EpochRow& row) {
 inline void Run::save_checkpoint() {
   if (!folder_.writes()) return;
   folder_.flush();
-  const nlohmann::json program = {{"options", to_stored(options_)},
-                                  {"epoch_in_progress",
-                                   {{"steps", sums_.steps},
-                                    {"images", sums_.images},
-                                    {"errors", sums_.errors},
-                                    {"blocks_run", sums_.blocks_run},
-                                    {"loss", sums_.loss},
-                                    {"gradient", sums_.gradient},
-                                    {"gradient_steps", sums_.gradient_steps}}}};
+  nlohmann::json program = {{"options", to_stored(options_)},
+                            {"epoch_in_progress",
+                             {{"steps", sums_.steps},
+                              {"images", sums_.images},
+                              {"errors", sums_.errors},
+                              {"blocks_run", sums_.blocks_run},
+                              {"loss", sums_.loss},
+                              {"gradient", sums_.gradient},
+                              {"gradient_steps", sums_.gradient_steps}}}};
+  if (options_.time_limit > 0) program["seconds"] = time_limit_.spent();
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
 }
 

@@ -74,7 +74,12 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
   if ((options.keep_best || options.early_stopping > 0) && data_.validation.size() == 0)
     fail(options.keep_best ? "--keep-best" : "--early-stopping",
          " goes by the validation error, and this run has none; hold pictures out by --validation");
+  time_limit_ =
+      TimeLimit(60 * options.time_limit, (data_.validation.size() + data_.test.size()) / options.batch * (options.ema > 0 ? 2 : 1));
   if (checkpoint) epoch_ = checkpoint->epoch;
+  if (others_ && options.time_limit > 0)
+    fail(
+        "--time-limit: of several processes each has a clock of its own, and all must end at the same step; choose --epochs, or start one process");
   if (others_ && (options.mixup > 0 || options.cutmix > 0 || options.skip_broken))
     fail(options.skip_broken ? "--skip-broken"
          : options.mixup > 0 ? "--mixup"
@@ -160,6 +165,8 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
          ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
          "that one, or start the run anew by --out");
   }
+  if (const auto seconds = program.find("seconds"); seconds != program.end() && seconds->is_number())
+    time_limit_.set_spent(seconds->get<double>());
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
   if (sums_.steps < 0 || epoch_ < 0 ||
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <sdepth/io/report.hpp>
+#include <sdepth/program/report.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/run.hpp>
 #include <sdepth/program/stored_options.hpp>
@@ -45,6 +45,9 @@ inline void Run::write_report() const {
   report.residual_blocks = facts_.residual_blocks;
   report.expected_blocks = std::accumulate(survival_.begin(), survival_.end(), 0.0);
   report.harm = harm_;
+  report.layers = facts_.layers;
+  report.survival = survival_;
+  report.classification = classification_;
   const ActivationBytes activations = activations_of(survival_);
   report.facts = {
       {"parameters", with_commas(facts_.parameters)},
@@ -55,7 +58,7 @@ inline void Run::write_report() const {
       {"validation images", with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
       {"test images", with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
   for (const auto& [name, value] : shown_options(options_)) report.facts.emplace_back("--" + name, value);
-  sdepth::write_report(folder_.path() / "report.html", report);
+  program::write_report(folder_.path() / "report.html", report);
 }
 
 inline void Run::say_stopped() const {

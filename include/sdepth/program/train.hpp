@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <initializer_list>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -33,6 +34,10 @@ namespace sdepth::inline SDEPTH_ISA::program {
   line.others = others;
   const bool first = !others || others->rank() == 0;
   if (!first) line.out.clear();
+  if (line.summary) {
+    std::cout << summaries_of(networks, line.options.model);
+    return 0;
+  }
   if (line.resume.empty()) return Run(networks, line.options, line, std::nullopt).go();
 
   namespace fs = std::filesystem;

@@ -5,11 +5,12 @@
 #include <string>
 #include <vector>
 
-#include <sdepth/io/report.hpp>
+#include <sdepth/program/report.hpp>
 
-#include "scratch_folder.hpp"
+#include "../io/scratch_folder.hpp"
 
 using namespace sdepth;
+using namespace sdepth::program;
 
 namespace {
 

@@ -14,7 +14,7 @@
 #include <sdepth/io/text.hpp>
 #include <sdepth/core/utf8.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// `text` for HTML and SVG, in content and in attributes; what is no UTF-8 in it, as a path may hold, is shown as U+FFFD.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
@@ -234,4 +234,4 @@ struct Plot {
   return svg + strips_of(plot, chart) + "</svg>\n";
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::program

@@ -5,11 +5,12 @@
 #include <string>
 #include <vector>
 
-#include <sdepth/io/chart.hpp>
+#include <sdepth/program/chart.hpp>
 
-#include "scratch_folder.hpp"
+#include "../io/scratch_folder.hpp"
 
 using namespace sdepth;
+using namespace sdepth::program;
 
 TEST_CASE("text cannot break out of the page") { CHECK(escaped("a<b>&\"c\"'d' ü") == "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39; ü"); }
 

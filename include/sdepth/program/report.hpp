@@ -10,11 +10,13 @@
 #include <utility>
 #include <vector>
 
-#include <sdepth/io/chart.hpp>
+#include <sdepth/program/chart.hpp>
+#include <sdepth/program/classification.hpp>
+#include <sdepth/program/report_parts.hpp>
 #include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::program {
 
 /// One epoch. Losses are means per image, errors percent of images classified wrongly; not-a-number where there is none.
 struct EpochRow {
@@ -47,6 +49,9 @@ struct RunReport {
   int residual_blocks = 0;       // of the network; 0: has none, and the report none of their charts
   double expected_blocks = 0.0;  // sum of the survival probabilities
   BlockHarm harm = {};
+  std::vector<SummaryRow> layers = {};  // of the network; empty: it is not drawn
+  std::vector<double> survival = {};    // [residual blocks]
+  Classification classification = {};   // without pictures: not shown
 };
 
 /// 3725.4 as "1 h 2 min", 65 as "1 min 5 s", 9.21 as "9.2 s".
@@ -101,6 +106,15 @@ circle { fill: var(--hue); }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 4px 16px 4px 0; overflow-wrap: anywhere; }
 th { font-weight: 400; width: 25%; }
+.network, .confusion, .mistakes { margin-bottom: 16px; overflow-x: auto; }
+.block { display: inline-block; width: 10px; height: 10px; margin-right: 2px; background: var(--train); }
+.confusion th, .confusion td { width: auto; padding: 4px 8px; overflow-wrap: normal; }
+.confusion td { background: color-mix(in srgb, var(--validation) calc(100% * var(--share, 0)), transparent); }
+.confusion .right { background: color-mix(in srgb, var(--test) calc(60% * var(--share, 0)), transparent); }
+.mistakes div { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); }
+.mistakes span { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
+.mistakes img { display: block; width: 64px; height: 64px; object-fit: contain; image-rendering: pixelated; }
+.mistakes b { display: block; color: var(--ink); }
 </style>
 )";
 
@@ -206,6 +220,9 @@ th { font-weight: 400; width: 25%; }
   };
   add_error(last.test_error, "test error");
   add_error(last.validation_error, "validation error");
+  const Classification& found = report.classification;
+  if (found.images() > 0 && found.classes() > Classification::top)
+    add(fixed_point(found.top_error(), 2) + " %", "top-5 " + found.set() + " error");
   add(decimal(last.train_loss, 4), "training loss");
   const std::size_t epochs = report.rows.size();
   add(duration_text(seconds),
@@ -220,6 +237,8 @@ th { font-weight: 400; width: 25%; }
   html += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
   html += "<title>" + escaped(report.title) + "</title>\n" + report_style + "</head>\n<body>\n<h1>" + escaped(report.title) + "</h1>\n";
   html += report.rows.empty() ? "<p class='none'>No epoch is complete yet.</p>\n" : figures_of(report) + charts_of(report);
+  if (report.classification.images() > 0) html += confusion_part(report.classification) + mistakes_part(report.classification);
+  if (!report.layers.empty()) html += network_part(report.layers, report.survival);
   html += "<div class='facts'><table>\n";
   for (const auto& [name, value] : report.facts) html += "<tr><th>" + escaped(name) + "</th><td>" + escaped(value) + "</td></tr>\n";
   return html + "</table></div>\n</body>\n</html>\n";
@@ -228,4 +247,4 @@ th { font-weight: 400; width: 25%; }
 /// Writes the page, replacing an older one only when it is complete. Throws Error where that fails.
 inline void write_report(const std::filesystem::path& path, const RunReport& report) { write_file_atomically(path, report_html(report)); }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::program
