@@ -15,7 +15,7 @@ execute_process(
           -DSDEPTH_MARCH=x86-64-v3 -DSDEPTH_INSTALL=OFF -DCMAKE_CUDA_RUNTIME_LIBRARY=Static
           -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=\$ORIGIN"
   COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --target test_cuda_device bench train 08_cuda gpu_check_cifar_layout COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --target bench gpu_check_cifar_layout train 08_cuda test_cuda_device COMMAND_ERROR_IS_FATAL ANY)
 
 set(files "")
 foreach(program folder IN ZIP_LISTS programs ITEMS /tests/cuda /bench /examples /examples /.)

@@ -139,7 +139,7 @@ trainings() {
     CIFAR10=$work/cifar10
   fi
   for survival in 1.0 0.5; do
-    stop_by=INT step "training/survival:$survival" 70 trainings.txt ./train --device cuda --tf32 --model resnet110 --data cifar10 --data-dir "$CIFAR10" --schedule linear \
+    stop_by=INT step "training/survival:$survival" 50 trainings.txt ./train --device cuda --tf32 --model resnet110 --data cifar10 --data-dir "$CIFAR10" --schedule linear \
       --survival "$survival" --epochs 500 --warm-up 1 --seed 1 --out "$work/training_$survival"
     [[ -f $work/training_$survival/metrics.csv ]] && cat "$work/training_$survival/metrics.csv" >>"$out/trainings.txt"
   done
