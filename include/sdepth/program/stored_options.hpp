@@ -20,9 +20,9 @@
 namespace sdepth::inline SDEPTH_ISA::program {
 
 /// Options that checkpoints and reports leave out where they are as by default, so that runs without them are as they were.
-inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best",  "early-stopping",  "optimizer",
-                                                   "beta1",      "beta2",       "epsilon",    "label-smoothing", "clip-norm",
-                                                   "ema",        "mixup",       "time-limit", "cutmix",          "freeze"};
+inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best",       "early-stopping", "optimizer", "beta1",
+                                                   "beta2",      "epsilon",     "label-smoothing", "clip-norm",      "ema",       "mixup",
+                                                   "time-limit", "cutmix",      "freeze",          "local-norms"};
 /// More that older programs did not have, which did as the defaults do: a checkpoint may lack these and the rare ones.
 inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",
                                                     "lr-schedule",      "warm-up-shape", "precision"};
@@ -71,15 +71,21 @@ inline const std::set<std::string> later_options = {"survival-warm-up", "block-h
 [[nodiscard]] inline Options from_json(const nlohmann::json& stored, const std::string& where) {
   Options options;
   for_each_option(options, {}, [&]<class Value>(const std::string& name, Value& value, const auto&...) {
+    const auto unreadable = [&] {
+      fail(where, ": the option ", name, " stored in it is missing or unreadable; it was written by another program or version");
+    };
     const auto found = stored.is_object() ? stored.find(name) : stored.end();
-    if (found == stored.end() && (later_options.contains(name) || rare_options.contains(name))) return;
+    if (found == stored.end()) {
+      if (later_options.contains(name) || rare_options.contains(name)) return;
+      unreadable();
+    }
     try {
       if constexpr (std::is_same_v<Value, std::string>)
         value = from_json_text(found.value());
       else
         found.value().get_to(value);
     } catch (const nlohmann::json::exception&) {
-      fail(where, ": the option ", name, " stored in it is missing or unreadable; it was written by another program or version");
+      unreadable();
     }
   });
   static_cast<void>(drops_of(options.drops, any_drop));
