@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/version.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/safetensors.hpp>
 
@@ -216,9 +217,9 @@ TEST_CASE("a run with a limit of time ends early with its schedule, goes on from
 }
 
 TEST_CASE("version and summary are printed without data, and nothing is trained") {
-  const Outcome version = run_program("train_own", {"--version"});
-  CHECK(version.status == 0);
-  CHECK(version.output == "train_own (sdepth 0.1.0)\n");
+  const Outcome said = run_program("train_own", {"--version"});
+  CHECK(said.status == 0);
+  CHECK(said.output == "train_own (sdepth " + std::string(sdepth::version) + ")\n");
   const Outcome summary = run_program("train_own", {"--summary", "--model", "blocks", "--data", "cifar10", "--data-dir", "/nowhere"});
   CHECK(summary.status == 0);
   CHECK(summary.output.starts_with("blocks for pictures of 3 x 16 x 16 in 3 classes\n"));
