@@ -70,7 +70,8 @@ struct Options {
   double mixup = 0;      // alpha; 0: pictures are not mixed
   double cutmix = 0;
   double time_limit = 0;  // minutes; 0: there is none
-  std::string freeze{};   // beginnings of names, separated by commas
+  bool tensorboard = false;
+  std::string freeze{};  // beginnings of names, separated by commas
 };
 
 /// A command line: the options that decide the result, and those that do not.
@@ -155,6 +156,7 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("local-norms", o.local_norms,
         "of several processes (mpirun) each normalises by its own share of a batch: faster on a network, and another result");
   visit("early-stopping", o.early_stopping, "end the run after N epochs without a lower validation error (0: never)", at_least_zero);
+  visit("tensorboard", o.tensorboard, "write the numbers of steps and epochs for TensorBoard, too, into the folder of the run");
   visit("gates", o.gates, "force the gates: a line per step, 0 or 1 for each block, separated by commas");
 }
 

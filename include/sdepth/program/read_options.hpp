@@ -105,6 +105,8 @@ inline void check_together(const CommandLine& line) {
          line.options.survival_over_time);
   if (line.options.block_harm && line.out.empty() && line.resume.empty())
     fail("--block-harm writes harm.csv and a plot into the folder of the run; name one by --out");
+  if (line.options.tensorboard && line.out.empty() && line.resume.empty())
+    fail("--tensorboard writes a file of events into the folder of the run; name one by --out");
   if (!line.resume.empty()) return line;
   fill_in_recipe(line, networks);
   check_together(line);

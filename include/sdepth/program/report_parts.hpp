@@ -46,7 +46,7 @@ inline constexpr int most_classes = 20;
   const int classes = found.classes();
   std::string html = "<figure class='confusion'>\n<h2>Confusion of the " + escaped(found.set()) + " pictures</h2>\n<table>\n";
   if (classes <= most_classes) {
-    html += "<tr><th>class</th>";
+    html += "<tr><th>class, taken for</th>";
     for (int c = 0; c < classes; ++c) html += "<th>" + escaped(found.name(c)) + "</th>";
     html += "<th>error</th></tr>\n";
     for (int label = 0; label < classes; ++label) {

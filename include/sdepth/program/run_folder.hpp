@@ -12,11 +12,13 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/program/report.hpp>
+#include <sdepth/program/event_log.hpp>
 #include <sdepth/program/folder_lock.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
@@ -29,6 +31,7 @@ struct RunProgress {
   bool validated = false;  // whether there are pictures for it, and so errors in every row
   bool tested = false;
   bool averaged = false;  // whether there is an average of the weights, with a table of its own
+  bool events = false;    // whether numbers are written for TensorBoard, too
 };
 
 /// Everything that a run leaves behind. Without a path nothing is written.
@@ -65,13 +68,14 @@ class RunFolder {
     return folder;
   }
 
-  /// @param averaged  whether there is an average of the weights
-  void begin_tables(bool averaged) {
+  /// @param averaged, events  as of RunProgress
+  void begin_tables(bool averaged, bool events) {
     if (!writes()) return;
     losses_ = CsvLog::create(path_ / "losses.csv", losses_header);
     gates_ = CsvLog::create(path_ / "gates.csv", "");
     metrics_ = CsvLog::create(path_ / "metrics.csv", metrics_header);
     if (averaged) averages_ = CsvLog::create(path_ / "average.csv", averages_header);
+    if (events) events_ = EventLog::create(path_ / EventLog::file_name);
   }
 
   /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it for this process.
@@ -87,7 +91,7 @@ class RunFolder {
     std::error_code none;
     if (run.steps == 0 && !(std::filesystem::exists(losses, none) && std::filesystem::exists(gates, none) &&
                             std::filesystem::exists(metrics, none) && (!run.averaged || std::filesystem::exists(averages, none)))) {
-      folder.begin_tables(run.averaged);
+      folder.begin_tables(run.averaged, run.events);
       return folder;
     }
     const auto next_epoch = static_cast<std::uint64_t>(run.epochs) + 1;
@@ -108,6 +112,7 @@ class RunFolder {
         rows[i].average_validation_error = errors[i][1], rows[i].average_test_error = errors[i][2];
       folder.averages_ = CsvLog::resume(averages, averages_header, next_epoch, 1);
     }
+    if (run.events) folder.events_ = EventLog::resume(path / EventLog::file_name, run.steps);
     folder.losses_ = CsvLog::resume(losses, losses_header, run.steps);
     folder.gates_ = CsvLog::resume(gates, "", run.steps);
     folder.metrics_ = CsvLog::resume(metrics, metrics_header, next_epoch, 1);
@@ -121,16 +126,32 @@ class RunFolder {
   [[nodiscard]] std::filesystem::path average_model() const { return path_ / "average.safetensors"; }
   [[nodiscard]] std::filesystem::path model() const { return path_ / "model.safetensors"; }
 
-  void add_step(std::uint64_t step, double loss, std::span<const std::uint8_t> gates) {
+  void add_step(std::uint64_t step, double loss, std::span<const std::uint8_t> gates, double learning_rate) {
     if (!writes()) return;
+    if (events_) {
+      events_->scalar(step + 1, "step/loss", loss);
+      events_->scalar(step + 1, "step/learning_rate", learning_rate);
+    }
     losses_.row(step, loss);
     gates_.gate_row(gates);
   }
-  void add_epoch(const EpochRow& row) {
+  /// @param steps  that the run has made
+  void add_epoch(const EpochRow& row, std::uint64_t steps) {
     if (!writes()) return;
     metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
                  row.learning_rate, row.gradient);
     if (averages_) averages_->row(row.epoch, row.average_validation_error, row.average_test_error);
+    if (!events_) return;
+    for (const auto& [tag, value] : {std::pair("loss/train", row.train_loss),
+                                     {"error/train", row.train_error},
+                                     {"error/validation", row.validation_error},
+                                     {"error/test", row.test_error},
+                                     {"error/validation_of_average", row.average_validation_error},
+                                     {"error/test_of_average", row.average_test_error},
+                                     {"epoch/blocks_run", row.blocks_run},
+                                     {"epoch/gradient", row.gradient},
+                                     {"epoch/seconds", row.seconds}})
+      events_->scalar(steps, tag, value);
   }
   /// Returns once all rows are on the disk.
   void flush() {
@@ -138,6 +159,7 @@ class RunFolder {
     gates_.flush();
     metrics_.flush();
     if (averages_) averages_->flush();
+    if (events_) events_->flush();
   }
 
  private:
@@ -168,6 +190,7 @@ class RunFolder {
                                       "metrics.csv",
                                       "average.csv",
                                       "harm.csv",
+                                      EventLog::file_name,
                                       "report.html"};
   static constexpr const char* losses_header = "step,loss";
   static constexpr const char* averages_header = "epoch,validation_error,test_error";
@@ -180,6 +203,7 @@ class RunFolder {
   CsvLog gates_;
   CsvLog metrics_;
   std::optional<CsvLog> averages_;
+  std::optional<EventLog> events_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

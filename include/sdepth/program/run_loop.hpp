@@ -108,7 +108,7 @@ inline bool Run::train_epoch() {
     const std::uint64_t step = learner_->steps();
     learner_->set_learning_rate(learning_rate_.at(step, epoch_ + 1));
     const Score score = learner_->step(batch->images, targets_of<Learner>(*batch), forced_gates());
-    folder_.add_step(step, score.loss, learner_->gates());
+    folder_.add_step(step, score.loss, learner_->gates(), learning_rate_.at(step, epoch_ + 1));
 
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(before, now)).count();
@@ -176,7 +176,7 @@ inline void Run::end_epoch() {
   rows_.push_back(row);
   if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
     std::filesystem::copy_file(folder_.model(), folder_.best_model(), std::filesystem::copy_options::overwrite_existing);
-  folder_.add_epoch(row);
+  folder_.add_epoch(row, learner_->steps());
   progress_.clear();
   std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
             << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error);

@@ -134,7 +134,7 @@ inline void Run::begin(const CommandLine& line) {
   if (!line.out.empty()) {
     folder_ = RunFolder::create(line.out);
     save_checkpoint();  // of step 0: whenever the run is killed, it can go on
-    folder_.begin_tables(options_.ema > 0);
+    folder_.begin_tables(options_.ema > 0, options_.tensorboard);
   }
   const auto note = [&](const char* option, const char* why) {
     if (line.given.contains(option)) std::cerr << program_ << ": note: --" << option << " changes nothing " << why << '\n';
@@ -172,8 +172,8 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
     fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
-  const RunProgress progress{checkpoint.step,       epoch_,          facts_.residual_blocks, data_.validation.size() > 0,
-                             data_.test.size() > 0, options_.ema > 0};
+  const RunProgress progress{checkpoint.step,       epoch_,           facts_.residual_blocks, data_.validation.size() > 0,
+                             data_.test.size() > 0, options_.ema > 0, options_.tensorboard};
   if (!others_ || others_->rank() == 0) folder_ = RunFolder::resume(folder, progress, rows_);  // the others write nothing
   if (others_) from_rank_0(*others_, rows_);
 }

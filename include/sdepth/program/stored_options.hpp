@@ -20,9 +20,9 @@
 namespace sdepth::inline SDEPTH_ISA::program {
 
 /// Options that checkpoints and reports leave out where they are as by default, so that runs without them are as they were.
-inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best",       "early-stopping", "optimizer", "beta1",
-                                                   "beta2",      "epsilon",     "label-smoothing", "clip-norm",      "ema",       "mixup",
-                                                   "time-limit", "cutmix",      "freeze",          "local-norms"};
+inline const std::set<std::string> rare_options = {"test-split", "skip-broken", "keep-best",       "early-stopping", "optimizer",  "beta1",
+                                                   "beta2",      "epsilon",     "label-smoothing", "clip-norm",      "ema",        "mixup",
+                                                   "time-limit", "cutmix",      "freeze",          "tensorboard",    "local-norms"};
 /// More that older programs did not have, which did as the defaults do: a checkpoint may lack these and the rare ones.
 inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",
                                                     "lr-schedule",      "warm-up-shape", "precision"};
@@ -112,7 +112,8 @@ inline const std::set<std::string> later_options = {"survival-warm-up", "block-h
     if (!line.given.contains(name) || now[name] == before[name]) return;
     const bool longer = (name == "epochs" || name == "steps") && before[name] > 0 && now[name] > before[name];
     const auto shown = [](const nlohmann::json& v) { return v.is_array() ? in_quotes(from_json_text(v)) : v.dump(); };
-    if (!longer && name != "data-dir" && name != "block-harm" && name != "time-limit")  // these change nothing in the run itself
+    if (!longer && name != "data-dir" && name != "block-harm" && name != "time-limit" &&
+        name != "tensorboard")  // these change nothing in the run itself
       fail("--", name, " is ", shown(now[name]), ", but the run in ", line.resume, " has ", shown(before[name]),
            "; leave the option out to go on, or start another run with --out");
     if constexpr (std::is_same_v<Value, std::string>)
