@@ -136,6 +136,8 @@ if(WAY STREQUAL "find_package")
             ${child} -D CMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -D COMPONENTS=io)
   must_fail("looking for sdepth without Eigen" "sdepth needs Eigen 3.4 or later (Debian: libeigen3-dev), not found on this machine"
             ${child} -D CMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
+  must_fail("looking for sdepth::onnx without protobuf" "sdepth needs protobuf (Debian: libprotobuf-dev and protobuf-compiler), not found"
+            ${child} -D CMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON -D COMPONENTS=onnx)
   run("looking for sdepth::cuda without Eigen" ${child} -D CMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON -D COMPONENTS=cuda)
   must_fail("looking for a component that sdepth has not" "but not `keras`" ${child} -D COMPONENTS=keras)
 endif()
