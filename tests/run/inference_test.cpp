@@ -1,9 +1,18 @@
 // Inference against the training walk at test, which the gradients' tests hold to the mathematics: unusual networks, every backend, any batch and threads.
 #include <doctest/doctest.h>
 
+#if defined(__linux__)
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -195,6 +204,33 @@ TEST_CASE("the weights are those of when they were folded") {
   CHECK(inference.predict(NHWC<float>{images}) == before);
   CHECK(Inference<Net, Cpu<>>(trainer.weights()).predict(NHWC<float>{images}) != before);
 }
+
+#if defined(__linux__) && COUNTS_ALLOCATIONS
+// Real time: a process that may do nothing but compute, and end, does it. Whoever asks the system for anything else is killed on the spot.
+TEST_CASE_TEMPLATE("predicting asks nothing of the system", Backend, Cpu<>, DirectCpu) {
+  auto trainer = some_trainer<OddBranches, Backend>(Scaling::test);
+  Inference<OddBranches, Backend> inference(trainer.weights(), {}, Scaling::test, 4, 1);
+  const std::vector<float> images = some_images<OddBranches>(9), expected = inference.predict(NHWC<float>{images});
+  std::vector<float> logits(expected.size());
+  const auto run_alone = [&](const auto& body) {  // its exit status, or minus the signal that ended it
+    const pid_t id = fork();
+    if (id == 0) {
+      if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) _exit(2);
+      body();
+      syscall(SYS_exit, logits == expected ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(id, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  };
+  const int status = run_alone([&] {
+    for (int i = 0; i < 100; ++i) inference.predict(NHWC<float>{images}, logits);
+  });
+  if (status == 2) return;  // a system that does not let processes be locked in
+  CHECK(status == 0);
+  CHECK(run_alone([] { getppid(); }) == -SIGKILL);  // asking is noticed at all
+}
+#endif
 
 #if COUNTS_ALLOCATIONS
 TEST_CASE_TEMPLATE("predicting allocates nothing", Backend, Cpu<>, DirectCpu) {
