@@ -80,7 +80,7 @@ void measure(const Asked& asked, Mpi& mpi) {
   Trainer<Net, Cpu<>> trainer({.batch = batch, .threads = 1, .seed = 1}, mpi, asked.local_norms);
   const Mpi::Traffic before = mpi.traffic();
   const double step = time_steps(trainer, trainer.share().images_of(batch), asked.steps, asked.survival);
-  const Mpi::Traffic& after = mpi.traffic();
+  const Mpi::Traffic after = mpi.traffic();
   const auto per_step = [&](auto a, auto b) { return static_cast<double>(b - a) / asked.steps; };
   if (mpi.rank() > 0) return;
   const double gathers = per_step(before.gathers, after.gathers), gathered = per_step(before.gathered_bytes, after.gathered_bytes),

@@ -34,12 +34,12 @@ class Meeting {
       all_.barrier_.arrive_and_wait();
       for (std::size_t r = 0; r < sizes.size(); ++r) std::copy(all_.pieces_[r].begin(), all_.pieces_[r].end(), bytes + from[r]);
       all_.barrier_.arrive_and_wait();
-      ++gathers;
+      ++traffic_.gathers;
     }
     void begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
       all_.sums_[rank_].emplace_back(rows, rows + static_cast<std::size_t>(count) * size);
       results_.emplace_back(sum, size);
-      numbers += size;
+      traffic_.summed_bytes += size * sizeof(float);
     }
     void finish_sums() override {
       all_.barrier_.arrive_and_wait();
@@ -54,11 +54,11 @@ class Meeting {
       all_.sums_[rank_].clear();
       results_.clear();
     }
-    int gathers = 0;          // how often this rank waited for the others
-    std::size_t numbers = 0;  // of gradients that were added up
+    [[nodiscard]] Traffic traffic() const override { return traffic_; }
 
    private:
     Meeting& all_;
+    Traffic traffic_;
     std::size_t rank_;
     std::vector<std::pair<float*, std::size_t>> results_;
   };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <sdepth/core/config.hpp>
@@ -29,6 +30,16 @@ class Communicator {
   virtual void begin_sum(const float* rows, int count, std::size_t size, float* sum) = 0;
   /// Waits for all sums that have begun.
   virtual void finish_sums() = 0;
+
+  /// What this process has sent and fetched so far, and how long it has waited for it.
+  struct Traffic {
+    std::uint64_t gathers = 0;
+    std::uint64_t gathered_bytes = 0;  ///< that it received
+    std::uint64_t summed_bytes = 0;    ///< of gradients, that it sent
+    double waited = 0;                 ///< seconds in gathers
+    double waited_for_sums = 0;        ///< seconds in finish_sums
+  };
+  [[nodiscard]] virtual Traffic traffic() const = 0;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

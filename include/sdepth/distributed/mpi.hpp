@@ -105,15 +105,7 @@ class Mpi final : public Communicator {
     std::abort();
   }
 
-  /// What has been sent, and how long it was waited for.
-  struct Traffic {
-    std::uint64_t gathers = 0;
-    std::uint64_t gathered_bytes = 0;  ///< that this process received
-    std::uint64_t summed_bytes = 0;    ///< of gradients, that it sent
-    double waited = 0;                 ///< seconds in gathers
-    double waited_for_sums = 0;        ///< seconds at the end of the way back
-  };
-  [[nodiscard]] const Traffic& traffic() const noexcept { return traffic_; }
+  [[nodiscard]] Traffic traffic() const override { return traffic_; }
 
  private:
   /// Tries until it is so, sums going on meanwhile. Returns the seconds that it took.

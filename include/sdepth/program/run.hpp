@@ -96,6 +96,7 @@ class Run {
   Options options_;
   std::string program_;  // its name, for messages
   Communicator* others_ = nullptr;
+  std::uint64_t first_step_ = 0;  // of this process
   RunData data_;
   Trainable network_;
   NetworkFacts facts_;

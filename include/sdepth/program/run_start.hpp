@@ -99,6 +99,7 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
     go_on(*checkpoint, line.resume);
   else
     begin(line);
+  first_step_ = learner_->steps();
 }
 
 /// What would make the processes of a run drift apart, or wait for each other for ever.

@@ -96,6 +96,13 @@ inline void Run::say_summary() const {
   } else {
     std::cout << "All " << facts_.residual_blocks << " residual blocks ran in every step\n";
   }
+  if (others_ && learner_->steps() > first_step_) {
+    const Communicator::Traffic traffic = others_->traffic();
+    const double steps = static_cast<double>(learner_->steps() - first_step_);
+    std::cout << others_->ranks() << " processes: a step sent " << decimal(1e-6 * static_cast<double>(traffic.summed_bytes) / steps, 3)
+              << " MB of gradients from this one, and waited " << decimal(1e3 * (traffic.waited + traffic.waited_for_sums) / steps, 3)
+              << " ms for the others, evaluation counted\n";
+  }
   if (folder_.writes()) std::cout << "Curves, tables and weights are in " << folder_.path().string() << ": see report.html\n";
 }
 
