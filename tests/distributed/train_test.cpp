@@ -55,8 +55,8 @@ TEST_CASE("1, 2, 4 and 8 processes write the files of one that was started alone
 TEST_CASE("a run of four processes goes on with two, and then alone") {
   ScratchFolder folder;
   const auto of = [](int steps) {
-    return pictures +
-           Words{"--steps", std::to_string(steps), "--optimizer", "adamw", "--lr", "0.001", "--skip-update", "frozen", "--clip-norm", "1"};
+    return pictures + Words{"--steps",  std::to_string(steps), "--optimizer", "adamw",       "--lr", "0.001", "--lr-schedule",
+                            "constant", "--skip-update",       "frozen",      "--clip-norm", "1"};
   };
   REQUIRE(run_program("train", of(7) + out(folder / "alone")).status == 0);
   REQUIRE(together(4, of(2) + out(folder / "changing")).status == 0);
