@@ -51,7 +51,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepth.pc DESTINATION ${CMAKE_INSTALL_
 install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")
 configure_package_config_file(cmake/sdepthConfig.cmake.in sdepthConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(sdepthConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfigVersion.cmake cmake/xsimd.cmake cmake/native.cmake cmake/onnx.cmake cmake/sdepth_onnx.proto
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/sdepthConfigVersion.cmake cmake/xsimd.cmake cmake/native.cmake cmake/dispatch.cmake cmake/onnx.cmake cmake/sdepth_onnx.proto
         DESTINATION ${package_dir})
 
 # cpack -G DEB: the headers, the CMake package and the licence as libsdepth-dev.

@@ -1,0 +1,91 @@
+# One program for several processors: its sources are compiled once for each, and the best that the machine can execute is chosen when the program starts.
+#
+#   sdepth_add_dispatched(app app.cpp SOURCES… [ARCHS x86-64-v2 x86-64-v3 x86-64-v4] [LIBRARIES sdepth::io …])
+#
+# makes the program `app` of sources that are an ordinary program, main and all. ARCHS are levels of x86-64, the least first. SDEPTH_ARCH=x86-64-v2 in the
+# environment chooses another one; a machine that has none of them is told so.
+#
+# What the compiler makes of a template of the standard library is one function to a linker, whatever processor it was compiled for, and static objects are
+# made before main. So each level is linked by itself to one object file, of which only its main is seen from outside, and whose static objects are made when it has been chosen.
+
+function(sdepth_add_dispatched target)
+  cmake_parse_arguments(PARSE_ARGV 1 "" "" "" "SOURCES;ARCHS;LIBRARIES")
+  list(APPEND _SOURCES ${_UNPARSED_ARGUMENTS})
+  if(NOT _ARCHS)
+    set(_ARCHS x86-64-v2 x86-64-v3 x86-64-v4)
+  endif()
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" OR NOT CMAKE_OBJCOPY OR NOT CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    message(FATAL_ERROR "sdepth_add_dispatched(${target}): expected g++ or clang with GNU's linker and objcopy on x86-64, found ${CMAKE_CXX_COMPILER_ID} on "
+            "${CMAKE_SYSTEM_PROCESSOR}; add a usual program there, linked to sdepth::native")
+  endif()
+
+  set(objects "")
+  set(declarations "")
+  set(choices "")
+  set(names "")
+  foreach(arch IN LISTS _ARCHS)
+    string(MAKE_C_IDENTIFIER ${arch} name)
+    set(variant ${target}_${name})
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${variant}.o)
+    sdepth_processor_flags(flags ${arch})
+    add_library(${variant} OBJECT ${_SOURCES})
+    target_link_libraries(${variant} PRIVATE sdepth::sdepth ${_LIBRARIES})
+    target_compile_options(${variant} PRIVATE ${flags} $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
+    # Groups of functions that other objects may have, too, are dissolved, all names but one become this object's own, and what makes its static objects is put aside.
+    add_custom_command(OUTPUT ${object}
+      COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -Wl,--force-group-allocation $<TARGET_OBJECTS:${variant}> -o ${object}
+      COMMAND ${CMAKE_OBJCOPY} --redefine-sym main=sdepth_main_${name} --rename-section .init_array=sdepth_init_${name} ${object}
+      COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=sdepth_main_${name} ${object}
+      DEPENDS ${variant} $<TARGET_OBJECTS:${variant}> COMMAND_EXPAND_LISTS VERBATIM)
+    list(APPEND objects ${object})
+    string(APPEND declarations "extern Initialiser __start_sdepth_init_${name}[] __attribute__((weak));\nextern Initialiser __stop_sdepth_init_${name}[] __attribute__((weak));\n"
+           "int sdepth_main_${name}(int, char**, char**);\n")
+    # __builtin_cpu_supports asks for the system's support of the registers, too.
+    string(APPEND choices "    {\"${arch}\", __builtin_cpu_supports(\"${arch}\") != 0, sdepth_main_${name}, __start_sdepth_init_${name}, __stop_sdepth_init_${name}},\n")
+  endforeach()
+  list(JOIN _ARCHS ", " names)
+
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${target}_dispatch.cpp)
+  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT [[
+// Written by sdepth_add_dispatched: chooses a level of the processor. Compiled for the least processor.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+using Initialiser = void (*)(int, char**, char**);
+extern "C" {
+@declarations@}
+
+int main(int argc, char** argv, char** environment) {
+  struct Choice {
+    const char* arch;
+    bool executable;
+    int (*main)(int, char**, char**);
+    Initialiser* first;
+    Initialiser* last;
+  };
+  __builtin_cpu_init();
+  const Choice choices[] = {
+@choices@  };
+  const char* asked = std::getenv("SDEPTH_ARCH");
+  const Choice* chosen = nullptr;
+  for (const Choice& choice : choices)
+    if (asked ? std::strcmp(asked, choice.arch) == 0 : choice.executable) chosen = &choice;  // the last that fits
+  if (!chosen) {
+    std::fprintf(stderr, "@target@: %s%s, expected one of @names@%s\n", asked ? "SDEPTH_ARCH is " : "this processor is older than all that the program was built for",
+                 asked ? asked : "", asked ? "" : "; build it for this machine");
+    return 1;
+  }
+  if (!chosen->executable) {
+    std::fprintf(stderr, "@target@: SDEPTH_ARCH is %s, which this processor cannot execute; choose a lower one of @names@\n", asked);
+    return 1;
+  }
+  for (Initialiser* make = chosen->first; make != chosen->last; ++make) (*make)(argc, argv, environment);
+  return chosen->main(argc, argv, environment);
+}
+]])
+  add_executable(${target} ${source} ${objects})
+  set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -march=x86-64)
+  target_link_libraries(${target} PRIVATE sdepth::sdepth ${_LIBRARIES})
+endfunction()
