@@ -7,7 +7,7 @@
 
 #include <sdepth/io/safetensors.hpp>
 
-#include "process.hpp"
+#include "run_folders.hpp"
 
 using namespace sdepth;
 
@@ -19,8 +19,7 @@ namespace fs = std::filesystem;
 const fs::path& trained() {
   static const ScratchFolder folder;
   static const fs::path run = [] {
-    const Outcome outcome = run_program("train", small_run + Words{"--limit-train", "100", "--epochs", "1",
-                                                                   "--out", (folder / "run").string()});
+    const Outcome outcome = run_program("train", small_run + out(folder / "run"));
     REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
     return folder / "run";
   }();
@@ -29,12 +28,12 @@ const fs::path& trained() {
 Words weights(const fs::path& file) { return {"--weights", file.string()}; }
 Words own_weights() { return weights(trained() / "model.safetensors"); }
 
-/// What infer says of weights, on a few pictures.
-std::string error_of(const fs::path& file, const Words& more) {
+/// The loss that infer says weights to have on a few pictures.
+double loss_of(const fs::path& file, const Words& more) {
   const Outcome outcome =
       run_program("infer", weights(file) + Words{"--limit", "50", "--data", "synthetic"} + more);
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
-  return outcome.output.substr(outcome.output.find("test error"));
+  return std::stod(outcome.output.substr(outcome.output.find("loss ") + 5));
 }
 
 }  // namespace
@@ -42,20 +41,20 @@ std::string error_of(const fs::path& file, const Words& more) {
 TEST_CASE("a state dict by public names is read back, with survival probabilities in it or beside it") {
   ScratchFolder folder;
   const Words model = {"--model", "resnet20", "--normalize", "none", "--scaling", "test", "--schedule"};
-  const std::string expected = error_of(trained() / "model.safetensors", {"--normalize", "none"});
+  const double expected = loss_of(trained() / "model.safetensors", {"--normalize", "none"});
   const fs::path folded = folder / "folded.safetensors", kept = folder / "kept.safetensors";
   Outcome outcome = run_program("export", own_weights() + Words{"--state-dict", folded.string()});
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
   CHECK(contains(outcome.output, "wrote " + folded.string() + ", 9 of 9 residual blocks, "));
   CHECK(outcome.errors.empty());
   CHECK(read_safetensors(folded).find("layer3.2.bn2.num_batches_tracked") != nullptr);
-  CHECK(error_of(folded, model + Words{"none"}).substr(0, 20) ==
-        expected.substr(0, 20));  // the loss may differ in its last digit
+  CHECK(loss_of(folded, model + Words{"none"}) == doctest::Approx(expected).epsilon(5e-6));
+  CHECK(loss_of(folded, model + Words{"linear"}) != doctest::Approx(expected).epsilon(2e-5));
   outcome = run_program(
       "export", own_weights() + Words{"--state-dict", kept.string(), "--keep-survival", "--names", "blocks"});
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
   CHECK(read_safetensors(kept).find("blocks.8.bn2.num_batches_tracked") != nullptr);
-  CHECK(error_of(kept, model + Words{"linear"}) == expected);
+  CHECK(loss_of(kept, model + Words{"linear"}) == expected);
 }
 
 TEST_CASE("a header and a model of reduced depth") {
@@ -82,38 +81,40 @@ TEST_CASE("a header and a model of reduced depth") {
 
 TEST_CASE("whatever is wrong is a sentence, and no file is left") {
   ScratchFolder folder;
-  const std::string out = (folder / "out").string();
+  const std::string file_name = (folder / "out").string();
   CHECK(contains(refusal("export", {}), "--weights"));
   CHECK(contains(refusal("export", own_weights()), "nothing is to be written"));
-  CHECK(
-      contains(refusal("export", own_weights() + Words{"--header", out, "--keep-norms"}), "are for --onnx"));
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--keep-norms"}),
+                 "are for --onnx"));
   CHECK(contains(
       refusal("export", own_weights() + Words{"--header", (trained() / "model.safetensors").string()}),
       "is the file of --weights"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--header", out, "--state-dict", out}),
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--state-dict", file_name}),
                  "is the file of --state-dict"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--header", out, "--blocks", "10"}),
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--blocks", "10"}),
                  "between 0 and 9 residual blocks"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--header", out, "--operations", "0.01"}),
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--operations", "0.01"}),
                  "cannot be reached"));
   CHECK(contains(
-      refusal("export", own_weights() + Words{"--header", out, "--blocks", "5", "--operations", "0.5"}),
+      refusal("export", own_weights() + Words{"--header", file_name, "--blocks", "5", "--operations", "0.5"}),
       "--blocks"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--state-dict", out, "--blocks", "2"}),
+  CHECK(contains(refusal("export", own_weights() + Words{"--state-dict", file_name, "--blocks", "2"}),
                  "changes the shape"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--header", out, "--namespace", "int"}),
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--namespace", "int"}),
                  "a name of C++"));
-  CHECK(contains(refusal("export", weights(trained() / "checkpoint.safetensors") + Words{"--header", out}),
-                 "is a checkpoint"));
+  CHECK(contains(
+      refusal("export", weights(trained() / "checkpoint.safetensors") + Words{"--header", file_name}),
+      "is a checkpoint"));
   CHECK(contains(refusal("export", own_weights() + Words{"--header", (folder / "nowhere" / "out").string()}),
                  "cannot be written"));
   SafeTensors file = read_safetensors(trained() / "model.safetensors");
   file.metadata.clear();
   write_safetensors(folder / "plain", file);
-  CHECK(contains(refusal("export", weights(folder / "plain") + Words{"--header", out}), "--model is needed"));
+  CHECK(contains(refusal("export", weights(folder / "plain") + Words{"--header", file_name}),
+                 "--model is needed"));
   put(folder / "pickle", "PK\x03\x04 and so on");
-  CHECK(contains(refusal("export", weights(folder / "pickle") + Words{"--header", out}),
+  CHECK(contains(refusal("export", weights(folder / "pickle") + Words{"--header", file_name}),
                  "was written by torch.save"));
-  CHECK(contains(refusal("export", own_weights() + Words{"--header", out}, 4096), "cannot be written"));
+  CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name}, 4096), "cannot be written"));
   CHECK(folder.entries() == 2);
 }
