@@ -1,4 +1,5 @@
-// export from outside: what it writes is the network that infer runs, and whatever is wrong is a sentence and leaves no file.
+// export from outside: what it writes is the network that infer runs, and whatever is wrong is a sentence and
+// leaves no file.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -85,7 +86,7 @@ TEST_CASE("whatever is wrong is a sentence, and no file is left") {
   CHECK(contains(refusal("export", {}), "--weights"));
   CHECK(contains(refusal("export", own_weights()), "nothing is to be written"));
   CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name, "--keep-norms"}),
-                 "are for --onnx"));
+                 "--keep-norms requires --onnx"));
   CHECK(contains(
       refusal("export", own_weights() + Words{"--header", (trained() / "model.safetensors").string()}),
       "is the file of --weights"));
