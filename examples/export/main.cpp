@@ -1,11 +1,12 @@
-// export: trained weights as an ONNX model, as a state dict of PyTorch, or as a C++ header; the whole network, or what is left of it at reduced depth.
+// export: trained weights as an ONNX model, as a state dict of PyTorch, or as a C++ header; the whole
+// network, or what is left of it at reduced depth.
 //
 //     export --weights DIR/model.safetensors --onnx net.onnx --with-normalization
 //     export --weights DIR/model.safetensors --state-dict net.safetensors
 //     export --weights DIR/model.safetensors --header digits.hpp --blocks 5
 //
-// What it needs besides the weights travels in the metadata of train's files. Files from elsewhere need --model and --data, and the other options where train's
-// defaults are not what they were trained with.
+// What it needs besides the weights travels in the metadata of train's files. Files from elsewhere need
+// --model and --data, and the other options where train's defaults are not what they were trained with.
 #include <cctype>
 #include <filesystem>
 #include <iostream>
@@ -56,15 +57,17 @@ struct Options {
       ->required()
       ->check(some_text())
       ->type_name("FILE");
-  app.add_option("--onnx", o.onnx, "writes an ONNX model: NCHW, any batch")
-      ->check(some_text())
-      ->type_name("OUT.onnx");
-  app.add_option("--state-dict", o.state_dict, "writes PyTorch's tensors by their names, for load_state_dict")
-      ->check(some_text())
-      ->type_name("OUT.safetensors");
-  app.add_option("--header", o.header, "writes a C++ header with the network's type and its weights")
-      ->check(some_text())
-      ->type_name("OUT.hpp");
+  const auto onnx = app.add_option("--onnx", o.onnx, "writes an ONNX model: NCHW, any batch")
+                        ->check(some_text())
+                        ->type_name("OUT.onnx");
+  const auto state_dict = app.add_option("--state-dict", o.state_dict,
+                                         "writes PyTorch's tensors by their names, for load_state_dict")
+                              ->check(some_text())
+                              ->type_name("OUT.safetensors");
+  const auto header =
+      app.add_option("--header", o.header, "writes a C++ header with the network's type and its weights")
+          ->check(some_text())
+          ->type_name("OUT.hpp");
   const auto blocks =
       app.add_option("--blocks", o.blocks,
                      "keeps so many residual blocks; those go first that survived the fewest steps")
@@ -74,25 +77,32 @@ struct Options {
       ->transform(finite_number(0, 1))
       ->excludes(blocks);
   app.add_flag("--keep-norms", o.keep_norms,
-               "ONNX: norms and survival probabilities are nodes; else folded into the weights");
+               "ONNX: norms and survival probabilities are nodes; else folded into the weights")
+      ->needs(onnx);
   app.add_flag("--with-normalization", o.with_normalization,
-               "ONNX: the input are bytes, which the first nodes normalise");
+               "ONNX: the input are bytes, which the first nodes normalise")
+      ->needs(onnx);
   app.add_option("--input", o.input, "ONNX: its name; else images, or pixels where they are bytes")
       ->check(some_text())
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->needs(onnx);
   app.add_option("--output", o.output, "ONNX: its name")
       ->check(some_text())
       ->type_name("NAME")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(onnx);
   app.add_option("--names", o.names,
                  "state dict: layer1.0 as in public ResNets, or blocks.0 as in our own files")
       ->check(CLI::IsMember({"layers", "blocks"}))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(state_dict);
   app.add_flag("--keep-survival", o.keep_survival,
-               "state dict: survival probabilities are not folded into the last norm of each block");
+               "state dict: survival probabilities are not folded into the last norm of each block")
+      ->needs(state_dict);
   app.add_option("--namespace", o.name_space, "header: of its names; else the file's name")
       ->check(some_text())
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->needs(header);
   app.add_option("--model", o.model, "the network")->check(CLI::IsMember(model_names));
   app.add_option("--data", o.data, "the data set that it was trained on")->check(CLI::IsMember(data_names));
   app.add_option(
@@ -109,8 +119,6 @@ struct Options {
   parse(app, count, words);
   if (o.onnx.empty() && o.state_dict.empty() && o.header.empty())
     fail("nothing is to be written: give --onnx, --state-dict or --header, or several of them");
-  if (o.onnx.empty() && (o.keep_norms || o.with_normalization))
-    fail("--keep-norms and --with-normalization are for --onnx; give that, too");
   if (o.input.empty()) o.input = o.with_normalization ? "pixels" : "images";
   return o;
 }

@@ -1,4 +1,5 @@
-// The same with the network's type. Neither kernels nor training: only what the type says of itself is compiled.
+// The same with the network's type. Neither kernels nor training: only what the type says of itself is
+// compiled.
 #pragma once
 
 #include <vector>

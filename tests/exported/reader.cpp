@@ -1,5 +1,6 @@
-// A program with two exported networks in it, the whole one and the shorter one. Behind their construction it predicts without a file, an allocation or an exception,
-// and without iostream: each of these ends it. Prints size and error of both.
+// A program with two exported networks in it, the whole one and the shorter one. Behind their construction it
+// predicts without a file, an allocation or an exception, and without iostream: each of these ends it. Prints
+// size and error of both.
 #include "whole.hpp"
 
 #include <cmath>

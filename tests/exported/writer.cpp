@@ -1,4 +1,5 @@
-// writer FOLDER: exports a network as headers, whole and shorter, with the logits that Inference has for some pictures, for reader.cpp to be compiled with.
+// writer FOLDER: exports a network as headers, whole and shorter, with the logits that Inference has for some
+// pictures, for reader.cpp to be compiled with.
 #include <cstdio>
 #include <exception>
 #include <filesystem>

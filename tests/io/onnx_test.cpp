@@ -1,5 +1,6 @@
-// Written ONNX models, read back and computed in double by their operators' definitions, give the logits of Inference. With a folder in SDEPTH_ONNX_OUT they are
-// left there, for tests/io/check_onnx.py to show them to ONNX Runtime.
+// Written ONNX models, read back and computed in double by their operators' definitions, give the logits of
+// Inference. With a folder in SDEPTH_ONNX_OUT they are left there, for tests/io/check_onnx.py to show them to
+// ONNX Runtime.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -41,7 +42,8 @@ using Drop = StochasticDepth<Block, LinearDecay<0.4>>;
 using Paper = Network<Input<3, 7, 9>, Conv<4>, BN, ReLU, Repeat<2, Drop<BasicBlock<4>>>,
                       Drop<BasicBlock<6, 2>>, Repeat<2, Drop<BasicBlock<6>>>, Drop<BasicBlock<8, 2>>,
                       Drop<BasicBlock<8>>, GlobalAvgPool, Linear<5>>;
-// Every activation, one of them nobody's but the test's; the other shortcuts; a norm that nothing stands before; a dropout.
+// Every activation, one of them nobody's but the test's; the other shortcuts; a norm that nothing stands
+// before; a dropout.
 template <class Act, int C, int Stride = 1>
 using Pre =
     Drop<PreActivationWith<ProjectionShortcut, BN, Act, Conv<C, 3, Stride>, BN, Act, Dropout<0.3>, Conv<C>>>;

@@ -1,4 +1,5 @@
-// A public CIFAR ResNet: by its names, out of half precision, with the shortcuts of option A, it has PyTorch's logits.
+// A public CIFAR ResNet: by its names, out of half precision, with the shortcuts of option A, it has
+// PyTorch's logits.
 #include <doctest/doctest.h>
 
 #include <cstddef>

@@ -1,8 +1,9 @@
-// A trained network as a C++ header: its type, and its weights as an array that the compiler puts into the program. Who includes it predicts without files.
+// A trained network as a C++ header: its type, and its weights as an array that the compiler puts into the
+// program. Who includes it predicts without files.
 //
 //     #include "digits.hpp"
-//     auto network = digits::inference();                            // takes all memory that is ever needed
-//     network.predict(sdepth::NHWC<float>{image}, logits);           // image [H, W, C], normalised; logits, a span of digits::classes floats
+//     auto network = digits::inference();                     // takes all memory that is ever needed
+//     network.predict(sdepth::NHWC<float>{image}, logits);    // [H, W, C], normalised; logits: digits::classes floats
 #pragma once
 
 #include <algorithm>
@@ -85,12 +86,14 @@ inline void append_list(std::string& text, const std::vector<std::string>& items
 /// Whether a text is a name of C++, and none that has a meaning there or in a header.
 [[nodiscard]] inline bool is_cpp_name(std::string_view name) {
   constexpr std::string_view words =
-      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl concept const "
-      "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast else "
-      "enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
-      "operator or or_eq private protected public register reinterpret_cast requires return short signed sizeof static static_assert "
-      "static_cast struct switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void "
-      "volatile wchar_t while xor xor_eq std sdepth main ";
+      " alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t"
+      " char32_t class compl concept const consteval constexpr constinit const_cast continue"
+      " co_await co_return co_yield decltype default delete do double dynamic_cast else enum"
+      " explicit export extern false float for friend goto if inline int long mutable namespace new"
+      " noexcept not not_eq nullptr operator or or_eq private protected public register"
+      " reinterpret_cast requires return short signed sizeof static static_assert static_cast struct"
+      " switch template this thread_local throw true try typedef typeid typename union unsigned"
+      " using virtual void volatile wchar_t while xor xor_eq std sdepth main ";
   const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   return !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
          std::all_of(name.begin(), name.end(), is_letter) &&
@@ -103,8 +106,8 @@ struct CppHeaderOptions {
   std::string comment;  // one line more about the network; may be empty
 };
 
-/// The header's text. A block that does not run is not in it, but for the shortcut of one that changes the shape.
-/// Throws Error where the name is none of C++, or an activation has no name that another file can say.
+/// The header's text. A block that does not run is not in it, but for the shortcut of one that changes the
+/// shape. Throws Error where the name is none of C++, or an activation has no name that another file can say.
 [[nodiscard]] inline std::string cpp_header(const TrainedNetwork& trained, const CppHeaderOptions& options) {
   const std::string& name = options.name;
   if (!is_cpp_name(name))

@@ -1,4 +1,5 @@
-// A trained network as an ONNX model, for every program that runs these: ONNX Runtime, OpenVINO, TensorRT. Needs protobuf: the target sdepth::onnx.
+// A trained network as an ONNX model, for every program that runs these: ONNX Runtime, OpenVINO, TensorRT.
+// Needs protobuf: the target sdepth::onnx.
 //
 //     write_onnx("net.onnx", trained_network(*trainer.weights(), trainer.survival()));
 //
@@ -26,8 +27,7 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// How a network is written.
 struct OnnxOptions {
-  bool keep_norms =
-      false;  // as nodes of their own, as is the survival probability of each block; else folded into the weights
+  bool keep_norms = false;  // norms and survival probabilities are nodes; else folded into the weights
   std::optional<InputNormalization> normalization{};  // goes into the metadata
   bool with_normalization = false;                    // as first nodes: the input are a picture's bytes
   std::string input = "images",
@@ -80,7 +80,8 @@ struct OnnxOptions {
   if (options.with_normalization) x = normalized_bytes(graph, *options.normalization, x, in);
   OnnxLayers layers(graph, trained, options.keep_norms);
   const OnnxValue result = layers.network({x, in});
-  // The last node's output is the model's; nothing else reads it. Where the network's is another value, a node passes it on.
+  // The last node's output is the model's; nothing else reads it. Where the network's is another value, a
+  // node passes it on.
   if (proto.node_size() == 0 || result.name != proto.node(proto.node_size() - 1).output(0))
     static_cast<void>(graph.node("Identity", "identity", {result.name}));
   proto.mutable_node(proto.node_size() - 1)->set_output(0, options.output);
@@ -100,8 +101,9 @@ struct OnnxOptions {
   return model;
 }
 
-/// Writes a model of opset 17: input [batch, C, H, W], float32, normalised, or the bytes of pictures; output [batch, classes], float32.
-/// An activation of one's own becomes the operations of its formula. Throws Error where the file cannot be written, which is then left as it was.
+/// Writes a model of opset 17: input [batch, C, H, W], float32, normalised, or the bytes of pictures; output
+/// [batch, classes], float32. An activation of one's own becomes the operations of its formula. Throws Error
+/// where the file cannot be written, which is then left as it was.
 inline void write_onnx(const std::filesystem::path& path, const TrainedNetwork& trained,
                        const OnnxOptions& options = {}) {
   const sdepth_onnx::ModelProto model = onnx_model(trained, options);

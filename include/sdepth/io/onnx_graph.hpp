@@ -1,4 +1,5 @@
-// The parts of an ONNX model: nodes with attributes, tensors, and names that are taken once. What a network becomes in them is in io/onnx.hpp.
+// The parts of an ONNX model: nodes with attributes, tensors, and names that are taken once. What a network
+// becomes in them is in io/onnx.hpp.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,8 @@ struct OnnxAttribute {
   std::variant<float, std::int64_t, std::vector<std::int64_t>> value;
 };
 
-/// A graph that grows node by node. Every name that is asked for is free afterwards only with a number behind it.
+/// A graph that grows node by node. Every name that is asked for is free afterwards only with a number behind
+/// it.
 class OnnxGraph {
  public:
   explicit OnnxGraph(sdepth_onnx::GraphProto& graph) : graph_(graph) {}

@@ -1,4 +1,5 @@
-// A network's layers and blocks as nodes of an ONNX graph, with norms and survival folded into the weights before them, or as nodes of their own.
+// A network's layers and blocks as nodes of an ONNX graph, with norms and survival folded into the weights
+// before them, or as nodes of their own.
 #pragma once
 
 #include <cmath>
@@ -204,7 +205,8 @@ class OnnxLayers {
     if (!average)
       return graph_.node("MaxPool", name, {x},
                          {{"kernel_shape", window}, {"strides", strides}, {"pads", pads}});
-    // The average divides by the whole window, but where that reaches beyond the image, by the pixels that are there.
+    // The average divides by the whole window, but where that reaches beyond the image, by the pixels that
+    // are there.
     return graph_.node("AveragePool", name, {x},
                        {{"kernel_shape", window},
                         {"strides", strides},

@@ -1,7 +1,9 @@
-// Public CIFAR ResNets with shortcuts of "option A" in this library's words: their new channels are zero on both sides of the old ones, here behind them.
+// Public CIFAR ResNets with shortcuts of "option A" in this library's words: their new channels are zero on
+// both sides of the old ones, here behind them.
 //
-// Which channel is called the first makes no difference to a network: the weights' channels are put into another order, and every logit stays.
-// Source: the public PyTorch programs, F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4)).
+// Which channel is called the first makes no difference to a network: the weights' channels are put into
+// another order, and every logit stays. Source: the public PyTorch programs, F.pad(x[:, :, ::2, ::2], (0, 0,
+// 0, 0, planes // 4, planes // 4)).
 #pragma once
 
 #include <algorithm>
@@ -17,7 +19,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What a parameterless shortcut does where the shape changes; the network's type says it, and weights from elsewhere may be of another.
+/// What a parameterless shortcut does where the shape changes; the network's type says it, and weights from
+/// elsewhere may be of another.
 enum class ShortcutKind {
   pool,               // average, new channels behind
   subsample,          // every second pixel, new channels behind
@@ -35,8 +38,8 @@ class ChannelOrder {
     std::iota(order.begin(), order.end(), std::size_t{0});
     return order;
   }
-  /// A row of layers that reads channels in the order `in`. @param out  the order that it is to leave them in; ignored where no layer mixes channels
-  /// Returns the order that it leaves them in.
+  /// A row of layers that reads channels in the order `in`. @param out  the order that it is to leave them
+  /// in; ignored where no layer mixes channels Returns the order that it leaves them in.
   Order layers(const std::vector<LayerDescription>& row, Order order, const Order* out) {
     std::size_t last = row.size();
     while (last > 0 && !mixes(row[last - 1])) --last;

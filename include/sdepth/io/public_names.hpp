@@ -1,7 +1,8 @@
 // Names of tensors as public ResNets have them, made comparable with a network's own.
 //
-// Known are torchvision's and timm's names (layer2.0.conv1, downsample.0), those of the CIFAR ResNets (linear for fc, shortcut.0), and what wrappers put in front
-// of all names (module., _orig_mod.). A block's place in the network is all that its name says, so any two ways of counting blocks agree.
+// Known are torchvision's and timm's names (layer2.0.conv1, downsample.0), those of the CIFAR ResNets (linear
+// for fc, shortcut.0), and what wrappers put in front of all names (module., _orig_mod.). A block's place in
+// the network is all that its name says, so any two ways of counting blocks agree.
 #pragma once
 
 #include <algorithm>

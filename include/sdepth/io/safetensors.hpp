@@ -240,15 +240,6 @@ struct TensorEntry {
   return parse_safetensors(read_whole_file(path), path.string());
 }
 
-/// The bytes of a tensor's numbers, as they are written.
-[[nodiscard]] inline std::string written_numbers(const Tensor& tensor) {
-  const auto bytes = [](const auto& numbers) {
-    return std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0]));
-  };
-  if (tensor.dtype == "I64") return bytes(std::vector<std::int64_t>(tensor.values.begin(), tensor.values.end()));
-  return bytes(tensor.values);
-}
-
 /// Writes `contents`, every tensor as F32 or I64, replacing the file only when complete. The bytes depend on the contents alone:
 /// tensors and metadata are sorted by name, and the header is padded with spaces so that the numbers start at a multiple of 8 bytes.
 /// Text that is not UTF-8, as a path may be, has its bad bytes replaced by U+FFFD.
@@ -280,7 +271,14 @@ inline void write_safetensors(const std::filesystem::path& path, const SafeTenso
     const std::uint64_t header_size = text.size();
     file.write({reinterpret_cast<const char*>(&header_size), sizeof(header_size)});
     file.write(text);
-    for (const Tensor* tensor : sorted) file.write(written_numbers(*tensor));
+    for (const Tensor* tensor : sorted) {
+      if (tensor->dtype != "I64") {
+        file.write({reinterpret_cast<const char*>(tensor->values.data()), tensor->values.size() * sizeof(float)});
+        continue;
+      }
+      const std::vector<std::int64_t> whole(tensor->values.begin(), tensor->values.end());
+      file.write({reinterpret_cast<const char*>(whole.data()), whole.size() * sizeof(std::int64_t)});
+    }
   });
 }
 

@@ -1,4 +1,5 @@
-// A trained network as a state dict of PyTorch: `model.load_state_dict(safetensors.torch.load_file(F))`, strict as that is by default.
+// A trained network as a state dict of PyTorch: `model.load_state_dict(safetensors.torch.load_file(F))`,
+// strict as that is by default.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +16,12 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What the blocks are called: layer1.0, layer1.1, layer2.0, … and downsample, as in public ResNets, a layer beginning where the shape
-/// changes; or blocks.0, blocks.1, … and shortcut, as in our own files.
+/// What the blocks are called: layer1.0, layer1.1, layer2.0, … and downsample, as in public ResNets, a layer
+/// beginning where the shape changes; or blocks.0, blocks.1, … and shortcut, as in our own files.
 enum class BlockNames { layers, blocks };
 
-/// Multiplies what a block's branch gives, by its last layer's own numbers. Throws Error where that layer has none.
+/// Multiplies what a block's branch gives, by its last layer's own numbers. Throws Error where that layer has
+/// none.
 inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, std::size_t index) {
   const double scale = std::exchange(trained.scales[index], 1.0);
   if (scale == 1.0) return;
@@ -47,7 +49,8 @@ inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, s
 
 /// The tensors of a state dict, with num_batches_tracked, which is 0, behind every norm's.
 ///
-/// @param keep_survival  false: the blocks' factors are folded into the last weights of their branches, so that a ResNet without
+/// @param keep_survival  false: the blocks' factors are folded into the last weights of their branches, so
+/// that a ResNet without
 ///                       stochastic depth has the same logits
 /// Throws Error where a dropped block changes the shape: PyTorch's ResNets have no block of a shortcut alone.
 [[nodiscard]] inline SafeTensors state_dict(TrainedNetwork trained, BlockNames names = BlockNames::layers,

@@ -1,4 +1,5 @@
-// A trained network as plain numbers and words: what every export is written from, whatever the network's type and backend.
+// A trained network as plain numbers and words: what every export is written from, whatever the network's
+// type and backend.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +37,8 @@ struct TrainedNetwork {
   }
 };
 
-/// The network without numbers. @param survival  [residual blocks], the probabilities of training; empty: the network's own
-/// Throws Error where the plan or the probabilities are another network's.
+/// The network without numbers. @param survival  [residual blocks], the probabilities of training; empty: the
+/// network's own Throws Error where the plan or the probabilities are another network's.
 template <class Net>
 [[nodiscard]] TrainedNetwork network_to_export(std::span<const double> survival, Scaling scaling,
                                                const DepthPlan& plan) {
@@ -48,7 +49,8 @@ template <class Net>
   return trained;
 }
 
-/// A network with the weights of a file. Throws Error where they do not fit. @param where  names the file in messages
+/// A network with the weights of a file. Throws Error where they do not fit. @param where  names the file in
+/// messages
 template <class Net>
 [[nodiscard]] TrainedNetwork trained_network(const SafeTensors& file, const std::string& where,
                                              std::span<const double> survival = {},
@@ -86,8 +88,8 @@ struct InputNormalization {
   std::vector<float> scale;  // 1 or [C]
 };
 
-/// From the list that a model's metadata keep: a scale; a scale and the mean picture [H, W, C]; or the channels' means, then their scales.
-/// Throws Error where it is none of these.
+/// From the list that a model's metadata keep: a scale; a scale and the mean picture [H, W, C]; or the
+/// channels' means, then their scales. Throws Error where it is none of these.
 [[nodiscard]] inline InputNormalization input_normalization(std::span<const float> values, Shape shape) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   InputNormalization result;

@@ -1,6 +1,8 @@
-// An activation as data, for programs that know nothing of its type: its name, and its formula as the operations that it consists of.
+// An activation as data, for programs that know nothing of its type: its name, and its formula as the
+// operations that it consists of.
 //
-// The formula is what A::forward does to a number that writes down what is done to it, so an activation of one's own leaves for other programs, too.
+// The formula is what A::forward does to a number that writes down what is done to it, so an activation of
+// one's own leaves for other programs, too.
 #pragma once
 
 #include <array>
@@ -21,7 +23,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// One operation of a formula, applied to the results of others; shared where a result is used more than once.
+/// One operation of a formula, applied to the results of others; shared where a result is used more than
+/// once.
 struct FormulaStep {
   enum class Kind {
     input,     // x
@@ -113,7 +116,8 @@ struct Functions<TracedNumber> {
   static V sign(const V& x) { return V::of(K::sign, x); }
   static V exp(const V& x) { return V::of(K::exp, x); }
   static V expm1(const V& x) { return exp(x) - V(1); }
-  /// As max(x, 0) + log(1 + exp(−|x|)) where it is the soft plus, whose exp(x) would overflow; else log(1 + x).
+  /// As max(x, 0) + log(1 + exp(−|x|)) where it is the soft plus, whose exp(x) would overflow; else log(1 +
+  /// x).
   static V log1p(const V& x) {
     if (x.formula->kind != K::exp) return V::of(K::log, V(1) + x);
     const V y(x.formula->operands[0]), positive = V(0) < y, size = select(positive, y, -y);

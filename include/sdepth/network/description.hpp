@@ -1,4 +1,5 @@
-// A network as data: what the type says, for code that is compiled once and not for each network. Exports to other programs are written from it.
+// A network as data: what the type says, for code that is compiled once and not for each network. Exports to
+// other programs are written from it.
 #pragma once
 
 #include <algorithm>
@@ -19,8 +20,8 @@ namespace sdepth::inline SDEPTH_ISA {
 
 struct NormDescription {};
 
-/// One layer at inference, where a dropout is none. `first_tensor` is the place of its first tensor in NetworkDescription::tensors: weight and bias; of a norm also
-/// the running mean and variance.
+/// One layer at inference, where a dropout is none. `first_tensor` is the place of its first tensor in
+/// NetworkDescription::tensors: weight and bias; of a norm also the running mean and variance.
 struct LayerDescription {
   std::variant<ConvShape, LinearShape, PoolShape, NormDescription, ActivationDescription> what;
   Shape in, out;

@@ -11,15 +11,16 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Whether a network's type says that a tensor is never used: it belongs to the branch of a block that FixedGates closes.
+/// Whether a network's type says that a tensor is never used: it belongs to the branch of a block that
+/// FixedGates closes.
 template <class Net>
 [[nodiscard]] bool is_closed(const ParameterInfo& info) {
   return info.block >= 0 && Net::fixed[static_cast<std::size_t>(info.block)] &&
          Net::survival[static_cast<std::size_t>(info.block)] == 0;
 }
 
-/// A network's weights from all of its tensors' numbers, tensor by tensor, each in PyTorch's order; those of closed blocks are left out.
-/// Throws Error where there are more or fewer.
+/// A network's weights from all of its tensors' numbers, tensor by tensor, each in PyTorch's order; those of
+/// closed blocks are left out. Throws Error where there are more or fewer.
 template <class Net, class Backend>
 [[nodiscard]] std::shared_ptr<const Weights<Net, Backend>> weights_from(std::span<const float> numbers) {
   auto weights = std::make_shared<Weights<Net, Backend>>();
