@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include <sdepth/io/weights.hpp>
@@ -45,7 +46,8 @@ template <class Net, class Backend, class Weight>
 /// The same by the network's name, for the pictures and classes of a .cpp.
 template <class Image, int Classes, class Weight = float>
 [[nodiscard]] std::vector<float> classify_by_name(const Task& task) {
-  return with_network<Image, Classes>(task.model, [&]<class Net>() { return classify_with<Net, sdepth::Cpu<>, Weight>(task); });
+  constexpr bool all_depths = std::is_same_v<Weight, float> || !only_the_smallest;
+  return with_network<Image, Classes, all_depths>(task.model, [&]<class Net>() { return classify_with<Net, sdepth::Cpu<>, Weight>(task); });
 }
 template <class Weight>
 [[nodiscard]] Classifiers classifiers_of() {

@@ -16,15 +16,24 @@ using namespace sdepth::program;
 
 inline const std::vector<std::string> model_names = {"resnet20", "resnet56", "resnet110", "resnet152", "resnet1202"};
 
+/// In a build for tests alone, what differs from the usual in precision or device is there for the smallest network: the others differ from that in their depth.
+#if defined(ONLY_THE_SMALLEST_NETWORK)
+inline constexpr bool only_the_smallest = true;
+#else
+inline constexpr bool only_the_smallest = false;
+#endif
+
 /// Calls make.operator()<Net>() with the network of that name, for pictures of type Image. The only place where a name becomes a type.
-template <class Image, int Classes, class Make>
+template <class Image, int Classes, bool AllDepths = true, class Make>
 [[nodiscard]] auto with_network(std::string_view model, Make&& make) {
   using namespace sdepth;
   if (model == "resnet20") return make.template operator()<CifarResNet<20, Image, Classes>>();
-  if (model == "resnet56") return make.template operator()<CifarResNet<56, Image, Classes>>();
-  if (model == "resnet110") return make.template operator()<CifarResNet<110, Image, Classes>>();
-  if (model == "resnet152") return make.template operator()<CifarResNet<152, Image, Classes>>();
-  if (model == "resnet1202") return make.template operator()<CifarResNet<1202, Image, Classes>>();
+  if constexpr (AllDepths) {
+    if (model == "resnet56") return make.template operator()<CifarResNet<56, Image, Classes>>();
+    if (model == "resnet110") return make.template operator()<CifarResNet<110, Image, Classes>>();
+    if (model == "resnet152") return make.template operator()<CifarResNet<152, Image, Classes>>();
+    if (model == "resnet1202") return make.template operator()<CifarResNet<1202, Image, Classes>>();
+  }
   fail("there is no model named ", model, "; choose resnet20, resnet56, resnet110, resnet152 or resnet1202");
 }
 

@@ -21,9 +21,14 @@ template <class Backend, class Image, int Classes>
                   Choice<"resnet1202", CifarResNet<1202, Image, Classes>>>();
 }
 
-/// And for all three.
+/// And for all three, on another backend than the usual one.
 template <class Backend>
 [[nodiscard]] Networks all_resnets() {
+  if constexpr (only_the_smallest) {
+    using namespace sdepth;
+    return networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>, Choice<"resnet20", CifarResNet<20, Colour, 10>>,
+                    Choice<"resnet20", CifarResNet<20, Colour, 100>>>();
+  }
   return all_of({resnets<Backend, Gray, 10>(), resnets<Backend, Colour, 10>(), resnets<Backend, Colour, 100>()});
 }
 

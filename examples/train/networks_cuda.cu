@@ -8,15 +8,7 @@ namespace {
 
 template <sdepth::Precision P>
 Networks on_gpu() {
-  using Backend = sdepth::Cuda<P>;
-  // A build for tests alone, without a GPU: nothing of this runs, and the other networks differ from this one in their depth.
-#if defined(ONLY_THE_SMALLEST_NETWORK)
-  using namespace sdepth;
-  return all_of({networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>, Choice<"resnet20", CifarResNet<20, Colour, 10>>,
-                          Choice<"resnet20", CifarResNet<20, Colour, 100>>>()});
-#else
-  return all_resnets<Backend>();
-#endif
+  return all_resnets<sdepth::Cuda<P>>();
 }
 
 }  // namespace
