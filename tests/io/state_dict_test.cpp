@@ -91,7 +91,7 @@ TEST_CASE(
         CHECK(found[i] == doctest::Approx(static_cast<double>(expected[i])).epsilon(1e-5));
     }
 
-  // Of two blocks fewer, the others are counted anew: the network of four blocks reads them.
+  // Without two blocks, the others are counted anew, and a network of four blocks reads them.
   DepthPlan plan{{1, 0, 1, 1, 0, 1}};
   const SafeTensors shorter = state_dict(trained_network(*weights, {}, Scaling::test, plan));
   CHECK(shorter.find("layer1.1.conv1.weight") == nullptr);

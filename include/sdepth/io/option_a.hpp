@@ -2,8 +2,8 @@
 // both sides of the old ones, here behind them.
 //
 // Which channel is called the first makes no difference to a network: the weights' channels are put into
-// another order, and every logit stays. Source: the public PyTorch programs, F.pad(x[:, :, ::2, ::2], (0, 0,
-// 0, 0, planes // 4, planes // 4)).
+// another order, and every logit stays.
+// Source: the public PyTorch programs, F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4)).
 #pragma once
 
 #include <algorithm>
@@ -38,8 +38,8 @@ class ChannelOrder {
     std::iota(order.begin(), order.end(), std::size_t{0});
     return order;
   }
-  /// A row of layers that reads channels in the order `in`. @param out  the order that it is to leave them
-  /// in; ignored where no layer mixes channels Returns the order that it leaves them in.
+  /// Makes a row of layers read channels in a new order. Returns the order that the row leaves them in.
+  /// @param out  what that is to be; null: as it was. Ignored where no layer mixes channels
   Order layers(const std::vector<LayerDescription>& row, Order order, const Order* out) {
     std::size_t last = row.size();
     while (last > 0 && !mixes(row[last - 1])) --last;

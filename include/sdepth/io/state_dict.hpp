@@ -49,9 +49,8 @@ inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, s
 
 /// The tensors of a state dict, with num_batches_tracked, which is 0, behind every norm's.
 ///
-/// @param keep_survival  false: the blocks' factors are folded into the last weights of their branches, so
-/// that a ResNet without
-///                       stochastic depth has the same logits
+/// @param keep_survival  false: the blocks' factors are folded into the last weights of their branches, and a
+///                       ResNet without stochastic depth has the same logits
 /// Throws Error where a dropped block changes the shape: PyTorch's ResNets have no block of a shortcut alone.
 [[nodiscard]] inline SafeTensors state_dict(TrainedNetwork trained, BlockNames names = BlockNames::layers,
                                             bool keep_survival = false) {

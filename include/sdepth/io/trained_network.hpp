@@ -37,8 +37,9 @@ struct TrainedNetwork {
   }
 };
 
-/// The network without numbers. @param survival  [residual blocks], the probabilities of training; empty: the
-/// network's own Throws Error where the plan or the probabilities are another network's.
+/// The network without numbers.
+/// @param survival  [residual blocks], the probabilities of training; empty: the network's own
+/// Throws Error where the plan or the probabilities are another network's.
 template <class Net>
 [[nodiscard]] TrainedNetwork network_to_export(std::span<const double> survival, Scaling scaling,
                                                const DepthPlan& plan) {
@@ -49,8 +50,8 @@ template <class Net>
   return trained;
 }
 
-/// A network with the weights of a file. Throws Error where they do not fit. @param where  names the file in
-/// messages
+/// A network with the weights of a file. Throws Error where they do not fit.
+/// @param where  names the file in messages
 template <class Net>
 [[nodiscard]] TrainedNetwork trained_network(const SafeTensors& file, const std::string& where,
                                              std::span<const double> survival = {},

@@ -116,8 +116,7 @@ struct Functions<TracedNumber> {
   static V sign(const V& x) { return V::of(K::sign, x); }
   static V exp(const V& x) { return V::of(K::exp, x); }
   static V expm1(const V& x) { return exp(x) - V(1); }
-  /// As max(x, 0) + log(1 + exp(−|x|)) where it is the soft plus, whose exp(x) would overflow; else log(1 +
-  /// x).
+  /// log(1 + x). Of exp(y) it is max(y, 0) + log(1 + exp(−|y|)), which does not overflow.
   static V log1p(const V& x) {
     if (x.formula->kind != K::exp) return V::of(K::log, V(1) + x);
     const V y(x.formula->operands[0]), positive = V(0) < y, size = select(positive, y, -y);
