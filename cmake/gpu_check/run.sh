@@ -171,7 +171,7 @@ sanitizers
 profile
 
 # What is to be compared, once more at the end.
-grep -h '^cuda/ceilings\|^cuda/train_step\|^cuda/conv\|^pytorch' "$out/bench.txt" 2>/dev/null | sed 's/  */ /g; s/iterations:[0-9]*.real_time//' | cut -c1-230
+grep -h '^cuda/ceilings\|^cuda/train_step\|^cuda/conv\|^pytorch' "$out/bench.txt" 2>/dev/null | grep -v 'ERROR OCCURRED' | sed 's/  */ /g; s/iterations:[0-9]*.real_time//' | cut -c1-230
 
 printf '\n%s steps, %s of them failed, in %s s\n' "$(grep -c . "$table")" "$(grep -c 's  FAILED\|s  STOPPED' "$table")" "$SECONDS" | tee -a "$table"
 exit $failed
