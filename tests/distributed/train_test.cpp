@@ -5,7 +5,7 @@
 #include <csignal>
 #include <fstream>
 #include <string>
-#include <thread>
+#include <utility>
 
 #include "../programs/process.hpp"
 #include "../programs/run_folders.hpp"
@@ -23,13 +23,21 @@ const Words run = pictures + Words{"--epochs", "2"};
 Words ranks(int count, const Words& words) { return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words; }
 Outcome together(int count, const Words& words) { return run_program(SDEPTH_MPIRUN, ranks(count, words)); }
 
-/// Kills one of the processes that mpirun has started. @return  whether there was one
-bool kill_one_below(pid_t parent) {
+/// Name and parent of a process; no name: it is gone.
+std::pair<std::string, pid_t> look_at(const std::string& id) {
+  std::ifstream stat("/proc/" + id + "/stat");
+  std::string number, name, state;
+  pid_t parent = 0;
+  stat >> number >> name >> state >> parent;
+  return {name, parent};
+}
+/// Kills one of the processes that mpirun has started, by itself or by a proxy. @return  whether there was one
+bool kill_one_below(pid_t mpirun) {
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
-    std::ifstream stat(entry.path() / "stat");
-    std::string id, name, state;
-    pid_t of = 0;
-    if (stat >> id >> name >> state >> of && of == parent && name == "(train)") return ::kill(std::stoi(id), SIGKILL) == 0;
+    const std::string id = entry.path().filename().string();
+    const auto [name, parent] = look_at(id);
+    if (name == "(train)" && (parent == mpirun || look_at(std::to_string(parent)).second == mpirun))
+      return ::kill(std::stoi(id), SIGKILL) == 0;
   }
   return false;
 }
