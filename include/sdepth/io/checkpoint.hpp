@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,42 +60,47 @@ template <class Kind, class Options>
   return all;
 }
 /// The groups of parameters, each by its parameters' names and what it makes of the trainer's options.
-template <class Trainer, class Options>
-[[nodiscard]] nlohmann::json groups_as_json(const Trainer& trainer, const Options& options) {
-  using Optimizer = typename Trainer::Optimizer;
-  const auto& groups = trainer.update().groups();
-  const std::vector<int> group_of = groups.tensor_groups();
-  nlohmann::json all = nlohmann::json::array();
-  for (const ParameterGroup<Optimizer>& group : groups.groups())
-    all.push_back({{"options", options_as_json<Optimizer>(groups.options_of(group, options))},
-                   {"frozen", group.frozen},
-                   {"parameters", nlohmann::json::array()}});
+/// @param groups  what each group makes of them   @param group_of  [trainable tensors]
+[[nodiscard]] inline nlohmann::json groups_as_json(std::span<const ParameterInfo> tensors, const std::vector<int>& group_of,
+                                                   nlohmann::json groups) {
   std::size_t i = 0;
-  for (const ParameterInfo& tensor : trainer.weights()->tensors())
+  for (const ParameterInfo& tensor : tensors)
     if (tensor.trainable())
-      if (const auto group = static_cast<std::size_t>(group_of[i++]); group < all.size()) all[group]["parameters"].push_back(tensor.name);
-  return all;
+      if (const auto group = static_cast<std::size_t>(group_of[i++]); group < groups.size())
+        groups[group]["parameters"].push_back(tensor.name);
+  return groups;
+}
+/// What decides a trainer's next steps besides loss, optimizer and numbers.
+[[nodiscard]] inline nlohmann::json steps_as_json(int batch, std::uint64_t seed, SkipUpdate skip_update, Scaling scaling,
+                                                  std::span<const double> survival) {
+  return {{"batch", batch},
+          {"seed", seed},
+          {"skip_update", skip_update == SkipUpdate::frozen ? "frozen" : "as-code"},
+          {"scaling", scaling == Scaling::train ? "train" : "test"},
+          {"survival", std::vector<double>(survival.begin(), survival.end())}};
 }
 
 /// What decides a trainer's next steps besides its numbers. The number of threads does not, nor how γ began.
 template <class Net, class Backend, class Loss, class Optimizer>
 [[nodiscard]] nlohmann::json training_state(const Trainer<Net, Backend, Loss, Optimizer>& trainer) {
   const auto& options = trainer.options();
-  const auto survival = trainer.survival();
-  nlohmann::json loss = options_as_json<Loss>(options.loss);
+  nlohmann::json state = steps_as_json(options.batch, options.seed, options.skip_update, options.scaling, trainer.survival());
+  nlohmann::json& loss = state["loss"] = options_as_json<Loss>(options.loss);
   loss["name"] = std::string(Loss::name);
-  nlohmann::json state = {{"batch", options.batch},
-                          {"seed", options.seed},
-                          {"optimizer", std::string(Optimizer::name)},
-                          {"loss", loss},
-                          {"skip_update", options.skip_update == SkipUpdate::frozen ? "frozen" : "as-code"},
-                          {"scaling", options.scaling == Scaling::train ? "train" : "test"},
-                          {"survival", std::vector<double>(survival.begin(), survival.end())}};
+  state["optimizer"] = std::string(Optimizer::name);
   state.update(options_as_json<Optimizer>(optimizer_options(options)));
   // A schedule changes the learning rate: a group's is what it makes of 1.
   auto of_unit_rate = optimizer_options(options);
   of_unit_rate.learning_rate = 1;
-  state["groups"] = groups_as_json(trainer, of_unit_rate);
+  const auto& groups = trainer.update().groups();
+  nlohmann::json of_groups = nlohmann::json::array();
+  for (const ParameterGroup<Optimizer>& group : groups.groups()) {
+    nlohmann::json& entry = of_groups.emplace_back();
+    entry["options"] = options_as_json<Optimizer>(groups.options_of(group, of_unit_rate));
+    entry["frozen"] = group.frozen;
+    entry["parameters"] = nlohmann::json::array();
+  }
+  state["groups"] = groups_as_json(trainer.weights()->tensors(), groups.tensor_groups(), std::move(of_groups));
   return state;
 }
 
@@ -104,6 +110,14 @@ template <class Names>
   training["state"] = nlohmann::json::array();
   for (const std::string_view name : names) training["state"].push_back(std::string(name));
   return training;
+}
+/// Of each trainable tensor, by its name, how many updates it has had.
+[[nodiscard]] inline nlohmann::json counts_as_json(std::span<const ParameterInfo> tensors, const std::vector<std::uint64_t>& counts) {
+  nlohmann::json by_name = nlohmann::json::object();
+  std::size_t i = 0;
+  for (const ParameterInfo& tensor : tensors)
+    if (tensor.trainable()) by_name[tensor.name] = counts[i++];
+  return by_name;
 }
 /// What the names of an average's tensors begin with.
 inline const std::string average_prefix = "average.";
@@ -131,12 +145,7 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
   for (const std::string_view name : Optimizer::state)
     append_weights<T>(file, weights.tensors(), std::as_const(trainer.optimizer_state(name)).data(), nullptr, state_prefix(name));
   if constexpr (counts_updates<Optimizer>) {
-    const std::vector<std::uint64_t> counts = trainer.update().groups().tensor_counts();
-    nlohmann::json by_name = nlohmann::json::object();
-    std::size_t i = 0;
-    for (const ParameterInfo& tensor : weights.tensors())
-      if (tensor.trainable()) by_name[tensor.name] = counts[i++];
-    file.metadata["counts"] = by_name.dump();
+    file.metadata["counts"] = counts_as_json(weights.tensors(), trainer.update().groups().tensor_counts()).dump();
   }
   if (average) {
     const auto& averaged = std::as_const(*average->weights());
@@ -211,25 +220,19 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
 }
 
 /// How often the average had been updated. Throws Error where the checkpoint has none, or one with another decay.
-template <class Average>
-[[nodiscard]] std::uint64_t saved_updates(const Checkpoint& checkpoint, const Average& average) {
+[[nodiscard]] inline std::uint64_t saved_updates(const Checkpoint& checkpoint, double expected_decay) {
   const nlohmann::json& saved = checkpoint.average_training;
   if (saved.is_null()) fail(checkpoint.where, " has no average of the weights, the run has; use the options of that run");
   const nlohmann::json decay = saved.is_object() ? saved.value("decay", nlohmann::json()) : nlohmann::json(),
                        updates = saved.is_object() ? saved.value("updates", nlohmann::json()) : nlohmann::json();
   if (!updates.is_number_unsigned())
     fail(checkpoint.where, " is damaged: it does not say how many updates the average has had; use an older checkpoint");
-  if (decay != average.decay()) refuse(checkpoint, "average", decay, average.decay());
+  if (decay != expected_decay) refuse(checkpoint, "average", decay, expected_decay);
   return updates.get<std::uint64_t>();
 }
 
-/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate; and `average` its average.
-/// Throws Error, and leaves both as they were, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
-/// loss or groups of parameters, or with another survival table: going on would be another run.
-template <class Net, class Backend, class Loss, class Optimizer>
-void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer,
-             WeightAverage<Net, Backend>* average = nullptr) {
-  const nlohmann::json now = training_state(trainer);
+/// The learning rate of a checkpoint. Throws Error where it was saved with something else than `now` says, as training_state has it.
+[[nodiscard]] inline double checked_learning_rate(const Checkpoint& checkpoint, const nlohmann::json& now) {
   // Checkpoints of before there was a choice do not say these.
   const nlohmann::json cross_entropy = {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}};
   const std::pair<std::string, nlohmann::json> usual[] = {
@@ -247,7 +250,7 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
     if (std::string_view(saved->type_name()) != value.type_name())
       damaged("is of JSON's type ", saved->type_name(), ", expected ", value.type_name());
     if (key == "learning_rate") {
-      learning_rate = saved->template get<double>();
+      learning_rate = saved->get<double>();
       if (learning_rate < 0) damaged("is ", learning_rate, ", expected a number from 0 up");
     } else if (*saved != value) {
       const auto probability = [](const nlohmann::json& p) { return p.is_number() && p.get<double>() >= 0 && p.get<double>() <= 1; };
@@ -257,6 +260,16 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
       refuse(checkpoint, key, *saved, value);
     }
   }
+  return learning_rate;
+}
+
+/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate; and `average` its average.
+/// Throws Error, and leaves both as they were, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
+/// loss or groups of parameters, or with another survival table: going on would be another run.
+template <class Net, class Backend, class Loss, class Optimizer>
+void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer,
+             WeightAverage<Net, Backend>* average = nullptr) {
+  const double learning_rate = checked_learning_rate(checkpoint, training_state(trainer));
   auto options = optimizer_options(trainer.options());
   options.learning_rate = learning_rate;
   check_options<Optimizer>(options);
@@ -278,7 +291,7 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
   std::uint64_t updates = 0;
   std::shared_ptr<Weights<Net, Backend>> averaged;
   if (average) {
-    updates = saved_updates(checkpoint, *average);
+    updates = saved_updates(checkpoint, average->decay());
     averaged = std::make_shared<Weights<Net, Backend>>();
     take_weights<T>(checkpoint.average, weights.tensors(), averaged->parameters().data(), averaged->running().data(), average_prefix,
                     checkpoint.where);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <sdepth/io/text.hpp>
@@ -89,17 +90,25 @@ class SummaryTensors {
 template <class Stage>
 inline constexpr std::size_t stage_tensors = (Stage::rows > 0 ? 1 : 0) + (Stage::bias ? 1 : 0) + (Stage::norm ? 4 : 0);
 
+/// @param activation  its name; empty: none   @param count  of the stage's tensors
+[[nodiscard]] inline SummaryRow stage_row(SummaryTensors& tensors, const std::string& prefix, std::string operation, bool norm,
+                                          const std::string& activation, const Shape& out, double multiply_adds, std::size_t count) {
+  SummaryRow row;
+  row.layer = std::move(operation);
+  const auto add = [&](const std::string& word) { row.layer += (row.layer.empty() ? "" : " - ") + word; };
+  if (norm) add("BN");
+  if (!activation.empty()) add(activation);
+  row.output = out;
+  row.multiply_adds = multiply_adds;
+  tensors.take(count, prefix, row);
+  return row;
+}
 template <class Stage>
 [[nodiscard]] SummaryRow stage_row(SummaryTensors& tensors, const std::string& prefix) {
-  SummaryRow row;
-  row.layer = operation_text(Stage::operation);
-  const auto add = [&](const std::string& word) { row.layer += (row.layer.empty() ? "" : " - ") + word; };
-  if (Stage::norm) add("BN");
-  if constexpr (Stage::ends_in_activation) add(type_name<typename Stage::Activation>());
-  row.output = Stage::out;
-  row.multiply_adds = Stage::multiply_adds;
-  tensors.take(stage_tensors<Stage>, prefix, row);
-  return row;
+  std::string activation;
+  if constexpr (Stage::ends_in_activation) activation = type_name<typename Stage::Activation>();
+  return stage_row(tensors, prefix, operation_text(Stage::operation), Stage::norm, activation, Stage::out, Stage::multiply_adds,
+                   stage_tensors<Stage>);
 }
 
 /// The row of blocks, then those of the first of them.
@@ -177,15 +186,19 @@ template <class Net>
   return text;
 }
 
-/// A table of the network's layers, as torchinfo's, and its totals.
-///
-///     std::cout << summary<ResNet50>();
-///
-/// Fused layers share a row, equal blocks in a row are shown once. Shapes are channels x height x width of one image.
-template <class Net>
-[[nodiscard]] std::string summary() {
+/// What stands below the table.
+struct SummaryTotals {
+  std::size_t parameters = 0;
+  double operations = 0, expected_operations = 0;  // of an image: multiplications and additions, every block open and on average
+  ActivationBytes activations;                     // of an image
+  int blocks = 0, stochastic_blocks = 0;
+  double expected_depth = 0;
+};
+
+/// The rows and the totals as text.
+[[nodiscard]] inline std::string summary_text(const std::vector<SummaryRow>& rows, const SummaryTotals& totals) {
   std::vector<std::vector<std::string>> table{{"layer", "tensors", "output", "parameters", "multiply-adds", "survival"}};
-  for (const SummaryRow& row : summary_rows<Net>()) {
+  for (const SummaryRow& row : rows) {
     const Shape& o = row.output;
     table.push_back({(row.inside ? "  " : "") + row.layer, (row.inside && !row.tensors.empty() ? "  " : "") + row.tensors,
                      std::to_string(o.channels) + " x " + std::to_string(o.height) + " x " + std::to_string(o.width),
@@ -194,18 +207,29 @@ template <class Net>
   }
   const auto megabytes = [](double bytes) { return fixed_point(bytes / 1e6, 1) + " MB"; };
   const auto multiply_adds = [](double operations) { return fixed_point(operations / 2e6, 1) + " M"; };
-  const ActivationBytes activations = activation_bytes(activation_table<Net>(1), Net::survival, 1);
   std::string text = aligned(table, {false, false, false, true, true, false});
-  text += "\nparameters     " + with_commas(Net::parameter_count) + " (" + megabytes(4.0 * static_cast<double>(Net::parameter_count)) +
+  text += "\nparameters     " + with_commas(totals.parameters) + " (" + megabytes(4.0 * static_cast<double>(totals.parameters)) +
           " as float32)\n";
-  text += "multiply-adds  " + multiply_adds(Net::operations_per_image) + " an image";
-  if (Net::stochastic_blocks > 0)
-    text += ", " + multiply_adds(Net::expected_operations_per_image) + " in a training step on average over the gates";
-  text += "\nactivations    " + megabytes(activations.all_open) + " an image kept by a training step";
-  if (Net::stochastic_blocks > 0) text += ", " + megabytes(activations.mean) + " on average";
-  text += "\nblocks         " + std::to_string(Net::residual_blocks);
-  if (Net::stochastic_blocks > 0) text += ", of which " + decimal(Net::expected_depth, 4) + " run in a training step on average";
+  text += "multiply-adds  " + multiply_adds(totals.operations) + " an image";
+  if (totals.stochastic_blocks > 0)
+    text += ", " + multiply_adds(totals.expected_operations) + " in a training step on average over the gates";
+  text += "\nactivations    " + megabytes(totals.activations.all_open) + " an image kept by a training step";
+  if (totals.stochastic_blocks > 0) text += ", " + megabytes(totals.activations.mean) + " on average";
+  text += "\nblocks         " + std::to_string(totals.blocks);
+  if (totals.stochastic_blocks > 0) text += ", of which " + decimal(totals.expected_depth, 4) + " run in a training step on average";
   return text + "\n";
+}
+
+/// A table of the network's layers, as torchinfo's, and its totals.
+///
+///     std::cout << summary<ResNet50>();
+///
+/// Fused layers share a row, equal blocks in a row are shown once. Shapes are channels x height x width of one image.
+template <class Net>
+[[nodiscard]] std::string summary() {
+  return summary_text(summary_rows<Net>(), {Net::parameter_count, Net::operations_per_image, Net::expected_operations_per_image,
+                                            activation_bytes(activation_table<Net>(1), Net::survival, 1), Net::residual_blocks,
+                                            Net::stochastic_blocks, Net::expected_depth});
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include <sdepth/core/error.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/summary.hpp>
 #include <sdepth/io/weights.hpp>
@@ -21,6 +20,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/network/training_memory.hpp>
 #include <sdepth/program/learner.hpp>
+#include <sdepth/program/starting_weights.hpp>
 #include <sdepth/optimizers/adamw.hpp>
 #include <sdepth/train/parameter_groups.hpp>
 #include <sdepth/train/trainer.hpp>
@@ -46,7 +46,8 @@ class LearnerOf final : public Learner {
       : trainer_(options_with<Optimizer>(options), SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
         clip_norm_(options.clip_norm) {
     if (options.average_decay > 0) average_.emplace(options.average_decay);
-    if (!options.frozen.empty()) freeze(options.frozen);
+    if (!options.frozen.empty())
+      trainer_.set_parameter_groups({{.contains = frozen_by(options.frozen, trainer_.weights()->tensors()), .frozen = true}});
   }
 
   Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) override {
@@ -88,7 +89,7 @@ class LearnerOf final : public Learner {
 
   std::string load_weights(SafeTensors file, const std::string& where) override {
     auto& weights = *trainer_.weights();
-    const std::string sentence = keep_head(file, where);
+    const std::string sentence = keep_head<T>(file, weights.tensors(), weights.parameters().data(), Net::output.size(), where);
     take_weights<T>(file, weights.tensors(), weights.parameters().data(), weights.running().data(), "", where);
     return sentence;
   }
@@ -111,42 +112,6 @@ class LearnerOf final : public Learner {
     trainer_.clip_gradient_norm(clip_norm_);
     trainer_.apply();
     return score;
-  }
-
-  /// Throws Error where a beginning is of no parameter's name, or nothing is left to train.
-  void freeze(const std::vector<std::string>& beginnings) {
-    const auto frozen = [beginnings](const ParameterInfo& parameter) {
-      return std::ranges::any_of(beginnings, [&](const std::string& beginning) { return parameter.name.starts_with(beginning); });
-    };
-    const auto& tensors = trainer_.weights()->tensors();
-    for (const std::string& beginning : beginnings)
-      if (std::ranges::none_of(tensors, [&](const auto& t) { return t.trainable() && t.name.starts_with(beginning); }))
-        fail("--freeze ", beginning, ": no parameter's name begins so, the first is ", tensors.front().name, "; --summary lists them all");
-    if (std::ranges::none_of(tensors, [&](const auto& t) { return t.trainable() && !frozen(t); }))
-      fail("--freeze leaves no parameter to be trained; name fewer of them");
-    trainer_.set_parameter_groups({{.contains = frozen, .frozen = true}});
-  }
-
-  /// Where a file's last layer tells another number of classes apart, puts the trainer's own in its place, and says so.
-  [[nodiscard]] std::string keep_head(SafeTensors& file, const std::string& where) {
-    const auto& weights = *trainer_.weights();
-    const auto& tensors = weights.tensors();
-    const auto last = std::ranges::find_if(tensors.rbegin(), tensors.rend(), [](const auto& tensor) { return tensor.trainable(); });
-    const std::string layer = last->name.substr(0, last->name.rfind('.') + 1);
-    std::vector<std::string> anew;
-    std::int64_t classes = 0;
-    for (Tensor& tensor : file.tensors) {
-      const auto info = std::ranges::find(tensors, tensor.name, &ParameterInfo::name);
-      if (info == tensors.end() || !tensor.name.starts_with(layer) || tensor.shape.size() != info->shape.size()) continue;
-      auto as_ours = tensor.shape;
-      classes = std::exchange(as_ours.front(), info->shape.front());
-      if (as_ours != info->shape || tensor.shape == info->shape) continue;
-      tensor = {info->name, info->shape, to_pytorch(*info, weights.parameters().data())};
-      anew.push_back(info->name);
-    }
-    if (anew.empty()) return "";
-    return where + " tells " + std::to_string(classes) + " classes apart and this run " + std::to_string(Net::output.size()) + ", so " +
-           names_in_words(anew) + " begin anew";
   }
 
   Trainer<Net, Backend, CrossEntropy, Optimizer> trainer_;
