@@ -130,6 +130,7 @@ TEST_CASE("pictures in folders train a network with their number of classes, and
   REQUIRE_MESSAGE(whole.status == 0, whole.output);
   CHECK(contains(whole.output, "stochastic depth as the network's type says"));
   CHECK(contains(whole.output, "Test error 0.00 %"));
+  CHECK(contains(whole.output, "Steps waited for pictures "));
   const SafeTensors model = read_safetensors(folder / "whole" / "model.safetensors");
   CHECK(model.metadata.at("classes") == R"(["class 0","class 1","class 2"])");
   CHECK(model.metadata.at("survival") == "[0.5,0.5]");

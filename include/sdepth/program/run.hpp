@@ -97,6 +97,7 @@ class Run {
   std::string program_;  // its name, for messages
   Communicator* others_ = nullptr;
   std::uint64_t first_step_ = 0;  // of this process
+  double seconds_here_ = 0;       // of its steps
   RunData data_;
   Trainable network_;
   NetworkFacts facts_;

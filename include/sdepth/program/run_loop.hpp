@@ -113,6 +113,7 @@ inline bool Run::train_epoch() {
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(before, now)).count();
     sums_.seconds += seconds;
+    seconds_here_ += seconds;
     ++sums_.steps;
     sums_.images += score.images;
     sums_.errors += score.errors;

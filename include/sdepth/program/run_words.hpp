@@ -96,6 +96,8 @@ inline void Run::say_summary() const {
   } else {
     std::cout << "All " << facts_.residual_blocks << " residual blocks ran in every step\n";
   }
+  if (options_.data == "folder" && seconds_here_ > 0)
+    std::cout << "Steps waited for pictures " << fixed_point(100 * loader_.waited() / seconds_here_, 1) << " % of their time\n";
   if (others_ && learner_->steps() > first_step_) {
     const Communicator::Traffic traffic = others_->traffic();
     const double steps = static_cast<double>(learner_->steps() - first_step_);
