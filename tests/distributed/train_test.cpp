@@ -76,7 +76,7 @@ TEST_CASE("a run of four processes goes on with two, and then alone") {
 
 TEST_CASE("a process that is killed ends all, and the last checkpoint goes on") {
   ScratchFolder folder;
-  const Words long_run = run + Words{"--keep-best"};
+  const Words long_run = run + Words{"--keep-best", "--block-harm"};
   REQUIRE(run_program("train", long_run + out(folder / "whole")).status == 0);
   {
     Process mpirun(SDEPTH_MPIRUN, ranks(2, long_run + out(folder / "killed")));
@@ -91,6 +91,8 @@ TEST_CASE("a process that is killed ends all, and the last checkpoint goes on") 
   const Outcome resumed = together(4, resume(folder / "killed"));
   REQUIRE_MESSAGE(resumed.status == 0, resumed.output);
   check_equal_runs(folder / "whole", folder / "killed");
+  CHECK(bytes_of(folder / "whole" / "harm.csv") == bytes_of(folder / "killed" / "harm.csv"));
+  CHECK_FALSE(fs::exists("harm.csv"));  // of those that write nothing
 }
 
 TEST_CASE("what is wrong is said once, and ends all") {

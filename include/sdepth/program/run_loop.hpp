@@ -86,16 +86,17 @@ inline void Run::measure_block_harm() {
   const auto [whole_loss, whole_error] = point({});
   harm_ = {validated ? "validation" : "test", whole_error, {}};
   DepthPlan plan{std::vector<std::uint8_t>(survival_.size(), 1)};
-  CsvLog table = CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  CsvLog table;
+  if (folder_.writes()) table = CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
   for (std::size_t block = 0; block < plan.keep.size(); ++block) {
     plan.keep[block] = 0;
     const auto [loss, error] = point(plan);
     plan.keep[block] = 1;
-    table.row(block, survival[block], loss, error, whole_loss, whole_error);
+    if (folder_.writes()) table.row(block, survival[block], loss, error, whole_loss, whole_error);
     harm_.without.push_back(error);
   }
   table.flush();
-  write_report();
+  if (folder_.writes()) write_report();
 }
 
 inline bool Run::train_epoch() {
