@@ -146,11 +146,10 @@ struct CppHeaderOptions {
     const auto& block = std::get<BlockDescription>(part);
     const std::size_t here = index++;
     if (!trained.keep[here]) {
-      // The branch's tensors are left out, and all of a block that is not there.
-      const std::size_t projection =
+      // The branch's tensors are left out.
+      const std::size_t end =
           block.projection.empty() ? block.end_tensor : block.projection.front().first_tensor;
-      for (std::size_t i = block.first_tensor; i < (block.identity ? block.end_tensor : projection); ++i)
-        used[i] = false;
+      for (std::size_t i = block.first_tensor; i < end; ++i) used[i] = false;
       if (block.identity) continue;
     }
     const std::string word = trained.keep[here]
