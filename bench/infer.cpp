@@ -51,7 +51,8 @@ bool add() {
         ->UseRealTime();
   return true;
 }
-[[maybe_unused]] const bool added = add<20>() && add<56>() && add<110>() && add<110, bfloat16>() && add<110, float16>();
+[[maybe_unused]] const bool added =
+    add<20>() && add<56>() && add<110>() && add<20, bfloat16>() && add<56, bfloat16>() && add<110, bfloat16>() && add<110, float16>();
 
 }  // namespace
 }  // namespace sdepth::bench

@@ -23,9 +23,10 @@ class Benchmark:
     layers: int
     batch: int
     threads: int
+    precisions = ("float32", "bf16")   # those that our program has it in
 
     def row(self, precision):
-        """Our program's name for it. precision: what activations lie in memory as, float32 or bf16"""
+        """Our program's name for it. precision: what activations (training) or weights (inference) lie in memory as"""
         storage = "/bf16" if precision == "bf16" else ""
         return (f"train_step/resnet{self.layers}{storage}/survival:1.0" if self.work == "train"
                 else f"infer/resnet{self.layers}{storage}/batch:{self.batch}")
@@ -33,11 +34,6 @@ class Benchmark:
     @property
     def name(self):
         return self.row("float32")
-
-    @property
-    def precisions(self):
-        """Those that our program has it in."""
-        return ("float32", "bf16") if self.work == "train" else ("float32",)
 
     def operations(self, multiply_adds):
         """Floating-point operations of a step; a training step counts as three forward passes."""

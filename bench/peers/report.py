@@ -41,7 +41,7 @@ def print_times(report, precision):
                      f"{100 * ours['of_fp32_ceiling']:.0f} %", *cells,
                      f"{times(best):.2f}" if best else "", f"{100 * best['of_fp32_ceiling']:.0f} %" if best else ""])
     title = "float32: median milliseconds of a step; in brackets the same divided by sdepth's" if precision == "float32" else \
-        "bf16: the peers' arithmetic is bf16, sdepth's is float32 on activations stored as bfloat16"
+        "bf16: the peers' arithmetic is bf16, sdepth's is float32 on activations (training) or weights (inference) stored as bfloat16"
     header = ["benchmark", "sdepth", "of fp32 ceiling", *names, "best peer / sdepth", "its share of fp32 ceiling"]
     print(f"\n{title}\n\n" + table(header, rows))
 
