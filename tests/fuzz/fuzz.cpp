@@ -61,7 +61,10 @@ void read_options(const std::string& bytes) {
   network.device = "cpu";
   network.precision = "float32";
   network.facts = [] { return program::NetworkFacts{}; };
-  static_cast<void>(program::read_command_line(static_cast<int>(pointers.size()), pointers.data(), {network}));
+  try {
+    static_cast<void>(program::read_command_line(static_cast<int>(pointers.size()), pointers.data(), {network}));
+  } catch (const program::HelpWasAsked&) {  // a word ends where a zero is
+  }
 }
 
 using Reader = void (*)(const std::string&);
