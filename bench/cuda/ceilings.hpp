@@ -1,5 +1,5 @@
-// What the device at hand can do at most, measured in the program whose rows are compared with it: memory copied, multiply-adds in float32, TF32 products by the
-// instruction that the convolutions use.
+// What the device at hand can do at most, measured in the program whose rows are compared with it: memory
+// copied, multiply-adds in float32, TF32 products by the instruction that the convolutions use.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +58,8 @@ __global__ void __launch_bounds__(threads) copy_kernel(const CeilingOperands o) 
 template <int threads>
 __global__ void __launch_bounds__(threads) multiply_add_kernel(const CeilingOperands o) {
   constexpr int chains = 16;
-  // Of zeros, but the compiler does not know; multiplied are other numbers, for zeros let a device run faster.
+  // Of zeros, but the compiler does not know; multiplied are other numbers, for zeros let a device run
+  // faster.
   const float start = o.from[threadIdx.x % 2].x + 0.37F, factor = o.from[0].y + 0.93F;
   float sums[chains];
 #pragma unroll

@@ -1,4 +1,5 @@
-// The least time that a device, an H100 if none is named, needs for what counting.hpp has counted: the longer of what its memory and its arithmetic allow.
+// The least time that a device, an H100 if none is named, needs for what counting.hpp has counted: the longer
+// of what its memory and its arithmetic allow.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,8 @@ struct Ceilings {
   double fp32 = 0;      // operations, 2 for a multiply-add
   double products = 0;  // the same on tensor cores
 };
-/// An H100 SXM. Source: NVIDIA's datasheet; TF32 is what dense products reach of its 494 TFLOP/s, memory what copies reach of its 3.35 TB/s.
+/// An H100 SXM. Source: NVIDIA's datasheet; TF32 is what dense products reach of its 494 TFLOP/s, memory what
+/// copies reach of its 3.35 TB/s.
 inline constexpr Ceilings h100{3.0e12, 67e12, 400e12};
 
 /// The times that the three ceilings allow, in microseconds.

@@ -5,8 +5,8 @@
 //                                                         …/launches: every kernel launched by itself instead of a graph for each block
 //   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, with tensors that rotate through more than the cache
 //
-// Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one; of_ceilings, the same with the ceilings measured here;
-// images_per_second, blocks_run of steps.
+// Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one;
+// of_ceilings, the same with the ceilings measured here; images_per_second, blocks_run of steps.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

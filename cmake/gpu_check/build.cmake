@@ -2,8 +2,6 @@
 # Builds the programs of the folder that cmake/gpu_check.cmake is about, for GPUs and a processor that need not be this machine's, and puts it together.
 cmake_minimum_required(VERSION 3.25)
 
-set(programs test_cuda_device bench train 08_cuda cifar_layout)
-
 string(REPLACE ";" "\\;" architectures "${ARCHITECTURES}")
 set(host "")
 if(HOST_CXX)
@@ -17,9 +15,6 @@ execute_process(
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --target bench gpu_check_cifar_layout train 08_cuda test_cuda_device COMMAND_ERROR_IS_FATAL ANY)
 
-set(files "")
-foreach(program folder IN ZIP_LISTS programs ITEMS /tests/cuda /bench /examples /examples /.)
-  list(APPEND files ${BUILD}${folder}/${program})
-endforeach()
 include(${CMAKE_CURRENT_LIST_DIR}/assemble.cmake)
-gpu_check_folder(${OUT} ${SOURCE} ${files})
+gpu_check_folder(${OUT} ${SOURCE} ${BUILD}/tests/cuda/test_cuda_device ${BUILD}/bench/bench ${BUILD}/examples/train ${BUILD}/examples/08_cuda
+                 ${BUILD}/cifar_layout)

@@ -84,7 +84,8 @@ TEST_CASE("cuda: a Space, and memory that host and device share, can be used fro
   CHECK(std::as_const(numbers).data()[0] == 5.0F);
 }
 
-/// The edges that a row's launches have, as text: "1 0>2" is a third launch that waits for the second and the first.
+/// The edges that a row's launches have, as text: "1 0>2" is a third launch that waits for the second and the
+/// first.
 [[nodiscard]] std::string edges_of(const std::vector<cuda::Lane>& lanes) {
   cuda::RowEdges all;
   std::string text;
@@ -99,10 +100,12 @@ TEST_CASE("cuda: a Space, and memory that host and device share, can be used fro
 TEST_CASE("cuda: a launch in a graph waits for what it must, and nothing else") {
   using enum cuda::Lane;
   CHECK(edges_of({main, main, main}) == "0>1  1>2  ");
-  // A block on the way back: its convolutions' two gradients run at the same time, the second's after both of the first's.
+  // A block on the way back: its convolutions' two gradients run at the same time, the second's after both of
+  // the first's.
   CHECK(edges_of({aside, beside, aside, beside, main}) == "1 0>2  1 0>3  3 2>4  ");
   CHECK(edges_of({main, aside, beside, aside, beside}) == "0>1  0>2  2 1>3  2 1>4  ");
-  // Whoever does not say that it may run beside waits; and of two aside in a row only the second is not waited for.
+  // Whoever does not say that it may run beside waits; and of two aside in a row only the second is not
+  // waited for.
   CHECK(edges_of({main, aside, main, main}) == "0>1  1>2  2>3  ");
   CHECK(edges_of({main, aside, aside, beside, main}) == "0>1  1>2  1>3  3 2>4  ");
 }

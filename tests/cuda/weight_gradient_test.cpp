@@ -74,7 +74,8 @@ void check_both(int batch, const Pending& pending = {.norm = true, .activated = 
   if (S.bias) CHECK(relative_error(in_tf32.at("bias gradient"), expected.at("bias gradient")) <= float32_tolerance);
 }
 
-/// So many parts that their sums are joined in two rounds, the last group not full; with a bias, and several blocks with different sums.
+/// So many parts that their sums are joined in two rounds, the last group not full; with a bias, and several
+/// blocks with different sums.
 void check_two_rounds() {
   constexpr ConvShape shape{{17, 40, 40}, 8, 3, 1, 1, true};
   for (const bool tf32 : {false, true}) {

@@ -45,11 +45,13 @@ __device__ inline void copies_done() {
 #endif
 }
 
-/// Adds 1 to a counter in global memory and returns what it was. What this thread wrote, and what it knows of through a barrier that others wrote, is there for whoever
-/// finds a later count; and what they wrote who counted earlier is there for it, and behind the next barrier for its block.
+/// Adds 1 to a counter in global memory and returns what it was. What this thread wrote, and what it knows of
+/// through a barrier that others wrote, is there for whoever finds a later count; and what they wrote who
+/// counted earlier is there for it, and behind the next barrier for its block.
 ///
-/// One atomic operation that releases and acquires, instead of one between two __threadfence(), each of which waits for all of the thread's memory operations to be seen
-/// by everybody. Source: PTX ISA, memory consistency model.
+/// One atomic operation that releases and acquires, instead of one between two __threadfence(), each of which
+/// waits for all of the thread's memory operations to be seen by everybody. Source: PTX ISA, memory
+/// consistency model.
 [[nodiscard]] __device__ inline unsigned count_arrival(unsigned* counter) {
 #if defined(__CUDACC__)
   unsigned before = 0;

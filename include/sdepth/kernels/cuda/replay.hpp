@@ -27,7 +27,8 @@ struct Grid {
   friend bool operator==(const Grid&, const Grid&) = default;
 };
 
-/// What a launch waits for among the others of its row, where these make a graph. In a stream alone all come one after the other.
+/// What a launch waits for among the others of its row, where these make a graph. In a stream alone all come
+/// one after the other.
 enum class Lane {
   main,    // everything before it
   aside,   // everything before it; the main launch that follows as `beside` runs at the same time
@@ -99,7 +100,8 @@ class Launch {
   void (*run_)(const Launch&, cudaStream_t) = nullptr;
 };
 
-/// The launches of a row that the next one waits for, as their numbers. Launches aside wait for each other, so one of them stands for all before it.
+/// The launches of a row that the next one waits for, as their numbers. Launches aside wait for each other,
+/// so one of them stands for all before it.
 class RowEdges {
  public:
   struct Edges {

@@ -54,7 +54,8 @@ class Workspace {
     }
     return scratch_.data();
   }
-  /// So many zeros, by which the blocks of a kernel find out which of them is the last; that one sets its counter to zero again.
+  /// So many zeros, by which the blocks of a kernel find out which of them is the last; that one sets its
+  /// counter to zero again.
   [[nodiscard]] unsigned* counter(std::size_t count = 1) {
     constexpr std::size_t enough_for_most = 4096;
     if (count > counters_.size()) {

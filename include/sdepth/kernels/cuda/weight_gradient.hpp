@@ -1,8 +1,9 @@
 // The gradient of a convolution's weights and bias.
 //
-// Each block computes its sums over a fixed part of the images and leaves them in scratch memory; of each group of parts the block that comes last adds the group, and
-// of the groups the last makes the result. How many parts there are follows from shape and batch (weight_gradient_tiling.hpp), and who adds never changes what is
-// added and in which order, so the result has the same bits on every device and every time.
+// Each block computes its sums over a fixed part of the images and leaves them in scratch memory; of each
+// group of parts the block that comes last adds the group, and of the groups the last makes the result. How
+// many parts there are follows from shape and batch (weight_gradient_tiling.hpp), and who adds never changes
+// what is added and in which order, so the result has the same bits on every device and every time.
 #pragma once
 
 #include <cuda_runtime.h>

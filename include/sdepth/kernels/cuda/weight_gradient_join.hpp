@@ -1,5 +1,5 @@
-// How the parts of a weight gradient, each the sums of one block over some of the images, become one: in two rounds of about equal length, so that no block waits for
-// more than a few loads in a row.
+// How the parts of a weight gradient, each the sums of one block over some of the images, become one: in two
+// rounds of about equal length, so that no block waits for more than a few loads in a row.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-/// Where the parts of a weight gradient lie, and where the result goes. Part of the kernel's operands; made on the host by weight_gradient_parts_in.
+/// Where the parts of a weight gradient lie, and where the result goes. Part of the kernel's operands; made
+/// on the host by weight_gradient_parts_in.
 struct WeightGradientParts {
   int count = 0;
   int group = 0;  // parts that are joined at once
@@ -48,7 +49,8 @@ struct WeightGradientParts {
           bias_gradient};
 }
 
-/// Calls visit(place) for each group of 4 neighbouring output channels whose sums belong to a block, of which place is the first's in a part; by all threads together.
+/// Calls visit(place) for each group of 4 neighbouring output channels whose sums belong to a block, of which
+/// place is the first's in a part; by all threads together.
 template <class B, class Visit>
 __device__ inline void for_each_place(int block, bool bias, const Visit& visit) {
   constexpr WeightGradientTiling t = B::tiling;
@@ -81,7 +83,8 @@ __device__ inline void for_each_place(int block, bool bias, const Visit& visit) 
   return make_float4(static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3]));
 }
 
-/// Makes the result from the parts that blocks with the same sums have written. Called by all threads of all blocks as the last thing they do.
+/// Makes the result from the parts that blocks with the same sums have written. Called by all threads of all
+/// blocks as the last thing they do.
 /// @param block  which sums   @param part  whose numbers this block has written   @param word  of shared memory, overwritten
 template <class B>
 __device__ inline void join_weight_gradients(const WeightGradientParts& parts, int block, int part, bool bias, float* word) {
