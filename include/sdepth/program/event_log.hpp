@@ -13,8 +13,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/io/file.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <sdepth/io/summary.hpp>
@@ -73,8 +75,10 @@ inline constexpr int most_classes = 20;
     for (int c = 0; c < classes; ++c)
       if (c != label && found.count(label, c) > 0) mistakes.push_back({label, c, found.count(label, c)});
   }
-  std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) { return a.count > b.count; });
-  std::stable_sort(worst.begin(), worst.end(), [&](int a, int b) { return found.error_of(a) > found.error_of(b); });
+  std::ranges::sort(mistakes, [](const Mistake& a, const Mistake& b) {
+    return std::tuple(-a.count, a.label, a.predicted) < std::tuple(-b.count, b.label, b.predicted);
+  });
+  std::ranges::sort(worst, [&](int a, int b) { return std::pair(-found.error_of(a), a) < std::pair(-found.error_of(b), b); });
   mistakes.resize(std::min<std::size_t>(mistakes.size(), most_classes));
   worst.resize(std::min<std::size_t>(worst.size(), most_classes));
   html += "<tr><th>class</th><th>taken for</th><th>pictures</th></tr>\n";

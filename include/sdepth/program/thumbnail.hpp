@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <sdepth/data/picture.hpp>
 #include <sdepth/data/resize.hpp>
