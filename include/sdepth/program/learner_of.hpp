@@ -75,7 +75,7 @@ class LearnerOf final : public Learner {
       return tensor.name == "blocks.0.conv1.weight" || tensor.name == "layer1.0.conv1.weight";  // torchvision's
     });
     if (first == tensors.end()) return none;
-    const auto gradient = to_pytorch(*first, trainer_.gradients().data());
+    const auto gradient = to_pytorch(*first, std::as_const(trainer_).gradients().data());
     const auto add_size = [](double sum, float g) { return sum + std::abs(static_cast<double>(g)); };
     return std::accumulate(gradient.begin(), gradient.end(), 0.0, add_size) / static_cast<double>(gradient.size());
   }
