@@ -14,7 +14,8 @@
 using Net = sdepth::Network<sdepth::Input<3, 8, 8>, sdepth::Conv<16>, sdepth::BN, sdepth::ReLU, sdepth::GlobalAvgPool, sdepth::Linear<2>>;
 
 // Made before main begins, by instructions that an older processor may not have.
-const std::map<std::string, std::vector<float>> made_before = {{"ones", std::vector<float>(64, 1.0F)}, {"twos", std::vector<float>(64, 2.0F)}};
+const std::map<std::string, std::vector<float>> made_before = {{"ones", std::vector<float>(64, 1.0F)},
+                                                               {"twos", std::vector<float>(64, 2.0F)}};
 
 int main(int argc, char** argv) {
   const auto weights = std::make_shared<sdepth::Weights<Net, sdepth::Cpu<>>>();
