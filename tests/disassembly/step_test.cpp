@@ -39,9 +39,11 @@ const std::string own = [] {
 }();
 const std::string helping_thread = "_ZN" + own + "10ThreadTeam4help";
 
-/// Functions that call what a user has given, if anything.
+/// Functions that call what a user has given, if anything: other processes among it.
 bool given_by_user(const std::string& name) {
-  return name.find(own + "16GradientListener") != std::string::npos || name.find(own + "15GroupedSegments") != std::string::npos;
+  for (const char* given : {"16GradientListener", "15GroupedSegments", "12Communicator"})
+    if (name.find(own + given) != std::string::npos) return true;
+  return false;
 }
 
 /// Functions whose names speak of an image or a convolution with so many channels, as Shape{C, H, W} and ConvShape{…, C, 3, stride, 1} do.
@@ -66,7 +68,7 @@ TEST_CASE("a training step has no call or jump through a register, memory or a t
   for (const char* name : {"plain", "closed"}) {
     std::vector<const Function*> step = program(name).reached_from(root);
     // A helping thread calls the body of the loop that it is given through a pointer, once for each loop. And what a user gives to be called is called so: who wants to
-    // know of gradients, and the options of groups of parameters.
+    // know of gradients, the options of groups of parameters, and other processes.
     CHECK(std::erase_if(step, [](const Function* function) { return function->name.starts_with(helping_thread); }) == 1);
     std::erase_if(step, [](const Function* function) { return given_by_user(function->name); });
     CHECK(step.size() > 60);  // the walk and its kernels

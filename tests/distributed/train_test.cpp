@@ -55,7 +55,7 @@ TEST_CASE("1, 2, 4 and 8 processes write the files of one that was started alone
     REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
     check_equal_runs(folder / "alone", to);
     CHECK(contains(outcome.output, "epoch 2"));
-    CHECK(contains(outcome.output, std::to_string(count) + " processes: a step sent "));
+    if (count > 1) CHECK(contains(outcome.output, std::to_string(count) + " processes: a step sent "));
     CHECK(outcome.output.find("epoch 2") == outcome.output.rfind("epoch 2"));  // said once
   }
 }

@@ -26,7 +26,7 @@ class Meeting {
     [[nodiscard]] int rank() const noexcept override { return static_cast<int>(rank_); }
     [[nodiscard]] int ranks() const noexcept override { return static_cast<int>(all_.pieces_.size()); }
 
-    void gather(void* everything, std::span<const std::size_t> sizes) override {
+    void do_gather(void* everything, std::span<const std::size_t> sizes) override {
       auto* bytes = static_cast<std::byte*>(everything);
       std::vector<std::size_t> from(sizes.size() + 1);
       for (std::size_t r = 0; r < sizes.size(); ++r) from[r + 1] = from[r] + sizes[r];
@@ -36,12 +36,12 @@ class Meeting {
       all_.barrier_.arrive_and_wait();
       ++traffic_.gathers;
     }
-    void begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
+    void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
       all_.sums_[rank_].emplace_back(rows, rows + static_cast<std::size_t>(count) * size);
       results_.emplace_back(sum, size);
       traffic_.summed_bytes += size * sizeof(float);
     }
-    void finish_sums() override {
+    void do_finish_sums() override {
       all_.barrier_.arrive_and_wait();
       for (std::size_t i = 0; i < results_.size(); ++i) {
         const auto [sum, size] = results_[i];

@@ -23,13 +23,14 @@ class Communicator {
 
   /// Pieces of `all`, one of each process in the order of ranks; each has written its own, and on return has everybody's.
   /// @param sizes  [ranks], bytes of each piece
-  virtual void gather(void* all, std::span<const std::size_t> sizes) = 0;
+  /// A function of its own, as the other two are: a step calls nothing else of it, and nothing through a pointer where there are no others.
+  [[gnu::noinline]] void gather(void* all, std::span<const std::size_t> sizes) { do_gather(all, sizes); }
 
   /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that one process with all rows makes, to the bit.
   /// Rows are copied; sums are there after finish_sums(). @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
-  virtual void begin_sum(const float* rows, int count, std::size_t size, float* sum) = 0;
+  [[gnu::noinline]] void begin_sum(const float* rows, int count, std::size_t size, float* sum) { do_begin_sum(rows, count, size, sum); }
   /// Waits for all sums that have begun.
-  virtual void finish_sums() = 0;
+  [[gnu::noinline]] void finish_sums() { do_finish_sums(); }
 
   /// What this process has sent and fetched so far, and how long it has waited for it.
   struct Traffic {
@@ -40,6 +41,11 @@ class Communicator {
     double waited_for_sums = 0;        ///< seconds in finish_sums
   };
   [[nodiscard]] virtual Traffic traffic() const = 0;
+
+ private:
+  virtual void do_gather(void* all, std::span<const std::size_t> sizes) = 0;
+  virtual void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) = 0;
+  virtual void do_finish_sums() = 0;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -64,7 +64,7 @@ class Mpi final : public Communicator {
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int ranks() const noexcept override { return ranks_; }
 
-  void gather(void* all, std::span<const std::size_t> sizes) override {
+  void do_gather(void* all, std::span<const std::size_t> sizes) override {
     counts_.clear();
     places_.clear();
     std::size_t size = 0;
@@ -89,11 +89,11 @@ class Mpi final : public Communicator {
     });
   }
 
-  void begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
+  void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
     sums_->begin(rows, count, size, sum);
     traffic_.summed_bytes += size * sizeof(float) * static_cast<std::size_t>((rank_ > 0) + (rank_ + 1 < ranks_));
   }
-  void finish_sums() override {
+  void do_finish_sums() override {
     sums_->close();
     traffic_.waited_for_sums += wait_until([&] { return sums_->done(); });
     sums_->forget();
