@@ -2,11 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iostream>
 #include <optional>
 #include <string>
+#include <span>
 #include <string_view>
+#include <typeinfo>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -106,7 +109,8 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
 inline void Run::check_that_all_are_alike(std::uint64_t step) const {
   Fingerprint program, options, data, state;
   program.add(__VERSION__);
-  program.add(typeid(*learner_).name());  // with the network, and the instructions that this was compiled for
+  const Learner& learner = *learner_;
+  program.add(typeid(learner).name());  // with the network, and the instructions that this was compiled for
   check_alike(*others_, program, "another program, compiler or instruction set",
               "start the same program on all machines, built with the same -D SDEPTH_MARCH");
   options.add(to_stored(options_).dump());
