@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <iostream>
 #include <optional>
-#include <string>
 #include <span>
+#include <string>
 #include <string_view>
 #include <typeinfo>
 #include <vector>
