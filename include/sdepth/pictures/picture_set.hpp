@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/fingerprint.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/core/philox.hpp>
 #include <sdepth/data/picture.hpp>
@@ -52,11 +53,10 @@ struct PictureSet {
     std::vector<PictureFile> kept;
     std::vector<int> left(class_names.size());
     for (PictureFile& file : files) {
-      std::uint64_t hash = 0xCBF29CE484222325;  // FNV-1a
+      Fingerprint place;
       const auto below = file.path.lexically_relative(root);
-      for (const char c : (below.empty() ? file.path : below).generic_string())
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
-      const bool moves = uniform(random_words(seed, Purpose::split, hash, 0)[0]) < fraction;
+      place.add((below.empty() ? file.path : below).generic_string());
+      const bool moves = uniform(random_words(seed, Purpose::split, place.value(), 0)[0]) < fraction;
       if (!moves) ++left[static_cast<std::size_t>(file.label)];
       (moves ? apart.files : kept).push_back(std::move(file));
     }

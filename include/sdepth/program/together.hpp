@@ -17,6 +17,7 @@
 #include <sdepth/core/clock.hpp>
 #include <sdepth/core/communicator.hpp>
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/fingerprint.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -33,19 +34,6 @@ inline Others (*join_others)() = nullptr;
     if (const char* text = std::getenv(name)) return std::atoi(text);
   return 1;
 }
-
-/// FNV-1a, to tell apart what should be alike.
-class Fingerprint {
- public:
-  void add(std::span<const std::byte> bytes) noexcept {
-    for (const std::byte b : bytes) value_ = (value_ ^ std::to_integer<std::uint64_t>(b)) * 0x100000001B3;
-  }
-  void add(std::string_view text) noexcept { add(std::as_bytes(std::span(text))); }
-  [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
-
- private:
-  std::uint64_t value_ = 0xCBF29CE484222325;
-};
 
 /// Throws Error, on every process, where a process has another one than rank 0. @param what  "other options"   @param advice  what to do then
 inline void check_alike(Communicator& others, const Fingerprint& mine, std::string_view what, std::string_view advice) {
