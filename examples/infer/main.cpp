@@ -245,11 +245,7 @@ int infer(int count, char** words) {
   const Options o = read_command_line(count, words);
   check_outputs(o);
   const sdepth::SafeTensors weights = sdepth::read_safetensors(o.weights);
-  if (const auto format = weights.metadata.find("format");
-      format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
-    fail(o.weights, " is a checkpoint, to go on training with; use the model.safetensors beside it");
-  std::optional<ModelCard> card;
-  if (has_card(weights.metadata)) card = from_metadata(weights.metadata, o.weights);
+  const std::optional<ModelCard> card = card_of(weights, o.weights);
 
   const std::string model = choose("model", o.model, card ? &card->model : nullptr, "");
   const std::string data = choose("data", o.data, card ? &card->data : nullptr, "");

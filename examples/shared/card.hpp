@@ -1,10 +1,11 @@
-// The card of a model.safetensors, read back: infer's side of it.
+// The card of a model.safetensors, read back: the side of those that use a trained network.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/json.hpp>
+#include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/card.hpp>
 
@@ -71,6 +73,15 @@ namespace programs {
            card.normalization.size());
   if (!(card.normalization[0] > 0)) refuse("normalization", "a scale above 0 as its first number");
   return card;
+}
+
+/// The card of a file of weights; none: it is from elsewhere. Throws Error for a checkpoint, and for a card that is damaged.
+[[nodiscard]] inline std::optional<ModelCard> card_of(const sdepth::SafeTensors& weights, const std::string& where) {
+  if (const auto format = weights.metadata.find("format");
+      format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
+    sdepth::fail(where, " is a checkpoint, to go on training with; use the model.safetensors beside it");
+  if (!has_card(weights.metadata)) return std::nullopt;
+  return from_metadata(weights.metadata, where);
 }
 
 }  // namespace programs
