@@ -1,4 +1,5 @@
-// Choices by environment variables, for scripts that compare this program with others: bench/peers/compare.py.
+// Choices by environment variables, for scripts that compare this program with others:
+// bench/peers/compare.py.
 //
 //   SDEPTH_BENCH_THREADS  threads of training steps and of inference in batches; 2 if unset
 //   SDEPTH_BENCH_STEPS    timed training steps; unset: each benchmark's own number
@@ -22,6 +23,8 @@ namespace sdepth::bench {
   const char* text = std::getenv("SDEPTH_BENCH_CLOCK");
   return text && std::string_view(text) == "processor";
 }
-[[nodiscard]] inline int chosen_steps(int otherwise) { return from_environment("SDEPTH_BENCH_STEPS", otherwise); }
+[[nodiscard]] inline int chosen_steps(int otherwise) {
+  return from_environment("SDEPTH_BENCH_STEPS", otherwise);
+}
 
 }  // namespace sdepth::bench

@@ -13,20 +13,23 @@
 namespace sdepth::bench {
 namespace {
 
-/// Random numbers about zero, as after normalisation: for speed alone, what is on the pictures does not matter.
+/// Random numbers about zero, as after normalisation: for speed alone, what is on the pictures does not
+/// matter.
 template <class Net>
 [[nodiscard]] std::vector<float> random_images(int count) {
   std::vector<float> images(static_cast<std::size_t>(count) * Net::input.size());
   for (std::size_t i = 0; i < images.size(); ++i)
-    images[i] = static_cast<float>(4 * uniform(random_words(3, Purpose::synthetic, 0, static_cast<std::uint32_t>(i))[0]) - 2);
+    images[i] = static_cast<float>(
+        4 * uniform(random_words(3, Purpose::synthetic, 0, static_cast<std::uint32_t>(i))[0]) - 2);
   return images;
 }
 
 template <class Net>
 void count_work(benchmark::State& state, int batch, int threads, double passes) {
-  state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["GFLOPS"] =
-      benchmark::Counter(1e-9 * passes * Net::operations_per_image * batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["images_per_second"] =
+      benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOPS"] = benchmark::Counter(1e-9 * passes * Net::operations_per_image * batch,
+                                                benchmark::Counter::kIsIterationInvariantRate);
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
 }
 

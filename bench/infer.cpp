@@ -1,4 +1,5 @@
-// Inference with the CIFAR ResNets: a batch of 128 on two threads, and one image on one thread; with weights in float32, and in 16 bits.
+// Inference with the CIFAR ResNets: a batch of 128 on two threads, and one image on one thread; with weights
+// in float32, and in 16 bits.
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -31,28 +32,34 @@ void infer(benchmark::State& state, int batch) {
   };
   step();  // weights and memory come into the caches
   for (auto _ : state) step();
-  state.counters["images_per_second"] = benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["GFLOPS"] = benchmark::Counter(1e-9 * Net::operations_per_image * batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["images_per_second"] =
+      benchmark::Counter(batch, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOPS"] = benchmark::Counter(1e-9 * Net::operations_per_image * batch,
+                                                benchmark::Counter::kIsIterationInvariantRate);
   state.counters["parameters"] = static_cast<double>(Net::parameter_count);
   state.counters["multiply_adds"] = Net::operations_per_image / 2;
   state.counters["weights_MB"] =
-      static_cast<double>(folded->size() * sizeof(float)) / 1e6;  // as they lie in memory: what one image waits for
+      // as they lie in memory: what one image waits for
+      static_cast<double>(folded->size() * sizeof(float)) / 1e6;
   state.counters["memory_GBps"] = memory_rate(threads) / 1e9;
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
 }
 
 template <int Layers, class Weight = float>
 bool add() {
-  const std::string precision = std::is_same_v<Weight, bfloat16> ? "/bf16" : std::is_same_v<Weight, float16> ? "/f16" : "";
+  const std::string precision = std::is_same_v<Weight, bfloat16>  ? "/bf16"
+                                : std::is_same_v<Weight, float16> ? "/f16"
+                                                                  : "";
   for (const int batch : {1, 128})
-    benchmark::RegisterBenchmark(("infer/resnet" + std::to_string(Layers) + precision + "/batch:" + std::to_string(batch)).c_str(),
-                                 infer<Layers, Weight>, batch)
+    benchmark::RegisterBenchmark(
+        ("infer/resnet" + std::to_string(Layers) + precision + "/batch:" + std::to_string(batch)).c_str(),
+        infer<Layers, Weight>, batch)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   return true;
 }
-[[maybe_unused]] const bool added =
-    add<20>() && add<56>() && add<110>() && add<20, bfloat16>() && add<56, bfloat16>() && add<110, bfloat16>() && add<110, float16>();
+[[maybe_unused]] const bool added = add<20>() && add<56>() && add<110>() && add<20, bfloat16>() &&
+                                    add<56, bfloat16>() && add<110, bfloat16>() && add<110, float16>();
 
 }  // namespace
 }  // namespace sdepth::bench

@@ -14,7 +14,8 @@ void peak(benchmark::State& state, int threads) {
 
 // The names carry the threads themselves: the benchmark library's own threads would time each apart.
 const bool registered = [] {
-  for (const int threads : {1, 2}) benchmark::RegisterBenchmark(("peak/fp32/threads:" + std::to_string(threads)).c_str(), peak, threads);
+  for (const int threads : {1, 2})
+    benchmark::RegisterBenchmark(("peak/fp32/threads:" + std::to_string(threads)).c_str(), peak, threads);
   return true;
 }();
 

@@ -1,4 +1,5 @@
-// What skipping saves: steps whose gates are drawn beside steps with every block open, against what the closed blocks cost. README.md says how each figure comes about.
+// What skipping saves: steps whose gates are drawn beside steps with every block open, against what the
+// closed blocks cost. README.md says how each figure comes about.
 //
 //   skip/NET/survival:P           linear decay to P at the last block, the paper's
 //   skip_uniform/NET/survival:P   the same probability for every block: closes cheap and dear blocks alike
@@ -35,7 +36,9 @@ class Steps {
 
   /// Seconds of a step with these gates.
   [[nodiscard]] double time(const Gates& gates) {
-    const auto step = [&] { trainer_.step(NHWC<float>{pictures_.images(next_, batch)}, pictures_.labels(next_, batch), gates); };
+    const auto step = [&] {
+      trainer_.step(NHWC<float>{pictures_.images(next_, batch)}, pictures_.labels(next_, batch), gates);
+    };
     const double time = processor_clock() ? processor_seconds(step) : seconds(step);
     next_ = (next_ + batch) % (4 * batch);
     return time;
@@ -54,7 +57,8 @@ class Steps {
   std::size_t next_ = 0;
 };
 
-/// The blocks of a CIFAR ResNet by what they cost: identity blocks of 16, 32 and 64 channels, and the two that change the shape.
+/// The blocks of a CIFAR ResNet by what they cost: identity blocks of 16, 32 and 64 channels, and the two
+/// that change the shape.
 enum Kind : std::size_t { channels_16, channels_32, channels_64, transitional, kinds };
 
 template <int Layers>
@@ -74,28 +78,32 @@ struct Blocks {
   }
 };
 
-/// Multiply-adds per image of a step, forward and both gradients: of the whole network, of a branch of each kind. The stem's input needs no gradient; the
-/// mean over the two transitional blocks stands for each.
+/// Multiply-adds per image of a step, forward and both gradients: of the whole network, of a branch of each
+/// kind. The stem's input needs no gradient; the mean over the two transitional blocks stands for each.
 template <int Layers>
 struct Operations {
   static constexpr Shape first{16, 32, 32}, second{32, 16, 16}, third{64, 8, 8};
   template <class Block, Shape In>
   static constexpr double branch = sdepth::Stages<typename Block::Words, In>::multiply_adds;
-  static constexpr double all =
-      1.5 * CifarResNet<Layers>::operations_per_image - sdepth::Stages<Chain<Conv<16>>, Shape{3, 32, 32}>::multiply_adds;
-  static constexpr std::array<double, kinds> of_branch{3 * branch<BasicBlock<16>, first>, 3 * branch<BasicBlock<32>, second>,
-                                                       3 * branch<BasicBlock<64>, third>,
-                                                       1.5 * (branch<BasicBlock<32, 2>, first> + branch<BasicBlock<64, 2>, second>)};
+  static constexpr double all = 1.5 * CifarResNet<Layers>::operations_per_image -
+                                sdepth::Stages<Chain<Conv<16>>, Shape{3, 32, 32}>::multiply_adds;
+  static constexpr std::array<double, kinds> of_branch{
+      3 * branch<BasicBlock<16>, first>, 3 * branch<BasicBlock<32>, second>,
+      3 * branch<BasicBlock<64>, third>,
+      1.5 * (branch<BasicBlock<32, 2>, first> + branch<BasicBlock<64, 2>, second>)};
 };
 
 /// The network without its identity blocks, as a type: nothing of them is there to be skipped.
-using Bare = Network<Input<3, 32, 32>, Conv<16>, BN, ReLU, StochasticDepth<BasicBlock<32, 2>, LinearDecay<0.5>>,
-                     StochasticDepth<BasicBlock<64, 2>, LinearDecay<0.5>>, GlobalAvgPool, Linear<10>>;
+using Bare =
+    Network<Input<3, 32, 32>, Conv<16>, BN, ReLU, StochasticDepth<BasicBlock<32, 2>, LinearDecay<0.5>>,
+            StochasticDepth<BasicBlock<64, 2>, LinearDecay<0.5>>, GlobalAvgPool, Linear<10>>;
 
 /// What blocks cost, as shares of a step with every block open.
 struct Costs {
-  std::array<double, kinds> branch{};  // a branch of each kind: what closing all of that kind saves, by their number
-  double skipped = 0;                  // a skipped block: what a step with every block closed takes longer than one of Bare
+  // a branch of each kind: what closing all of that kind saves, by their number
+  std::array<double, kinds> branch{};
+  // a skipped block: what a step with every block closed takes longer than one of Bare
+  double skipped = 0;
 };
 
 template <int Layers, class Net>
@@ -152,13 +160,16 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
   using Work = Operations<Layers>;
   Steps<CifarResNet<Layers, Input<3, 32, 32>, 10, LinearDecay<0.5>, Kind>> steps;
   std::vector<double> survival;
-  for (int l = 1; l <= B::all; ++l) survival.push_back(uniform ? last_survival : 1 - (1 - last_survival) * l / B::all);
+  for (int l = 1; l <= B::all; ++l)
+    survival.push_back(uniform ? last_survival : 1 - (1 - last_survival) * l / B::all);
   const Gates open(survival.size(), 1);
-  static_cast<void>(steps.time(open));                      // memory is touched for the first time
-  static const Costs costs = measure_costs<Layers>(steps);  // with one gate for all images, so the same whatever the gating
+  static_cast<void>(steps.time(open));  // memory is touched for the first time
+  // with one gate for all images, so the same whatever the gating
+  static const Costs costs = measure_costs<Layers>(steps);
 
   std::vector<double> times, open_times, ideal_times, ratios, ideal_ratios, ceilings;
-  std::vector<std::pair<double, double>> by_time, by_operations;  // efficiencies, weighted by what there was to save
+  // efficiencies, weighted by what there was to save
+  std::vector<std::pair<double, double>> by_time, by_operations;
   double before = steps.time(open), blocks = 0;
   std::uint64_t step = 0;
   for (auto _ : state) {
@@ -171,7 +182,8 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
     for (int block = 0; block < B::all; ++block) {
       const auto per_block = static_cast<std::ptrdiff_t>(gates.size() / survival.size());
       const auto first = gates.begin() + block * per_block;
-      const double closed = static_cast<double>(std::count(first, first + per_block, std::uint8_t{0})) / static_cast<double>(per_block);
+      const double closed = static_cast<double>(std::count(first, first + per_block, std::uint8_t{0})) /
+                            static_cast<double>(per_block);
       share += closed * (costs.branch[B::kind(block)] + costs.skipped);
       share_of_operations += closed * Work::of_branch[B::kind(block)] / Work::all;
       blocks += 1 - closed;
@@ -207,8 +219,9 @@ void skip(benchmark::State& state, double last_survival, bool uniform) {
 template <int Layers, Gating Kind = Gating::per_batch>
 void add(const char* group, std::initializer_list<const char*> survivals, bool uniform) {
   for (const char* survival : survivals)
-    benchmark::RegisterBenchmark((std::string(group) + "/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(),
-                                 skip<Layers, Kind>, std::stod(survival), uniform)
+    benchmark::RegisterBenchmark(
+        (std::string(group) + "/resnet" + std::to_string(Layers) + "/survival:" + survival).c_str(),
+        skip<Layers, Kind>, std::stod(survival), uniform)
         ->Unit(benchmark::kMillisecond)
         ->UseManualTime()
         ->Iterations(chosen_steps(20));

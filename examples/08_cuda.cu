@@ -1,4 +1,5 @@
-// 08: the same training on a GPU. The network is the same type; the backend's name and this file's ending, which makes nvcc compile it, are all that is different.
+// 08: the same training on a GPU. The network is the same type; the backend's name and this file's ending,
+// which makes nvcc compile it, are all that is different.
 #include <sdepth/cuda.hpp>
 
 #include <chrono>
@@ -17,7 +18,8 @@ using namespace sdepth;
 constexpr int classes = 4;
 using Net = CifarResNet<14, Input<3, 16, 16>, classes>;
 
-// Cuda<> calculates in float32. Cuda<Precision::tf32> multiplies on tensor cores, with factors rounded to 10 bits of mantissa; sums stay float32.
+// Cuda<> calculates in float32. Cuda<Precision::tf32> multiplies on tensor cores, with factors rounded to 10
+// bits of mantissa; sums stay float32.
 using Backend = Cuda<>;
 
 void run() {
@@ -46,8 +48,8 @@ void run() {
     if (epoch == 5) trainer.set_learning_rate(0.005);
     const auto begin = std::chrono::steady_clock::now();
     double loss = 0;
-    // start() returns as soon as the step has been handed to the GPU; its loss is asked for when the next step is already on its way. A plain
-    // trainer.step(...), which waits each time, gives the same numbers.
+    // start() returns as soon as the step has been handed to the GPU; its loss is asked for when the next
+    // step is already on its way. A plain trainer.step(...), which waits each time, gives the same numbers.
     std::optional<Trainer<Net, Backend>::Started> before;
     loader.start(epoch);
     while (const Batch* batch = loader.next()) {
@@ -62,7 +64,8 @@ void run() {
                 100 * test.error_rate(), 1e3 * seconds / loader.steps());
   }
 
-  // Weights come to the host when they are asked for: the same numbers under the same names as a CPU's, so either can go on from the other's file.
+  // Weights come to the host when they are asked for: the same numbers under the same names as a CPU's, so
+  // either can go on from the other's file.
   std::printf("\n%zu parameters; the first weight is %.4f\n", Net::parameter_count,
               static_cast<double>(trainer.weights()->parameters().data()[0]));
 }

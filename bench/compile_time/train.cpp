@@ -1,5 +1,5 @@
-// The program that measure.py compiles: the door included, one network instantiated and trained. What it trains with comes from the command
-// line, so that the compiler can leave nothing out: train BATCH STEPS SEED
+// The program that measure.py compiles: the door included, one network instantiated and trained. What it
+// trains with comes from the command line, so that the compiler can leave nothing out: train BATCH STEPS SEED
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i * 7919 % 1999) / 1000 - 1;
   for (std::size_t n = 0; n < batch; ++n) labels[n] = static_cast<int>(n % Net::output.size());
   for (int step = 0; step < std::atoi(argv[2]); ++step)
-    std::printf("%d layers, step %d: loss %.4f\n", SDEPTH_LAYERS, step, trainer.step(sdepth::NHWC<float>{images}, labels).loss);
+    std::printf("%d layers, step %d: loss %.4f\n", SDEPTH_LAYERS, step,
+                trainer.step(sdepth::NHWC<float>{images}, labels).loss);
 }

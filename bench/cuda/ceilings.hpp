@@ -27,7 +27,8 @@ inline constexpr int ceiling_threads = 256;
 /// Numbers in [-0.5, 0.5) from their place.
 template <int threads>
 __global__ void __launch_bounds__(threads) fill_kernel(const CeilingOperands o) {
-  for (std::size_t i = std::size_t{blockIdx.x} * threads + threadIdx.x; i < o.count; i += std::size_t{gridDim.x} * threads) {
+  for (std::size_t i = std::size_t{blockIdx.x} * threads + threadIdx.x; i < o.count;
+       i += std::size_t{gridDim.x} * threads) {
     const auto word = [i](std::uint32_t j) {
       std::uint32_t x = (static_cast<std::uint32_t>(i) * 4 + j) * 2654435761U;
       x = (x ^ x >> 15U) * 2246822519U;
@@ -79,7 +80,8 @@ template <int threads>
 __global__ void __launch_bounds__(threads) product_kernel(const CeilingOperands o) {
   constexpr int chains = 8;
   const float start = o.from[threadIdx.x % 2].x + 0.37F * static_cast<float>(threadIdx.x % 13);
-  const std::uint32_t a[4] = {cuda::to_tf32(start), cuda::to_tf32(start + 1), cuda::to_tf32(start), cuda::to_tf32(start)};
+  const std::uint32_t a[4] = {cuda::to_tf32(start), cuda::to_tf32(start + 1), cuda::to_tf32(start),
+                              cuda::to_tf32(start)};
   const std::uint32_t b[2] = {cuda::to_tf32(start), cuda::to_tf32(start + 2)};
   float sums[chains][4] = {};
 #pragma unroll 2
@@ -95,7 +97,8 @@ __global__ void __launch_bounds__(threads) product_kernel(const CeilingOperands 
 /// Of the current device: the best of five runs of some milliseconds each.
 [[nodiscard]] inline Ceilings measured_ceilings() {
   constexpr std::size_t numbers = std::size_t{128} << 20;  // 512 MiB each way, more than any cache
-  const cuda::DeviceBuffer<float4> from(numbers / 4, "the ceilings' numbers"), to(numbers / 4, "the ceilings' numbers");
+  const cuda::DeviceBuffer<float4> from(numbers / 4, "the ceilings' numbers"),
+      to(numbers / 4, "the ceilings' numbers");
   cuda::Space space;
   cudaDeviceProp device;
   cuda::check(cudaGetDeviceProperties(&device, space.device()), "cudaGetDeviceProperties");
@@ -121,7 +124,8 @@ __global__ void __launch_bounds__(threads) product_kernel(const CeilingOperands 
   const double threads = static_cast<double>(blocks) * ceiling_threads;
   Ceilings found{best_rate(copy_kernel<ceiling_threads>, 2.0 * numbers * sizeof(float), 0),
                  best_rate(multiply_add_kernel<ceiling_threads>, threads * 16 * 2 * repetitions, repetitions),
-                 best_rate(product_kernel<ceiling_threads>, threads / 32 * 8 * 2 * 16 * 8 * 8 * repetitions, repetitions)};
+                 best_rate(product_kernel<ceiling_threads>, threads / 32 * 8 * 2 * 16 * 8 * 8 * repetitions,
+                           repetitions)};
   cudaEventDestroy(begin);
   cudaEventDestroy(end);
   if (device.major < 8) found.products = found.fp32;  // no TF32: such a convolution takes the float32 path

@@ -1,8 +1,10 @@
-// A backend that computes nothing: each of its kernels writes down how many bytes it would move and how many operations it would make. A Trainer on it makes real
-// training steps, so what is counted is what the stages do, with the operands that they hand over.
+// A backend that computes nothing: each of its kernels writes down how many bytes it would move and how many
+// operations it would make. A Trainer on it makes real training steps, so what is counted is what the stages
+// do, with the operands that they hand over.
 //
-// Bytes are those of tensors, each operand read or written once; an array that two operands name counts once. What stays in a cache from one stage to the next
-// is not subtracted. Where the CPU has one kernel for a convolution's way back, a GPU has two, which both read the gradient.
+// Bytes are those of tensors, each operand read or written once; an array that two operands name counts once.
+// What stays in a cache from one stage to the next is not subtracted. Where the CPU has one kernel for a
+// convolution's way back, a GPU has two, which both read the gradient.
 #pragma once
 
 #include <algorithm>
@@ -26,13 +28,15 @@ struct Work {
   std::string stage;  // what and over which shape
   std::string reads;  // what is done on the way in
   double bytes = 0;
-  double products = 0;    // operations that tensor cores can do: 2 for each multiply-add of a product of matrices
+  // operations that tensor cores can do: 2 for each multiply-add of a product of matrices
+  double products = 0;
   double operations = 0;  // all others
   int kernels = 1;        // that it launches
   int steps = 1;          // of those that follow from each other; 0: it runs beside the next
 };
 
-/// The step that is being made: its stages in order, and how often the device is handed something, a kernel or a graph of a block's.
+/// The step that is being made: its stages in order, and how often the device is handed something, a kernel
+/// or a graph of a block's.
 struct Recorded {
   std::vector<Work> stages;
   int submissions = 0;
@@ -68,9 +72,11 @@ class Bytes {
   return std::to_string(s.channels) + " × " + std::to_string(s.height) + " × " + std::to_string(s.width);
 }
 [[nodiscard]] inline std::string text_of(const ConvShape& s) {
-  const std::string kernel = s.kernel == 3 ? "" : ", " + std::to_string(s.kernel) + " × " + std::to_string(s.kernel);
-  return std::to_string(s.in.channels) + " → " + std::to_string(s.channels_out) + " at " + std::to_string(s.in.height) + " × " +
-         std::to_string(s.in.width) + kernel + (s.stride > 1 ? ", stride " + std::to_string(s.stride) : "");
+  const std::string kernel =
+      s.kernel == 3 ? "" : ", " + std::to_string(s.kernel) + " × " + std::to_string(s.kernel);
+  return std::to_string(s.in.channels) + " → " + std::to_string(s.channels_out) + " at " +
+         std::to_string(s.in.height) + " × " + std::to_string(s.in.width) + kernel +
+         (s.stride > 1 ? ", stride " + std::to_string(s.stride) : "");
 }
 
 /// The stream of kernels: what a block launches is handed over as one.
@@ -107,7 +113,8 @@ inline void record(Work work, const Bytes& bytes) {
 /// One kernel draws the gates, one updates all parameters; those of a closed block have no gradient.
 class CountingUpdater {
  public:
-  CountingUpdater(std::span<const ParameterSegment> segments, std::size_t) : segments_(segments.begin(), segments.end()) {}
+  CountingUpdater(std::span<const ParameterSegment> segments, std::size_t)
+      : segments_(segments.begin(), segments.end()) {}
   void take_drawn_gates(CountingSpace& space, std::uint64_t, std::uint64_t, std::span<const double> survival,
                         std::span<const std::uint8_t> open) {
     take_gates(space, open);
@@ -116,7 +123,9 @@ class CountingUpdater {
     work.operations = 50.0 * static_cast<double>(survival.size());
     record(std::move(work));
   }
-  void take_gates(CountingSpace&, std::span<const std::uint8_t> open) { open_.assign(open.begin(), open.end()); }
+  void take_gates(CountingSpace&, std::span<const std::uint8_t> open) {
+    open_.assign(open.begin(), open.end());
+  }
   template <class Rule, std::size_t K>
   void update(CountingSpace&, std::span<const std::array<double, K>>, bool frozen, float*, const float*,
               const std::array<float*, Rule::state.size()>&) const {
@@ -158,8 +167,8 @@ struct CountingOf {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space&, int batch, const Source<float, Stored>& source, const float* weights, const float*, Stored* out,
-                           Statistics<float>) {
+  static void conv_forward(Space&, int batch, const Source<float, Stored>& source, const float* weights,
+                           const float*, Stored* out, Statistics<float>) {
     Work work{"forward " + text_of(S), reading(source)};
     Bytes bytes;
     read(bytes, work, source, input_size<S>(batch));
@@ -169,11 +178,13 @@ struct CountingOf {
     record(work, bytes);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space&, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
-                            const float* weights, float* weight_gradient, float*, const Stored* add, Stored* out, SourceSums<float> sums) {
+  static void conv_backward(Space&, int batch, const Gradient<float, Stored>& gradient,
+                            const Source<float, Stored>& source, const float* weights, float* weight_gradient,
+                            float*, const Stored* add, Stored* out, SourceSums<float> sums) {
     if (weight_gradient) {
       // Forward has written the value where it had to be finished.
-      const Source<float, Stored> value = source.finished ? Source<float, Stored>{.x = source.finished} : source;
+      const Source<float, Stored> value =
+          source.finished ? Source<float, Stored>{.x = source.finished} : source;
       Work work{"weight gradient " + text_of(S), reading(value)};
       Bytes bytes;
       read(bytes, work, gradient, size(S.out(), batch));
@@ -201,8 +212,9 @@ struct CountingOf {
     record(work, bytes);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space&, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
-                              const Stored* add, Stored* out, SourceSums<float> sums) {
+  static void finish_backward(Space&, int batch, const Gradient<float, Stored>& gradient,
+                              const Source<float, Stored>& source, const Stored* add, Stored* out,
+                              SourceSums<float> sums) {
     Work work{"finish, gradient " + text_of(S), masking(source, add)};
     Bytes bytes;
     read(bytes, work, gradient, size(S, batch));
@@ -239,7 +251,8 @@ struct CountingOf {
     record(work, bytes);
   }
   template <LinearShape S>
-  static void linear_forward(Space&, int batch, const Stored* in, const float* weights, const float*, Stored* out) {
+  static void linear_forward(Space&, int batch, const Stored* in, const float* weights, const float*,
+                             Stored* out) {
     Bytes bytes;
     bytes.add(in, size(S.in, batch));
     bytes.add(weights, linear_size<S>);
@@ -247,8 +260,8 @@ struct CountingOf {
     linear<S>("linear ", batch, 1, bytes);
   }
   template <LinearShape S>
-  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient, float*,
-                              Stored* dx) {
+  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const float* weights,
+                              float* weight_gradient, float*, Stored* dx) {
     Bytes bytes;
     bytes.add(dy, size(S.out(), batch));
     bytes.add(in, size(S.in, batch));
@@ -257,7 +270,8 @@ struct CountingOf {
     bytes.write(dx, size(S.in, batch));
     linear<S>("linear, gradients ", batch, 2, bytes);
   }
-  static LossResult softmax_cross_entropy(Space&, int batch, int classes, const float* logits, const int* labels, float* gradient) {
+  static LossResult softmax_cross_entropy(Space&, int batch, int classes, const float* logits,
+                                          const int* labels, float* gradient) {
     Work work{"loss of " + std::to_string(classes) + " classes", ""};
     Bytes bytes;
     const auto images = static_cast<std::size_t>(batch);
@@ -265,24 +279,31 @@ struct CountingOf {
     bytes.add(logits, numbers);
     bytes.add(labels, images);
     bytes.write(gradient, numbers);
-    work.operations = 8 * static_cast<double>(numbers);  // largest, difference, exponential (counted as 4), sum, quotient
+    // largest, difference, exponential (counted as 4), sum, quotient
+    work.operations = 8 * static_cast<double>(numbers);
     record(work, bytes);
     return {};
   }
   template <class Loss, class Target>
-  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options&, const float* predictions, const Target*,
-                         std::size_t, float* gradient) {
+  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options&,
+                         const float* predictions, const Target*, std::size_t, float* gradient) {
     return softmax_cross_entropy(space, batch, outputs, predictions, nullptr, gradient);
   }
 
   /// At test; in training the stages prepare norms themselves.
-  static void norm_forward(Space&, std::size_t channels, const NormForward<float>&, const float*, const float*) {
+  static void norm_forward(Space&, std::size_t channels, const NormForward<float>&, const float*,
+                           const float*) {
     norm("BN: numbers", 8, channels);
   }
-  static void norm_scale(Space&, std::size_t channels, const Norm<float>&, double) { norm("branch's scale", 7, channels); }
+  static void norm_scale(Space&, std::size_t channels, const Norm<float>&, double) {
+    norm("branch's scale", 7, channels);
+  }
   /// Nothing is computed, so there is nothing to be read but zeros.
-  [[nodiscard]] static std::vector<float> read(Space&, const float*, std::size_t count) { return std::vector<float>(count); }
-  static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*, double*) {
+  [[nodiscard]] static std::vector<float> read(Space&, const float*, std::size_t count) {
+    return std::vector<float>(count);
+  }
+  static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*,
+                             double*) {
     norm("statistics' sums", 10, channels);
   }
   /// Logits, and their gradient.
@@ -293,10 +314,11 @@ struct CountingOf {
     convert("logits' gradient as stored", count, numbers, stored);
   }
   template <class Number>
-  static void upload_images(Space&, Shape shape, const Number*, int count, bool, std::size_t stride, Stored*) {
+  static void upload_images(Space&, Shape shape, const Number*, int count, bool, std::size_t stride,
+                            Stored*) {
     Work work{"images " + text_of(shape) + ", from where they were uploaded", ""};
-    work.bytes = static_cast<double>(count) *
-                 (static_cast<double>(shape.size() * sizeof(Number)) + static_cast<double>(sizeof(Stored) * shape.pixels() * stride));
+    work.bytes = static_cast<double>(count) * (static_cast<double>(shape.size() * sizeof(Number)) +
+                                               static_cast<double>(sizeof(Stored) * shape.pixels() * stride));
     record(std::move(work));
   }
 
@@ -309,8 +331,8 @@ struct CountingOf {
     return S.network_input ? S.in.size() * static_cast<std::size_t>(batch) : size(S.in, batch);
   }
   template <ConvShape S>
-  static constexpr std::size_t weight_size =
-      static_cast<std::size_t>(S.kernel) * S.kernel * S.in.channels * static_cast<std::size_t>(padded(S.channels_out));
+  static constexpr std::size_t weight_size = static_cast<std::size_t>(S.kernel) * S.kernel * S.in.channels *
+                                             static_cast<std::size_t>(padded(S.channels_out));
   template <LinearShape S>
   static constexpr std::size_t linear_size = S.in.size() * static_cast<std::size_t>(padded(S.features));
   template <ConvShape S>
@@ -339,7 +361,8 @@ struct CountingOf {
     bytes.add(source.x, numbers);
     bytes.add(source.shortcut, numbers);
     bytes.write(source.finished, numbers);
-    const int each = (source.norm ? 2 : 0) + (source.shortcut ? 1 : 0) + (source.shortcut_norm ? 2 : 0) + (source.activated ? 1 : 0);
+    const int each = (source.norm ? 2 : 0) + (source.shortcut ? 1 : 0) + (source.shortcut_norm ? 2 : 0) +
+                     (source.activated ? 1 : 0);
     work.operations += each * static_cast<double>(numbers);
   }
   static void read(Bytes& bytes, Work& work, const Gradient<float, Stored>& gradient, std::size_t numbers) {
@@ -348,20 +371,21 @@ struct CountingOf {
     bytes.add(gradient.x, numbers);
     work.operations += 5 * static_cast<double>(numbers);
   }
-  /// A Source in the backward direction: the sign of its value, and its raw numbers where sums over them are wanted.
-  static void mask(Bytes& bytes, Work& work, const Source<float, Stored>& source, const Stored* add, const SourceSums<float>& sums,
-                   std::size_t numbers) {
+  /// A Source in the backward direction: the sign of its value, and its raw numbers where sums over them are
+  /// wanted.
+  static void mask(Bytes& bytes, Work& work, const Source<float, Stored>& source, const Stored* add,
+                   const SourceSums<float>& sums, std::size_t numbers) {
     bytes.add(add, numbers);
     if (source.activated && source.finished) bytes.add(source.finished, numbers);
     const bool again = source.activated && !source.finished;
     if (again || sums.dz_normalised) bytes.add(source.x, numbers);
     if (again || sums.dz_normalised_shortcut) bytes.add(source.shortcut, numbers);
-    const int each = (add ? 1 : 0) + (source.activated ? 1 : 0) + (again ? 3 : 0) + (sums.dz ? 1 : 0) + (sums.dz_normalised ? 4 : 0) +
-                     (sums.dz_normalised_shortcut ? 4 : 0);
+    const int each = (add ? 1 : 0) + (source.activated ? 1 : 0) + (again ? 3 : 0) + (sums.dz ? 1 : 0) +
+                     (sums.dz_normalised ? 4 : 0) + (sums.dz_normalised_shortcut ? 4 : 0);
     work.operations += each * static_cast<double>(numbers);
   }
-  static void pool(const std::string& stage, const PoolShape& shape, const Shape& out_shape, int batch, const Stored* in,
-                   const Stored* out) {
+  static void pool(const std::string& stage, const PoolShape& shape, const Shape& out_shape, int batch,
+                   const Stored* in, const Stored* out) {
     Work work{stage, ""};
     Bytes bytes;
     // Plain subsampling reads only what it keeps.

@@ -33,7 +33,9 @@ struct Bound {
         fp32(1e6 * (work.products + work.operations) / most.fp32),
         tf32(1e6 * (work.products / most.products + work.operations / most.fp32)) {}
   [[nodiscard]] double least(bool use_tf32) const { return std::max(memory, use_tf32 ? tf32 : fp32); }
-  [[nodiscard]] const char* binds(bool use_tf32) const { return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic"; }
+  [[nodiscard]] const char* binds(bool use_tf32) const {
+    return memory >= (use_tf32 ? tf32 : fp32) ? "memory" : "arithmetic";
+  }
 };
 
 /// A row of stages, one after the other.
@@ -66,7 +68,9 @@ template <class Net, class Stored = float>
 class Steps {
  public:
   explicit Steps(int batch)
-      : trainer_(options(batch)), images_(static_cast<std::size_t>(batch) * Net::input.size()), labels_(static_cast<std::size_t>(batch)) {}
+      : trainer_(options(batch)),
+        images_(static_cast<std::size_t>(batch) * Net::input.size()),
+        labels_(static_cast<std::size_t>(batch)) {}
 
   /// With these gates. @param gates  [residual blocks]
   const Recorded& with(const std::vector<std::uint8_t>& gates) {
@@ -74,7 +78,9 @@ class Steps {
     trainer_.step(NHWC<float>{images_}, labels_, gates);
     return recorded();
   }
-  const Recorded& open() { return with(std::vector<std::uint8_t>(static_cast<std::size_t>(Net::residual_blocks), std::uint8_t{1})); }
+  const Recorded& open() {
+    return with(std::vector<std::uint8_t>(static_cast<std::size_t>(Net::residual_blocks), std::uint8_t{1}));
+  }
   /// With the gates of the step.
   const Recorded& drawn() {
     recorded() = {};

@@ -1,6 +1,7 @@
-// Bytes and operations of a training step, stage by stage, and the least time for them on an H100. roofline prints the table of docs/cuda.md, `roofline --check
-// FILE` compares it with the one there, `roofline --write FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which
-// processors alone compute. See counting.hpp for what is counted.
+// Bytes and operations of a training step, stage by stage, and the least time for them on an H100. roofline
+// prints the table of docs/cuda.md, `roofline --check FILE` compares it with the one there, `roofline --write
+// FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which processors
+// alone compute. See counting.hpp for what is counted.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -39,8 +40,9 @@ std::string text(const char* format, double value) {
 std::string two(double value) { return value < 0.005 ? "< 0.01" : text("%.2f", value); }
 
 /// What stages are called, in the order of the table.
-constexpr std::array<std::string_view, 13> kinds = {"images", "gates",  "forward",        "shortcut",        "finish", "pool", "linear",
-                                                    "loss",   "logits", "input gradient", "weight gradient", "BN",     "SGD"};
+constexpr std::array<std::string_view, 13> kinds = {
+    "images", "gates",  "forward",        "shortcut",        "finish", "pool", "linear",
+    "loss",   "logits", "input gradient", "weight gradient", "BN",     "SGD"};
 std::size_t kind_of(const Work& work) {
   const auto is = [&](std::string_view kind) { return work.stage.starts_with(kind); };
   return static_cast<std::size_t>(std::find_if(kinds.begin(), kinds.end(), is) - kinds.begin());
@@ -48,9 +50,10 @@ std::size_t kind_of(const Work& work) {
 
 void total_line(std::ostream& out, const std::string& name, const Total& total) {
   out << "| " << name << " | " << text("%.0f", total.kernels) << " | " << text("%.0f", total.steps) << " | "
-      << text("%.0f", total.submissions) << " | " << text("%.2f", total.bytes / 1e9) << " | " << text("%.1f", total.operations / 1e9)
-      << " | " << text("%.2f", total.fp32 / 1e3) << " | " << text("%.0f", batch / total.fp32 * 1e6) << " | "
-      << text("%.2f", total.tf32 / 1e3) << " | " << text("%.0f", batch / total.tf32 * 1e6) << " |\n";
+      << text("%.0f", total.submissions) << " | " << text("%.2f", total.bytes / 1e9) << " | "
+      << text("%.1f", total.operations / 1e9) << " | " << text("%.2f", total.fp32 / 1e3) << " | "
+      << text("%.0f", batch / total.fp32 * 1e6) << " | " << text("%.2f", total.tf32 / 1e3) << " | "
+      << text("%.0f", batch / total.tf32 * 1e6) << " |\n";
 }
 
 /// @tparam Stored  what activations lie in memory as
@@ -79,10 +82,13 @@ std::string table() {
     for (const Row& row : rows) {
       if (kind_of(row.work) != kind) continue;
       const Bound bound(row.work);
-      const auto least = [&](bool use_tf32) { return two(bound.least(use_tf32)) + " " + bound.binds(use_tf32); };
-      out << "| " << row.work.stage << " | " << row.work.reads << " | " << row.count << " | " << two(row.work.bytes / 1e6) << " | "
-          << two((row.work.products + row.work.operations) / 1e6) << " | " << two(bound.memory) << " | " << two(bound.fp32) << " | "
-          << two(bound.tf32) << " | " << least(false) << " | " << least(true) << " |\n";
+      const auto least = [&](bool use_tf32) {
+        return two(bound.least(use_tf32)) + " " + bound.binds(use_tf32);
+      };
+      out << "| " << row.work.stage << " | " << row.work.reads << " | " << row.count << " | "
+          << two(row.work.bytes / 1e6) << " | " << two((row.work.products + row.work.operations) / 1e6)
+          << " | " << two(bound.memory) << " | " << two(bound.fp32) << " | " << two(bound.tf32) << " | "
+          << least(false) << " | " << least(true) << " |\n";
     }
   out << "\n| all blocks open | kernels | GB | GFLOP | float32 ms | TF32 ms |\n|---|--:|--:|--:|--:|--:|\n";
   for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
@@ -90,9 +96,9 @@ std::string table() {
     for (const Work& work : all.stages)
       if (kind_of(work) == kind) total.add(work);
     if (total.kernels > 0)
-      out << "| " << kinds[kind] << " | " << text("%.0f", total.kernels) << " | " << text("%.2f", total.bytes / 1e9) << " | "
-          << text("%.1f", total.operations / 1e9) << " | " << text("%.3f", total.fp32 / 1e3) << " | " << text("%.3f", total.tf32 / 1e3)
-          << " |\n";
+      out << "| " << kinds[kind] << " | " << text("%.0f", total.kernels) << " | "
+          << text("%.2f", total.bytes / 1e9) << " | " << text("%.1f", total.operations / 1e9) << " | "
+          << text("%.3f", total.fp32 / 1e3) << " | " << text("%.3f", total.tf32 / 1e3) << " |\n";
   }
   out << "\n| a whole step | kernels | in a row | handed over | GB | GFLOP | float32 ms | images/s | TF32 ms | images/s |\n"
       << "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
@@ -105,10 +111,12 @@ constexpr const char* begin = "<!-- roofline: begin -->\n";
 constexpr const char* end = "<!-- roofline: end -->\n";
 
 int run(const std::vector<std::string>& arguments) {
-  if (arguments.empty() || arguments == std::vector<std::string>{"--storage", "float32"}) return std::cout << table<float>(), 0;
+  if (arguments.empty() || arguments == std::vector<std::string>{"--storage", "float32"})
+    return std::cout << table<float>(), 0;
   if (arguments == std::vector<std::string>{"--storage", "bf16"}) return std::cout << table<bfloat16>(), 0;
   if (arguments.size() != 2 || (arguments[0] != "--check" && arguments[0] != "--write")) {
-    std::cerr << "roofline: expected nothing, --storage float32, --storage bf16, --check FILE or --write FILE.\n";
+    std::cerr
+        << "roofline: expected nothing, --storage float32, --storage bf16, --check FILE or --write FILE.\n";
     return 2;
   }
   const std::string& file = arguments[1];
@@ -117,8 +125,9 @@ int run(const std::vector<std::string>& arguments) {
   const std::string before = read.str();
   const auto from = before.find(begin), to = before.find(end);
   if (from == std::string::npos || to == std::string::npos || to < from) {
-    std::cerr << "roofline: " << file
-              << " has no lines `<!-- roofline: begin -->` and `<!-- roofline: end -->` to put the table between.\n";
+    std::cerr
+        << "roofline: " << file
+        << " has no lines `<!-- roofline: begin -->` and `<!-- roofline: end -->` to put the table between.\n";
     return 1;
   }
   const std::string after = before.substr(0, from) + begin + "\n" + table<float>() + "\n" + before.substr(to);
@@ -128,7 +137,8 @@ int run(const std::vector<std::string>& arguments) {
   std::string old_line, new_line;
   while (std::getline(there, old_line) && std::getline(here, new_line) && old_line == new_line) {
   }
-  std::cerr << "roofline: the table in " << file << " is not what the network gives; write it anew with --write. The first difference:\n"
+  std::cerr << "roofline: the table in " << file
+            << " is not what the network gives; write it anew with --write. The first difference:\n"
             << "there:    " << old_line << "\nexpected: " << new_line << '\n';
   return 1;
 }

@@ -1,4 +1,5 @@
-// The benchmarks on a GPU, beside each the least time that an H100 needs for the same kernels: see least_time.hpp. Skipped with a sentence where there is no device.
+// The benchmarks on a GPU, beside each the least time that an H100 needs for the same kernels: see
+// least_time.hpp. Skipped with a sentence where there is no device.
 //
 //   cuda/ceilings                                         what the device at hand can do at most, by three kernels of ceilings.hpp
 //   cuda/train_step/resnet110/{float32,tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for;
@@ -83,7 +84,8 @@ void train_step(benchmark::State& state, double last_survival, bool graphs) {
     n = (n + batch) % (4 * batch);
     return started;
   };
-  for (int i = 0; i < 3; ++i) trainer.finish(start());  // memory, and a graph of every block in most of its forms
+  // memory, and a graph of every block in most of its forms
+  for (int i = 0; i < 3; ++i) trainer.finish(start());
 
   std::vector<std::vector<std::uint8_t>> gates;
   std::optional<Started> before;
@@ -125,7 +127,8 @@ struct Tensors {
   cuda::DeviceBuffer<float> x, dx, shortcut, finished, y, dy;
 };
 
-/// As within a block: norms on both sides, a mask, sums. The block_ directions are those of its first convolution.
+/// As within a block: norms on both sides, a mask, sums. The block_ directions are those of its first
+/// convolution.
 template <class Backend, ConvShape shape>
 void run(typename Backend::Space& space, Direction direction, const Tensors& t, const Norm<float>& norm, float* numbers,
          const float* weights, float* weight_gradient) {

@@ -1,8 +1,10 @@
-// Training by several processes over a network that is made up on one machine: how long a step takes, what it sends, and what it waits for.
+// Training by several processes over a network that is made up on one machine: how long a step takes, what it
+// sends, and what it waits for.
 //
 //     mpirun -n 2 build/release/bench/distributed --layers 56 --latency 1e-3 --rate 1e9 --survival 0.5
 //
-// Beside it stands what the model of docs/distributed.md expects, from the step of one process with all of the batch, measured in the same run.
+// Beside it stands what the model of docs/distributed.md expects, from the step of one process with all of
+// the batch, measured in the same run.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -15,11 +17,13 @@ extern "C" {
 int MPI_Irecv(void* to, int count, MPI_Datatype type, int from, int tag, MPI_Comm all, MPI_Request* request) {
   return delayed_irecv(to, count, type, from, tag, all, request);
 }
-int MPI_Iallgatherv(const void* from, int count, MPI_Datatype type, void* to, const int* counts, const int* places, MPI_Datatype to_type,
-                    MPI_Comm all, MPI_Request* request) {
+int MPI_Iallgatherv(const void* from, int count, MPI_Datatype type, void* to, const int* counts,
+                    const int* places, MPI_Datatype to_type, MPI_Comm all, MPI_Request* request) {
   return delayed_iallgatherv(from, count, type, to, counts, places, to_type, all, request);
 }
-int MPI_Test(MPI_Request* request, int* done, MPI_Status* status) { return delayed_test(request, done, status); }
+int MPI_Test(MPI_Request* request, int* done, MPI_Status* status) {
+  return delayed_test(request, done, status);
+}
 }
 
 #include <sdepth/distributed/mpi.hpp>
@@ -47,7 +51,8 @@ template <class Trainer>
 [[nodiscard]] double time_steps(Trainer& trainer, const Range& mine, int steps, double survival) {
   constexpr std::size_t size = 3 * 32 * 32;
   std::vector<float> images(static_cast<std::size_t>(mine.size()) * size);
-  for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>((i * 2654435761U >> 7) % 1000) / 1000.0F - 0.5F;
+  for (std::size_t i = 0; i < images.size(); ++i)
+    images[i] = static_cast<float>((i * 2654435761U >> 7) % 1000) / 1000.0F - 0.5F;
   std::vector<int> labels(static_cast<std::size_t>(mine.size()));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int>(i % 10);
   std::vector<double> table(trainer.survival().size());
@@ -83,18 +88,23 @@ void measure(const Asked& asked, Mpi& mpi) {
   const Mpi::Traffic after = mpi.traffic();
   const auto per_step = [&](auto a, auto b) { return static_cast<double>(b - a) / asked.steps; };
   if (mpi.rank() > 0) return;
-  const double gathers = per_step(before.gathers, after.gathers), gathered = per_step(before.gathered_bytes, after.gathered_bytes),
-               summed = per_step(before.summed_bytes, after.summed_bytes), waited = per_step(before.waited, after.waited),
+  const double gathers = per_step(before.gathers, after.gathers),
+               gathered = per_step(before.gathered_bytes, after.gathered_bytes),
+               summed = per_step(before.summed_bytes, after.summed_bytes),
+               waited = per_step(before.waited, after.waited),
                for_sums = per_step(before.waited_for_sums, after.waited_for_sums);
   const double wire = asked.rate > 0 ? 8 / asked.rate : 0, hops = std::ceil(std::log2(mpi.ranks()));
   const double expected = alone / mpi.ranks() + gathers * hops * asked.latency + gathered * wire;
-  std::printf("ResNet-%d, batch %d, p_L %g, %d processes of one thread, %g ms and %g Gbit/s%s\n", Layers, batch, asked.survival,
-              mpi.ranks(), 1e3 * asked.latency, asked.rate / 1e9, asked.local_norms ? ", local norms" : "");
-  std::printf("  one process        %8.1f ms a step\n  together           %8.1f ms, the model says %.1f\n", 1e3 * alone, 1e3 * step,
-              1e3 * expected);
-  std::printf("  waits for norms    %8.1f ms, %.0f times a step, %.1f kB\n", 1e3 * waited, gathers, 1e-3 * gathered);
-  std::printf("  waits for sums     %8.1f ms at the end of the way back (%.1f %% of the step), %.2f MB sent\n", 1e3 * for_sums,
-              100 * for_sums / step, 1e-6 * summed);
+  std::printf("ResNet-%d, batch %d, p_L %g, %d processes of one thread, %g ms and %g Gbit/s%s\n", Layers,
+              batch, asked.survival, mpi.ranks(), 1e3 * asked.latency, asked.rate / 1e9,
+              asked.local_norms ? ", local norms" : "");
+  std::printf("  one process        %8.1f ms a step\n  together           %8.1f ms, the model says %.1f\n",
+              1e3 * alone, 1e3 * step, 1e3 * expected);
+  std::printf("  waits for norms    %8.1f ms, %.0f times a step, %.1f kB\n", 1e3 * waited, gathers,
+              1e-3 * gathered);
+  std::printf(
+      "  waits for sums     %8.1f ms at the end of the way back (%.1f %% of the step), %.2f MB sent\n",
+      1e3 * for_sums, 100 * for_sums / step, 1e-6 * summed);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A network between processes of one machine, for measurements: what MPI has received is told to the program as late as it would have come over a wire.
+// A network between processes of one machine, for measurements: what MPI has received is told to the program
+// as late as it would have come over a wire.
 #pragma once
 
 #include <mpi.h>
@@ -23,7 +24,9 @@ struct Message {
 inline std::map<MPI_Request*, Message> messages;  // on their way
 inline std::int64_t wire_is_free = 0;             // one message after the other comes in
 
-inline void expect(MPI_Request* request, std::size_t bytes, double hops) { messages[request] = {bytes, hops, -1}; }
+inline void expect(MPI_Request* request, std::size_t bytes, double hops) {
+  messages[request] = {bytes, hops, -1};
+}
 /// A message has come: when it would have been there.
 inline std::int64_t due(const Message& message) {
   const std::int64_t now = sdepth::nanoseconds();
@@ -36,14 +39,15 @@ inline std::int64_t due(const Message& message) {
 
 // In place of MPI's own, which are called PMPI_…: the standard's way to look at a program's messages.
 extern "C" {
-inline int delayed_irecv(void* to, int count, MPI_Datatype type, int from, int tag, MPI_Comm all, MPI_Request* request) {
+inline int delayed_irecv(void* to, int count, MPI_Datatype type, int from, int tag, MPI_Comm all,
+                         MPI_Request* request) {
   int size = 0;
   PMPI_Type_size(type, &size);
   network::expect(request, static_cast<std::size_t>(count) * static_cast<std::size_t>(size), 1);
   return PMPI_Irecv(to, count, type, from, tag, all, request);
 }
-inline int delayed_iallgatherv(const void* from, int count, MPI_Datatype type, void* to, const int* counts, const int* places,
-                               MPI_Datatype to_type, MPI_Comm all, MPI_Request* request) {
+inline int delayed_iallgatherv(const void* from, int count, MPI_Datatype type, void* to, const int* counts,
+                               const int* places, MPI_Datatype to_type, MPI_Comm all, MPI_Request* request) {
   int ranks = 1, mine = 0;
   PMPI_Comm_size(all, &ranks);
   PMPI_Comm_rank(all, &mine);

@@ -1,5 +1,6 @@
-// How long one image takes, not on average but at worst: build/release/bench/latency [predictions]. What lies between the median and the maximum is the
-// machine's (interrupts, other programs): predicting allocates nothing, asks nothing of the system, and does the same arithmetic for every image.
+// How long one image takes, not on average but at worst: build/release/bench/latency [predictions]. What lies
+// between the median and the maximum is the machine's (interrupts, other programs): predicting allocates
+// nothing, asks nothing of the system, and does the same arithmetic for every image.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +22,8 @@ void measure(int predictions, const char* weight) {
   const auto folded = std::make_shared<const sdepth::FoldedWeights<Net, Backend, Weight>>(*weights);
   sdepth::Inference<Net, Backend, Weight> inference(folded, 1, 1);
   std::vector<float> image(Net::input.size()), logits(10);
-  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<float>((i * 2654435761U >> 7) % 1000) / 1000.0F - 0.5F;
+  for (std::size_t i = 0; i < image.size(); ++i)
+    image[i] = static_cast<float>((i * 2654435761U >> 7) % 1000) / 1000.0F - 0.5F;
   std::vector<double> milliseconds;
   milliseconds.reserve(static_cast<std::size_t>(predictions));
   for (int i = 0; i < predictions; ++i) {
@@ -30,8 +32,11 @@ void measure(int predictions, const char* weight) {
     milliseconds.push_back(1e-6 * static_cast<double>(sdepth::nanoseconds() - begin));
   }
   std::sort(milliseconds.begin(), milliseconds.end());
-  const auto at = [&](double part) { return milliseconds[static_cast<std::size_t>(part * static_cast<double>(predictions - 1))]; };
-  std::printf("| ResNet-%d, %s | %.3f | %.3f | %.3f | %.3f | %.3f |\n", Layers, weight, at(0), at(0.5), at(0.99), at(0.999), at(1));
+  const auto at = [&](double part) {
+    return milliseconds[static_cast<std::size_t>(part * static_cast<double>(predictions - 1))];
+  };
+  std::printf("| ResNet-%d, %s | %.3f | %.3f | %.3f | %.3f | %.3f |\n", Layers, weight, at(0), at(0.5),
+              at(0.99), at(0.999), at(1));
 }
 
 template <int Layers>

@@ -1,5 +1,6 @@
-// dlib's training step of ResNet-20, for compare.py, which compiles it; no part of the CMake build. Answers as serve.py describes.
-// BLAS does the convolutions' arithmetic: link with OpenBLAS, and set OPENBLAS_NUM_THREADS. dlib's SGD has momentum, but not Nesterov's.
+// dlib's training step of ResNet-20, for compare.py, which compiles it; no part of the CMake build. Answers
+// as serve.py describes. BLAS does the convolutions' arithmetic: link with OpenBLAS, and set
+// OPENBLAS_NUM_THREADS. dlib's SGD has momentum, but not Nesterov's.
 #include <dlib/dnn.h>
 #include <dlib/revision.h>
 
@@ -33,7 +34,8 @@ using Group32 = Block<32, Block<32, DownBlock<32, Below>>>;
 template <class Below>
 using Group64 = Block<64, Block<64, DownBlock<64, Below>>>;
 using Net = loss_multiclass_log<
-    fc<10, avg_pool_everything<Group64<Group32<Group16<relu<bn_con<Conv<16, 1, input<std::array<matrix<float>, 3>>>>>>>>>>>;
+    fc<10, avg_pool_everything<
+               Group64<Group32<Group16<relu<bn_con<Conv<16, 1, input<std::array<matrix<float>, 3>>>>>>>>>>>;
 
 /// Multiply-adds of one image's forward pass, from the parameters and the output of each layer that has run.
 struct CountMultiplyAdds {
@@ -41,9 +43,11 @@ struct CountMultiplyAdds {
   template <class Other>
   void operator()(std::size_t, Other&) const {}
   template <long Channels, int Stride, class Below, class Enabled>
-  void operator()(std::size_t, add_layer<con_<Channels, 3, 3, Stride, Stride, 1, 1>, Below, Enabled>& layer) const {
+  void operator()(std::size_t,
+                  add_layer<con_<Channels, 3, 3, Stride, Stride, 1, 1>, Below, Enabled>& layer) const {
     const tensor& output = layer.get_output();
-    sum += static_cast<double>(layer.layer_details().get_layer_params().size()) * static_cast<double>(output.nr() * output.nc());
+    sum += static_cast<double>(layer.layer_details().get_layer_params().size()) *
+           static_cast<double>(output.nr() * output.nc());
   }
   template <unsigned long Outputs, class Below, class Enabled>
   void operator()(std::size_t, add_layer<fc_<Outputs, FC_HAS_BIAS>, Below, Enabled>& layer) const {
@@ -59,7 +63,9 @@ double resident_mib(const std::string& field) {
   return 0;
 }
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -89,8 +95,10 @@ int main() {
   step();  // makes the parameters
   double multiply_adds = 0;
   visit_layers(net, CountMultiplyAdds{multiply_adds});
-  std::printf("{\"version\": \"dlib %d.%d\", \"parameters\": %zu, \"multiply_adds\": %.0f, \"resident_mib\": %.1f}\n", DLIB_MAJOR_VERSION,
-              DLIB_MINOR_VERSION, static_cast<std::size_t>(count_parameters(net)), multiply_adds, before);
+  std::printf(
+      "{\"version\": \"dlib %d.%d\", \"parameters\": %zu, \"multiply_adds\": %.0f, \"resident_mib\": %.1f}\n",
+      DLIB_MAJOR_VERSION, DLIB_MINOR_VERSION, static_cast<std::size_t>(count_parameters(net)), multiply_adds,
+      before);
   std::fflush(stdout);
   for (std::string command; std::cin >> command;) {
     if (command == "run") {
@@ -102,7 +110,8 @@ int main() {
         step();
         ++steps;
       } while (now() - start < seconds);
-      std::printf("{\"steps\": %d, \"seconds\": %.6f, \"peak_mib\": %.1f}\n", steps, now() - start, resident_mib("VmHWM"));
+      std::printf("{\"steps\": %d, \"seconds\": %.6f, \"peak_mib\": %.1f}\n", steps, now() - start,
+                  resident_mib("VmHWM"));
     } else {
       std::ofstream("/proc/self/clear_refs") << 5;
       std::printf("{}\n");

@@ -20,6 +20,7 @@ struct ModelOptions {
 };
 
 /// Throws Error where the file cannot be written, or this program was built without protobuf.
-void write_model(const std::filesystem::path& path, const sdepth::TrainedNetwork& network, const ModelOptions& options);
+void write_model(const std::filesystem::path& path, const sdepth::TrainedNetwork& network,
+                 const ModelOptions& options);
 
 }  // namespace programs

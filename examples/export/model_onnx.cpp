@@ -5,7 +5,8 @@
 
 namespace programs {
 
-void write_model(const std::filesystem::path& path, const sdepth::TrainedNetwork& network, const ModelOptions& options) {
+void write_model(const std::filesystem::path& path, const sdepth::TrainedNetwork& network,
+                 const ModelOptions& options) {
   sdepth::write_onnx(path, network,
                      {.keep_norms = options.keep_norms,
                       .normalization = options.normalization,

@@ -14,11 +14,13 @@ namespace programs {
 template <class Net>
 [[nodiscard]] sdepth::TrainedNetwork network_with(const Task& task) {
   const std::vector<double> survival =
-      task.survival ? *task.survival : survival_table(task.schedule, task.last_survival, Net::residual_blocks);
+      task.survival ? *task.survival
+                    : survival_table(task.schedule, task.last_survival, Net::residual_blocks);
   sdepth::DepthPlan plan;
   if (task.blocks || task.operations) {
     const std::vector<int> order = sdepth::drop_order_by_survival<Net>(survival);
-    plan = task.blocks ? sdepth::keep_blocks<Net>(order, *task.blocks) : sdepth::keep_operations<Net>(order, *task.operations);
+    plan = task.blocks ? sdepth::keep_blocks<Net>(order, *task.blocks)
+                       : sdepth::keep_operations<Net>(order, *task.operations);
   }
   return sdepth::trained_network<Net>(task.weights, task.where, survival, task.scaling, plan);
 }

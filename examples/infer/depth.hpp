@@ -1,4 +1,5 @@
-// infer without some blocks: what each block is worth, and error against time for shorter and shorter networks.
+// infer without some blocks: what each block is worth, and error against time for shorter and shorter
+// networks.
 #pragma once
 
 #include <vector>

@@ -26,14 +26,18 @@ struct Numbers {
   std::vector<int> labels;
   Numbers(const sdepth::ImageSet& set, const sdepth::Normalization& normalization)
       : images(set.pixels.size()), labels(set.labels.begin(), set.labels.end()) {
-    for (int i = 0; i < set.size(); ++i) normalization.apply(set.image(i), images.data() + static_cast<std::size_t>(i) * set.shape.size());
+    for (int i = 0; i < set.size(); ++i)
+      normalization.apply(set.image(i), images.data() + static_cast<std::size_t>(i) * set.shape.size());
   }
 };
 
-/// The error. Throws Error where the loss is not finite: what was counted then are no errors of a network that works.
-[[nodiscard]] inline double finite_error(const sdepth::Score& score, const std::string& where, const std::string& depth) {
+/// The error. Throws Error where the loss is not finite: what was counted then are no errors of a network
+/// that works.
+[[nodiscard]] inline double finite_error(const sdepth::Score& score, const std::string& where,
+                                         const std::string& depth) {
   if (!std::isfinite(score.loss))
-    sdepth::fail(where, ": ", depth, " the loss is ", score.loss, ", expected a finite number; these weights are none to study depth with");
+    sdepth::fail(where, ": ", depth, " the loss is ", score.loss,
+                 ", expected a finite number; these weights are none to study depth with");
   return score.error_rate();
 }
 
@@ -41,10 +45,12 @@ template <class Net, class Backend>
 [[nodiscard]] DepthResult study_depth_with(const Task& task, const DepthStudy& study) {
   using sdepth::NHWC;
   auto weights = loaded_weights<Net, Backend>(task);
-  const sdepth::TestOptions options{.survival = task.survival, .scaling = task.scaling, .batch = 128, .threads = task.threads};
+  const sdepth::TestOptions options{
+      .survival = task.survival, .scaling = task.scaling, .batch = 128, .threads = task.threads};
   DepthResult result;
   const Numbers chosen_by(study.chosen_by, task.normalization);
-  result.removals = sdepth::remove_each_block(*weights, NHWC<float>{chosen_by.images}, chosen_by.labels, options);
+  result.removals =
+      sdepth::remove_each_block(*weights, NHWC<float>{chosen_by.images}, chosen_by.labels, options);
   for (const auto& [block, score] : result.removals)
     static_cast<void>(finite_error(score, task.where, "without block " + std::to_string(block)));
   if (study.points == 0) return result;
@@ -52,11 +58,14 @@ template <class Net, class Backend>
   const std::vector<int> by_harm = sdepth::drop_order_by_harm(result.removals),
                          by_survival = sdepth::drop_order_by_survival<Net>(task.survival);
   const Numbers test(task.pictures, task.normalization), training(study.training, task.normalization);
-  const std::vector<typename Backend::Scalar> running(weights->running().span().begin(), weights->running().span().end());
+  const std::vector<typename Backend::Scalar> running(weights->running().span().begin(),
+                                                      weights->running().span().end());
   std::vector<float> logits(test.labels.size() * Net::output.size());
   const auto error = [&](const sdepth::DepthPlan& plan) {
-    const sdepth::Score score = sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options);
-    return finite_error(score, task.where, "with " + std::to_string(sdepth::blocks_kept<Net>(plan)) + " blocks");
+    const sdepth::Score score =
+        sdepth::score_at_depth(*weights, plan, NHWC<float>{test.images}, test.labels, options);
+    return finite_error(score, task.where,
+                        "with " + std::to_string(sdepth::blocks_kept<Net>(plan)) + " blocks");
   };
   const int points = std::min(study.points, Net::residual_blocks);
   for (int point = 0; point < points; ++point) {
@@ -67,11 +76,14 @@ template <class Net, class Backend>
     at.operations = sdepth::operations_of<Net>(plan) / Net::operations_per_image;
     at.by_survival = error(sdepth::keep_blocks<Net>(by_survival, blocks));
     using Folded = sdepth::FoldedWeights<Net, Backend>;
-    sdepth::Inference<Net, Backend> network(std::make_shared<const Folded>(*weights, task.survival, task.scaling, plan), options.batch,
-                                            options.threads);
+    sdepth::Inference<Net, Backend> network(
+        std::make_shared<const Folded>(*weights, task.survival, task.scaling, plan), options.batch,
+        options.threads);
     const auto start = std::chrono::steady_clock::now();
     network.predict(NHWC<float>{test.images}, logits);
-    at.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() / task.pictures.size();
+    at.milliseconds =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() /
+        task.pictures.size();
     const sdepth::Score score = sdepth::score_of(logits, test.labels, task.pictures.classes);
     at.by_harm = finite_error(score, task.where, "with " + std::to_string(blocks) + " blocks");
     sdepth::reestimate_norms(*weights, NHWC<float>{training.images}, plan, options);
@@ -84,7 +96,8 @@ template <class Net, class Backend>
 /// The same by the network's name, for the pictures and classes of a .cpp.
 template <class Image, int Classes>
 [[nodiscard]] DepthResult study_by_name(const Task& task, const DepthStudy& study) {
-  return with_network<Image, Classes>(task.model, [&]<class Net>() { return study_depth_with<Net, sdepth::Cpu<>>(task, study); });
+  return with_network<Image, Classes>(
+      task.model, [&]<class Net>() { return study_depth_with<Net, sdepth::Cpu<>>(task, study); });
 }
 
 }  // namespace programs

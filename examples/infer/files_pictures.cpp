@@ -16,7 +16,8 @@
 
 namespace programs {
 
-PictureFiles read_picture_files(const std::vector<std::string>& places, sdepth::Shape shape, int classes, int threads) {
+PictureFiles read_picture_files(const std::vector<std::string>& places, sdepth::Shape shape, int classes,
+                                int threads) {
   const std::vector<std::filesystem::path> files = sdepth::picture_files({places.begin(), places.end()});
   const sdepth::Compose fit{sdepth::Channels{shape.channels}, sdepth::FitInput{shape}};
   std::vector<std::vector<std::uint8_t>> pixels(files.size());
@@ -35,7 +36,8 @@ PictureFiles read_picture_files(const std::vector<std::string>& places, sdepth::
       wrong[at] = error.what();
     }
   });
-  PictureFiles result{{}, {.shape = shape, .classes = classes, .pixels = {}, .labels = {}, .name = "pictures"}, {}};
+  PictureFiles result{
+      {}, {.shape = shape, .classes = classes, .pixels = {}, .labels = {}, .name = "pictures"}, {}};
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!wrong[i].empty()) {
       result.wrong.push_back(wrong[i]);

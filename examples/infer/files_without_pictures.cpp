@@ -6,7 +6,8 @@
 namespace programs {
 
 PictureFiles read_picture_files(const std::vector<std::string>&, sdepth::Shape, int, int) {
-  sdepth::fail("this program was built without PNG and JPEG: install libpng-dev and libjpeg-dev, and build it again");
+  sdepth::fail(
+      "this program was built without PNG and JPEG: install libpng-dev and libjpeg-dev, and build it again");
 }
 
 }  // namespace programs

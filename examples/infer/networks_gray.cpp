@@ -5,6 +5,8 @@
 namespace programs {
 
 std::vector<float> classify_gray(const Task& task) { return classify_by_name<Gray, 10>(task); }
-DepthResult study_gray(const Task& task, const DepthStudy& study) { return study_by_name<Gray, 10>(task, study); }
+DepthResult study_gray(const Task& task, const DepthStudy& study) {
+  return study_by_name<Gray, 10>(task, study);
+}
 
 }  // namespace programs

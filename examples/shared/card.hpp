@@ -27,24 +27,29 @@ namespace programs {
   return (std::stoul(model.substr(std::string_view("resnet").size())) - 2) / 2;
 }
 
-/// The opposite of to_metadata. Throws Error naming what is missing, or is nothing that to_metadata writes. @param where  the file, for messages
-[[nodiscard]] inline ModelCard from_metadata(const std::map<std::string, std::string>& metadata, const std::string& where) {
+/// The opposite of to_metadata. Throws Error naming what is missing, or is nothing that to_metadata writes.
+/// @param where  the file, for messages
+[[nodiscard]] inline ModelCard from_metadata(const std::map<std::string, std::string>& metadata,
+                                             const std::string& where) {
   const auto text = [&](const char* key) -> const std::string& {
     const auto found = metadata.find(key);
-    if (found == metadata.end()) sdepth::fail(where, ": the metadata lack ", key, "; give it by options, or save the model again");
+    if (found == metadata.end())
+      sdepth::fail(where, ": the metadata lack ", key, "; give it by options, or save the model again");
     return found->second;
   };
   constexpr const char* advice = "; the file is damaged or of another version, save the model again";
   const auto refuse = [&](const char* key, const auto&... expected) {
-    sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected ", expected..., advice);
+    sdepth::fail(where, ": the metadata's ", key, " is ", sdepth::in_quotes(text(key)), ", expected ",
+                 expected..., advice);
   };
   const auto word = [&](const char* key, const char* kind, const std::vector<std::string>& known) {
     std::string names;
     for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
     const std::string quoted = sdepth::in_quotes(text(key));
     if (std::find(known.begin(), known.end(), text(key)) == known.end())
-      sdepth::fail(where, ": the metadata's ", key, ": there is no ", kind, " named ", quoted.substr(1, quoted.size() - 2), ", expected ",
-                   known.size() > 1 ? "one of " : "", names, advice);
+      sdepth::fail(where, ": the metadata's ", key, ": there is no ", kind, " named ",
+                   quoted.substr(1, quoted.size() - 2), ", expected ", known.size() > 1 ? "one of " : "",
+                   names, advice);
     return text(key);
   };
   const auto numbers = [&](const char* key, double least, double most) {
@@ -58,25 +63,32 @@ namespace programs {
   };
 
   word("format", "format", {card_format});
-  ModelCard card{
-      word("model", "model", model_names), word("data", "data set", data_names), word("scaling", "scaling", scaling_names), {}, {}};
+  ModelCard card{word("model", "model", model_names),
+                 word("data", "data set", data_names),
+                 word("scaling", "scaling", scaling_names),
+                 {},
+                 {}};
   card.survival = numbers("survival", 0, 1);
   if (const std::size_t blocks = residual_blocks_of(card.model); card.survival.size() != blocks)
-    sdepth::fail(where, ": the metadata's survival table: expected ", blocks, " probabilities, one for each residual block of ", card.model,
-                 ", found ", card.survival.size(), advice);
+    sdepth::fail(where, ": the metadata's survival table: expected ", blocks,
+                 " probabilities, one for each residual block of ", card.model, ", found ",
+                 card.survival.size(), advice);
   constexpr double largest = std::numeric_limits<float>::max();
   const std::vector<double> normalization = numbers("normalization", -largest, largest);
   card.normalization.assign(normalization.begin(), normalization.end());
-  const std::size_t picture = card.data == "fashion-mnist" || card.data == "mnist" ? Gray::shape.size() : Colour::shape.size();
+  const std::size_t picture =
+      card.data == "fashion-mnist" || card.data == "mnist" ? Gray::shape.size() : Colour::shape.size();
   if (card.normalization.size() != 1 && card.normalization.size() != 1 + picture)
-    refuse("normalization", "1 number or ", 1 + picture, ", the scale and the mean picture of ", card.data, ", not ",
-           card.normalization.size());
+    refuse("normalization", "1 number or ", 1 + picture, ", the scale and the mean picture of ", card.data,
+           ", not ", card.normalization.size());
   if (!(card.normalization[0] > 0)) refuse("normalization", "a scale above 0 as its first number");
   return card;
 }
 
-/// The card of a file of weights; none: it is from elsewhere. Throws Error for a checkpoint, and for a card that is damaged.
-[[nodiscard]] inline std::optional<ModelCard> card_of(const sdepth::SafeTensors& weights, const std::string& where) {
+/// The card of a file of weights; none: it is from elsewhere. Throws Error for a checkpoint, and for a card
+/// that is damaged.
+[[nodiscard]] inline std::optional<ModelCard> card_of(const sdepth::SafeTensors& weights,
+                                                      const std::string& where) {
   if (const auto format = weights.metadata.find("format");
       format != weights.metadata.end() && format->second.starts_with("sdepth checkpoint"))
     sdepth::fail(where, " is a checkpoint, to go on training with; use the model.safetensors beside it");

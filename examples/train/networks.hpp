@@ -1,4 +1,5 @@
-// The networks of train, in a .cpp for each shape of pictures, precision and device: they compile side by side.
+// The networks of train, in a .cpp for each shape of pictures, precision and device: they compile side by
+// side.
 #pragma once
 
 #include <sdepth/program/networks.hpp>
@@ -16,8 +17,10 @@ Networks cuda_networks();      // and on a GPU; empty where the program is built
 template <class Backend, class Image, int Classes>
 [[nodiscard]] Networks resnets() {
   using namespace sdepth;
-  return networks<Backend, Choice<"resnet20", CifarResNet<20, Image, Classes>>, Choice<"resnet56", CifarResNet<56, Image, Classes>>,
-                  Choice<"resnet110", CifarResNet<110, Image, Classes>>, Choice<"resnet152", CifarResNet<152, Image, Classes>>,
+  return networks<Backend, Choice<"resnet20", CifarResNet<20, Image, Classes>>,
+                  Choice<"resnet56", CifarResNet<56, Image, Classes>>,
+                  Choice<"resnet110", CifarResNet<110, Image, Classes>>,
+                  Choice<"resnet152", CifarResNet<152, Image, Classes>>,
                   Choice<"resnet1202", CifarResNet<1202, Image, Classes>>>();
 }
 
@@ -26,10 +29,12 @@ template <class Backend>
 [[nodiscard]] Networks all_resnets() {
   if constexpr (only_the_smallest) {
     using namespace sdepth;
-    return networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>, Choice<"resnet20", CifarResNet<20, Colour, 10>>,
+    return networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>,
+                    Choice<"resnet20", CifarResNet<20, Colour, 10>>,
                     Choice<"resnet20", CifarResNet<20, Colour, 100>>>();
   }
-  return all_of({resnets<Backend, Gray, 10>(), resnets<Backend, Colour, 10>(), resnets<Backend, Colour, 100>()});
+  return all_of(
+      {resnets<Backend, Gray, 10>(), resnets<Backend, Colour, 10>(), resnets<Backend, Colour, 100>()});
 }
 
 }  // namespace programs

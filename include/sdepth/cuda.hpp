@@ -1,10 +1,12 @@
-// The door to the GPU: Trainer<Net, Cuda<>>. For sources that nvcc compiles; it needs --expt-relaxed-constexpr, which the CMake target sdepth::cuda passes.
+// The door to the GPU: Trainer<Net, Cuda<>>. For sources that nvcc compiles; it needs
+// --expt-relaxed-constexpr, which the CMake target sdepth::cuda passes.
 //
 // Everything of net.hpp but the CPU's own kernels, for which include that from an ordinary source.
 #pragma once
 
 #if !defined(__CUDACC__) && !__has_include(<sdepth_cuda_emulation.hpp>)
-#error "sdepth/cuda.hpp is for sources that nvcc compiles, NAME.cu; a source for the CPU's compiler includes sdepth/net.hpp"
+#error \
+    "sdepth/cuda.hpp is for sources that nvcc compiles, NAME.cu; a source for the CPU's compiler includes sdepth/net.hpp"
 #elif defined(__CUDACC__) && !defined(__CUDACC_RELAXED_CONSTEXPR__)
 #error \
     "sdepth/cuda.hpp: kernels call constexpr functions; compile with nvcc --expt-relaxed-constexpr, or link the CMake target sdepth::cuda, which passes it"

@@ -1,8 +1,10 @@
-// The door: everything for building, training and running a network on a CPU. No data sets, files, CUDA or MPI.
+// The door: everything for building, training and running a network on a CPU. No data sets, files, CUDA or
+// MPI.
 #pragma once
 
-// Without optimisation a network compiles and runs many times as long, and CMake without a build type asks for none. Said once for each source, in the way
-// in which each compiler says it from an installed header, too, and makes no error of it with -Werror.
+// Without optimisation a network compiles and runs many times as long, and CMake without a build type asks
+// for none. Said once for each source, in the way in which each compiler says it from an installed header,
+// too, and makes no error of it with -Werror.
 #if !defined(__OPTIMIZE__) && !defined(SDEPTH_WITHOUT_OPTIMISATION)
 #if defined(__clang__)
 #pragma clang diagnostic push

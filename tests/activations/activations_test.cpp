@@ -1,4 +1,5 @@
-// Values and derivatives of all activations in every kind of number, against PyTorch's in float64; what an activation must be.
+// Values and derivatives of all activations in every kind of number, against PyTorch's in float64; what an
+// activation must be.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -72,8 +73,8 @@ class Oracle {
 };
 
 /// Each number within absolute + relative · |expected|, infinities and NaN where they are expected.
-void check_numbers(const std::vector<float>& x, const std::vector<double>& found, const std::vector<double>& expected, double absolute,
-                   double relative) {
+void check_numbers(const std::vector<float>& x, const std::vector<double>& found,
+                   const std::vector<double>& expected, double absolute, double relative) {
   REQUIRE(found.size() == expected.size());
   double worst = 0, worst_relative = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -84,7 +85,8 @@ void check_numbers(const std::vector<float>& x, const std::vector<double>& found
       const double error = std::abs(found[i] - expected[i]);
       CHECK(error <= absolute + relative * std::abs(expected[i]));
       if (std::abs(x[i]) <= 9) worst = std::max(worst, error);
-      if (std::abs(x[i]) <= 4 && error > 0) worst_relative = std::max(worst_relative, error / std::abs(expected[i]));
+      if (std::abs(x[i]) <= 4 && error > 0)
+        worst_relative = std::max(worst_relative, error / std::abs(expected[i]));
     } else {
       CHECK((std::isnan(expected[i]) ? std::isnan(found[i]) : found[i] == expected[i]));
     }
@@ -120,7 +122,8 @@ void check_activation(const std::string& name, double float_relative) {
   check("vectors", [](const auto& x, const auto& f) { return in_vectors(x, f); }, 1e-6, float_relative);
 }
 
-TEST_CASE("activations and their derivatives are PyTorch's, at the ends of float32 and where numbers are not finite, too") {
+TEST_CASE(
+    "activations and their derivatives are PyTorch's, at the ends of float32 and where numbers are not finite, too") {
   check_activation<ReLU>("relu", 0);
   check_activation<LeakyReLU<>>("leaky_relu", 1e-7);
   check_activation<Hardswish>("hardswish", 3e-7);

@@ -1,4 +1,5 @@
-// An activation of a user's own, outside the library: its formula is written once, and every backend computes it.
+// An activation of a user's own, outside the library: its formula is written once, and every backend computes
+// it.
 #pragma once
 
 #include <sdepth/activations/activation.hpp>

@@ -59,7 +59,8 @@ class SystemFiles {
   [[nodiscard]] std::string root() const { return root_.string(); }
 
  private:
-  std::filesystem::path root_ = std::filesystem::temp_directory_path() / ("sdepth-threads-" + std::to_string(getpid()));
+  std::filesystem::path root_ =
+      std::filesystem::temp_directory_path() / ("sdepth-threads-" + std::to_string(getpid()));
 };
 
 TEST_CASE("affinity: a process that may run on one processor has one") {
@@ -114,7 +115,8 @@ TEST_CASE("control groups of version 2 limit processors, those around the proces
 
 TEST_CASE("control groups of version 1, where a container sees its own at the mount's top") {
   SystemFiles system("11:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n0::/\n");
-  system.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n").write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  system.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n")
+      .write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
   CHECK(!processors_by_quota(system.root()));
   system.write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "400000\n");
   CHECK(processors_by_quota(system.root()) == 4);

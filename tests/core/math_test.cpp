@@ -1,4 +1,5 @@
-// The functions of formulas: the same in a constant expression as when they run, and exact at 0, which activations are checked at.
+// The functions of formulas: the same in a constant expression as when they run, and exact at 0, which
+// activations are checked at.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -11,7 +12,8 @@ namespace {
 
 namespace math = sdepth::math;
 
-static_assert(math::exp(0.0) == 1.0 && math::expm1(0.0) == 0.0 && math::log1p(0.0) == 0.0 && math::tanh(0.0) == 0.0);
+static_assert(math::exp(0.0) == 1.0 && math::expm1(0.0) == 0.0 && math::log1p(0.0) == 0.0 &&
+              math::tanh(0.0) == 0.0);
 static_assert(math::erf(0.0) == 0.0 && math::erfc(0.0) == 1.0 && math::exp(0.0F) == 1.0F);
 static_assert(math::select(1.0 < 2.0, 3.0, 4.0) == 3.0 && math::constant<float>(0.5) == 0.5F);
 

@@ -17,7 +17,8 @@ using namespace sdepth;
 
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % alignment == 0; }
 
-// Memory of this process that is in use, in bytes: the second number of /proc/self/statm counts pages of 4 KiB.
+// Memory of this process that is in use, in bytes: the second number of /proc/self/statm counts pages of 4
+// KiB.
 std::size_t resident_bytes() {
   std::size_t total = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> total >> resident;
@@ -71,10 +72,11 @@ TEST_CASE("an empty buffer has no memory and an empty span") {
   CHECK(none.span().empty());
 }
 
-TEST_CASE("a buffer too large for the machine is refused with a sentence, also where its bytes are no number") {
+TEST_CASE(
+    "a buffer too large for the machine is refused with a sentence, also where its bytes are no number") {
   CHECK_THROWS_AS(Buffer<char>(std::size_t{1} << 62), Error);
-  for (const std::size_t size :
-       {std::numeric_limits<std::size_t>::max(), std::numeric_limits<std::size_t>::max() / 8 + 2, std::size_t{1} << 61})
+  for (const std::size_t size : {std::numeric_limits<std::size_t>::max(),
+                                 std::numeric_limits<std::size_t>::max() / 8 + 2, std::size_t{1} << 61})
     CHECK_THROWS_WITH_AS(Buffer<double>{size}, doctest::Contains("out of memory"), Error);
   Arena arena(4096);
   CHECK_THROWS_AS(arena.take<double>(std::numeric_limits<std::size_t>::max() / 8 + 2), Error);
@@ -98,7 +100,9 @@ TEST_CASE("an arena gives all of its capacity and not a byte more") {
   Arena arena(1024);
   std::byte* all = arena.take<std::byte>(1024);
   std::memset(all, 1, 1024);
-  CHECK_THROWS_WITH_AS(arena.take<float>(1), "the arena of 1024 bytes is too small for 64 more: a plan was wrong, please report it", Error);
+  CHECK_THROWS_WITH_AS(arena.take<float>(1),
+                       "the arena of 1024 bytes is too small for 64 more: a plan was wrong, please report it",
+                       Error);
   CHECK(arena.used() == 1024);
 }
 

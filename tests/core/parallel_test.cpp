@@ -62,7 +62,8 @@ TEST_CASE("parallel_for calls the body once for each index, on threads below the
 /// Whether `condition` becomes true within 20 s, which keeps a failure from hanging.
 template <class Condition>
 bool comes_true(const Condition& condition) {
-  for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20); std::chrono::steady_clock::now() < end;)
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+       std::chrono::steady_clock::now() < end;)
     if (condition()) return true;
   return false;
 }
@@ -78,7 +79,8 @@ std::ptrdiff_t threads_of_process() {
   return std::distance(begin(threads), end(threads));
 }
 
-TEST_CASE("two indices of one thread never run at the same time, and no thread is beyond the number asked for") {
+TEST_CASE(
+    "two indices of one thread never run at the same time, and no thread is beyond the number asked for") {
   constexpr int threads = 4;
   std::vector<std::atomic<int>> running(threads);
   std::atomic<int> overlaps = 0, strange_threads = 0;
@@ -119,7 +121,8 @@ TEST_CASE("many short loops, one after the other, with changing numbers of threa
   CHECK(sum == 0);
 }
 
-TEST_CASE("no more threads are started than there are indices, and they end with the thread that they helped") {
+TEST_CASE(
+    "no more threads are started than there are indices, and they end with the thread that they helped") {
   const std::ptrdiff_t before = threads_of_process();
   std::ptrdiff_t most = 0;
   std::thread([&] {
@@ -209,7 +212,8 @@ TEST_CASE("helpers that have nothing to do sleep") {
   std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const std::clock_t before = std::clock();  // processor time of all threads
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  CHECK(std::clock() - before < CLOCKS_PER_SEC / 20);  // three that watch would take 600 ms, or all that there is
+  // three that watch would take 600 ms, or all that there is
+  CHECK(std::clock() - before < CLOCKS_PER_SEC / 20);
 }
 
 }  // namespace

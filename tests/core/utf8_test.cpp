@@ -10,7 +10,8 @@
 using namespace sdepth;
 
 TEST_CASE("text that is UTF-8 is shown as it is, and other bytes as replacement characters") {
-  for (const std::string text : {"", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF", "a\tb\n"}) {
+  for (const std::string text :
+       {"", "caf\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF", "a\tb\n"}) {
     CHECK(is_utf8(text));
     CHECK(shown_as_utf8(text) == text);
   }
@@ -35,7 +36,8 @@ TEST_CASE("UTF-8 is what the JSON library takes for it, for every beginning of a
   for (int first = 0x80; first < 0x100; ++first)
     for (int second = 0x7F; second < 0xC1; ++second)
       for (const int third : {0x7F, 0x80, 0xBF, 0xC0}) {
-        text[0] = static_cast<char>(first), text[1] = static_cast<char>(second), text[2] = static_cast<char>(third), text[3] = '\x80';
+        text[0] = static_cast<char>(first), text[1] = static_cast<char>(second),
+        text[2] = static_cast<char>(third), text[3] = '\x80';
         for (std::size_t length = 1; length <= 4; ++length)
           if (!agrees(text.substr(0, length))) FAIL("bytes ", first, " ", second, " ", third, " of ", length);
       }

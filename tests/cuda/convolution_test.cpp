@@ -1,4 +1,5 @@
-// Convolutions on the device, forward and input gradient, against the reference: shapes, strides, paddings, everything that can be pending, sums, both precisions.
+// Convolutions on the device, forward and input gradient, against the reference: shapes, strides, paddings,
+// everything that can be pending, sums, both precisions.
 #include <cmath>
 #include <limits>
 
@@ -25,14 +26,16 @@ struct Convolutions {
   [[nodiscard]] static constexpr int padded(int channels) { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
-                           Statistics<float> statistics) {
+  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+                           const float* bias, float* out, Statistics<float> statistics) {
     cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
     space.finish();
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                            float* weight_gradient, float* bias_gradient, const float* add, float* out, const SourceSums<float>& sums) {
+  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient,
+                            const Source<float>& source, const float* weights, float* weight_gradient,
+                            float* bias_gradient, const float* add, float* out,
+                            const SourceSums<float>& sums) {
     std::fill_n(weight_gradient, S.kernel * S.kernel * S.in.channels * padded(S.channels_out), 0.0F);
     if (bias_gradient) std::fill_n(bias_gradient, padded(S.channels_out), 0.0F);
     cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums);
@@ -50,7 +53,8 @@ inline constexpr double backward_tolerance = std::is_same_v<B, Exact> ? 2e-5 : 2
 
 template <class B, ConvShape S, class A = ReLU>
 void check_forward(int batch, const Pending& pending) {
-  check_close(run_conv_forward<B, S, A>(batch, 1, pending), run_conv_forward<Reference, S, A>(batch, 1, pending), forward_tolerance<B>);
+  check_close(run_conv_forward<B, S, A>(batch, 1, pending),
+              run_conv_forward<Reference, S, A>(batch, 1, pending), forward_tolerance<B>);
 }
 template <class B, ConvShape S, class A = ReLU>
 void check_input_gradient(int batch, const Pending& pending, const Backward& backward) {
@@ -59,7 +63,8 @@ void check_input_gradient(int batch, const Pending& pending, const Backward& bac
   expected.erase("bias gradient");
   check_close(run_conv_backward<B, S, A>(batch, 1, pending, backward), expected, backward_tolerance<B>);
 }
-/// The emulation's tensor cores are slow: fewer images then. @param finished  whether the forward stage also writes its Source's values, and the backward stage takes its mask from there
+/// The emulation's tensor cores are slow: fewer images then. @param finished  whether the forward stage also
+/// writes its Source's values, and the backward stage takes its mask from there
 template <class B, ConvShape S>
 void check(int images, bool finished = true) {
   const int batch = std::is_same_v<B, Exact> ? images : (images + 1) / 2;
@@ -80,7 +85,8 @@ void check(int images, bool finished = true) {
 }
 
 #if defined(__SANITIZE_THREAD__)
-// Races depend on the kind of a shape, not on its numbers, and everything takes ten times as long: several chunks of channels, several tiles, strides.
+// Races depend on the kind of a shape, not on its numbers, and everything takes ten times as long: several
+// chunks of channels, several tiles, strides.
 TEST_CASE_TEMPLATE("the device's convolutions have no races", B, Exact, Rounded) {
   check<B, ConvShape{{3, 9, 18}, 16, 3, 1, 1, false, true}>(1);
   check<B, ConvShape{{20, 9, 18}, 17, 3, 1, 1, true}>(1);
@@ -88,7 +94,8 @@ TEST_CASE_TEMPLATE("the device's convolutions have no races", B, Exact, Rounded)
   check<B, ConvShape{{64, 2, 2}, 8, 3, 1, 1}>(33);
 }
 #else
-TEST_CASE_TEMPLATE("the device's convolutions of the CIFAR ResNets agree with the reference", B, Exact, Rounded) {
+TEST_CASE_TEMPLATE("the device's convolutions of the CIFAR ResNets agree with the reference", B, Exact,
+                   Rounded) {
   check<B, ConvShape{{3, 32, 32}, 16, 3, 1, 1, false, true}>(2);
   check<B, ConvShape{{16, 32, 32}, 16, 3, 1, 1}>(1);
   check<B, ConvShape{{16, 32, 32}, 32, 3, 2, 1}>(1, false);
@@ -97,7 +104,9 @@ TEST_CASE_TEMPLATE("the device's convolutions of the CIFAR ResNets agree with th
   check<B, ConvShape{{64, 8, 8}, 64, 3, 1, 1}>(3, false);
 }
 
-TEST_CASE_TEMPLATE("the device's convolutions agree with the reference where extents and channels fill no tile", B, Exact, Rounded) {
+TEST_CASE_TEMPLATE(
+    "the device's convolutions agree with the reference where extents and channels fill no tile", B, Exact,
+    Rounded) {
   check<B, ConvShape{{5, 9, 7}, 19, 3, 1, 1, true}>(2);
   check<B, ConvShape{{20, 18, 21}, 17, 3, 1, 1}>(1, false);
   check<B, ConvShape{{33, 7, 7}, 41, 3, 1, 1, true}>(3);
@@ -106,7 +115,9 @@ TEST_CASE_TEMPLATE("the device's convolutions agree with the reference where ext
   check<B, ConvShape{{7, 3, 40}, 3, 3, 1, 1}>(2, false);
 }
 
-TEST_CASE_TEMPLATE("the device's convolutions agree with the reference for kernels, strides and paddings of all kinds", B, Exact, Rounded) {
+TEST_CASE_TEMPLATE(
+    "the device's convolutions agree with the reference for kernels, strides and paddings of all kinds", B,
+    Exact, Rounded) {
   check<B, ConvShape{{20, 5, 5}, 40, 1, 1, 0}>(2);
   check<B, ConvShape{{9, 6, 6}, 7, 3, 1, 0}>(2);
   check<B, ConvShape{{8, 5, 6}, 8, 3, 1, 2}>(2, false);
@@ -156,7 +167,8 @@ TEST_CASE("stages on the device with activations that need their output or their
 TEST_CASE("a backward stage on the device takes every kind of gradient, and may add in place") {
   const Pending pending{.norm = true, .shortcut = true, .activated = true};
   for (int bits = 0; bits < 16; ++bits)
-    check_input_gradient<Exact, shape>(2, pending, {(bits & 1) != 0, (bits & 2) != 0, (bits & 6) == 6, (bits & 8) != 0});
+    check_input_gradient<Exact, shape>(2, pending,
+                                       {(bits & 1) != 0, (bits & 2) != 0, (bits & 6) == 6, (bits & 8) != 0});
 }
 
 TEST_CASE_TEMPLATE("convolutions on the device give the same bits from run to run", B, Exact, Rounded) {
@@ -167,26 +179,31 @@ TEST_CASE_TEMPLATE("convolutions on the device give the same bits from run to ru
   const Results forward = run_conv_forward<B, many_blocks>(batch, 1, pending);
   check_close(forward, run_conv_forward<Reference, many_blocks>(batch, 1, pending), forward_tolerance<B>);
   CHECK(run_conv_forward<B, many_blocks>(batch, 1, pending) == forward);
-  const auto backward = [&] { return run_conv_backward<B, many_blocks>(std::is_same_v<B, Exact> ? batch : 1, 1, pending, {.add = true}); };
+  const auto backward = [&] {
+    return run_conv_backward<B, many_blocks>(std::is_same_v<B, Exact> ? batch : 1, 1, pending, {.add = true});
+  };
   CHECK(backward() == backward());
 }
 
-TEST_CASE_TEMPLATE("a NaN comes through a stage on the device: its ReLU keeps it, its outputs are NaN, and its gradient passes", B, Exact,
-                   Rounded) {
+TEST_CASE_TEMPLATE(
+    "a NaN comes through a stage on the device: its ReLU keeps it, its outputs are NaN, and its gradient passes",
+    B, Exact, Rounded) {
   constexpr ConvShape one{{8, 4, 5}, 8, 1, 1, 0};  // every pixel by itself
   constexpr std::size_t at = 43, pixel = at / 8;
   std::vector<float> x = random_numbers(one.in.size(), 1);
   x[at] = std::numeric_limits<float>::quiet_NaN();
-  Packed<B> in(x, 8), weights(random_numbers(8 * 8, 2), 8), dy(random_numbers(one.out().size(), 3), 8), out(one.out().pixels(), 8),
-      value(one.in.pixels(), 8), mean(1, 8), variance(1, 8), dx(one.in.pixels(), 8), weight_gradient(8, 8);
+  Packed<B> in(x, 8), weights(random_numbers(8 * 8, 2), 8), dy(random_numbers(one.out().size(), 3), 8),
+      out(one.out().pixels(), 8), value(one.in.pixels(), 8), mean(1, 8), variance(1, 8),
+      dx(one.in.pixels(), 8), weight_gradient(8, 8);
   typename B::Space space(1);
-  B::template conv_forward<one>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()}, weights.data(), nullptr,
-                                out.data(), {mean.data(), variance.data()});
+  B::template conv_forward<one>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()},
+                                weights.data(), nullptr, out.data(), {mean.data(), variance.data()});
   for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(value.dense()[i]) == (i == at));
   for (std::size_t i = 0; i < out.dense().size(); ++i) CHECK(std::isnan(out.dense()[i]) == (i / 8 == pixel));
   for (std::size_t c = 0; c < 8; ++c) CHECK((std::isnan(mean.dense()[c]) && std::isnan(variance.dense()[c])));
   for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
-    B::template conv_backward<one>(space, 1, {.dy = dy.data()}, {.x = in.data(), .activated = true, .finished = finished}, weights.data(),
+    B::template conv_backward<one>(space, 1, {.dy = dy.data()},
+                                   {.x = in.data(), .activated = true, .finished = finished}, weights.data(),
                                    weight_gradient.data(), nullptr, nullptr, dx.data(), {});
     for (std::size_t i = 0; i < x.size(); ++i) CHECK((dx.dense()[i] != 0.0F) == !(x[i] <= 0.0F));
   }
@@ -197,9 +214,11 @@ template <class B>
   constexpr ConvShape large{{8, 6, 7}, 12, 3, 1, 1, true};
   constexpr int batch = 40;
   Packed<B> x(random_numbers(batch * large.in.size(), 1), 8), weights(random_numbers(9 * 8 * 12, 2), 12);
-  Packed<B> bias(std::vector<float>(12, 5000.0F), 12), out(batch * large.out().pixels(), 12), mean(1, 12), variance(1, 12);
+  Packed<B> bias(std::vector<float>(12, 5000.0F), 12), out(batch * large.out().pixels(), 12), mean(1, 12),
+      variance(1, 12);
   typename B::Space space(1);
-  B::template conv_forward<large>(space, batch, {.x = x.data()}, weights.data(), bias.data(), out.data(), {mean.data(), variance.data()});
+  B::template conv_forward<large>(space, batch, {.x = x.data()}, weights.data(), bias.data(), out.data(),
+                                  {mean.data(), variance.data()});
   return {{"mean", mean.dense()}, {"variance", variance.dense()}};
 }
 

@@ -3,4 +3,6 @@
 
 #include "../train/dropout_checks.hpp"
 
-TEST_CASE("a step with dropouts on the device is the reference's") { dropout::check_like_reference<sdepth::Cuda<>>(); }
+TEST_CASE("a step with dropouts on the device is the reference's") {
+  dropout::check_like_reference<sdepth::Cuda<>>();
+}

@@ -21,18 +21,23 @@ inline constexpr bool address_sanitizer = false;
 #endif
 
 template <class Operands>
-cudaError_t launch(void (*kernel)(Operands), dim3 grid, dim3 threads, Operands operands, std::size_t shared_bytes = 0,
-                   cudaStream_t stream = nullptr) {
+cudaError_t launch(void (*kernel)(Operands), dim3 grid, dim3 threads, Operands operands,
+                   std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
   void* arguments[] = {&operands};
   return cudaLaunchKernel(kernel, grid, threads, arguments, shared_bytes, stream);
 }
 
 /// The sentence of a kernel that must fail; empty where it did not.
 template <class Operands>
-std::string fault(void (*kernel)(Operands), dim3 grid, dim3 threads, Operands operands, std::size_t shared_bytes = 0) {
-  return launch(kernel, grid, threads, operands, shared_bytes) == cudaErrorLaunchFailure ? cudaGetErrorString(cudaErrorLaunchFailure) : "";
+std::string fault(void (*kernel)(Operands), dim3 grid, dim3 threads, Operands operands,
+                  std::size_t shared_bytes = 0) {
+  return launch(kernel, grid, threads, operands, shared_bytes) == cudaErrorLaunchFailure
+             ? cudaGetErrorString(cudaErrorLaunchFailure)
+             : "";
 }
-[[nodiscard]] inline bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+[[nodiscard]] inline bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// Puts the emulated device's settings back at the end of a test.
 class Keep {

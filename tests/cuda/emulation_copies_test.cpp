@@ -43,7 +43,8 @@ template <int waits>
 void check_groups() {
   const std::vector<float> in{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // on a 16-byte boundary
   std::vector<float> out(24);
-  REQUIRE(launch(groups<waits>, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 24 * sizeof(float)) == cudaSuccess);
+  REQUIRE(launch(groups<waits>, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 24 * sizeof(float)) ==
+          cudaSuccess);
   for (std::size_t i = 0; i < 24; ++i) {
     CAPTURE(i);
     const std::size_t group = i % 12 / 4;
@@ -94,7 +95,9 @@ __global__ void misaligned(const Numbers o) {
 TEST_CASE("copies that the device would not make end with a sentence") {
   const std::vector<float> in(8);  // on a 16-byte boundary
   std::vector<float> out(1);
-  const auto sentence = [&](void (*kernel)(Numbers)) { return fault(kernel, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 32); };
+  const auto sentence = [&](void (*kernel)(Numbers)) {
+    return fault(kernel, 1, 2, Numbers{.out = out.data(), .in = in.data()}, 32);
+  };
   CHECK(contains(sentence(misaligned<0>), "16 bytes goes to an address"));
   CHECK(contains(sentence(misaligned<1>), "16 bytes comes from an address"));
   CHECK(contains(sentence(misaligned<2>), "outside of the block's shared memory"));
@@ -136,7 +139,8 @@ TEST_CASE("a product on tensor cores is the product of the rounded matrices") {
   for (auto* numbers : {&a, &b, &out})
     for (float& number : *numbers) number = normal(random);
   const std::vector<float> before = out;
-  REQUIRE(launch(product<0>, 1, 32, Numbers{.out = out.data(), .in = a.data(), .other = b.data()}) == cudaSuccess);
+  REQUIRE(launch(product<0>, 1, 32, Numbers{.out = out.data(), .in = a.data(), .other = b.data()}) ==
+          cudaSuccess);
   const auto rounded = [](float x) { return static_cast<double>(std::bit_cast<float>(to_tf32(x))); };
   for (std::size_t row = 0; row < 16; ++row)
     for (std::size_t column = 0; column < 8; ++column) {
@@ -155,7 +159,8 @@ __global__ void half_a_warp(const Numbers o) {
 
 TEST_CASE("a product that not all of a warp come to is found") {
   std::vector<float> a(128), b(64), out(128);
-  const std::string sentence = fault(half_a_warp<0>, 1, 32, Numbers{.out = out.data(), .in = a.data(), .other = b.data()});
+  const std::string sentence =
+      fault(half_a_warp<0>, 1, 32, Numbers{.out = out.data(), .in = a.data(), .other = b.data()});
   CHECK_MESSAGE(contains(sentence, "threads 0-15 wait at multiply_add in "), sentence);
   CHECK_MESSAGE(contains(sentence, "threads 16-31 have left"), sentence);
 }

@@ -1,4 +1,5 @@
-// The emulation's devices and their memory: which addresses a kernel may be given, and what belongs to which device. And the slab that tests get theirs from.
+// The emulation's devices and their memory: which addresses a kernel may be given, and what belongs to which
+// device. And the slab that tests get theirs from.
 #include "emulated.hpp"
 
 #include <algorithm>
@@ -45,7 +46,8 @@ TEST_CASE("a kernel is refused addresses of memory that no device reaches") {
   CHECK(refused({pinned, device}).empty());
   CHECK(refused({device, managed}).empty());
   float on_stack = 1;
-  CHECK(contains(refused({&on_stack, device}), "is given an address of the host's memory (byte 0 of its operands)"));
+  CHECK(contains(refused({&on_stack, device}),
+                 "is given an address of the host's memory (byte 0 of its operands)"));
   CHECK(contains(refused({device, &on_stack}), "(byte 8 of its operands)"));
   static float of_program = 1;
   CHECK(contains(refused({device, &of_program}), "the host's memory"));
@@ -82,12 +84,14 @@ TEST_CASE("memory, streams, events and limits belong to a device, and every thre
   REQUIRE(cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess);
   REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);
   CHECK(refused({second, second}).empty());
-  CHECK(cudaFuncSetAttribute(copy_first<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 64 << 10) == cudaSuccess);
+  CHECK(cudaFuncSetAttribute(copy_first<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 64 << 10) ==
+        cudaSuccess);
   CHECK(launch(copy_first<0>, 1, 1, Numbers{second, second}, 64 << 10) == cudaSuccess);
   CHECK(cudaEventRecord(event) == cudaSuccess);
   REQUIRE(cudaSetDevice(0) == cudaSuccess);
   if (emulation::clears_padding)
-    CHECK(contains(refused({second, second}), "of device 1 (byte 0 of its operands), but launched on device 0"));
+    CHECK(contains(refused({second, second}),
+                   "of device 1 (byte 0 of its operands), but launched on device 0"));
   CHECK(launch(copy_first<0>, 1, 1, Numbers{}, 64 << 10) == cudaErrorInvalidValue);
   CHECK(launch(copy_first<0>, 1, 1, Numbers{}, 0, stream) == cudaErrorInvalidResourceHandle);
   CHECK(cudaEventRecord(event) == cudaErrorInvalidResourceHandle);

@@ -22,7 +22,8 @@ struct Numbers {
 /// out = 2·out + by: the result tells in which order several of these ran.
 template <int dummy>
 __global__ void append(const Numbers o) {
-  for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < o.count; i += gridDim.x * blockDim.x) o.out[i] = 2 * o.out[i] + o.by;
+  for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < o.count; i += gridDim.x * blockDim.x)
+    o.out[i] = 2 * o.out[i] + o.by;
 }
 template <int dummy>
 __global__ void nothing(const Numbers) {}
@@ -44,12 +45,15 @@ TEST_CASE("launches that the device would refuse are refused") {
   CHECK(try_launch(dim3(1, 65536), 32) == cudaErrorInvalidConfiguration);
   CHECK(try_launch(1, 32, 48 << 10) == cudaSuccess);
   CHECK(try_launch(1, 32, (48 << 10) + 16) == cudaErrorInvalidValue);
-  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 64 << 10) == cudaSuccess);
+  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 64 << 10) ==
+        cudaSuccess);
   CHECK(try_launch(1, 32, 64 << 10) == cudaSuccess);
   CHECK(launch(nothing<1>, 1, 32, Numbers{}, 64 << 10) == cudaErrorInvalidValue);
-  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 99 << 10) == cudaErrorInvalidValue);
+  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 99 << 10) ==
+        cudaErrorInvalidValue);
   emulation::settings().largest_shared_bytes = 99 << 10;
-  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 99 << 10) == cudaSuccess);
+  CHECK(cudaFuncSetAttribute(nothing<0>, cudaFuncAttributeMaxDynamicSharedMemorySize, 99 << 10) ==
+        cudaSuccess);
   CHECK(try_launch(1, 32, 99 << 10) == cudaSuccess);
   emulation::settings().devices = 0;
   CHECK(try_launch(1, 32) == cudaErrorNoDevice);
@@ -212,7 +216,8 @@ TEST_CASE("the space's errors name the stage and repeat the fault's sentence") {
   const cuda::StageName stage{"broken", {3, 4, 5}, {6, 7, 8}, 9};
   CHECK_THROWS_WITH_AS(space.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
                        doctest::Contains("9 images of 3 x 4 x 5 to 6 x 7 x 8"), Error);
-  CHECK_THROWS_WITH_AS(space.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}), doctest::Contains("__syncthreads"), Error);
+  CHECK_THROWS_WITH_AS(space.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
+                       doctest::Contains("__syncthreads"), Error);
 }
 
 TEST_CASE("a graph runs its kernels by its edges, again and again, and takes other operands") {
@@ -231,7 +236,8 @@ TEST_CASE("a graph runs its kernels by its edges, again and again, and takes oth
   std::vector<cudaGraphNode_t> nodes(3);
   for (std::size_t i = 0; i < 3; ++i) {  // a chain: 1, 2, 3
     operands.by = static_cast<float>(i + 1);
-    REQUIRE(cudaGraphAddKernelNode(&nodes[i], graph, i ? &nodes[i - 1] : nullptr, i ? 1 : 0, &node) == cudaSuccess);
+    REQUIRE(cudaGraphAddKernelNode(&nodes[i], graph, i ? &nodes[i - 1] : nullptr, i ? 1 : 0, &node) ==
+            cudaSuccess);
   }
   cudaGraphExec_t run = nullptr;
   REQUIRE(cudaGraphInstantiate(&run, graph, 0) == cudaSuccess);
@@ -258,7 +264,8 @@ TEST_CASE("a graph runs its kernels by its edges, again and again, and takes oth
   REQUIRE(cudaGraphInstantiate(&run, loose, 0) == cudaSuccess);
   REQUIRE(cudaMemset(one.device, 0, 4) == cudaSuccess);
   CHECK(result() != 11.0F);
-  CHECK(cudaGraphAddKernelNode(&nodes[0], graph, nodes.data() + 1, 1, &node) == cudaErrorInvalidValue);  // another graph's node
+  // another graph's node
+  CHECK(cudaGraphAddKernelNode(&nodes[0], graph, nodes.data() + 1, 1, &node) == cudaErrorInvalidValue);
   node.func = reinterpret_cast<void*>(never_launched<0>);
   CHECK(cudaGraphAddKernelNode(&nodes[0], graph, nullptr, 0, &node) == cudaErrorInvalidDeviceFunction);
   CHECK(cudaGraphExecKernelNodeSetParams(run, nodes[1], &node) == cudaErrorInvalidDeviceFunction);

@@ -1,4 +1,5 @@
-// The emulation's threads: who is who, barriers, shuffles, votes, atomics; and what is said of kernels whose threads do not meet.
+// The emulation's threads: who is who, barriers, shuffles, votes, atomics; and what is said of kernels whose
+// threads do not meet.
 #include "emulated.hpp"
 
 #include <cstddef>
@@ -30,7 +31,8 @@ __global__ void who(const Numbers o) {
 }
 
 TEST_CASE("each thread of each block runs once and knows its number") {
-  for (const auto order : {emulation::Order::shuffled, emulation::Order::reversed, emulation::Order::ascending}) {
+  for (const auto order :
+       {emulation::Order::shuffled, emulation::Order::reversed, emulation::Order::ascending}) {
     const Keep keep;
     emulation::settings().order = order;
     std::vector<float> out(2 * 3 * 2 * 5 * 4 * 3, 0.0F);
@@ -56,7 +58,8 @@ TEST_CASE("a barrier holds back every thread of a block") {
   for (const unsigned threads : {1U, 32U, 33U, 256U}) {
     std::vector<float> in(threads), out(threads);
     for (unsigned i = 0; i < threads; ++i) in[i] = static_cast<float>(i);
-    REQUIRE(launch(rotate<20>, 1, threads, Numbers{.out = out.data(), .in = in.data()}, threads * sizeof(float)) == cudaSuccess);
+    REQUIRE(launch(rotate<20>, 1, threads, Numbers{.out = out.data(), .in = in.data()},
+                   threads * sizeof(float)) == cudaSuccess);
     for (unsigned i = 0; i < threads; ++i) CHECK(out[i] == in[(i + 20) % threads]);
   }
 }
@@ -91,7 +94,8 @@ __global__ void shuffles(const Numbers o) {
   out[2] = __shfl_down_sync(whole_warp, own, 3, width);
   out[3] = __shfl_up_sync(whole_warp, own, 3, width);
   out[4] = static_cast<float>(__ballot_sync(whole_warp, thread % 3 == 0) % 65536);
-  out[5] = static_cast<float>(__any_sync(whole_warp, thread == 40) * 10 + __all_sync(whole_warp, thread < 40));
+  out[5] =
+      static_cast<float>(__any_sync(whole_warp, thread == 40) * 10 + __all_sync(whole_warp, thread < 40));
 }
 
 template <int width>
@@ -131,7 +135,8 @@ __global__ void atomics(const Numbers o) {
 TEST_CASE("atomic operations are atomic") {
   std::vector<unsigned> counter(2);
   std::vector<int> found(2);
-  REQUIRE(launch(atomics<0>, 5, 64, Numbers{.counter = counter.data(), .found = found.data()}) == cudaSuccess);
+  REQUIRE(launch(atomics<0>, 5, 64, Numbers{.counter = counter.data(), .found = found.data()}) ==
+          cudaSuccess);
   CHECK(counter == std::vector<unsigned>{2 * 5 * 64, 5 % 3});
   CHECK(found == std::vector<int>{5 * 64 - 1, -5});
 }
@@ -158,7 +163,8 @@ TEST_CASE("the last block finds what all have written") {
   std::vector<float> out(8);
   std::vector<unsigned> counter(1);
   for (int round = 0; round < 2; ++round) {
-    REQUIRE(launch(merge<0>, 7, 32, Numbers{.out = out.data(), .in = in.data(), .counter = counter.data()}, sizeof(float)) == cudaSuccess);
+    REQUIRE(launch(merge<0>, 7, 32, Numbers{.out = out.data(), .in = in.data(), .counter = counter.data()},
+                   sizeof(float)) == cudaSuccess);
     CHECK(out[0] == 1 * 64 + 2 * 32 + 3 * 16 + 4 * 8 + 5 * 4 + 6 * 2 + 7);
     CHECK(counter[0] == 0);
   }
@@ -192,7 +198,9 @@ __global__ void divergent(const Numbers) {
 }
 
 TEST_CASE("threads that do not meet end the launch with a sentence that says where each waits") {
-  const auto sentence = [](void (*kernel)(Numbers)) { return fault(kernel, dim3(1, 1, 1), dim3(128), Numbers{}); };
+  const auto sentence = [](void (*kernel)(Numbers)) {
+    return fault(kernel, dim3(1, 1, 1), dim3(128), Numbers{});
+  };
   const std::string two = sentence(divergent<0>);
   CHECK_MESSAGE(contains(two, "block (0, 0, 0): threads 0-63 wait at __syncthreads in "), two);
   CHECK_MESSAGE(contains(two, "emulation_threads_test.cpp:"), two);
@@ -231,7 +239,8 @@ TEST_CASE("writing outside of shared memory is found, and what was never written
   REQUIRE(launch(read_outside<24>, 1, 1, Numbers{.out = out.data()}, 100) == cudaSuccess);
   CHECK(out[0] != out[0]);
   if (emulation::thread_sanitizer || address_sanitizer) return;  // they end the program themselves
-  CHECK(contains(fault(write_outside<25>, 1, 32, Numbers{}, 100), "wrote to byte 100 of its shared memory of 100 bytes"));
+  CHECK(contains(fault(write_outside<25>, 1, 32, Numbers{}, 100),
+                 "wrote to byte 100 of its shared memory of 100 bytes"));
   CHECK(contains(fault(write_outside<-1>, 1, 32, Numbers{}, 100), "before its beginning"));
   CHECK(launch(write_outside<24>, 1, 32, Numbers{}, 100) == cudaSuccess);
   REQUIRE(launch(read_outside<25>, 1, 1, Numbers{.out = out.data()}, 100) == cudaSuccess);

@@ -15,11 +15,13 @@ TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilit
   for (const std::size_t blocks : {1U, 54U, 127U, 128U, 129U, 600U}) {
     std::vector<double> survival(blocks);
     for (std::size_t l = 0; l < blocks; ++l)
-      survival[l] = 1.0 - 0.5 * static_cast<double>(l + 1) / static_cast<double>(blocks);  // linear decay to 0.5
+      // linear decay to 0.5
+      survival[l] = 1.0 - 0.5 * static_cast<double>(l + 1) / static_cast<double>(blocks);
     survival.front() = 1.0;
     survival.back() = 0.0;
     for (const std::uint64_t seed : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xFEDCBA9876543210}})
-      for (const std::uint64_t step : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{78125}, std::uint64_t{5} << 32U}) {
+      for (const std::uint64_t step :
+           {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{78125}, std::uint64_t{5} << 32U}) {
         std::vector<std::uint8_t> drawn(blocks, 7), expected(blocks);
         cuda::draw_gates(space, seed, step, static_cast<int>(blocks), survival.data(), drawn.data());
         space.finish();

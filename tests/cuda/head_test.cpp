@@ -11,12 +11,14 @@ template <class B, LinearShape S>
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.in.pixels();
   const auto features = static_cast<std::size_t>(S.features);
   Packed<B> in(random_numbers(pixels * static_cast<std::size_t>(S.in.channels), 1), S.in.channels);
-  Packed<B> weights(random_numbers(S.in.size() * features, 2), S.features), bias(random_numbers(features, 3), S.features);
+  Packed<B> weights(random_numbers(S.in.size() * features, 2), S.features),
+      bias(random_numbers(features, 3), S.features);
   Packed<B> dy(random_numbers(static_cast<std::size_t>(batch) * features, 4), S.features);
-  Packed<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels), weight_gradient(S.in.size(), S.features),
-      bias_gradient(1, S.features);
+  Packed<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels),
+      weight_gradient(S.in.size(), S.features), bias_gradient(1, S.features);
   typename B::Space space(1);
-  B::template linear_forward<S>(space, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr, out.data());
+  B::template linear_forward<S>(space, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
+                                out.data());
   B::template linear_backward<S>(space, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
                                  S.bias ? bias_gradient.data() : nullptr, dx_wanted ? dx.data() : nullptr);
   Results results{{"out", out.dense()}, {"weight gradient", weight_gradient.dense()}};
@@ -53,8 +55,8 @@ struct Losses {
   unsigned failed;
   std::vector<float> gradient;
 };
-[[nodiscard]] Losses run_loss(const std::vector<float>& numbers, int classes, const std::vector<int>& labels, unsigned failed,
-                              bool gradient_wanted, bool flag_wanted = true) {
+[[nodiscard]] Losses run_loss(const std::vector<float>& numbers, int classes, const std::vector<int>& labels,
+                              unsigned failed, bool gradient_wanted, bool flag_wanted = true) {
   const int batch = static_cast<int>(labels.size());
   Packed<CudaPoints> logits(numbers, classes), gradient(labels.size(), classes);
   std::vector<cuda::DeviceLoss> loss(1);  // kernels do not reach the stack
@@ -62,8 +64,9 @@ struct Losses {
   cuda::Space space;
   for (int again = 0; again < 2; ++again) {  // a launch leaves nothing behind that the next would trip over
     loss[0] = {-1, -1};
-    cuda::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient_wanted ? gradient.data() : nullptr,
-                                loss.data(), flag_wanted ? flag.data() : nullptr);
+    cuda::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(),
+                                gradient_wanted ? gradient.data() : nullptr, loss.data(),
+                                flag_wanted ? flag.data() : nullptr);
     space.finish();
   }
   return {loss[0], flag[0], gradient_wanted ? gradient.dense() : std::vector<float>{}};
@@ -78,8 +81,8 @@ TEST_CASE("cuda: softmax cross-entropy agrees with the reference, and survives l
       std::vector<int> labels;
       for (int n = 0; n < batch; ++n) labels.push_back(n * 7 % classes);
       std::vector<float> expected_gradient(numbers.size());
-      const LossResult expected =
-          reference::softmax_cross_entropy<float>(batch, classes, numbers.data(), labels.data(), expected_gradient.data());
+      const LossResult expected = reference::softmax_cross_entropy<float>(
+          batch, classes, numbers.data(), labels.data(), expected_gradient.data());
       const Losses found = run_loss(numbers, classes, labels, 0, true);
       CHECK(found.loss.loss == doctest::Approx(expected.loss).epsilon(1e-9));
       CHECK(found.loss.errors == expected.errors);
@@ -92,12 +95,14 @@ TEST_CASE("cuda: softmax cross-entropy agrees with the reference, and survives l
       CHECK(run_loss(numbers, classes, labels, 0, false, false).loss.loss == found.loss.loss);
       labels[0] = 1;
       CHECK(run_loss(numbers, classes, labels, 0, false).loss.errors ==
-            reference::softmax_cross_entropy<float>(batch, classes, numbers.data(), labels.data(), nullptr).errors);
+            reference::softmax_cross_entropy<float>(batch, classes, numbers.data(), labels.data(), nullptr)
+                .errors);
     }
 }
 
 TEST_CASE("cuda: of several largest logits the first counts, wherever they are") {
-  for (const auto& [first, second] : {std::pair{0, 1}, std::pair{3, 5}, std::pair{4, 36}, std::pair{37, 70}, std::pair{8, 31}}) {
+  for (const auto& [first, second] :
+       {std::pair{0, 1}, std::pair{3, 5}, std::pair{4, 36}, std::pair{37, 70}, std::pair{8, 31}}) {
     std::vector<float> numbers(80, -1.0F);
     numbers[static_cast<std::size_t>(first)] = numbers[static_cast<std::size_t>(second)] = 2.0F;
     CHECK(run_loss(numbers, 80, {first}, 0, false).loss.errors == 0);
@@ -121,8 +126,8 @@ TEST_CASE("cuda: an image with a logit that is NaN is an error, wherever the NaN
 }
 
 TEST_CASE("cuda: a loss that is no number raises the flag") {
-  for (const float bad :
-       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()})
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()})
     for (const std::size_t where : {0U, 43U}) {
       std::vector<float> numbers = random_numbers(50, 1);
       numbers[where] = bad;

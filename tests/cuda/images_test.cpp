@@ -13,14 +13,15 @@ void check_images(Shape shape, int batch, int stride) {
   CAPTURE(stride);
   std::vector<T> numbers(static_cast<std::size_t>(batch) * shape.size());
   for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<T>(i * 37 % 256);
-  const std::size_t size = static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(stride);
+  const std::size_t size =
+      static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(stride);
   std::vector<float> expected(size, 0.0F), found(size + 4, -1.0F);
   copy_images(shape, Layout<T>{numbers}, 0, batch, static_cast<std::size_t>(stride), expected.data());
   expected.resize(size + 4, -1.0F);  // what lies behind is left alone
   cuda::Space space;
   constexpr bool last = std::is_same_v<Layout<T>, NHWC<T>>;
-  cuda::copy_images(space, shape, last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first, batch, numbers.data(), stride,
-                    found.data());
+  cuda::copy_images(space, shape, last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first,
+                    batch, numbers.data(), stride, found.data());
   space.finish();
   CHECK(found == expected);
 }
@@ -38,7 +39,8 @@ TEST_CASE("cuda: images arrive as on the host, to the bit, whatever their order,
 
 TEST_CASE("cuda: a batch of more numbers than an index holds is an error") {
   cuda::Space space;
-  CHECK_THROWS_WITH_AS(cuda::copy_images<float>(space, {3, 1024, 1024}, cuda::ImageOrder::channels_last, 1 << 20, nullptr, 3, nullptr),
+  CHECK_THROWS_WITH_AS(cuda::copy_images<float>(space, {3, 1024, 1024}, cuda::ImageOrder::channels_last,
+                                                1 << 20, nullptr, 3, nullptr),
                        doctest::Contains("use a smaller batch"), Error);
 }
 

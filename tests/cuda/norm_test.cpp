@@ -22,24 +22,29 @@ struct Numbers {
   std::vector<float> all;
   Norm<float> norm;
 };
-/// The same to the last bit but one: the compiler may fuse a multiplication and an addition on either side, in double.
+/// The same to the last bit but one: the compiler may fuse a multiplication and an addition on either side,
+/// in double.
 void check_same(const std::vector<float>& found, const std::vector<float>& expected) {
   REQUIRE(found.size() == expected.size());
-  for (std::size_t i = 0; i < found.size(); ++i) CHECK(std::abs(found[i] - expected[i]) <= 1.2e-7F * std::abs(expected[i]));
+  for (std::size_t i = 0; i < found.size(); ++i)
+    CHECK(std::abs(found[i] - expected[i]) <= 1.2e-7F * std::abs(expected[i]));
 }
 
 TEST_CASE("cuda: a norm's numbers for given statistics, as at test, are those that the host computes") {
   for (const int channels : {8, 64, 72}) {
     const auto count = static_cast<std::size_t>(channels);
-    const std::vector<float> gamma = random_numbers(count, 1), beta = random_numbers(count, 2), mean = random_numbers(count, 3);
+    const std::vector<float> gamma = random_numbers(count, 1), beta = random_numbers(count, 2),
+                             mean = random_numbers(count, 3);
     std::vector<float> variance = random_numbers(count, 4);
     for (float& v : variance) v = v * v;
     variance[0] = 0;
     Numbers found(channels), expected(channels);
     cuda::Space space;
     Host::Space host(1);
-    Host::norm_forward(host, count, {expected.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(), variance.data());
-    cuda::norm_forward(space, channels, {found.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(), variance.data());
+    Host::norm_forward(host, count, {expected.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(),
+                       variance.data());
+    cuda::norm_forward(space, channels, {found.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(),
+                       variance.data());
     space.finish();
     check_same(found.all, expected.all);
 
@@ -50,12 +55,13 @@ TEST_CASE("cuda: a norm's numbers for given statistics, as at test, are those th
   }
 }
 
-TEST_CASE("cuda: stages prepare norms from their own sums, as the host does afterwards; a failed step leaves running statistics alone") {
+TEST_CASE(
+    "cuda: stages prepare norms from their own sums, as the host does afterwards; a failed step leaves running statistics alone") {
   constexpr Shape image{24, 5, 3};
   constexpr std::size_t channels = 24, numbers = 2 * image.size();
-  const std::vector<float> x = random_numbers(numbers, 1), shortcut = random_numbers(numbers, 2), dy = random_numbers(numbers, 3),
-                           gamma = random_numbers(channels, 4), beta = random_numbers(channels, 5),
-                           before = random_numbers(2 * channels, 6);
+  const std::vector<float> x = random_numbers(numbers, 1), shortcut = random_numbers(numbers, 2),
+                           dy = random_numbers(numbers, 3), gamma = random_numbers(channels, 4),
+                           beta = random_numbers(channels, 5), before = random_numbers(2 * channels, 6);
   cuda::Space space;
   Host::Space host(1);
   std::vector<float> statistics(2 * channels);
@@ -71,17 +77,21 @@ TEST_CASE("cuda: stages prepare norms from their own sums, as the host does afte
   // The norm of x, and for the shortcut another one with the numbers of the first.
   Numbers other(channels), expected_other(channels);
   other.all = expected_other.all = found.all;
-  std::vector<float> sums(3 * channels), gradients(4 * channels), expected_gradients(4 * channels), running(before), out(numbers);
+  std::vector<float> sums(3 * channels), gradients(4 * channels), expected_gradients(4 * channels),
+      running(before), out(numbers);
   const auto ends = [&](const Numbers& first, const Numbers& second, std::vector<float>& to, float* into) {
     const RunningUpdate<float> update{into, into + channels, statistics.data() + channels, 0.1};
-    return std::pair(NormBackward<float>{first.norm, 0.7, 30, gamma.data(), to.data(), to.data() + channels, update},
-                     NormBackward<float>{second.norm, 1.0, 30, beta.data(), to.data() + 2 * channels, to.data() + 3 * channels, {}});
+    return std::pair(
+        NormBackward<float>{first.norm, 0.7, 30, gamma.data(), to.data(), to.data() + channels, update},
+        NormBackward<float>{
+            second.norm, 1.0, 30, beta.data(), to.data() + 2 * channels, to.data() + 3 * channels, {}});
   };
   const auto [end, shortcut_end] = ends(found, other, gradients, running.data());
   const Source<float> source{x.data(), &found.norm, shortcut.data(), &other.norm, true};
   const auto backward = [&] {
-    cuda::finish_backward<image>(space, 2, {.dy = dy.data()}, source, nullptr, out.data(),
-                                 {sums.data(), sums.data() + channels, sums.data() + 2 * channels, &end, &shortcut_end});
+    cuda::finish_backward<image>(
+        space, 2, {.dy = dy.data()}, source, nullptr, out.data(),
+        {sums.data(), sums.data() + channels, sums.data() + 2 * channels, &end, &shortcut_end});
     space.finish();
   };
   const unsigned failed = 1;
@@ -91,7 +101,8 @@ TEST_CASE("cuda: stages prepare norms from their own sums, as the host does afte
   space.reset_failed();
   backward();
   std::vector<float> expected_running(before);
-  const auto [host_end, host_shortcut_end] = ends(expected, expected_other, expected_gradients, expected_running.data());
+  const auto [host_end, host_shortcut_end] =
+      ends(expected, expected_other, expected_gradients, expected_running.data());
   Host::norm_backward(host, channels, host_end, sums.data(), sums.data() + channels);
   Host::norm_backward(host, channels, host_shortcut_end, sums.data(), sums.data() + 2 * channels);
   check_same(found.all, expected.all);
@@ -110,8 +121,10 @@ TEST_CASE("cuda: sums of statistics over batches are those that the host compute
     cuda::add_statistics(space, channels, 50, mean.data(), variance.data(), sums.data(), sums.data() + count);
     space.finish();
     Host::Space host(1);
-    Host::add_statistics(host, count, 50.0, mean.data(), variance.data(), expected.data(), expected.data() + count);
-    for (std::size_t i = 0; i < sums.size(); ++i) CHECK(sums[i] == doctest::Approx(expected[i]).epsilon(1e-15));
+    Host::add_statistics(host, count, 50.0, mean.data(), variance.data(), expected.data(),
+                         expected.data() + count);
+    for (std::size_t i = 0; i < sums.size(); ++i)
+      CHECK(sums[i] == doctest::Approx(expected[i]).epsilon(1e-15));
   }
 }
 

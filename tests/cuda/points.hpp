@@ -17,13 +17,15 @@ struct CudaPoints {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <Shape S, class A = ReLU>
-  static void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+  static void finish(Space& space, int batch, const Source<float>& source,
+                     const Statistics<float>& statistics) {
     cuda::finish<S, A>(space, batch, source, statistics);
     space.finish();
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
-                              float* out, const SourceSums<float>& sums) {
+  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient,
+                              const Source<float>& source, const float* add, float* out,
+                              const SourceSums<float>& sums) {
     cuda::finish_backward<S, A>(space, batch, gradient, source, add, out, sums);
     space.finish();
   }
@@ -48,13 +50,14 @@ struct CudaPoints {
     space.finish();
   }
   template <LinearShape S>
-  static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+  static void linear_forward(Space& space, int batch, const float* in, const float* weights,
+                             const float* bias, float* out) {
     cuda::linear_forward<S>(space, batch, in, weights, bias, out);
     space.finish();
   }
   template <LinearShape S>
-  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                              float* bias_gradient, float* dx) {
+  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights,
+                              float* weight_gradient, float* bias_gradient, float* dx) {
     cuda::linear_backward<S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
     space.finish();
   }

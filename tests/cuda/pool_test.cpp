@@ -13,7 +13,8 @@ template <PoolShape S>
 void check_pool(int batch) {
   std::vector<float> numbers = random_numbers(static_cast<std::size_t>(batch) * S.in.size(), 1);
   check_close(run_pool<CudaPoints, S>(batch, numbers), run_pool<Reference, S>(batch, numbers), 1e-6);
-  // Small whole numbers: many windows have several maxima, of which the first gets the gradient; all are negative in some windows.
+  // Small whole numbers: many windows have several maxima, of which the first gets the gradient; all are
+  // negative in some windows.
   for (float& number : numbers) number = std::round(number) - 1.0F;
   const Results results = run_pool<CudaPoints, S>(batch, numbers);
   check_close(results, run_pool<Reference, S>(batch, numbers), 1e-6);
@@ -35,7 +36,8 @@ TEST_CASE("cuda: pools agree with the reference, maxima with ties too") {
   check_pool<PoolShape{{3, 8, 8}, PoolKind::maximum, 2, 2, 3, 0}>(1);  // numbers that no window contains
 }
 
-/// PyTorch's rule: a NaN is larger than all that came before it, and nothing but another NaN is larger than it.
+/// PyTorch's rule: a NaN is larger than all that came before it, and nothing but another NaN is larger than
+/// it.
 template <PoolShape S>
 [[nodiscard]] Results by_loops(int batch, const std::vector<float>& in) {
   const int channels = S.in.channels, height = S.in.height, width = S.in.width;
@@ -62,12 +64,14 @@ template <PoolShape S>
 }
 /// Equal, NaNs in the same places too.
 [[nodiscard]] bool same_numbers(const std::vector<float>& a, const std::vector<float>& b) {
-  return std::ranges::equal(
-      a, b, [](float x, float y) { return (std::isnan(x) && std::isnan(y)) || std::abs(x - y) <= 1e-6F * (1.0F + std::abs(y)) || x == y; });
+  return std::ranges::equal(a, b, [](float x, float y) {
+    return (std::isnan(x) && std::isnan(y)) || std::abs(x - y) <= 1e-6F * (1.0F + std::abs(y)) || x == y;
+  });
 }
 template <PoolShape S>
 void check_pool_with_nan() {
-  constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(),
+                  infinity = std::numeric_limits<float>::infinity();
   std::vector<float> numbers = random_numbers(2 * S.in.size(), 1);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = std::round(numbers[i]);
@@ -79,7 +83,8 @@ void check_pool_with_nan() {
   CHECK(same_numbers(found.at("dx"), expected.at("dx")));
 }
 
-TEST_CASE("cuda: a maximum over a window with a NaN is NaN wherever it stands, and the last NaN gets the gradient") {
+TEST_CASE(
+    "cuda: a maximum over a window with a NaN is NaN wherever it stands, and the last NaN gets the gradient") {
   check_pool_with_nan<PoolShape{{5, 8, 8}, PoolKind::maximum, 2, 2, 2, 0}>();
   check_pool_with_nan<PoolShape{{7, 6, 5}, PoolKind::maximum, 3, 3, 1, 1}>();
   check_pool_with_nan<PoolShape{{12, 9, 9}, PoolKind::maximum, 8, 8, 1, 4}>();  // threads share a window
@@ -107,8 +112,11 @@ TEST_CASE("cuda: a pool of more numbers than its kernels can count is refused be
   cuda::Space space;
   CHECK_THROWS_WITH_AS(
       cuda::pool_backward<shape>(space, 1 << 18, nullptr, nullptr, nullptr),
-      doctest::Contains("pool: expected at most 17179868156 numbers in a tensor, found 17179869184 (262144 images of 32 x 32, "), Error);
-  CHECK_THROWS_WITH_AS(cuda::pool_forward<shape>(space, 1 << 20, nullptr, nullptr), doctest::Contains("use a smaller batch"), Error);
+      doctest::Contains(
+          "pool: expected at most 17179868156 numbers in a tensor, found 17179869184 (262144 images of 32 x 32, "),
+      Error);
+  CHECK_THROWS_WITH_AS(cuda::pool_forward<shape>(space, 1 << 20, nullptr, nullptr),
+                       doctest::Contains("use a smaller batch"), Error);
 }
 
 template <ShortcutShape S>
@@ -118,7 +126,8 @@ void check_shortcut(int batch) {
 
 TEST_CASE("cuda: shortcuts pool, add zero channels, and agree with the reference") {
   check_shortcut<ShortcutShape{{16, 8, 8}, 32, 2, 2}>(2);
-  check_shortcut<ShortcutShape{{5, 8, 6}, 11, 2, 1}>(3);  // dy's channels 5 to 7 must not reach dx's empty lanes
+  // dy's channels 5 to 7 must not reach dx's empty lanes
+  check_shortcut<ShortcutShape{{5, 8, 6}, 11, 2, 1}>(3);
   check_shortcut<ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1);
   check_shortcut<ShortcutShape{{5, 7, 9}, 11, 2, 2}>(2);  // the stride divides no extent
   check_shortcut<ShortcutShape{{5, 7, 9}, 11, 2, 1}>(2);

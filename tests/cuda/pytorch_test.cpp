@@ -7,7 +7,8 @@
 using namespace sdepth;
 using namespace pytorch;
 
-TEST_CASE("a net with every kind of layer, on the device: PyTorch's loss, gradients, statistics and logits, with some blocks skipped") {
+TEST_CASE(
+    "a net with every kind of layer, on the device: PyTorch's loss, gradients, statistics and logits, with some blocks skipped") {
   const Oracle oracle("zoo");
   for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<Zoo, Cuda<>>(oracle, prefix);
   check_test_logits<Zoo, Cuda<>>(oracle);
@@ -15,7 +16,8 @@ TEST_CASE("a net with every kind of layer, on the device: PyTorch's loss, gradie
 
 TEST_CASE("a net with every activation, on the device") {
   const Oracle oracle("activation_zoo");
-  for (const char* prefix : {"open.", "skip_a.", "skip_b."}) check_training_step<ActivationZoo, Cuda<>>(oracle, prefix);
+  for (const char* prefix : {"open.", "skip_a.", "skip_b."})
+    check_training_step<ActivationZoo, Cuda<>>(oracle, prefix);
   check_test_logits<ActivationZoo, Cuda<>>(oracle);
 }
 

@@ -1,4 +1,5 @@
-// The host's side of the device: what kernels may have, launches that are replayed or cannot be changed, errors and whose they are, threads and devices.
+// The host's side of the device: what kernels may have, launches that are replayed or cannot be changed,
+// errors and whose they are, threads and devices.
 #include <cuda_runtime.h>
 
 #include <array>
@@ -36,7 +37,8 @@ __global__ void __launch_bounds__(32) append(const Sum o) {
 
 template <int which>
 void launch_append(cuda::Space& space, float* out, float by, std::size_t shared_bytes = 0) {
-  space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<which>, cuda::Grid{.threads = 32, .shared_bytes = shared_bytes}, Sum{out, by});
+  space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<which>,
+               cuda::Grid{.threads = 32, .shared_bytes = shared_bytes}, Sum{out, by});
 }
 
 TEST_CASE("cuda: what one Space has a kernel allowed, another does not take away") {
@@ -125,7 +127,8 @@ TEST_CASE("cuda: a graph's launches come in any order that their lanes allow") {
     number[0] = 0;
     space.as_graph(second == cuda::Lane::main ? 0 : 1, [&] {
       const auto launch = [&](float by, cuda::Lane lane) {
-        space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<0>, cuda::Grid{.threads = 32}, Sum{number.data(), by}, lane);
+        space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<0>, cuda::Grid{.threads = 32},
+                     Sum{number.data(), by}, lane);
       };
       launch(1, cuda::Lane::aside);
       launch(2, second);
@@ -175,7 +178,8 @@ TEST_CASE("cuda: a graph that refuses other operands is made anew, and later ste
   CHECK(emulation::counts().graphs == graphs + 1);
   // A graph that cannot be launched is an error that says so; the next step is right again.
   emulation::settings().refused_call = "cudaGraphLaunch";
-  CHECK_THROWS_WITH_AS(run(2, 3, 4), doctest::Contains("CUDA: cudaGraphLaunch for append, 1 images of 1 x 1 x 1"), Error);
+  CHECK_THROWS_WITH_AS(run(2, 3, 4),
+                       doctest::Contains("CUDA: cudaGraphLaunch for append, 1 images of 1 x 1 x 1"), Error);
   emulation::settings().refused_call.clear();
   CHECK(run(2, 3, 4) == 18.0F);
 }
@@ -185,8 +189,10 @@ TEST_CASE("cuda: an error is told once, and not found again by whoever asks next
   cuda::Space space;
   std::vector<float> number(1);
   emulation::settings().refused_call = "cudaLaunchKernel";
-  CHECK_THROWS_WITH_AS(launch_append<0>(space, number.data(), 1),
-                       doctest::Contains("CUDA: cudaLaunchKernel for append, 1 images of 1 x 1 x 1 to 1 x 1 x 1 failed: "), Error);
+  CHECK_THROWS_WITH_AS(
+      launch_append<0>(space, number.data(), 1),
+      doctest::Contains("CUDA: cudaLaunchKernel for append, 1 images of 1 x 1 x 1 to 1 x 1 x 1 failed: "),
+      Error);
   emulation::settings().refused_call.clear();
   CHECK(cudaGetLastError() == cudaSuccess);
   launch_append<0>(space, number.data(), 1);
@@ -209,9 +215,13 @@ TEST_CASE("cuda: what a kernel did wrong is not said of the launch that finds it
   space.launch({"broken", {1, 1, 1}, {1, 1, 1}, 1}, never_meets<0>, cuda::Grid{.threads = 32}, Sum{});
   static_cast<void>(cudaStreamSynchronize(nullptr));
   for (int again = 0; again < 2; ++again)
-    CHECK_THROWS_WITH_AS(launch_append<0>(space, number.data(), 1), doctest::Contains("CUDA: a kernel failed before cuda"), Error);
-  CHECK_THROWS_WITH_AS(space.finish(), doctest::Contains("run it with CUDA_LAUNCH_BLOCKING=1 in the environment"), Error);
-  CHECK_THROWS_WITH_AS(cuda::Space(), doctest::Contains("a kernel failed before cudaGetDeviceCount, which found it out: "), Error);
+    CHECK_THROWS_WITH_AS(launch_append<0>(space, number.data(), 1),
+                         doctest::Contains("CUDA: a kernel failed before cuda"), Error);
+  CHECK_THROWS_WITH_AS(space.finish(),
+                       doctest::Contains("run it with CUDA_LAUNCH_BLOCKING=1 in the environment"), Error);
+  CHECK_THROWS_WITH_AS(cuda::Space(),
+                       doctest::Contains("a kernel failed before cudaGetDeviceCount, which found it out: "),
+                       Error);
   emulation::broken() = cudaSuccess;
   emulation::settings().sticky = emulation::settings().deferred = false;
   static_cast<void>(cudaDeviceSynchronize());
@@ -242,7 +252,8 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
     CHECK(current() == 0);
     launch_append<0>(space, numbers.on_device(), 1);
     CHECK(std::as_const(numbers).data()[0] == 1.0F);
-    launch_append<0>(space, numbers.on_device(), 1, 60 << 10);  // which is to be allowed on this device, whatever was on the other
+    // which is to be allowed on this device, whatever was on the other
+    launch_append<0>(space, numbers.on_device(), 1, 60 << 10);
     graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 1); });
     graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 2); });
     CHECK(std::as_const(numbers).data()[0] == 16.0F);
@@ -281,7 +292,8 @@ TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
   CHECK(flag() == 1);
   CHECK_FALSE(std::isfinite(of_step.get().loss));
   CHECK(flag() == 0);
-  CHECK_FALSE(std::isfinite(Cuda<>::softmax_cross_entropy(space, 1, 8, bad.data(), labels.data(), nullptr).get().loss));
+  CHECK_FALSE(std::isfinite(
+      Cuda<>::softmax_cross_entropy(space, 1, 8, bad.data(), labels.data(), nullptr).get().loss));
   CHECK(flag() == 0);
 }
 

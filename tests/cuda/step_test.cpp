@@ -1,4 +1,5 @@
-// Optimizers, losses and a step in its halves on the device: the bodies of tests that all backends share, and steps that are started ahead.
+// Optimizers, losses and a step in its halves on the device: the bodies of tests that all backends share, and
+// steps that are started ahead.
 #include <sdepth/cuda.hpp>
 
 #include "../losses/loss_checks.hpp"
@@ -7,13 +8,18 @@
 
 using namespace sdepth;
 
-TEST_CASE("cuda: optimizers, accumulation, clipping, groups and averages: PyTorch's numbers") { optimizer_checks::check_all<Cuda<>>(); }
+TEST_CASE("cuda: optimizers, accumulation, clipping, groups and averages: PyTorch's numbers") {
+  optimizer_checks::check_all<Cuda<>>();
+}
 TEST_CASE("cuda: losses: PyTorch's numbers") { loss_checks::check_all<Cuda<>>(); }
-TEST_CASE("cuda: a step in halves, mini-batches, other losses and optimizers, the user's own") { step_checks::check_all<Cuda<>>(); }
+TEST_CASE("cuda: a step in halves, mini-batches, other losses and optimizers, the user's own") {
+  step_checks::check_all<Cuda<>>();
+}
 
 TEST_CASE("cuda: of steps that were started behind one without a finite loss no update is counted") {
   using One = Trainer<step_checks::WithNorms, Cuda<>, CrossEntropy, AdamW>;
-  One trainer(step_checks::options<One>(SkipUpdate::frozen)), untouched(step_checks::options<One>(SkipUpdate::frozen));
+  One trainer(step_checks::options<One>(SkipUpdate::frozen)),
+      untouched(step_checks::options<One>(SkipUpdate::frozen));
   const step_checks::Data good(1), later(2);
   step_checks::Data poisoned(3);
   poisoned.values[50] = std::numeric_limits<float>::quiet_NaN();

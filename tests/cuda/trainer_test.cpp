@@ -1,4 +1,5 @@
-// A whole training on the device against the CPU's: the same network type, the same gates, numbers that differ by rounding; and what the host must not notice.
+// A whole training on the device against the CPU's: the same network type, the same gates, numbers that
+// differ by rounding; and what the host must not notice.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,7 +28,8 @@ static_assert(CheckedBackend<Cuda<>>::said && !InferenceBackend<Cuda<>>);
 
 template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
-using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<2, Drop<8>>, Drop<16, 2>, Drop<16>, GlobalAvgPool, Linear<5>>;
+using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<2, Drop<8>>, Drop<16, 2>, Drop<16>,
+                    GlobalAvgPool, Linear<5>>;
 using Device = Cuda<>;
 #if defined(__CUDACC__)  // on a real device; nvcc does not read the CPU's kernels
 using Host = Reference;
@@ -40,7 +42,8 @@ struct Pictures {
   explicit Pictures(int count, std::uint32_t seed = 1) {
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(count) * Net::input.size(); ++i)
       values.push_back(static_cast<float>(uniform(random_words(seed, Purpose::synthetic, i, 0)[0]) - 0.5));
-    for (int n = 0; n < count; ++n) labels.push_back(static_cast<int>((static_cast<std::uint32_t>(n) * 7 + seed) % 5));
+    for (int n = 0; n < count; ++n)
+      labels.push_back(static_cast<int>((static_cast<std::uint32_t>(n) * 7 + seed) % 5));
   }
   [[nodiscard]] NHWC<float> images() const { return {values}; }
   std::vector<float> values;
@@ -60,7 +63,8 @@ template <class A, class B>
 [[nodiscard]] double distance(const Trainer<Net, A>& a, const Trainer<Net, B>& b, const auto& numbers_of) {
   double difference = 0, norm = 0;
   for (std::size_t i = 0; i < a.weights()->tensors().size(); ++i) {
-    const std::vector<float> x = numbers_of(a, a.weights()->tensors()[i]), y = numbers_of(b, b.weights()->tensors()[i]);
+    const std::vector<float> x = numbers_of(a, a.weights()->tensors()[i]),
+                             y = numbers_of(b, b.weights()->tensors()[i]);
     for (std::size_t j = 0; j < x.size(); ++j) {
       difference += std::pow(static_cast<double>(x[j]) - static_cast<double>(y[j]), 2);
       norm += std::pow(static_cast<double>(y[j]), 2);
@@ -77,7 +81,9 @@ const auto weights_of = [](const auto& trainer, const ParameterInfo& tensor) {
 template <class Backend>
 [[nodiscard]] std::vector<float> state(Trainer<Net, Backend>& trainer) {
   std::vector<float> all;
-  const auto add = [&](const auto& buffer) { all.insert(all.end(), buffer.data(), buffer.data() + buffer.size()); };
+  const auto add = [&](const auto& buffer) {
+    all.insert(all.end(), buffer.data(), buffer.data() + buffer.size());
+  };
   add(std::as_const(*trainer.weights()).parameters());
   add(std::as_const(*trainer.weights()).running());
   add(std::as_const(trainer.optimizer_state("momentum")));
@@ -92,7 +98,8 @@ TEST_CASE("steps with drawn gates: the CPU's gates, losses, parameters and runni
   for (std::uint32_t step = 0; step < 6; ++step) {
     CAPTURE(step);
     const Pictures pictures(step == 5 ? 3 : 4, step);  // the last batch of an epoch is smaller
-    const Score a = device.step(pictures.images(), pictures.labels), b = host.step(pictures.images(), pictures.labels);
+    const Score a = device.step(pictures.images(), pictures.labels),
+                b = host.step(pictures.images(), pictures.labels);
     CHECK(std::ranges::equal(device.gates(), host.gates()));
     closed += static_cast<int>(std::ranges::count(device.gates(), 0));
     CHECK(a.loss == doctest::Approx(b.loss).epsilon(2e-5));
@@ -102,7 +109,8 @@ TEST_CASE("steps with drawn gates: the CPU's gates, losses, parameters and runni
   }
   CHECK(closed > 3);
   const Pictures test(6, 99);
-  CHECK(device.evaluate(test.images(), test.labels).loss == doctest::Approx(host.evaluate(test.images(), test.labels).loss).epsilon(1e-4));
+  CHECK(device.evaluate(test.images(), test.labels).loss ==
+        doctest::Approx(host.evaluate(test.images(), test.labels).loss).epsilon(1e-4));
   const std::vector<float> here = device.predict(test.images()), there = host.predict(test.images());
   for (std::size_t i = 0; i < here.size(); ++i) CHECK(here[i] == doctest::Approx(there[i]).epsilon(1e-3));
 }
@@ -114,7 +122,8 @@ TEST_CASE("steps with given gates, and parameters of skipped blocks that stay as
   Trainer<Net, Device> device(frozen);
   Trainer<Net, Host> host(frozen);
   const Pictures pictures(4);
-  for (const std::vector<std::uint8_t>& gates : {std::vector<std::uint8_t>{1, 1, 1, 1}, {0, 1, 0, 1}, {0, 0, 0, 0}, {1, 0, 1, 0}}) {
+  for (const std::vector<std::uint8_t>& gates :
+       {std::vector<std::uint8_t>{1, 1, 1, 1}, {0, 1, 0, 1}, {0, 0, 0, 0}, {1, 0, 1, 0}}) {
     const double a = device.step(pictures.images(), pictures.labels, gates).loss,
                  b = host.step(pictures.images(), pictures.labels, gates).loss;
     CHECK(a == doctest::Approx(b).epsilon(2e-5));
@@ -139,23 +148,29 @@ TEST_CASE("graphs of blocks give the bits of single launches, are made once, and
   launches.walk().space().use_graphs(false);
   for (std::uint32_t step = 0; step < 8; ++step) {
     const Pictures pictures(step % 3 == 2 ? 2 : 4, step);
-    CHECK(graphs.step(pictures.images(), pictures.labels).loss == launches.step(pictures.images(), pictures.labels).loss);
-    CHECK(graphs.evaluate(pictures.images(), pictures.labels).loss == launches.evaluate(pictures.images(), pictures.labels).loss);
+    CHECK(graphs.step(pictures.images(), pictures.labels).loss ==
+          launches.step(pictures.images(), pictures.labels).loss);
+    CHECK(graphs.evaluate(pictures.images(), pictures.labels).loss ==
+          launches.evaluate(pictures.images(), pictures.labels).loss);
   }
   CHECK(state(graphs) == state(launches));
   CHECK(launches.walk().space().replays().empty());
 }
 
-TEST_CASE("with the same gates a block's graph is replayed as it is; with others only the nodes that read other blocks change") {
+TEST_CASE(
+    "with the same gates a block's graph is replayed as it is; with others only the nodes that read other blocks change") {
   Trainer<Net, Device> trainer(options());
   const Pictures pictures(4);
   const std::vector<std::uint8_t> open{1, 1, 1, 1}, second_closed{1, 0, 1, 1};
   const auto changes = [&] {
     std::size_t all = 0, nodes = 0;
-    for (const cuda::Replay& replay : trainer.walk().space().replays()) all += replay.changes(), nodes += replay.size();
+    for (const cuda::Replay& replay : trainer.walk().space().replays())
+      all += replay.changes(), nodes += replay.size();
     return std::pair(all, nodes);
   };
-  const auto step = [&](const std::vector<std::uint8_t>& gates) { trainer.step(pictures.images(), pictures.labels, gates); };
+  const auto step = [&](const std::vector<std::uint8_t>& gates) {
+    trainer.step(pictures.images(), pictures.labels, gates);
+  };
   step(open);
   step(open);
   const auto [before, nodes] = changes();
@@ -176,7 +191,8 @@ TEST_CASE("a step waits for nothing and allocates nothing; a closed block launch
     const emulation::Counts before = emulation::counts();
     const auto started = trainer.start(pictures.images(), pictures.labels, gates);
     emulation::Counts used = emulation::counts();
-    used.launches -= before.launches, used.graphs -= before.graphs, used.waits -= before.waits, used.allocations -= before.allocations;
+    used.launches -= before.launches, used.graphs -= before.graphs, used.waits -= before.waits,
+        used.allocations -= before.allocations;
     static_cast<void>(trainer.finish(started));
     return used;
   };
@@ -210,8 +226,11 @@ TEST_CASE("a call that fails is an error that names it, the stage and its shape"
   const Pictures pictures(4);
   emulation::settings().refused_call = "cudaLaunchKernel";
   emulation::settings().allowed_calls = 2;  // gates and images
-  CHECK_THROWS_WITH_AS(static_cast<void>(trainer.step(pictures.images(), pictures.labels)),
-                       doctest::Contains("CUDA: cudaLaunchKernel for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "), Error);
+  CHECK_THROWS_WITH_AS(
+      static_cast<void>(trainer.step(pictures.images(), pictures.labels)),
+      doctest::Contains(
+          "CUDA: cudaLaunchKernel for conv_forward, 4 images of 3 x 8 x 8 to 8 x 8 x 8 failed: "),
+      Error);
   emulation::settings().refused_call.clear();
 }
 
@@ -221,13 +240,16 @@ TEST_CASE("a trainer, its weights and what is made of them stay on its device, w
   std::vector<double> scores;
   const auto use = [&](Trainer<Net, Device>& trainer) {
     scores.push_back(trainer.step(first.images(), first.labels).loss);
-    scores.push_back(trainer.step(second.images(), second.labels, std::vector<std::uint8_t>{1, 0, 1, 0}).loss);
+    scores.push_back(
+        trainer.step(second.images(), second.labels, std::vector<std::uint8_t>{1, 0, 1, 0}).loss);
     scores.push_back(trainer.evaluate(test.images(), test.labels).loss);
     TestOptions options;
     options.batch = 3;
     options.threads = 1;
     reestimate_norms<Net, Device>(*trainer.weights(), test.images(), {}, options);
-    const auto add = [&](const std::vector<float>& more) { numbers.insert(numbers.end(), more.begin(), more.end()); };
+    const auto add = [&](const std::vector<float>& more) {
+      numbers.insert(numbers.end(), more.begin(), more.end());
+    };
     add(trainer.predict(test.images()));
     Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
     std::thread([&] { add(inference.predict(test.images())); }).join();
@@ -293,27 +315,32 @@ TEST_CASE("a loss that is not finite is an error, and the step never was") {
   const std::vector<float> before = state(trainer);
   Pictures bad(4);
   bad.values[7] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(trainer.step(bad.images(), bad.labels), doctest::Contains("step 1: the loss is"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(bad.images(), bad.labels), doctest::Contains("step 1: the loss is"),
+                       Error);
   CHECK(trainer.steps() == 1);
   CHECK(state(trainer) == before);
 
   Trainer<Net, Device> other(options());
   static_cast<void>(other.step(pictures.images(), pictures.labels));
-  CHECK(trainer.step(pictures.images(), pictures.labels).loss == other.step(pictures.images(), pictures.labels).loss);
+  CHECK(trainer.step(pictures.images(), pictures.labels).loss ==
+        other.step(pictures.images(), pictures.labels).loss);
   CHECK(state(trainer) == state(other));
 }
 
-TEST_CASE("a step that was started behind one whose loss is not finite is no result, whether that was asked for or not") {
+TEST_CASE(
+    "a step that was started behind one whose loss is not finite is no result, whether that was asked for or not") {
   Trainer<Net, Device> trainer(options()), other(options());
   const Pictures pictures(4);
   Pictures bad(4);
   bad.values[7] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> before = state(trainer);
   static_cast<void>(trainer.start(bad.images(), bad.labels));  // nobody asks
-  CHECK_THROWS_WITH_AS(trainer.step(pictures.images(), pictures.labels), doctest::Contains("the loss is"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(pictures.images(), pictures.labels), doctest::Contains("the loss is"),
+                       Error);
   CHECK(state(trainer) == before);
   trainer.set_steps(0);
-  CHECK(trainer.step(pictures.images(), pictures.labels).loss == other.step(pictures.images(), pictures.labels).loss);
+  CHECK(trainer.step(pictures.images(), pictures.labels).loss ==
+        other.step(pictures.images(), pictures.labels).loss);
   CHECK(state(trainer) == state(other));
 }
 
@@ -328,7 +355,8 @@ TEST_CASE("a test whose loss is not finite says so, and the next step is as if i
   } catch (const Error&) {
   }
   CHECK_FALSE(std::isfinite(loss));
-  CHECK(trainer.step(pictures.images(), pictures.labels).loss == other.step(pictures.images(), pictures.labels).loss);
+  CHECK(trainer.step(pictures.images(), pictures.labels).loss ==
+        other.step(pictures.images(), pictures.labels).loss);
   CHECK(state(trainer) == state(other));
 }
 
@@ -370,7 +398,8 @@ TEST_CASE("Inference has the trainer's logits, without dropped blocks too") {
   CHECK(shorter.predict(pictures.images()) == trainer.predict(pictures.images(), plan));
   CHECK(shorter.predict(pictures.images()) != trainer.predict(pictures.images()));
   std::vector<float> too_few(3);
-  CHECK_THROWS_WITH_AS(inference.predict(pictures.images(), too_few), doctest::Contains("expected room for 25 logits"), Error);
+  CHECK_THROWS_WITH_AS(inference.predict(pictures.images(), too_few),
+                       doctest::Contains("expected room for 25 logits"), Error);
 }
 
 #if defined(__CUDACC__)  // the emulated device serves one thread at a time
@@ -395,15 +424,18 @@ TEST_CASE("Inference refuses what it cannot run with, by a sentence, and gives e
   Trainer<Net, Device> trainer(options());
   CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 0)),
                        doctest::Contains("inference: batch is 0, expected at least 1"), Error);
-  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, -3)), doctest::Contains("batch is -3"), Error);
-  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 1, 0)), doctest::Contains("threads is 0"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, -3)),
+                       doctest::Contains("batch is -3"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 1, 0)),
+                       doctest::Contains("threads is 0"), Error);
   CHECK_THROWS_WITH_AS((Inference<Net, Device>(std::shared_ptr<const Weights<Net, Device>>())),
                        doctest::Contains("inference: the pointer to its weights is null"), Error);
   Inference<Net, Device> inference(trainer.weights());
   const Pictures pictures(3);
   Pictures bad(3);
   bad.values[Net::input.size() + 5] = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> expected = inference.predict(pictures.images()), found = inference.predict(bad.images());
+  const std::vector<float> expected = inference.predict(pictures.images()),
+                           found = inference.predict(bad.images());
   for (std::size_t i = 0; i < found.size(); ++i)
     if (i / Inference<Net, Device>::classes == 1)
       CHECK(std::isnan(found[i]));
@@ -427,14 +459,16 @@ TEST_CASE("tensor cores' rounding is the only difference of TF32") {
   Trainer<Net, Cuda<Precision::tf32>> rounded(options());
   Trainer<Net, Host> host(options());
   const Pictures pictures(4);
-  const double a = rounded.step(pictures.images(), pictures.labels).loss, b = host.step(pictures.images(), pictures.labels).loss;
+  const double a = rounded.step(pictures.images(), pictures.labels).loss,
+               b = host.step(pictures.images(), pictures.labels).loss;
   CHECK(a == doctest::Approx(b).epsilon(5e-3));
   CHECK(a != b);
   CHECK(distance(rounded, host, weights_of) < 5e-3);
 }
 
 TEST_CASE("what does not fit the device's memory is refused by a sentence") {
-  CHECK_THROWS_WITH_AS((Trainer<Net, Device>(options(1 << 30))), doctest::Contains("the device has no room for"), Error);
+  CHECK_THROWS_WITH_AS((Trainer<Net, Device>(options(1 << 30))),
+                       doctest::Contains("the device has no room for"), Error);
 }
 
 }  // namespace

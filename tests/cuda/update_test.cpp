@@ -26,8 +26,9 @@ struct Parameters {
 }
 
 /// SGD's formula, number by number.
-[[nodiscard]] Parameters by_loops(Parameters p, const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
-                                  const std::vector<std::uint8_t>& gates, const SGD::Options& step, bool frozen) {
+[[nodiscard]] Parameters by_loops(Parameters p, const std::vector<std::size_t>& starts,
+                                  const std::vector<int>& blocks, const std::vector<std::uint8_t>& gates,
+                                  const SGD::Options& step, bool frozen) {
   const auto decay = static_cast<float>(step.weight_decay), momentum = static_cast<float>(step.momentum),
              rate = static_cast<float>(step.learning_rate);
   for (std::size_t segment = 0; segment < blocks.size(); ++segment) {
@@ -36,23 +37,28 @@ struct Parameters {
     for (std::size_t i = starts[segment]; i < starts[segment + 1]; ++i) {
       const float g = std::fma(decay, p.weights[i], open ? p.gradients[i] : 0.0F);
       p.velocity[i] = std::fma(momentum, p.velocity[i], g);
-      p.weights[i] = std::fma(-rate, step.nesterov ? std::fma(momentum, p.velocity[i], g) : p.velocity[i], p.weights[i]);
+      p.weights[i] =
+          std::fma(-rate, step.nesterov ? std::fma(momentum, p.velocity[i], g) : p.velocity[i], p.weights[i]);
     }
   }
   return p;
 }
 
-[[nodiscard]] Parameters on_device(Parameters p, const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
-                                   const std::vector<std::uint8_t>& gates, const SGD::Options& step, bool frozen, bool failed = false) {
+[[nodiscard]] Parameters on_device(Parameters p, const std::vector<std::size_t>& starts,
+                                   const std::vector<int>& blocks, const std::vector<std::uint8_t>& gates,
+                                   const SGD::Options& step, bool frozen, bool failed = false) {
   cuda::Space space(1);
   if (failed) REQUIRE(cudaMemsetAsync(space.failed(), 1, sizeof(unsigned), space.stream()) == cudaSuccess);
-  cuda::update<SGD>(space, {starts.data(), blocks.data(), gates.data(), static_cast<int>(blocks.size()), starts.back()},
-                    cuda::UpdateArrays<1>{p.weights.data(), p.gradients.data(), {p.velocity.data()}}, SGD::factors(step), nullptr, frozen);
+  cuda::update<SGD>(
+      space, {starts.data(), blocks.data(), gates.data(), static_cast<int>(blocks.size()), starts.back()},
+      cuda::UpdateArrays<1>{p.weights.data(), p.gradients.data(), {p.velocity.data()}}, SGD::factors(step),
+      nullptr, frozen);
   space.finish();
   return p;
 }
 
-void check_sgd(const std::vector<std::size_t>& starts, const std::vector<int>& blocks, const std::vector<std::uint8_t>& gates) {
+void check_sgd(const std::vector<std::size_t>& starts, const std::vector<int>& blocks,
+               const std::vector<std::uint8_t>& gates) {
   const Parameters before = random_parameters(starts.back());
   for (const bool nesterov : {false, true})
     for (const bool frozen : {false, true}) {

@@ -14,18 +14,20 @@ struct CudaWeightGradient {
   using Space = cuda::Space;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
   template <ConvShape S, class A>
-  static void weight_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
-                              float* bias) {
+  static void weight_gradient(Space& space, int batch, const Gradient<float>& gradient,
+                              const Source<float>& source, float* weights, float* bias) {
     cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weights, bias);
     space.finish();
   }
 };
 struct ReferenceWeightGradient : Reference {
   template <ConvShape S, class A>
-  static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weights,
-                              float* bias) {
-    const std::vector<float> unused(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
-    reference::conv_backward<S, A, float, float>(batch, gradient, source, unused.data(), weights, bias, nullptr, nullptr, {});
+  static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source,
+                              float* weights, float* bias) {
+    const std::vector<float> unused(
+        static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
+    reference::conv_backward<S, A, float, float>(batch, gradient, source, unused.data(), weights, bias,
+                                                 nullptr, nullptr, {});
   }
 };
 
@@ -33,16 +35,18 @@ template <class B, ConvShape S, class A = ReLU>
 [[nodiscard]] Results run_weight_gradient(int batch, const Pending& pending, bool norm) {
   const std::size_t in_pixels = static_cast<std::size_t>(batch) * S.in.pixels(),
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
-  const auto channels_in = static_cast<std::size_t>(S.in.channels), channels_out = static_cast<std::size_t>(S.channels_out);
+  const auto channels_in = static_cast<std::size_t>(S.in.channels),
+             channels_out = static_cast<std::size_t>(S.channels_out);
   RandomSource<B> source(in_pixels, S.in.channels, pending, 1, !S.network_input);
   if (pending.finished) source.set_finished(random_numbers(in_pixels * channels_in, 50), S.in.channels);
   Packed<B> dy(random_numbers(out_pixels * channels_out, 5), S.channels_out),
       y(random_numbers(out_pixels * channels_out, 6), S.channels_out);
   const RandomNorm<B> gradient_norm(S.channels_out, 30);
-  Packed<B> weights(static_cast<std::size_t>(S.kernel * S.kernel) * channels_in, S.channels_out), bias(1, S.channels_out);
+  Packed<B> weights(static_cast<std::size_t>(S.kernel * S.kernel) * channels_in, S.channels_out),
+      bias(1, S.channels_out);
   typename B::Space space(1);
-  B::template weight_gradient<S, A>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(), weights.data(),
-                                    S.bias ? bias.data() : nullptr);
+  B::template weight_gradient<S, A>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr},
+                                    source.get(), weights.data(), S.bias ? bias.data() : nullptr);
   Results results{{"weight gradient", weights.dense()}};
   if (S.bias) results["bias gradient"] = bias.dense();
   return results;
@@ -66,12 +70,15 @@ void check_both(int batch, const Pending& pending = {.norm = true, .activated = 
   CAPTURE(pending.activated);
   CAPTURE(pending.finished);
   const Results expected = run_weight_gradient<ReferenceWeightGradient, S>(batch, pending, norm);
-  const Results in_float32 = run_weight_gradient<CudaWeightGradient<cuda::Precision::float32>, S>(batch, pending, norm);
+  const Results in_float32 =
+      run_weight_gradient<CudaWeightGradient<cuda::Precision::float32>, S>(batch, pending, norm);
   check_close(in_float32, expected, float32_tolerance);
-  const Results in_tf32 = run_weight_gradient<CudaWeightGradient<cuda::Precision::tf32>, S>(batch, pending, norm);
+  const Results in_tf32 =
+      run_weight_gradient<CudaWeightGradient<cuda::Precision::tf32>, S>(batch, pending, norm);
   check_close(in_tf32, expected, tf32_tolerance);
   // The bias gradient has no product.
-  if (S.bias) CHECK(relative_error(in_tf32.at("bias gradient"), expected.at("bias gradient")) <= float32_tolerance);
+  if (S.bias)
+    CHECK(relative_error(in_tf32.at("bias gradient"), expected.at("bias gradient")) <= float32_tolerance);
 }
 
 /// So many parts that their sums are joined in two rounds, the last group not full; with a bias, and several
@@ -88,7 +95,8 @@ void check_two_rounds() {
 }
 
 #if defined(__SANITIZE_THREAD__)
-// Races depend on the kind of a shape, not on its numbers, and everything takes ten times as long: several parts, several pieces, strides, groups of taps.
+// Races depend on the kind of a shape, not on its numbers, and everything takes ten times as long: several
+// parts, several pieces, strides, groups of taps.
 TEST_CASE("cuda: the weight gradient has no races") {
   check_both<ConvShape{{20, 12, 18}, 17, 3, 1, 1}>(1);
   check_both<ConvShape{{24, 2, 2}, 40, 3, 1, 1, true}>(7);
@@ -138,7 +146,8 @@ TEST_CASE("cuda: weight gradients of kernels, strides and paddings of all kinds 
 
 TEST_CASE("cuda: the weight gradient reads every kind of Source and Gradient") {
   for (const Pending& pending : all_pending())
-    for (const bool norm : {false, true}) check_both<ConvShape{{9, 5, 6}, 10, 3, 1, 1, true}>(1, pending, norm);
+    for (const bool norm : {false, true})
+      check_both<ConvShape{{9, 5, 6}, 10, 3, 1, 1, true}>(1, pending, norm);
   check_both<ConvShape{{3, 5, 6}, 10, 3, 1, 1, true, true}>(1, {.norm = true, .activated = true}, false);
 }
 
@@ -148,20 +157,23 @@ TEST_CASE("cuda: the weight gradient applies other activations than ReLU") {
   using B = CudaWeightGradient<cuda::Precision::float32>;
   using Expected = ReferenceWeightGradient;
   for (const Pending& pending : few_activated)
-    check_close(run_weight_gradient<B, shape, GELU>(1, pending, true), run_weight_gradient<Expected, shape, GELU>(1, pending, true), 5e-6);
+    check_close(run_weight_gradient<B, shape, GELU>(1, pending, true),
+                run_weight_gradient<Expected, shape, GELU>(1, pending, true), 5e-6);
   const Pending& norm = few_activated[0];
-  check_close(run_weight_gradient<B, stem, GELU>(1, norm, false), run_weight_gradient<Expected, stem, GELU>(1, norm, false), 5e-6);
+  check_close(run_weight_gradient<B, stem, GELU>(1, norm, false),
+              run_weight_gradient<Expected, stem, GELU>(1, norm, false), 5e-6);
 }
 #endif
 
-TEST_CASE_TEMPLATE("cuda: the weight gradient has the same bits every time", B, CudaWeightGradient<cuda::Precision::float32>,
-                   CudaWeightGradient<cuda::Precision::tf32>) {
+TEST_CASE_TEMPLATE("cuda: the weight gradient has the same bits every time", B,
+                   CudaWeightGradient<cuda::Precision::float32>, CudaWeightGradient<cuda::Precision::tf32>) {
   constexpr ConvShape shape{{16, 20, 18}, 24, 3, 1, 1, true};
   const Results once = run_weight_gradient<B, shape>(3, {.norm = true, .activated = true}, true);
   CHECK(once == run_weight_gradient<B, shape>(3, {.norm = true, .activated = true}, true));
 }
 
-/// Whether the 32 lanes of a warp read from 32 banks, where lane (depth, group) reads number at(depth) + group.
+/// Whether the 32 lanes of a warp read from 32 banks, where lane (depth, group) reads number at(depth) +
+/// group.
 template <class At>
 [[nodiscard]] bool without_conflicts(const At& at) {
   std::vector<bool> read(32);
@@ -175,14 +187,15 @@ TEST_CASE("cuda: tensor cores get the numbers of a weight gradient without bank 
     for (const int kernel : {1, 3, 5, 7})
       for (const int channels : {8, 16, 32, 64})
         for (const int extent : {8, 13, 32, 56}) {
-          const cuda::WeightGradientTiling t =
-              cuda::weight_gradient_tiling({{channels, extent, extent}, 2 * channels, kernel, stride, kernel / 2}, true);
+          const cuda::WeightGradientTiling t = cuda::weight_gradient_tiling(
+              {{channels, extent, extent}, 2 * channels, kernel, stride, kernel / 2}, true);
           CAPTURE(stride);
           CAPTURE(kernel);
           CAPTURE(channels);
           CAPTURE(extent);
           CHECK(without_conflicts([&](int row) { return row * t.gradient_pitch(); }));
-          if (t.tile_height >= 4) CHECK(without_conflicts([&](int row) { return row * t.step() * t.band_pitch(); }));
+          if (t.tile_height >= 4)
+            CHECK(without_conflicts([&](int row) { return row * t.step() * t.band_pitch(); }));
         }
 }
 
@@ -192,8 +205,8 @@ TEST_CASE("cuda: the pieces of a weight gradient are those that were meant") {
     return t.blocks() * t.parts(128);
   };
   for (const bool tf32 : {false, true}) {
-    for (const ConvShape& shape :
-         {ConvShape{{16, 32, 32}, 16, 3, 1, 1}, ConvShape{{32, 16, 16}, 32, 3, 1, 1}, ConvShape{{64, 8, 8}, 64, 3, 1, 1}})
+    for (const ConvShape& shape : {ConvShape{{16, 32, 32}, 16, 3, 1, 1}, ConvShape{{32, 16, 16}, 32, 3, 1, 1},
+                                   ConvShape{{64, 8, 8}, 64, 3, 1, 1}})
       CHECK(blocks(shape, tf32) == 256);
     // No shape has more shared memory or threads than every device can give it.
     for (const int channels : {1, 3, 8, 16, 24, 64, 512})

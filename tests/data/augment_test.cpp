@@ -24,7 +24,9 @@ TEST_CASE("shifts are −4 … 4 and flips one half, equally likely and independ
     flips += drawn.flip;
     flips_at_4 += drawn.flip && drawn.right == 4;
   }
-  const auto within = [](int count, double expected) { return std::abs(count - expected) < 4 * std::sqrt(expected); };
+  const auto within = [](int count, double expected) {
+    return std::abs(count - expected) < 4 * std::sqrt(expected);
+  };
   for (const int count : down) CHECK(within(count, 9000));
   for (const int count : right) CHECK(within(count, 9000));
   for (const int count : both) CHECK(within(count, 1000));
@@ -33,7 +35,9 @@ TEST_CASE("shifts are −4 … 4 and flips one half, equally likely and independ
 }
 
 TEST_CASE("the drawing depends on seed, epoch and record, and on nothing else") {
-  const auto same = [](Augmentation a, Augmentation b) { return a.down == b.down && a.right == b.right && a.flip == b.flip; };
+  const auto same = [](Augmentation a, Augmentation b) {
+    return a.down == b.down && a.right == b.right && a.flip == b.flip;
+  };
   int equal_epochs = 0, equal_seeds = 0;
   for (int record = 0; record < 1000; ++record) {
     const Augmentation drawn = draw_augmentation(1, 3, record);
@@ -46,7 +50,8 @@ TEST_CASE("the drawing depends on seed, epoch and record, and on nothing else") 
 }
 
 TEST_CASE("a picture is moved, filled with zeros and mirrored, for every shift, as in the authors' program") {
-  for (const Shape shape : {Shape{3, 6, 7}, Shape{1, 3, 2}}) {  // the second is smaller than the largest shift
+  // the second is smaller than the largest shift
+  for (const Shape shape : {Shape{3, 6, 7}, Shape{1, 3, 2}}) {
     std::vector<float> picture(shape.size());
     std::iota(picture.begin(), picture.end(), 1.0F);
     const auto at = [&](const std::vector<float>& p, int y, int x, int c) {
@@ -63,8 +68,10 @@ TEST_CASE("a picture is moved, filled with zeros and mirrored, for every shift, 
               for (int c = 0; c < shape.channels; ++c) {
                 const int from_y = y - down;
                 const int from_x = (flip ? shape.width - 1 - x : x) - right;
-                const bool inside = from_y >= 0 && from_y < shape.height && from_x >= 0 && from_x < shape.width;
-                as_expected = as_expected && at(result, y, x, c) == (inside ? at(picture, from_y, from_x, c) : 0.0F);
+                const bool inside =
+                    from_y >= 0 && from_y < shape.height && from_x >= 0 && from_x < shape.width;
+                as_expected =
+                    as_expected && at(result, y, x, c) == (inside ? at(picture, from_y, from_x, c) : 0.0F);
               }
           CAPTURE(down);
           CAPTURE(right);
@@ -79,8 +86,9 @@ TEST_CASE("a shift by the whole picture or more leaves nothing of it, however fa
   const std::vector<float> picture(shape.size(), 1.0F), nothing(shape.size(), 0.0F);
   constexpr int most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
   for (const Augmentation change :
-       {Augmentation{0, 4, true}, Augmentation{0, -4, false}, Augmentation{3, 0, false}, Augmentation{0, most, true},
-        Augmentation{0, least, false}, Augmentation{most, 1, false}, Augmentation{least, 1, true}}) {
+       {Augmentation{0, 4, true}, Augmentation{0, -4, false}, Augmentation{3, 0, false},
+        Augmentation{0, most, true}, Augmentation{0, least, false}, Augmentation{most, 1, false},
+        Augmentation{least, 1, true}}) {
     std::vector<float> result(shape.size(), -1.0F);
     augment(picture.data(), shape, change, result.data());
     CHECK(result == nothing);

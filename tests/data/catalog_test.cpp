@@ -40,7 +40,8 @@ void write_mnist(const Scratch& scratch, const std::filesystem::path& folder, st
 
 }  // namespace
 
-TEST_CASE("a set is looked for in SDEPTH_DATA, then in the cache; a directory that is given comes before both") {
+TEST_CASE(
+    "a set is looked for in SDEPTH_DATA, then in the cache; a directory that is given comes before both") {
   const Scratch scratch;
   const Environment data("SDEPTH_DATA", (scratch.path() / "data").string());
   const Environment cache("XDG_CACHE_HOME", (scratch.path() / "cache").string());
@@ -59,10 +60,11 @@ TEST_CASE("a place holds a set by any of the names that its first file may have"
     scratch.write(file, {1});
     return holds_data_set(name, scratch.path());
   };
-  for (const char* file :
-       {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz"})
+  for (const char* file : {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "train-images.idx3-ubyte",
+                           "train-images.idx3-ubyte.gz"})
     CHECK(holds("mnist", file));
-  for (const char* file : {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"}) CHECK(holds("cifar10", file));
+  for (const char* file : {"data_batch_1.bin", "cifar-10-batches-bin/data_batch_1.bin"})
+    CHECK(holds("cifar10", file));
   for (const char* file : {"train.bin", "cifar-100-binary/train.bin"}) CHECK(holds("cifar100", file));
   CHECK(holds("svhn", "train_32x32.mat"));
   CHECK_FALSE(holds("mnist", "train-labels-idx1-ubyte"));
@@ -72,7 +74,8 @@ TEST_CASE("a place holds a set by any of the names that its first file may have"
 TEST_CASE("the test part of each set is read by name from a directory without its training part") {
   const Scratch scratch;
   write_mnist(scratch, "mnist", 4);
-  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) std::filesystem::remove(scratch.path() / "mnist" / file);
+  for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"})
+    std::filesystem::remove(scratch.path() / "mnist" / file);
   CHECK(read_test_part("mnist", scratch.path() / "mnist").labels == Bytes{4});
   scratch.write_zeros("cifar10/test_batch.bin", 30'730'000);
   CHECK(read_test_part("cifar10", scratch.path() / "cifar10").size() == 10000);
@@ -88,19 +91,22 @@ TEST_CASE("a set that is nowhere: the places, the command that fetches it, and t
   const Environment home("HOME", scratch.path().string());
   for (const char* name : {"mnist", "cifar10", "cifar100", "svhn"})
     CHECK(says(error_of([&] { (void)load_data_set(name); }), (scratch.path() / "data" / name).string(),
-               (scratch.path() / ".cache/sdepth" / name).string(), "cmake -DDATA=" + std::string(name) + " -P cmake/fetch.cmake",
-               "--data synthetic"));
+               (scratch.path() / ".cache/sdepth" / name).string(),
+               "cmake -DDATA=" + std::string(name) + " -P cmake/fetch.cmake", "--data synthetic"));
 }
 
 TEST_CASE("a directory that is given and lacks the files is an error naming the first of them") {
   const Scratch scratch;
-  const auto error = [&](const char* name) { return error_of([&] { (void)load_data_set(name, scratch.path().string()); }); };
+  const auto error = [&](const char* name) {
+    return error_of([&] { (void)load_data_set(name, scratch.path().string()); });
+  };
   CHECK(says(error("fashion-mnist"), "fashion-mnist: ", "train-images-idx3-ubyte", scratch.path().string()));
   CHECK(says(error("mnist"), "mnist: ", "train-images-idx3-ubyte"));
   CHECK(says(error("cifar10"), "data_batch_1.bin is missing", scratch.path().string()));
   CHECK(says(error("cifar100"), "train.bin is missing"));
   CHECK(says(error("svhn"), "train_32x32.mat is missing"));
-  CHECK(says(error_of([&] { (void)load_data_set("svhn", (scratch.path() / "no").string()); }), "no is not a directory"));
+  CHECK(says(error_of([&] { (void)load_data_set("svhn", (scratch.path() / "no").string()); }),
+             "no is not a directory"));
   CHECK(says(error("imagenet"), "no data set named imagenet", "cifar100"));
 }
 
@@ -109,7 +115,8 @@ TEST_CASE("the test part of a set is loaded where the training part is missing")
   const Environment data("SDEPTH_DATA", (scratch.path() / "data").string());
   for (const char* folder : {"given", "data/mnist"}) {
     write_mnist(scratch, folder, 7);
-    for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) std::filesystem::remove(scratch.path() / folder / file);
+    for (const char* file : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"})
+      std::filesystem::remove(scratch.path() / folder / file);
   }
   for (const std::string& folder : {(scratch.path() / "given").string(), std::string()}) {
     const ImageSet test = load_test_set("mnist", folder);
@@ -119,12 +126,15 @@ TEST_CASE("the test part of a set is loaded where the training part is missing")
   }
   CHECK(load_test_set("synthetic").pixels == load_data_set("synthetic").test.pixels);
   CHECK(load_test_set("synthetic").name == "synthetic test set");
-  const auto error = [&](const char* name) { return error_of([&] { (void)load_test_set(name, (scratch.path() / "given").string()); }); };
+  const auto error = [&](const char* name) {
+    return error_of([&] { (void)load_test_set(name, (scratch.path() / "given").string()); });
+  };
   CHECK(says(error("cifar10"), "test_batch.bin is missing"));
   CHECK(says(error("cifar100"), "test.bin is missing"));
   CHECK(says(error("svhn"), "test_32x32.mat is missing"));
   CHECK(says(error("imagenet"), "no data set named imagenet", "cifar100"));
-  CHECK(says(error_of([&] { (void)load_test_set("svhn", (scratch.path() / "no").string()); }), "no is not a directory"));
+  CHECK(says(error_of([&] { (void)load_test_set("svhn", (scratch.path() / "no").string()); }),
+             "no is not a directory"));
 }
 
 TEST_CASE("the synthetic set needs no directory") {
@@ -135,7 +145,8 @@ TEST_CASE("the synthetic set needs no directory") {
   CHECK(data.train.classes == 10);
 }
 
-TEST_CASE("Debian's Fashion-MNIST, where it is installed, has its 60,000 and 10,000 pictures of ten classes") {
+TEST_CASE(
+    "Debian's Fashion-MNIST, where it is installed, has its 60,000 and 10,000 pictures of ten classes") {
   const std::filesystem::path directory = "/usr/share/datasets/fashion-mnist";
   if (!holds_data_set("fashion-mnist", directory)) return;
   const DataSet data = load_data_set("fashion-mnist", directory.string());

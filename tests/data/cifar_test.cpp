@@ -13,8 +13,8 @@ namespace {
 
 /// CIFAR-10 of black airplanes: zeros in the official sizes.
 void write_cifar10(const Scratch& scratch, const std::filesystem::path& folder) {
-  for (const char* name :
-       {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"})
+  for (const char* name : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                           "data_batch_5.bin", "test_batch.bin"})
     scratch.write_zeros(folder / name, 30'730'000);
 }
 
@@ -41,7 +41,8 @@ TEST_CASE("a record is its label and red, green and blue planes") {
   for (std::size_t n = 0; n < 2; ++n)
     for (std::size_t channel = 0; channel < 3; ++channel)
       for (const std::size_t pixel : {std::size_t{0}, std::size_t{1}, std::size_t{32}, std::size_t{1023}})
-        CHECK(set.image(static_cast<int>(n))[pixel * 3 + channel] == records[n * 3073 + 1 + channel * 1024 + pixel]);
+        CHECK(set.image(static_cast<int>(n))[pixel * 3 + channel] ==
+              records[n * 3073 + 1 + channel * 1024 + pixel]);
 }
 
 TEST_CASE("CIFAR-10's six files make the training and the test set, in the archive's folder or without it") {
@@ -78,10 +79,12 @@ TEST_CASE("CIFAR-100 gives fine labels, or coarse ones if asked") {
   CHECK(coarse.test.classes == 20);
   CHECK(coarse.test.labels[1] == 19);
   poke(test, 3074, 20);
-  CHECK(says(error_of([&] { (void)read_cifar100(scratch.path()); }), "cifar100: record 1", "coarse label 20", "0 to 19"));
+  CHECK(says(error_of([&] { (void)read_cifar100(scratch.path()); }), "cifar100: record 1", "coarse label 20",
+             "0 to 19"));
   poke(test, 3074, 0);
   poke(test, 3075, 100);
-  CHECK(says(error_of([&] { (void)read_cifar100(scratch.path()); }), "test.bin", "fine label 100", "0 to 99"));
+  CHECK(
+      says(error_of([&] { (void)read_cifar100(scratch.path()); }), "test.bin", "fine label 100", "0 to 99"));
 }
 
 TEST_CASE("a malformed CIFAR file is one sentence with its path and numbers") {
@@ -91,7 +94,8 @@ TEST_CASE("a malformed CIFAR file is one sentence with its path and numbers") {
   const auto error = [&] { return error_of([&] { (void)read_cifar10(scratch.path()); }); };
   CHECK(error() == "no error");
   std::filesystem::resize_file(third, 30'729'999);
-  CHECK(says(error(), "cifar10: ", "data_batch_3.bin has 30,729,999 bytes, expected 30,730,000 (10,000 records of 3,073)"));
+  CHECK(says(error(), "cifar10: ",
+             "data_batch_3.bin has 30,729,999 bytes, expected 30,730,000 (10,000 records of 3,073)"));
   std::filesystem::resize_file(third, 15'365'000);  // 5,000 whole records: still cut off
   CHECK(says(error(), "data_batch_3.bin has 15,365,000 bytes"));
   std::filesystem::resize_file(third, 30'730'001);
@@ -131,17 +135,20 @@ TEST_CASE("an empty folder of the archive's name does not hide the files beside 
 TEST_CASE("the version for Python, and a folder of a file's name, are said to be what they are") {
   for (const char* folder : {"", "cifar-10-batches-py"}) {
     const Scratch scratch;
-    for (const char* name : {"data_batch_1", "test_batch"}) scratch.write(std::filesystem::path(folder) / name, {0x80, 2});
+    for (const char* name : {"data_batch_1", "test_batch"})
+      scratch.write(std::filesystem::path(folder) / name, {0x80, 2});
     CHECK(says(error_of([&] { (void)read_cifar10(scratch.path()); }), "the version for Python",
                "data_batch_1.bin of the binary version is missing"));
-    CHECK(says(error_of([&] { (void)read_cifar10_test(scratch.path()); }), "the version for Python", "test_batch.bin"));
+    CHECK(says(error_of([&] { (void)read_cifar10_test(scratch.path()); }), "the version for Python",
+               "test_batch.bin"));
   }
   const Scratch scratch;
   scratch.write("cifar-100-python/train", {0x80, 2});
   CHECK(says(error_of([&] { (void)read_cifar100(scratch.path()); }), "cifar100: ", "the version for Python"));
   const Scratch folders;
   folders.write("data_batch_1.bin/data_batch_1.bin", {});
-  CHECK(says(error_of([&] { (void)read_cifar10(folders.path()); }), "data_batch_1.bin is not a file but a directory"));
+  CHECK(says(error_of([&] { (void)read_cifar10(folders.path()); }),
+             "data_batch_1.bin is not a file but a directory"));
   const Scratch pictures;
   pictures.write("train/0.png", {});
   CHECK(says(error_of([&] { (void)read_cifar100(pictures.path()); }), "train.bin is missing"));

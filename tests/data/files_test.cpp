@@ -33,7 +33,8 @@ TEST_CASE("a plain and a packed file read the same, in any pieces") {
     Bytes read;
     CHECK(file.append(read, 7) == 7);
     CHECK(file.append(read, 2'000'000) == 2'000'000);
-    CHECK(file.append(read, std::uintmax_t{1} << 50) == 999'993);  // memory grows with the file, not with what is asked for
+    // memory grows with the file, not with what is asked for
+    CHECK(file.append(read, std::uintmax_t{1} << 50) == 999'993);
     CHECK(file.append(read, 1) == 0);
     CHECK(read == content);
   }
@@ -51,8 +52,10 @@ TEST_CASE("a packed file that is cut off or altered is an error, never short dat
     });
   };
   CHECK(error(packed) == "no error");
-  CHECK(says(error({packed.begin(), packed.begin() + 50'000}), "test: ", "broken.gz", "breaks off", "fetch it again"));
-  CHECK(says(error({packed.begin(), packed.end() - 4}), "broken.gz", "breaks off"));  // all the data, but not the whole checksum
+  CHECK(says(error({packed.begin(), packed.begin() + 50'000}), "test: ", "broken.gz", "breaks off",
+             "fetch it again"));
+  // all the data, but not the whole checksum
+  CHECK(says(error({packed.begin(), packed.end() - 4}), "broken.gz", "breaks off"));
   Bytes altered = packed;
   altered[60'000] ^= 1;
   CHECK(says(error(altered), "broken.gz", "breaks off"));
@@ -60,7 +63,9 @@ TEST_CASE("a packed file that is cut off or altered is an error, never short dat
 
 TEST_CASE("files that are missing, empty or no files are told apart") {
   const Scratch scratch;
-  const auto error = [&](const std::filesystem::path& path) { return error_of([&] { UnpackedFile(path, "test"); }); };
+  const auto error = [&](const std::filesystem::path& path) {
+    return error_of([&] { UnpackedFile(path, "test"); });
+  };
   CHECK(says(error(scratch.path() / "none"), "none is missing"));
   CHECK(says(error(scratch.write("empty", {})), "empty is empty"));
   CHECK(says(error(scratch.path()), "is not a file but a directory"));

@@ -71,7 +71,8 @@ TEST_CASE("a malformed IDX file is one sentence with its path and numbers") {
   CHECK(says(error_with(images, cut(train_images, 20)), images, "has 8 bytes", "16 of an IDX header"));
   CHECK(says(error_with(images, cut(train_images, 1)), images, "holds 11 bytes", "12 (3 x 2 x 2)"));
   CHECK(says(error_with(images, idx({3, 2, 2}, Bytes(13))), images, "goes on after the 12 bytes"));
-  CHECK(says(error_with(images, idx({3, 2, 2}, Bytes(12), 0x803 + 1)), images, "0x00000804, expected 0x00000803"));
+  CHECK(says(error_with(images, idx({3, 2, 2}, Bytes(12), 0x803 + 1)), images,
+             "0x00000804, expected 0x00000803"));
   CHECK(says(error_with(images, idx({3, 2, 2}, Bytes(48), 0xD03)), images, "0x00000d03"));  // floats
   CHECK(says(error_with(images, idx({30}, Bytes(30))), images, "0x00000801"));
   CHECK(says(error_with(images, idx({3, 0, 2}, {})), images, "impossible size (3 x 0"));
@@ -81,22 +82,26 @@ TEST_CASE("a malformed IDX file is one sentence with its path and numbers") {
 }
 
 TEST_CASE("sizes in a header take no memory before the file has shown its bytes") {
-  CHECK(says(error_with("train-images-idx3-ubyte", idx({60000, 4096, 4096}, Bytes(100))), "holds 100 bytes", "1,006,632,960,000"));
-  CHECK(says(error_with("train-images-idx3-ubyte", idx({0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, Bytes(100))), "impossible size"));
+  CHECK(says(error_with("train-images-idx3-ubyte", idx({60000, 4096, 4096}, Bytes(100))), "holds 100 bytes",
+             "1,006,632,960,000"));
+  CHECK(says(error_with("train-images-idx3-ubyte", idx({0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, Bytes(100))),
+             "impossible size"));
 }
 
 TEST_CASE("a file that is not there is named") {
   const Scratch scratch;
   scratch.write("train-images-idx3-ubyte", train_images);
-  CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }), "neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz",
-             scratch.path().string()));
+  CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }),
+             "neither train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz", scratch.path().string()));
 }
 
-TEST_CASE("names with a dot before idx, as 7-Zip and mirrors write them, are found for each of the four files, packed or not") {
+TEST_CASE(
+    "names with a dot before idx, as 7-Zip and mirrors write them, are found for each of the four files, packed or not") {
   for (unsigned dotted = 0; dotted < 16; ++dotted)
     for (const bool pack : {false, true}) {
       const Scratch scratch;
-      const auto write = [&](unsigned file, const std::string& part, const std::string& idx, const Bytes& bytes) {
+      const auto write = [&](unsigned file, const std::string& part, const std::string& idx,
+                             const Bytes& bytes) {
         const std::string name = part + ((dotted >> file & 1U) != 0 ? "." : "-") + idx;
         pack ? scratch.write_gz(name + ".gz", bytes) : scratch.write(name, bytes);
       };
@@ -109,13 +114,15 @@ TEST_CASE("names with a dot before idx, as 7-Zip and mirrors write them, are fou
     }
 }
 
-TEST_CASE("a folder of a file's name is said to be one, unless the file is there under another of its names") {
+TEST_CASE(
+    "a folder of a file's name is said to be one, unless the file is there under another of its names") {
   const Scratch scratch;
   scratch.write("train-images-idx3-ubyte/train-images-idx3-ubyte", train_images);
   scratch.write("train-labels-idx1-ubyte", train_labels);
   scratch.write("t10k-images-idx3-ubyte", test_images);
   scratch.write("t10k-labels-idx1-ubyte", test_labels);
-  CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }), "train-images-idx3-ubyte is not a file but a directory"));
+  CHECK(says(error_of([&] { (void)read_idx(scratch.path()); }),
+             "train-images-idx3-ubyte is not a file but a directory"));
   scratch.write_gz("train-images-idx3-ubyte.gz", train_images);
   CHECK(read_idx(scratch.path()).train.labels == Bytes{0, 9, 5});
 }
@@ -127,12 +134,16 @@ TEST_CASE("the test part is read without the training part, from a path that nee
   const ImageSet test = read_idx_test(scratch.path() / "caf\xE9", 10, "mnist");
   CHECK(test.labels == Bytes{7});
   CHECK(test.name == "mnist test set");
-  CHECK(says(error_of([&] { (void)read_idx(scratch.path() / "caf\xE9"); }), "neither train-images-idx3-ubyte", "caf\xE9"));
+  CHECK(says(error_of([&] { (void)read_idx(scratch.path() / "caf\xE9"); }), "neither train-images-idx3-ubyte",
+             "caf\xE9"));
 }
 
-TEST_CASE("numbers of classes that labels of one byte cannot have are refused, and sizes beyond what is counted") {
+TEST_CASE(
+    "numbers of classes that labels of one byte cannot have are refused, and sizes beyond what is counted") {
   const Scratch scratch;
   for (const int classes : {0, -1, 257})
-    CHECK(says(error_of([&] { (void)read_idx(scratch.path(), classes); }), std::to_string(classes) + " classes"));
-  CHECK(says(error_with("train-images-idx3-ubyte", idx({1, 0x80000000, 1}, Bytes(100))), "impossible size (1 x 2,147,483,648"));
+    CHECK(says(error_of([&] { (void)read_idx(scratch.path(), classes); }),
+               std::to_string(classes) + " classes"));
+  CHECK(says(error_with("train-images-idx3-ubyte", idx({1, 0x80000000, 1}, Bytes(100))),
+             "impossible size (1 x 2,147,483,648"));
 }

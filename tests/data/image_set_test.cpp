@@ -17,7 +17,8 @@ ImageSet five_pictures() {  // of 2 x 1 pixels; picture i holds 10 i and 10 i + 
   ImageSet set{.shape = {1, 1, 2}, .classes = 5, .pixels = {}, .labels = {}, .name = "five"};
   for (std::uint8_t i = 0; i < 5; ++i) {
     set.labels.push_back(i);
-    set.pixels.insert(set.pixels.end(), {static_cast<std::uint8_t>(10 * i), static_cast<std::uint8_t>(10 * i + 1)});
+    set.pixels.insert(set.pixels.end(),
+                      {static_cast<std::uint8_t>(10 * i), static_cast<std::uint8_t>(10 * i + 1)});
   }
   return set;
 }
@@ -58,7 +59,8 @@ TEST_CASE("a limit above the number of records changes nothing") {
   CHECK(set.pixels == Bytes{0, 1, 10, 11});
 }
 
-TEST_CASE("numbers that no set has, and parts that do not fit together, are refused, and the set stays as it was") {
+TEST_CASE(
+    "numbers that no set has, and parts that do not fit together, are refused, and the set stays as it was") {
   constexpr int most = std::numeric_limits<int>::max(), least = std::numeric_limits<int>::min();
   ImageSet set = five_pictures();
   for (const int count : {-1, least}) {
@@ -80,14 +82,16 @@ TEST_CASE("numbers that no set has, and parts that do not fit together, are refu
   CHECK(says(error_of([&] { set.check(); }), "five: 9 bytes of pixels do not fit 5 records of 2"));
   CHECK(says(error_of([&] { (void)set.subset(4, 1); }), "9 bytes of pixels do not fit"));
   for (const Shape shape :
-       {Shape{0, 1, 2}, Shape{1, -1, -2}, Shape{1 << 22, 1 << 22, 1 << 22}}) {  // the last has 0 bytes after wrapping around
+       // the last has 0 bytes after wrapping around
+       {Shape{0, 1, 2}, Shape{1, -1, -2}, Shape{1 << 22, 1 << 22, 1 << 22}}) {
     set.shape = shape;
     CHECK(says(error_of([&] { set.check(); }), "five: pictures of ", "expected 1 or more of each"));
   }
 }
 
 TEST_CASE("planes become pixels") {
-  const Bytes planes{1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16, 21, 22, 23, 24, 25, 26};  // 3 channels of 2 x 3
+  // 3 channels of 2 x 3
+  const Bytes planes{1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16, 21, 22, 23, 24, 25, 26};
   Bytes pixels(18);
   planes_to_pixels(planes.data(), {3, 2, 3}, pixels.data());
   CHECK(pixels == Bytes{1, 11, 21, 2, 12, 22, 3, 13, 23, 4, 14, 24, 5, 15, 25, 6, 16, 26});

@@ -29,11 +29,14 @@ std::vector<Batch> epoch_of(Loader& loader, int epoch, int first_step = 0) {
   return batches;
 }
 
-bool same(const Batch& a, const Batch& b) { return a.size == b.size && a.labels == b.labels && a.images == b.images; }
+bool same(const Batch& a, const Batch& b) {
+  return a.size == b.size && a.labels == b.labels && a.images == b.images;
+}
 
 }  // namespace
 
-TEST_CASE("without shuffling and augmentation the batches are the set's records in order, the last one partial") {
+TEST_CASE(
+    "without shuffling and augmentation the batches are the set's records in order, the last one partial") {
   Loader loader(pictures(), Normalization::none(), {.batch = 16, .shuffle = false, .augment = false});
   CHECK(loader.steps() == 4);
   const auto batches = epoch_of(loader, 0);
@@ -46,7 +49,8 @@ TEST_CASE("without shuffling and augmentation the batches are the set's records 
       CHECK(batch.labels[static_cast<std::size_t>(i)] == pictures().labels[static_cast<std::size_t>(record)]);
       bool equal = true;
       for (std::size_t p = 0; p < 192; ++p)
-        equal = equal && batch.images[static_cast<std::size_t>(i) * 192 + p] == static_cast<float>(pictures().image(record)[p]) / 255.0F;
+        equal = equal && batch.images[static_cast<std::size_t>(i) * 192 + p] ==
+                             static_cast<float>(pictures().image(record)[p]) / 255.0F;
       CHECK(equal);
     }
   CHECK(record == 50);
@@ -65,7 +69,8 @@ TEST_CASE("a shuffled epoch has every record once, normalised, shifted and flipp
       augment(normalized.data(), {3, 8, 8}, draw_augmentation(5, 3, order[at]), expected.data());
       const auto from = batch.images.begin() + i * 192;
       CHECK(std::vector<float>(from, from + 192) == expected);
-      CHECK(batch.labels[static_cast<std::size_t>(i)] == pictures().labels[static_cast<std::size_t>(order[at])]);
+      CHECK(batch.labels[static_cast<std::size_t>(i)] ==
+            pictures().labels[static_cast<std::size_t>(order[at])]);
     }
   CHECK(at == 50);
 }
@@ -77,7 +82,8 @@ TEST_CASE("an epoch entered at a later step has the batches that it would have h
     Loader fresh(pictures(), Normalization::none(), {.batch = 8, .seed = 1, .prefetch = 4});
     const auto rest = epoch_of(fresh, 2, first);
     REQUIRE(rest.size() == whole.size() - static_cast<std::size_t>(first));
-    for (std::size_t i = 0; i < rest.size(); ++i) CHECK(same(rest[i], whole[i + static_cast<std::size_t>(first)]));
+    for (std::size_t i = 0; i < rest.size(); ++i)
+      CHECK(same(rest[i], whole[i + static_cast<std::size_t>(first)]));
   }
   CHECK(!same(epoch_of(loader, 3)[0], whole[0]));
   CHECK(says(error_of([&] { loader.start(0, 8); }), "step 8 of an epoch of 7"));
@@ -120,7 +126,8 @@ TEST_CASE("what goes wrong in the thread is thrown to the caller, after the batc
   Loader loader(wrong, Normalization::none(), {.batch = 8, .shuffle = false});
   loader.start(0);
   for (int step = 0; step < 4; ++step) CHECK(loader.next() != nullptr);
-  CHECK(says(error_of([&] { (void)loader.next(); }), "synthetic training set: record 33 has the label 10, expected 0 to 9"));
+  CHECK(says(error_of([&] { (void)loader.next(); }),
+             "synthetic training set: record 33 has the label 10, expected 0 to 9"));
   CHECK(loader.next() == nullptr);
   loader.start(0, 5);
   CHECK(loader.next() != nullptr);
@@ -133,12 +140,15 @@ TEST_CASE("what does not fit together is refused") {
   CHECK(says(error(pictures(), Normalization::none(), {.batch = 0}), "batch 0"));
   CHECK(says(error(pictures(), Normalization::none(), {.batch = -1}), "batch -1"));
   CHECK(says(error(pictures(), Normalization::none(), {.prefetch = 0}), "prefetch 0"));
-  CHECK(says(error(pictures(), Normalization::none(), {.prefetch = std::numeric_limits<int>::min()}), "prefetch -2147483648"));
+  CHECK(says(error(pictures(), Normalization::none(), {.prefetch = std::numeric_limits<int>::min()}),
+             "prefetch -2147483648"));
   CHECK(says(error({}, Normalization::none(), {}), "pictures of 0 x 0 x 0"));
-  CHECK(says(error(pictures(), Normalization::from_values(std::vector<float>{1, 2, 3}, {1, 1, 2}), {}), "mean picture has 2 values"));
+  CHECK(says(error(pictures(), Normalization::from_values(std::vector<float>{1, 2, 3}, {1, 1, 2}), {}),
+             "mean picture has 2 values"));
   ImageSet short_of_pixels = pictures();
   short_of_pixels.pixels.pop_back();
-  CHECK(says(error(short_of_pixels, Normalization::none(), {}), "9599 bytes of pixels do not fit 50 records"));
+  CHECK(
+      says(error(short_of_pixels, Normalization::none(), {}), "9599 bytes of pixels do not fit 50 records"));
   const ImageSet empty = pictures().subset(0, 0);
   Loader nothing(empty, Normalization::none(), {});
   CHECK(nothing.steps() == 0);
@@ -172,7 +182,8 @@ TEST_CASE("a start that is refused leaves the epoch in progress as it was") {
 
 namespace {
 
-/// Pictures of their own extents in 1,000 classes, a targets' row for each if wanted; reading takes unequal time, and some records are broken.
+/// Pictures of their own extents in 1,000 classes, a targets' row for each if wanted; reading takes unequal
+/// time, and some records are broken.
 struct Slow {
   int broken_every = 0;
   int target_count = 0;
@@ -196,12 +207,15 @@ constexpr Shape cropped{3, 4, 4};
 
 }  // namespace
 
-TEST_CASE("batches do not depend on how many threads read and augment, whatever they wait for, mixed or not") {
+TEST_CASE(
+    "batches do not depend on how many threads read and augment, whatever they wait for, mixed or not") {
   const Slow source;
-  for (const Transforms& transforms : {Transforms(crop), Transforms(Compose{RandomResizedCrop{4, 4}, Mixup{}})}) {
+  for (const Transforms& transforms :
+       {Transforms(crop), Transforms(Compose{RandomResizedCrop{4, 4}, Mixup{}})}) {
     Loader one(source, transforms, cropped, {.batch = 12, .seed = 3});
     for (const int threads : {2, 7}) {
-      Loader several(source, transforms, cropped, {.batch = 12, .seed = 3, .prefetch = 2, .threads = threads});
+      Loader several(source, transforms, cropped,
+                     {.batch = 12, .seed = 3, .prefetch = 2, .threads = threads});
       for (const int first : {0, 2}) {
         const auto expected = epoch_of(one, 4, first), batches = epoch_of(several, 4, first);
         REQUIRE(batches.size() == expected.size());
@@ -227,7 +241,8 @@ TEST_CASE("labels beyond 255, targets of one's own, and numbers to be predicted 
   CHECK(epoch_of(temporary, 0).size() == 2);
 }
 
-TEST_CASE("broken records are errors, the first of a batch whatever the threads, or are left out and counted once") {
+TEST_CASE(
+    "broken records are errors, the first of a batch whatever the threads, or are left out and counted once") {
   const Slow source{.broken_every = 9};
   for (int i = 0; i < 3; ++i) {
     Loader loader(source, crop, cropped, {.batch = 20, .shuffle = false, .threads = 4});
@@ -257,15 +272,17 @@ TEST_CASE("broken records are errors, the first of a batch whatever the threads,
   CHECK(says(error_of([&] { (void)none.next(); }), "nothing: all 3 records of batch 0 are broken"));
 }
 
-TEST_CASE("pictures that do not become the network's input, and labels outside the classes, are refused with their record") {
+TEST_CASE(
+    "pictures that do not become the network's input, and labels outside the classes, are refused with their record") {
   const Slow source;
   Loader loader(source, Compose{Normalize{}}, cropped, {.batch = 4, .shuffle = false});
   loader.start(0);
-  CHECK(says(error_of([&] { (void)loader.next(); }), "slow: record 0 becomes a picture of 3 x 4 x 5", "the network reads 3 x 4 x 4",
-             "FitInput"));
+  CHECK(says(error_of([&] { (void)loader.next(); }), "slow: record 0 becomes a picture of 3 x 4 x 5",
+             "the network reads 3 x 4 x 4", "FitInput"));
   const Slow many{.records = 1001};
   Loader beyond(many, Compose{ResizeTo{4, 4}}, cropped, {.batch = 1, .shuffle = false, .skip_broken = true});
   beyond.start(0, 1000);
-  CHECK(says(error_of([&] { (void)beyond.next(); }), "slow: record 1000 has the label -1, expected 0 to 999"));
+  CHECK(
+      says(error_of([&] { (void)beyond.next(); }), "slow: record 1000 has the label -1, expected 0 to 999"));
   CHECK(says(error_of([&] { Loader(many, crop, cropped, {.threads = 0}); }), "threads is 0"));
 }

@@ -16,16 +16,22 @@ using namespace sdepth::test;
 namespace {
 
 ImageSet random_set(int count) {
-  ImageSet set{.shape = {3, 5, 4}, .classes = 2, .pixels = {}, .labels = Bytes(static_cast<std::size_t>(count)), .name = "random"};
+  ImageSet set{.shape = {3, 5, 4},
+               .classes = 2,
+               .pixels = {},
+               .labels = Bytes(static_cast<std::size_t>(count)),
+               .name = "random"};
   RandomStream random(1, Purpose::synthetic, 0);
   for (std::size_t i = 0; i < static_cast<std::size_t>(count) * set.shape.size(); ++i)
-    set.pixels.push_back(static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(40 + i % set.shape.size() * 3))));
+    set.pixels.push_back(
+        static_cast<std::uint8_t>(random.below(static_cast<std::uint32_t>(40 + i % set.shape.size() * 3))));
   return set;
 }
 
 }  // namespace
 
-TEST_CASE("the paper's normalisation leaves every position with mean 0 and all values together with deviation 1") {
+TEST_CASE(
+    "the paper's normalisation leaves every position with mean 0 and all values together with deviation 1") {
   const ImageSet set = random_set(300);
   const Normalization paper = Normalization::paper(set);
   std::vector<double> sums(set.shape.size());
@@ -89,8 +95,10 @@ TEST_CASE("values of other pictures or damaged ones are refused") {
 }
 
 TEST_CASE("pictures that do not differ cannot be normalised as in the paper") {
-  ImageSet set{.shape = {1, 2, 2}, .classes = 2, .pixels = Bytes(400, 255), .labels = Bytes(100), .name = "white"};
-  CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "white: the 100 training pictures do not differ"));
+  ImageSet set{
+      .shape = {1, 2, 2}, .classes = 2, .pixels = Bytes(400, 255), .labels = Bytes(100), .name = "white"};
+  CHECK(says(error_of([&] { (void)Normalization::paper(set); }),
+             "white: the 100 training pictures do not differ"));
   set.pixels[3] = 254;
   CHECK(Normalization::paper(set).scale() == doctest::Approx(std::sqrt(0.01 * 0.99 / 4)));
   CHECK(says(error_of([&] { (void)Normalization::paper(set.subset(0, 0)); }), "do not differ"));
@@ -99,12 +107,14 @@ TEST_CASE("pictures that do not differ cannot be normalised as in the paper") {
 TEST_CASE("pictures that their labels are too many for are refused, not read beyond") {
   ImageSet set = random_set(50);
   set.labels.resize(51);
-  CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "random: 3000 bytes of pixels do not fit 51 records"));
+  CHECK(says(error_of([&] { (void)Normalization::paper(set); }),
+             "random: 3000 bytes of pixels do not fit 51 records"));
   set.shape = {0, 5, 4};
   CHECK(says(error_of([&] { (void)Normalization::paper(set); }), "pictures of 0 x 5 x 4"));
 }
 
-TEST_CASE("a mean and a deviation for each channel, as torchvision's Normalize, of bytes and of numbers, and back from what is kept") {
+TEST_CASE(
+    "a mean and a deviation for each channel, as torchvision's Normalize, of bytes and of numbers, and back from what is kept") {
   const Normalization imagenet = Normalization::imagenet();
   CHECK(imagenet.by_channel());
   CHECK(imagenet.fits({3, 7, 5}));
@@ -115,12 +125,19 @@ TEST_CASE("a mean and a deviation for each channel, as torchvision's Normalize, 
   imagenet.apply(std::span(bytes), a.data());
   imagenet.apply(std::span(numbers), b.data());
   CHECK(a == b);
-  const double expected[] = {
-      -0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225, 0.515 / 0.229, (128 / 255.0 - 0.456) / 0.224, (64 / 255.0 - 0.406) / 0.225};
-  for (std::size_t i = 0; i < 6; ++i) CHECK(static_cast<double>(a[i]) == doctest::Approx(expected[i]).epsilon(1e-5));
+  const double expected[] = {-0.485 / 0.229,
+                             -0.456 / 0.224,
+                             -0.406 / 0.225,
+                             0.515 / 0.229,
+                             (128 / 255.0 - 0.456) / 0.224,
+                             (64 / 255.0 - 0.406) / 0.225};
+  for (std::size_t i = 0; i < 6; ++i)
+    CHECK(static_cast<double>(a[i]) == doctest::Approx(expected[i]).epsilon(1e-5));
   const std::vector<float> kept = imagenet.values();
   CHECK(kept.size() == 6);
   CHECK(Normalization::from_values(kept, {3, 224, 224}).values() == kept);
-  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{1, 2}); }), "1 means and 2 deviations"));
-  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{0}); }), "the scale is 0"));
+  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{1, 2}); }),
+             "1 means and 2 deviations"));
+  CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{0}); }),
+             "the scale is 0"));
 }

@@ -12,7 +12,8 @@ using namespace sdepth;
 TEST_CASE("a stream's words are Philox's, block after block") {
   RandomStream stream(42, Purpose::shuffle, 7);
   for (std::uint32_t block = 0; block < 3; ++block)
-    for (const std::uint32_t word : random_words(42, Purpose::shuffle, 7, block)) CHECK(stream.word() == word);
+    for (const std::uint32_t word : random_words(42, Purpose::shuffle, 7, block))
+      CHECK(stream.word() == word);
 }
 
 TEST_CASE("numbers below n are in range and equally likely") {
@@ -33,7 +34,8 @@ TEST_CASE("numbers below n are in range and equally likely") {
   }
 }
 
-TEST_CASE("a number below n is unbiased where n does not divide 2^32: three quarters of it cannot be told from one word") {
+TEST_CASE(
+    "a number below n is unbiased where n does not divide 2^32: three quarters of it cannot be told from one word") {
   // With n = 3 · 2^30 a plain multiplication gives every third number twice as often as the others.
   RandomStream stream(5, Purpose::shuffle, 0);
   std::array<int, 3> remainders{};

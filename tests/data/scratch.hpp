@@ -22,7 +22,8 @@ class Scratch {
  public:
   Scratch() {
     static int count = 0;
-    path_ = std::filesystem::temp_directory_path() / ("sdepth-data-" + std::to_string(getpid()) + "-" + std::to_string(count++));
+    path_ = std::filesystem::temp_directory_path() /
+            ("sdepth-data-" + std::to_string(getpid()) + "-" + std::to_string(count++));
     std::filesystem::create_directories(path_);
   }
   Scratch(const Scratch&) = delete;

@@ -51,7 +51,8 @@ std::string error_with(const std::vector<Bytes>& elements) {
 }  // namespace
 
 TEST_CASE("a file written by scipy gives its pictures and digits") {
-  // svhn_by_scipy.mat: scipy.io.savemat(name, {'X': X, 'y': y}, do_compression=True) with SciPy 1.17, X and y as in this test.
+  // svhn_by_scipy.mat: scipy.io.savemat(name, {'X': X, 'y': y}, do_compression=True) with SciPy 1.17, X and y
+  // as in this test.
   ImageSet set{.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = "svhn"};
   append_svhn_file(set, std::filesystem::path(SDEPTH_TESTS_DIR) / "data" / "svhn_by_scipy.mat");
   CHECK(set.labels == Bytes{1, 0, 3, 9, 2, 0});
@@ -81,10 +82,12 @@ TEST_CASE("arrays may be packed or not, in either order; extra pictures follow t
 TEST_CASE("four labels or fewer, which sit in their tag, are read; so are labels in a row") {
   for (std::uint32_t few = 1; few <= 4; ++few) {
     const Scratch scratch;
-    const Bytes x = mat_array("X", {32, 32, 3, few}, pictures(few)), digits(labels.begin(), labels.begin() + few);
+    const Bytes x = mat_array("X", {32, 32, 3, few}, pictures(few)),
+                digits(labels.begin(), labels.begin() + few);
     ImageSet column, row;
     append_svhn_file(column, scratch.write("a.mat", mat_file({x, mat_array("y", {few, 1}, digits)})));
-    append_svhn_file(row, scratch.write("b.mat", mat_file({packed(x), packed(mat_array("y", {1, few}, digits))})));
+    append_svhn_file(row,
+                     scratch.write("b.mat", mat_file({packed(x), packed(mat_array("y", {1, few}, digits))})));
     const Bytes expected{1, 0, 3, 9};
     CHECK(column.labels == Bytes(expected.begin(), expected.begin() + few));
     CHECK(row.labels == column.labels);
@@ -92,7 +95,8 @@ TEST_CASE("four labels or fewer, which sit in their tag, are read; so are labels
   }
 }
 
-TEST_CASE("the test part is read without the training part, and a folder of a file's name is said to be one") {
+TEST_CASE(
+    "the test part is read without the training part, and a folder of a file's name is said to be one") {
   const Scratch scratch;
   scratch.write("test_32x32.mat", mat_file({good_x, good_y}));
   const ImageSet test = read_svhn_test(scratch.path());
@@ -100,7 +104,8 @@ TEST_CASE("the test part is read without the training part, and a folder of a fi
   CHECK(test.name == "svhn test set");
   CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }), "train_32x32.mat is missing"));
   scratch.write("train_32x32.mat/train_32x32.mat", mat_file({good_x, good_y}));
-  CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }), "train_32x32.mat is not a file but a directory"));
+  CHECK(says(error_of([&] { (void)read_svhn(scratch.path()); }),
+             "train_32x32.mat is not a file but a directory"));
 }
 
 TEST_CASE("a malformed SVHN file is one sentence with its path and numbers") {
@@ -110,10 +115,13 @@ TEST_CASE("a malformed SVHN file is one sentence with its path and numbers") {
   CHECK(says(error_with({good_x, good_x}), "array X twice"));
   CHECK(says(error_with({good_y, good_y}), "array y twice"));
   CHECK(says(error_with({good_x, mat_array("y", {5, 1}, {1, 2, 3, 4, 5})}), "6 pictures but 5 labels"));
-  CHECK(says(error_with({good_x, mat_array("y", {6, 1}, {1, 2, 0, 4, 5, 6})}), "record 2", "label 0", "1 to 10"));
+  CHECK(says(error_with({good_x, mat_array("y", {6, 1}, {1, 2, 0, 4, 5, 6})}), "record 2", "label 0",
+             "1 to 10"));
   CHECK(says(error_with({good_x, mat_array("y", {6, 1}, {1, 2, 3, 4, 5, 11})}), "record 5", "label 11"));
-  CHECK(says(error_with({mat_array("X", {32, 32, 3, 7}, pictures())}), "the array X", "32 x 32 x 3 x 7", "18,432 bytes"));
-  CHECK(says(error_with({mat_array("X", {3, 32, 32, count}, pictures())}), "the array X", "3 x 32 x 32 x 6", "expected 32 x 32 x 3 x N"));
+  CHECK(says(error_with({mat_array("X", {32, 32, 3, 7}, pictures())}), "the array X", "32 x 32 x 3 x 7",
+             "18,432 bytes"));
+  CHECK(says(error_with({mat_array("X", {3, 32, 32, count}, pictures())}), "the array X", "3 x 32 x 32 x 6",
+             "expected 32 x 32 x 3 x N"));
   CHECK(says(error_with({mat_array("y", {3, 2}, labels)}), "the array y", "3 x 2", "expected N x 1"));
 }
 
@@ -128,8 +136,10 @@ TEST_CASE("sizes in a header take no memory before the file has shown its bytes"
     const Scratch scratch;
     const auto path = scratch.write("train_32x32.mat", mat_file({element}));
     ImageSet set;
-    CHECK(says(error_of([&] { append_svhn_file(set, path); }), "train_32x32.mat", "breaks off inside an array"));
+    CHECK(says(error_of([&] { append_svhn_file(set, path); }), "train_32x32.mat",
+               "breaks off inside an array"));
     CHECK(set.pixels.capacity() < 100'000);
   }
-  CHECK(says(error_with({mat_array("X", {32, 32, 3, 0xFFFFFFFF}, pictures())}), "the array X", "4,294,967,295"));
+  CHECK(says(error_with({mat_array("X", {32, 32, 3, 0xFFFFFFFF}, pictures())}), "the array X",
+             "4,294,967,295"));
 }

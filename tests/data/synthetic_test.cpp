@@ -36,7 +36,8 @@ double nearest_mean_error(const DataSet& data, Features features) {
       for (std::size_t k = 0; k < f.size(); ++k) distance += (f[k] - mean[k]) * (f[k] - mean[k]);
       distances.push_back(distance);
     }
-    wrong += std::min_element(distances.begin(), distances.end()) - distances.begin() != data.test.labels[static_cast<std::size_t>(i)];
+    wrong += std::min_element(distances.begin(), distances.end()) - distances.begin() !=
+             data.test.labels[static_cast<std::size_t>(i)];
   }
   return static_cast<double>(wrong) / data.test.size();
 }
@@ -46,7 +47,8 @@ std::vector<double> raw_pixels(const ImageSet& set, int i) {
   return {image.begin(), image.end()};
 }
 
-/// How strongly the picture repeats itself at each small offset, over its whole: pooled like a small network's features.
+/// How strongly the picture repeats itself at each small offset, over its whole: pooled like a small
+/// network's features.
 std::vector<double> autocorrelation(const ImageSet& set, int i) {
   const auto image = set.image(i);
   std::vector<double> features;
@@ -57,13 +59,15 @@ std::vector<double> autocorrelation(const ImageSet& set, int i) {
         for (int x = 0; x + dx < set.shape.width; ++x)
           for (int c = 0; c < set.shape.channels; ++c) {
             const auto at = [&](int row, int column) {
-              return static_cast<int>(image[static_cast<std::size_t>((row * set.shape.width + column) * set.shape.channels + c)]);
+              return static_cast<int>(
+                  image[static_cast<std::size_t>((row * set.shape.width + column) * set.shape.channels + c)]);
             };
             difference += std::abs(at(y + dy, x + dx) - at(y, x)) + std::abs(at(y + dy, x) - at(y, x + dx));
           }
       features.push_back(difference / ((set.shape.height - dy) * (set.shape.width - dx)));
     }
-  const double mean = std::accumulate(features.begin(), features.end(), 0.0) / static_cast<double>(features.size());
+  const double mean =
+      std::accumulate(features.begin(), features.end(), 0.0) / static_cast<double>(features.size());
   for (double& feature : features) feature /= mean;
   return features;
 }
@@ -108,6 +112,8 @@ TEST_CASE("any shape and number of classes can be drawn, and impossible ones are
   CHECK(says(error_of([] { (void)synthetic({3, 8, 8}, 257, 1, 1, 1); }), "257 classes"));
   CHECK(says(error_of([] { (void)synthetic({3, 8, 8}, 10, -1, 1, 1); }), "-1 training"));
   constexpr int most = std::numeric_limits<int>::max();
-  CHECK(says(error_of([] { (void)synthetic({most, 1024, 1024}, 10, most, most, 1); }), "more than memory holds"));
-  CHECK(says(error_of([] { (void)synthetic({3, 32, 32}, 10, 0, most, 1); }), "2147483647 test pictures of 3072 bytes"));
+  CHECK(says(error_of([] { (void)synthetic({most, 1024, 1024}, 10, most, most, 1); }),
+             "more than memory holds"));
+  CHECK(says(error_of([] { (void)synthetic({3, 32, 32}, 10, 0, most, 1); }),
+             "2147483647 test pictures of 3072 bytes"));
 }

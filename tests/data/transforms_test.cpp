@@ -1,4 +1,5 @@
-// The steps of augmentation: torchvision's numbers where nothing is drawn, and what is drawn as a function of (seed, epoch, record, step).
+// The steps of augmentation: torchvision's numbers where nothing is drawn, and what is drawn as a function of
+// (seed, epoch, record, step).
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,7 +28,8 @@ Picture counting(Shape shape) {
   return picture;
 }
 template <class... Steps>
-Picture changed(const Compose<Steps...>& compose, Picture picture, int record, int epoch = 0, std::uint64_t seed = 1) {
+Picture changed(const Compose<Steps...>& compose, Picture picture, int record, int epoch = 0,
+                std::uint64_t seed = 1) {
   RecordContext context{.seed = seed, .epoch = epoch, .record = record, .scratch = {}};
   compose.apply(picture, context);
   picture.as_numbers();
@@ -37,7 +39,8 @@ Picture changed(const Compose<Steps...>& compose, Picture picture, int record, i
 double distance(const std::vector<float>& a, const std::vector<float>& b) {
   REQUIRE(a.size() == b.size());
   double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   return largest;
 }
 
@@ -58,7 +61,8 @@ Batch batch_of(int size, Shape shape) {
 
 }  // namespace
 
-TEST_CASE("resizing is PyTorch's antialiased bilinear interpolation, smaller and larger; resize and crop is torchvision's") {
+TEST_CASE(
+    "resizing is PyTorch's antialiased bilinear interpolation, smaller and larger; resize and crop is torchvision's") {
   ResizeScratch scratch;
   const auto resized = [&](int height, int width) {
     Picture picture = powers();
@@ -69,8 +73,8 @@ TEST_CASE("resizing is PyTorch's antialiased bilinear interpolation, smaller and
   CHECK(distance(resized(2, 3), {15.52379F, 23.04142F, 32.37696F, 70.56576F, 86.25221F, 103.1993F}) < 1e-4);
   CHECK(distance(resized(3, 2), {7.393947F, 15.11245F, 40.21341F, 56.5103F, 95.87621F, 118.9678F}) < 1e-4);
   const std::vector<float> larger = resized(6, 7);
-  CHECK(distance({larger.begin(), larger.begin() + 9},
-                 {0, 0.5714286F, 1.642574F, 3.24901F, 5.551865F, 8.222889F, 10.55606F, 7.712923F, 9.600071F}) < 1e-4);
+  CHECK(distance({larger.begin(), larger.begin() + 9}, {0, 0.5714286F, 1.642574F, 3.24901F, 5.551865F,
+                                                        8.222889F, 10.55606F, 7.712923F, 9.600071F}) < 1e-4);
   CHECK(distance({larger.end() - 3, larger.end()}, {132.5314F, 141.7497F, 149.2386F}) < 1e-4);
   Picture middle = powers();
   resize_to_cover(middle, 3, 3, 2, 2, scratch);
@@ -78,7 +82,8 @@ TEST_CASE("resizing is PyTorch's antialiased bilinear interpolation, smaller and
   CHECK(distance(middle.numbers, {5.648399F, 10.66976F, 35.8624F, 47.96715F}) < 1e-4);
 }
 
-TEST_CASE("a part of a resize is that part of the whole, and bytes are resized as numbers are, channel by channel") {
+TEST_CASE(
+    "a part of a resize is that part of the whole, and bytes are resized as numbers are, channel by channel") {
   ResizeScratch scratch;
   Picture whole = counting({3, 17, 13}), part = counting({3, 17, 13});
   const Box box{2, 3, 11, 9};
@@ -88,7 +93,8 @@ TEST_CASE("a part of a resize is that part of the whole, and bytes are resized a
   for (std::size_t y = 3; y < 5; ++y)
     for (std::size_t i = 2 * 3; i < 6 * 3; ++i) expected.push_back(whole.numbers[y * 18 + i]);
   CHECK(part.numbers == expected);
-  Picture bytes{.shape = {3, 2, 4}, .bytes = Bytes(24), .numbers = {}, .label = 0, .targets = {}}, numbers = counting({3, 2, 4});
+  Picture bytes{.shape = {3, 2, 4}, .bytes = Bytes(24), .numbers = {}, .label = 0, .targets = {}},
+      numbers = counting({3, 2, 4});
   for (std::size_t i = 0; i < 24; ++i) bytes.bytes[i] = static_cast<std::uint8_t>(i + 1);
   resize(bytes, 3, 3, scratch);
   resize(numbers, 3, 3, scratch);
@@ -105,27 +111,34 @@ TEST_CASE("brightness, contrast, saturation and hue are torchvision's") {
   };
   check([](auto& n) { ColorJitter::change_brightness(n, 1.3F); },
         {255, 13, 39, 52, 255, 117, 156, 169, 182, 255, 0, 100.1F, 6.5F, 78, 255, 10.4F, 10.4F, 10.4F});
-  check([](auto& n) { ColorJitter::change_contrast(n, true, 0.6F); }, {184, 39.999F, 51.999F, 57.999F, 154, 87.999F, 106, 112, 118, 187,
-                                                                       33.999F, 80.199F, 36.999F, 69.999F, 184, 38.799F, 38.799F, 38.799F});
+  check([](auto& n) { ColorJitter::change_contrast(n, true, 0.6F); },
+        {184, 39.999F, 51.999F, 57.999F, 154, 87.999F, 106, 112, 118, 187, 33.999F, 80.199F, 36.999F, 69.999F,
+         184, 38.799F, 38.799F, 38.799F});
   check([](auto& n) { ColorJitter::change_saturation(n, 1.7F); },
-        {255, 0, 0, 0, 242.27F, 55.269F, 114.3F, 131.3F, 148.3F, 255, 0, 71.402F, 0, 56.35F, 255, 8.0006F, 8.0006F, 8.0006F});
+        {255, 0, 0, 0, 242.27F, 55.269F, 114.3F, 131.3F, 148.3F, 255, 0, 71.402F, 0, 56.35F, 255, 8.0006F,
+         8.0006F, 8.0006F});
   check([](auto& n) { ColorJitter::change_hue(n, 0.15); },
         {250, 206, 10, 40, 166, 200, 128, 120, 140, 255, 152.5F, 0, 170.5F, 5, 250, 8, 8, 8});
-  check([](auto& n) { ColorJitter::change_hue(n, -0.4); }, {10, 126, 250, 200, 40, 54, 138, 140, 120, 0, 179, 255, 158, 250, 5, 8, 8, 8});
+  check([](auto& n) { ColorJitter::change_hue(n, -0.4); },
+        {10, 126, 250, 200, 40, 54, 138, 140, 120, 0, 179, 255, 158, 250, 5, 8, 8, 8});
 
   // The factors' range, and that there are many of them.
   double least = 9, most = 0;
   for (int record = 0; record < 500; ++record) {
-    const double factor =
-        static_cast<double>(changed(Compose{ColorJitter{.brightness = 0.4}}, picture_of({1, 1, 1}, {100}), record).numbers[0]) / 100;
+    const double factor = static_cast<double>(changed(Compose{ColorJitter{.brightness = 0.4}},
+                                                      picture_of({1, 1, 1}, {100}), record)
+                                                  .numbers[0]) /
+                          100;
     least = std::min(least, factor), most = std::max(most, factor);
   }
   CHECK(least >= 0.6);
   CHECK(least < 0.61);
   CHECK(most <= 1.4);
   CHECK(most > 1.39);
-  CHECK(changed(Compose{ColorJitter{}}, picture_of({3, 1, 1}, {1, 2, 3}), 0).numbers == std::vector<float>{1, 2, 3});
-  CHECK(changed(Compose{ColorJitter{1, 1, 1, 0.5}}, picture_of({1, 1, 2}, {50, 50}), 4).numbers.size() == 2);  // grey pictures, too
+  CHECK(changed(Compose{ColorJitter{}}, picture_of({3, 1, 1}, {1, 2, 3}), 0).numbers ==
+        std::vector<float>{1, 2, 3});
+  // grey pictures, too
+  CHECK(changed(Compose{ColorJitter{1, 1, 1, 0.5}}, picture_of({1, 1, 2}, {50, 50}), 4).numbers.size() == 2);
 }
 
 TEST_CASE("what a step draws depends on seed, epoch, record and its place alone") {
@@ -143,7 +156,8 @@ TEST_CASE("what a step draws depends on seed, epoch, record and its place alone"
   for (int record = 0; record < 40; ++record) {
     const auto alone = changed(Compose{Channels{1}, HorizontalFlip{}}, counting({1, 1, 2}), record).numbers;
     CHECK(changed(Compose{Shift{0}, HorizontalFlip{}}, counting({1, 1, 2}), record).numbers == alone);
-    equal += changed(Compose{HorizontalFlip{}}, counting({1, 1, 2}), record).numbers == alone;  // another place
+    // another place
+    equal += changed(Compose{HorizontalFlip{}}, counting({1, 1, 2}), record).numbers == alone;
   }
   CHECK(equal > 5);
   CHECK(equal < 35);
@@ -174,8 +188,8 @@ TEST_CASE("shift, flip, crop and cutout move what they should") {
     CHECK(std::count(moved.begin(), moved.end(), 0.0F) == 8);
     ++seen[place / 3][place % 3];
     const auto cropped = changed(Compose{RandomCrop{1, 2}}, counting({1, 2, 3}), record).numbers;
-    CHECK((cropped == std::vector<float>{1, 2} || cropped == std::vector<float>{2, 3} || cropped == std::vector<float>{4, 5} ||
-           cropped == std::vector<float>{5, 6}));
+    CHECK((cropped == std::vector<float>{1, 2} || cropped == std::vector<float>{2, 3} ||
+           cropped == std::vector<float>{4, 5} || cropped == std::vector<float>{5, 6}));
     const auto cut = changed(Compose{Cutout{2}}, counting({1, 5, 5}), record).numbers;
     const auto zeros = std::count(cut.begin(), cut.end(), 0.0F);
     CHECK((zeros == 4 || zeros == 2 || zeros == 1));  // at an edge, in a corner
@@ -185,9 +199,12 @@ TEST_CASE("shift, flip, crop and cutout move what they should") {
   for (const auto& row : seen)
     for (const int count : row) CHECK(count > 20);
   CHECK(changed(Compose{HorizontalFlip{1.0}}, counting({1, 1, 3}), 0).numbers == std::vector<float>{3, 2, 1});
-  CHECK(says(error_of([] { (void)changed(Compose{RandomCrop{4, 4}}, counting({1, 3, 8}), 0); }), "3 x 8", "no part of 4 x 4"));
-  CHECK(changed(Compose{Channels{1}}, picture_of({3, 1, 1}, {100, 50, 20}), 0).numbers[0] == doctest::Approx(61.53));
-  CHECK(changed(Compose{Channels{3}}, picture_of({1, 1, 2}, {1, 2}), 0).numbers == std::vector<float>{1, 1, 1, 2, 2, 2});
+  CHECK(says(error_of([] { (void)changed(Compose{RandomCrop{4, 4}}, counting({1, 3, 8}), 0); }), "3 x 8",
+             "no part of 4 x 4"));
+  CHECK(changed(Compose{Channels{1}}, picture_of({3, 1, 1}, {100, 50, 20}), 0).numbers[0] ==
+        doctest::Approx(61.53));
+  CHECK(changed(Compose{Channels{3}}, picture_of({1, 1, 2}, {1, 2}), 0).numbers ==
+        std::vector<float>{1, 1, 1, 2, 2, 2});
 }
 
 TEST_CASE("a random resized crop has the areas and proportions that are asked for, and lies inside") {
@@ -196,9 +213,12 @@ TEST_CASE("a random resized crop has the areas and proportions that are asked fo
   for (int record = 0; record < 2000; ++record) {
     RecordRandom random(1, 0, record, 1);
     const Box box = crop.draw({3, 375, 500}, random);
-    CHECK((box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 && box.top + box.height <= 375 && box.left + box.width <= 500));
-    const double area = box.height * box.width / (375.0 * 500), ratio = static_cast<double>(box.width) / box.height;
-    least = std::min(least, area), most = std::max(most, area), narrowest = std::min(narrowest, ratio), widest = std::max(widest, ratio);
+    CHECK((box.top >= 0 && box.left >= 0 && box.height > 0 && box.width > 0 && box.top + box.height <= 375 &&
+           box.left + box.width <= 500));
+    const double area = box.height * box.width / (375.0 * 500),
+                 ratio = static_cast<double>(box.width) / box.height;
+    least = std::min(least, area), most = std::max(most, area), narrowest = std::min(narrowest, ratio),
+    widest = std::max(widest, ratio);
   }
   CHECK(least > 0.078);
   CHECK(least < 0.09);
@@ -206,7 +226,8 @@ TEST_CASE("a random resized crop has the areas and proportions that are asked fo
   CHECK(narrowest == doctest::Approx(0.75).epsilon(0.02));
   CHECK(widest == doctest::Approx(4 / 3.0).epsilon(0.02));
   RecordRandom random(1, 0, 0, 1);
-  CHECK(RandomResizedCrop{.smallest_area = 1.0}.draw({3, 10, 1000}, random) == Box{0, 493, 10, 13});  // no try fits: the middle
+  // no try fits: the middle
+  CHECK(RandomResizedCrop{.smallest_area = 1.0}.draw({3, 10, 1000}, random) == Box{0, 493, 10, 13});
   CHECK(changed(Compose{RandomResizedCrop{20, 30}}, counting({3, 50, 40}), 0).shape == Shape{3, 20, 30});
   CHECK(changed(Compose{ResizeTo{5, 4}}, counting({3, 50, 40}), 0).shape == Shape{3, 5, 4});
   CHECK(changed(Compose{FitInput{{3, 20, 30}, 0.9}}, counting({3, 50, 40}), 0).shape == Shape{3, 20, 30});
@@ -217,22 +238,25 @@ TEST_CASE("pictures are made to cover an input of any proportions, and what cann
   CHECK(changed(Compose{FitInput{{3, 6, 9}}}, same, 0).numbers == same.numbers);
   // 12 x 9 to 6 x 9: as wide, the middle rows. 6 x 27: as high, the middle columns.
   const Picture high = counting({1, 12, 9}), wide = counting({1, 6, 27});
-  CHECK(changed(Compose{FitInput{{1, 6, 9}}}, high, 0).numbers == std::vector<float>(high.numbers.begin() + 27, high.numbers.begin() + 81));
+  CHECK(changed(Compose{FitInput{{1, 6, 9}}}, high, 0).numbers ==
+        std::vector<float>(high.numbers.begin() + 27, high.numbers.begin() + 81));
   CHECK(changed(Compose{FitInput{{1, 6, 9}}}, wide, 0).numbers[0] == 10);
   for (const Shape shape : {Shape{3, 1, 500}, Shape{3, 333, 2}, Shape{3, 17, 13}})
     CHECK(changed(Compose{FitInput{{3, 20, 31}, 0.875}}, counting(shape), 0).shape == Shape{3, 20, 31});
-  CHECK(says(error_of([] { (void)changed(Compose{ResizeAndCrop{4, 5, 5}}, counting({3, 8, 8}), 0); }), "8 x 8 becomes 4 x 4",
-             "the middle 5 x 5"));
+  CHECK(says(error_of([] { (void)changed(Compose{ResizeAndCrop{4, 5, 5}}, counting({3, 8, 8}), 0); }),
+             "8 x 8 becomes 4 x 4", "the middle 5 x 5"));
 }
 
-TEST_CASE("mixup mixes pictures and probabilities of neighbours by one share, drawn from a beta distribution") {
+TEST_CASE(
+    "mixup mixes pictures and probabilities of neighbours by one share, drawn from a beta distribution") {
   double sum = 0, squares = 0;
   for (int number = 0; number < 2000; ++number) {
     Batch batch = batch_of(3, {1, 1, 2});
     Compose{Mixup{0.4}}.mix(batch, {1, 1, 2}, 3, 1, 0, number);
     const float share = batch.targets[0];
     CHECK(distance(batch.targets, {share, 0, 1 - share, 1 - share, share, 0, 0, 1 - share, share}) < 1e-6);
-    const float first = share + 3 * (1 - share), second = 2 * share + 1 - share, third = 3 * share + 2 * (1 - share);
+    const float first = share + 3 * (1 - share), second = 2 * share + 1 - share,
+                third = 3 * share + 2 * (1 - share);
     CHECK(distance(batch.images, {first, first, second, second, third, third}) < 1e-6);
     sum += static_cast<double>(share);
     squares += static_cast<double>(share) * static_cast<double>(share);
@@ -261,7 +285,8 @@ TEST_CASE("cutmix takes a rectangle of the neighbour, and as much of its class")
   CHECK(one.images == std::vector<float>(4, 1.0F));
 }
 
-TEST_CASE("a mixing step that is added when the program runs comes behind the others, and draws numbers of its own") {
+TEST_CASE(
+    "a mixing step that is added when the program runs comes behind the others, and draws numbers of its own") {
   Batch batch = batch_of(3, {1, 1, 2}), same = batch, other = batch;
   const Transforms added = Transforms(Compose{HorizontalFlip{}}).then(Mixup{0.4});
   added.mix(batch, {1, 1, 2}, 3, 1, 0, 7);

@@ -1,5 +1,5 @@
-// A program as objdump shows it: its functions, what they call, and what is indirect about it. Names are as the linker knows them: objdump cannot undo
-// all of them.
+// A program as objdump shows it: its functions, what they call, and what is indirect about it. Names are as
+// the linker knows them: objdump cannot undo all of them.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +44,8 @@ struct Function {
   return false;
 }
 
-/// A call or jump to where memory or a register says: a virtual call, a call through a pointer, a jump through a table.
+/// A call or jump to where memory or a register says: a virtual call, a call through a pointer, a jump
+/// through a table.
 [[nodiscard]] inline bool is_indirect(std::string_view instruction) {
   const std::size_t star = instruction.find('*');
   if (star == std::string_view::npos) return false;
@@ -56,8 +57,10 @@ struct Function {
 /// ("lea    0x1e46a(%rip),%rbx        # 207c0 <…>").
 [[nodiscard]] inline std::vector<std::uint64_t> addresses_in(const std::string& instruction) {
   std::vector<std::uint64_t> addresses;
-  for (std::size_t end = instruction.find(" <"); end != std::string::npos && end > 0; end = instruction.find(" <", end + 1))
-    addresses.push_back(std::strtoull(instruction.c_str() + instruction.rfind(' ', end - 1) + 1, nullptr, 16));
+  for (std::size_t end = instruction.find(" <"); end != std::string::npos && end > 0;
+       end = instruction.find(" <", end + 1))
+    addresses.push_back(
+        std::strtoull(instruction.c_str() + instruction.rfind(' ', end - 1) + 1, nullptr, 16));
   return addresses;
 }
 
@@ -66,25 +69,29 @@ class Disassembly {
   /// The section of the program's own code: the stubs through which it calls libraries are in another.
   explicit Disassembly(const std::string& program) {
     Function* function = nullptr;
-    for (const std::string& line : lines_of("LC_ALL=C '" SDEPTH_OBJDUMP "' -d -j .text --no-show-raw-insn '" + program + "'")) {
+    for (const std::string& line :
+         lines_of("LC_ALL=C '" SDEPTH_OBJDUMP "' -d -j .text --no-show-raw-insn '" + program + "'")) {
       if (line.ends_with(">:")) {  // "0000000000002040 <main>:"
         const std::size_t name = line.find('<') + 1;
         function = &functions_[std::strtoull(line.c_str(), nullptr, 16)];
         function->name = line.substr(name, line.size() - 2 - name);
-      } else if (const std::size_t tab = line.find('\t'); function && tab != std::string::npos) {  // "    2040:	push   %rbp"
+        // "    2040:	push   %rbp"
+      } else if (const std::size_t tab = line.find('\t'); function && tab != std::string::npos) {
         function->last = std::strtoull(line.c_str(), nullptr, 16);
         function->instructions.push_back(line.substr(tab + 1));
       }
     }
     for (const std::string& line : lines_of("LC_ALL=C '" SDEPTH_NM "' --defined-only '" + program + "'"))
-      if (const std::size_t vtable = line.find(" _ZTV"); vtable != std::string::npos) vtables_.insert(line.substr(vtable + 1));
+      if (const std::size_t vtable = line.find(" _ZTV"); vtable != std::string::npos)
+        vtables_.insert(line.substr(vtable + 1));
   }
 
   [[nodiscard]] const std::map<std::uint64_t, Function>& functions() const noexcept { return functions_; }
   /// Names of the vtables that the program itself brings.
   [[nodiscard]] const std::set<std::string>& vtables() const noexcept { return vtables_; }
 
-  /// All that can run once the function called `name` does: what it calls, jumps into, or takes the address of (as for helping threads), and so on.
+  /// All that can run once the function called `name` does: what it calls, jumps into, or takes the address
+  /// of (as for helping threads), and so on.
   [[nodiscard]] std::vector<const Function*> reached_from(const std::string& name) const {
     std::vector<const Function*> reached;
     std::set<std::uint64_t> seen;
@@ -98,7 +105,8 @@ class Disassembly {
       reached.push_back(&functions_.at(address));
       for (const std::string& instruction : reached.back()->instructions)
         for (const std::uint64_t target : addresses_in(instruction)) {
-          auto function = functions_.upper_bound(target);  // a jump may go into the middle of a function: of the cold part of one
+          // a jump may go into the middle of a function: of the cold part of one
+          auto function = functions_.upper_bound(target);
           if (function == functions_.begin()) continue;
           --function;
           if (target <= function->second.last) next.push_back(function->first);

@@ -1,5 +1,5 @@
-// A unit of a program that is compiled once for each of several kinds of processors: a training step, a prediction, and what prepares images. ISA is the suffix of
-// its function's name.
+// A unit of a program that is compiled once for each of several kinds of processors: a training step, a
+// prediction, and what prepares images. ISA is the suffix of its function's name.
 #include <numeric>
 #include <string>
 #include <vector>

@@ -1,4 +1,5 @@
-// With isa.cpp, compiled for an old processor and for a newer one: `program` takes the old one's way, `program new` the newer one's.
+// With isa.cpp, compiled for an old processor and for a newer one: `program` takes the old one's way,
+// `program new` the newer one's.
 #include <cstdio>
 #include <vector>
 

@@ -1,5 +1,6 @@
-// One program may hold the library twice, compiled for an old processor and for a newer one. The two units share no function of it: the linker would keep one of two,
-// and an old processor would be given instructions that it does not have.
+// One program may hold the library twice, compiled for an old processor and for a newer one. The two units
+// share no function of it: the linker would keep one of two, and an old processor would be given instructions
+// that it does not have.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -27,17 +28,21 @@ std::set<std::string> shareable_in(const std::string& object) {
 
 /// An instruction of AVX or later: its name begins with v, or it works on a register that SSE does not have.
 bool needs_avx(std::string_view instruction) {
-  const bool named = instruction.starts_with('v') && !instruction.starts_with("verr") && !instruction.starts_with("verw");
-  return named || instruction.find("%ymm") != std::string_view::npos || instruction.find("%zmm") != std::string_view::npos;
+  const bool named =
+      instruction.starts_with('v') && !instruction.starts_with("verr") && !instruction.starts_with("verw");
+  return named || instruction.find("%ymm") != std::string_view::npos ||
+         instruction.find("%zmm") != std::string_view::npos;
 }
 
 std::set<std::string> functions_that_need_avx(const std::string& object) {
   std::set<std::string> names;
   std::string name;
-  for (const std::string& line : lines_of("LC_ALL=C '" SDEPTH_OBJDUMP "' -d --no-show-raw-insn '" + object + "'")) {
+  for (const std::string& line :
+       lines_of("LC_ALL=C '" SDEPTH_OBJDUMP "' -d --no-show-raw-insn '" + object + "'")) {
     if (line.ends_with(">:"))
       name = line.substr(line.find('<') + 1, line.size() - 3 - line.find('<'));
-    else if (const std::size_t tab = line.find('\t'); tab != std::string::npos && needs_avx(std::string_view(line).substr(tab + 1)))
+    else if (const std::size_t tab = line.find('\t');
+             tab != std::string::npos && needs_avx(std::string_view(line).substr(tab + 1)))
       names.insert(name);
   }
   return names;
@@ -56,17 +61,20 @@ std::set<std::string> ours(std::set<std::string> names) {
 }
 
 bool contain(const std::set<std::string>& names, std::string_view part) {
-  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return name.find(part) != std::string::npos; });
+  return std::any_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return name.find(part) != std::string::npos; });
 }
 
 }  // namespace
 
 TEST_CASE("two units for two kinds of processors have no symbol of the library's in common") {
-  const std::set<std::string> before = shareable_in(old_unit), after = shareable_in(new_unit), avx = functions_that_need_avx(new_unit);
+  const std::set<std::string> before = shareable_in(old_unit), after = shareable_in(new_unit),
+                              avx = functions_that_need_avx(new_unit);
   CHECK(in_both(ours(before), ours(after)) == std::set<std::string>{});
   CHECK(functions_that_need_avx(old_unit) == std::set<std::string>{});
 
-  // There is much to share, the newer one does need AVX, and a function outside of the library that the two share is seen.
+  // There is much to share, the newer one does need AVX, and a function outside of the library that the two
+  // share is seen.
   CHECK(ours(before).size() > 50);
   CHECK(ours(in_both(after, avx)).size() > 20);
   CHECK(contain(in_both(in_both(before, after), avx), "PlantedNumbers"));

@@ -1,4 +1,5 @@
-// What the test must find, planted in namespace sdepth: a virtual call with its vtable, a call of a function through a pointer, a jump through a table.
+// What the test must find, planted in namespace sdepth: a virtual call with its vtable, a call of a function
+// through a pointer, a jump through a table.
 #include <cstdio>
 
 namespace sdepth {
@@ -11,7 +12,9 @@ struct PlantedDerived : Planted {
   [[nodiscard]] int layer(int x) const override { return x * 3; }
 };
 [[gnu::noinline]] int planted_virtual(const Planted& block, int x) { return block.layer(x) + 1; }
-[[gnu::noinline]] int planted_pointer(int (*function)(const char*), const char* text) { return function(text) + 1; }
+[[gnu::noinline]] int planted_pointer(int (*function)(const char*), const char* text) {
+  return function(text) + 1;
+}
 [[gnu::noinline]] void planted_table(int kernel) {
   switch (kernel) {
     case 0:
@@ -47,6 +50,6 @@ int main(int count, char** words) {
   const sdepth::PlantedDerived derived;
   const sdepth::Planted base;
   sdepth::planted_table(count);
-  return sdepth::planted_virtual(count > 1 ? derived : base, count) + sdepth::planted_pointer(std::puts, words[0]) +
-         sdepth::planted_nothing(count);
+  return sdepth::planted_virtual(count > 1 ? derived : base, count) +
+         sdepth::planted_pointer(std::puts, words[0]) + sdepth::planted_nothing(count);
 }

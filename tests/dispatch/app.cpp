@@ -1,4 +1,5 @@
-// A program for several processors: it says which instructions it was compiled for, and what a network computes with them.
+// A program for several processors: it says which instructions it was compiled for, and what a network
+// computes with them.
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -11,7 +12,8 @@
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
-using Net = sdepth::Network<sdepth::Input<3, 8, 8>, sdepth::Conv<16>, sdepth::BN, sdepth::ReLU, sdepth::GlobalAvgPool, sdepth::Linear<2>>;
+using Net = sdepth::Network<sdepth::Input<3, 8, 8>, sdepth::Conv<16>, sdepth::BN, sdepth::ReLU,
+                            sdepth::GlobalAvgPool, sdepth::Linear<2>>;
 
 // Made before main begins, by instructions that an older processor may not have.
 const std::map<std::string, std::vector<float>> made_before = {{"ones", std::vector<float>(64, 1.0F)},
@@ -22,7 +24,8 @@ int main(int argc, char** argv) {
   sdepth::initialise(*weights, 1, sdepth::GammaInit::one);
   sdepth::Inference<Net, sdepth::Cpu<>> inference(weights);
   std::vector<float> image(192);
-  for (std::size_t i = 0; i < image.size(); ++i) image[i] = made_before.at("twos")[i % 64] * static_cast<float>(i) / 192;
+  for (std::size_t i = 0; i < image.size(); ++i)
+    image[i] = made_before.at("twos")[i % 64] * static_cast<float>(i) / 192;
   const std::vector<float> logits = inference.predict(sdepth::NHWC<float>{image});
   std::string caught;
   try {
@@ -30,6 +33,6 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     caught = error.what();
   }
-  std::printf("%s %d lanes, %.3f %.3f, caught %s\n", TEXT(SDEPTH_ISA), sdepth::Cpu<>::lanes, static_cast<double>(logits[0]),
-              static_cast<double>(logits[1]), caught.c_str());
+  std::printf("%s %d lanes, %.3f %.3f, caught %s\n", TEXT(SDEPTH_ISA), sdepth::Cpu<>::lanes,
+              static_cast<double>(logits[0]), static_cast<double>(logits[1]), caught.c_str());
 }

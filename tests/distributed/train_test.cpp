@@ -1,4 +1,5 @@
-// mpirun -n N train: the files of one process, whatever N, and an end with a sentence where one of the processes fails.
+// mpirun -n N train: the files of one process, whatever N, and an end with a sentence where one of the
+// processes fails.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -15,12 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::string train = std::string(SDEPTH_PROGRAMS_DIR) + "/train";
-const Words pictures = {"--model",      "resnet20", "--data",  "synthetic", "--limit-train", "60", "--limit-test", "20",
-                        "--validation", "10",       "--batch", "16",        "--seed",        "11", "--threads",    "1"};
+const Words pictures = {"--model",      "resnet20", "--data",       "synthetic", "--limit-train", "60",
+                        "--limit-test", "20",       "--validation", "10",        "--batch",       "16",
+                        "--seed",       "11",       "--threads",    "1"};
 const Words run = pictures + Words{"--epochs", "2"};
 
 /// The words of mpirun; in a container it runs as root, with fewer cores than processes.
-Words ranks(int count, const Words& words) { return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words; }
+Words ranks(int count, const Words& words) {
+  return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words;
+}
 Outcome together(int count, const Words& words) { return run_program(SDEPTH_MPIRUN, ranks(count, words)); }
 
 /// Name and parent of a process; no name: it is gone.
@@ -31,7 +35,8 @@ std::pair<std::string, pid_t> look_at(const std::string& id) {
   stat >> number >> name >> state >> parent;
   return {name, parent};
 }
-/// Kills one of the processes that mpirun has started, by itself or by a proxy. @return  whether there was one
+/// Kills one of the processes that mpirun has started, by itself or by a proxy. @return  whether there was
+/// one
 bool kill_one_below(pid_t mpirun) {
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
     const std::string id = entry.path().filename().string();
@@ -63,8 +68,12 @@ TEST_CASE("1, 2, 4 and 8 processes write the files of one that was started alone
 TEST_CASE("a run of four processes goes on with two, and then alone") {
   ScratchFolder folder;
   const auto of = [](int steps) {
-    return pictures + Words{"--steps",  std::to_string(steps), "--optimizer", "adamw",       "--lr", "0.001", "--lr-schedule",
-                            "constant", "--skip-update",       "frozen",      "--clip-norm", "1"};
+    return pictures + Words{"--steps",       std::to_string(steps),
+                            "--optimizer",   "adamw",
+                            "--lr",          "0.001",
+                            "--lr-schedule", "constant",
+                            "--skip-update", "frozen",
+                            "--clip-norm",   "1"};
   };
   REQUIRE(run_program("train", of(7) + out(folder / "alone")).status == 0);
   REQUIRE(together(4, of(2) + out(folder / "changing")).status == 0);
@@ -108,9 +117,9 @@ TEST_CASE("what is wrong is said once, and ends all") {
   refused(2, run + Words{"--lr", "1e30"}, "expected a finite number; lower the learning rate");
   refused(2, resume(folder / "nothing"), "there is no checkpoint.safetensors");
   // Other options on one of them.
-  const Outcome others =
-      run_program(SDEPTH_MPIRUN, Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", "1", train} + run + Words{":", "-n", "1", train} + run +
-                                     Words{"--nesterov"} + Words{"--momentum", "0.5"});
+  const Outcome others = run_program(SDEPTH_MPIRUN, Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", "1", train} +
+                                                        run + Words{":", "-n", "1", train} + run +
+                                                        Words{"--nesterov"} + Words{"--momentum", "0.5"});
   CHECK(others.status != 0);
   CHECK_MESSAGE(contains(others.output, "rank 1 has other options than rank 0"), others.output);
 }

@@ -58,7 +58,8 @@ namespace {
 /// By the largest logit.
 template <class Predictor>
 double largest_error(Predictor& network, const float* expected, std::size_t classes) {
-  constexpr std::size_t picture = whole::Net::input.size(), count = sizeof(expected::images) / sizeof(float) / picture;
+  constexpr std::size_t picture = whole::Net::input.size(),
+                        count = sizeof(expected::images) / sizeof(float) / picture;
   float logits[8];
   double largest = 0, size = 0;
   for (std::size_t n = 0; n < count; ++n) {
@@ -75,7 +76,8 @@ double largest_error(Predictor& network, const float* expected, std::size_t clas
 }  // namespace
 
 int main() {
-  static_assert(whole::Net::residual_blocks == 7 && shorter::Net::residual_blocks == 4 && shorter::Net::closed_blocks == 2);
+  static_assert(whole::Net::residual_blocks == 7 && shorter::Net::residual_blocks == 4 &&
+                shorter::Net::closed_blocks == 2);
   static_assert(shorter::numbers.size() < whole::numbers.size() / 4);
   auto network = whole::inference();
   auto short_network = shorter::inference();

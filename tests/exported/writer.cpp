@@ -36,9 +36,10 @@ void write(const std::filesystem::path& folder) {
   for (const bool whole : {true, false}) {
     const DepthPlan plan = whole ? DepthPlan{} : DepthPlan{exported::shorter};
     const std::string name = whole ? "whole" : "shorter";
-    write_cpp_header(folder / (name + ".hpp"), trained_network(*weights, {}, Scaling::test, plan), {.name = name, .comment = ""});
-    Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights), {}, Scaling::test,
-                                              exported::images, 1, plan);
+    write_cpp_header(folder / (name + ".hpp"), trained_network(*weights, {}, Scaling::test, plan),
+                     {.name = name, .comment = ""});
+    Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights),
+                                              {}, Scaling::test, exported::images, 1, plan);
     append(name, inference.predict(NHWC<float>{pictures}));
   }
   write_file_atomically(folder / "expected.hpp", expected + "}  // namespace expected\n");

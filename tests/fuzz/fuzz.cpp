@@ -1,8 +1,10 @@
-// Everything that reads what others have written, fed with bytes that nobody meant: it reads them, or refuses them by an Error, and does nothing else.
+// Everything that reads what others have written, fed with bytes that nobody meant: it reads them, or refuses
+// them by an Error, and does nothing else.
 //
 //     SDEPTH_FUZZ=safetensors fuzz corpus/safetensors -max_total_time=600      (libFuzzer's options)
 //
-// Under the address and undefined-behaviour sanitizers; any other exception ends the program, and so does more memory than -rss_limit_mb.
+// Under the address and undefined-behaviour sanitizers; any other exception ends the program, and so does
+// more memory than -rss_limit_mb.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -39,7 +41,8 @@ namespace fs = std::filesystem;
 /// The bytes as a file of this name.
 [[nodiscard]] fs::path file_of(const std::string& bytes, const std::string& name) {
   static const fs::path folder = [] {
-    std::string text = (fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) / "sdepth_fuzz_XXXXXX";
+    std::string text =
+        (fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) / "sdepth_fuzz_XXXXXX";
     if (!mkdtemp(text.data())) std::abort();
     static fs::path made = text;
     std::atexit([] { fs::remove_all(made); });
@@ -53,7 +56,8 @@ void read_options(const std::string& bytes) {
   std::istringstream lines(bytes);
   std::vector<std::string> words = {"train"};
   for (std::string word; words.size() < 20 && std::getline(lines, word);)
-    if (word != "--help" && word != "-h" && word != "--version" && !word.starts_with("--config")) words.push_back(word);
+    if (word != "--help" && word != "-h" && word != "--version" && !word.starts_with("--config"))
+      words.push_back(word);
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   program::Trainable network;
@@ -62,20 +66,32 @@ void read_options(const std::string& bytes) {
   network.precision = "float32";
   network.facts = [] { return program::NetworkFacts{}; };
   try {
-    static_cast<void>(program::read_command_line(static_cast<int>(pointers.size()), pointers.data(), {network}));
+    static_cast<void>(
+        program::read_command_line(static_cast<int>(pointers.size()), pointers.data(), {network}));
   } catch (const program::HelpWasAsked&) {  // a word ends where a zero is
   }
 }
 
 using Reader = void (*)(const std::string&);
 const std::map<std::string, Reader> readers = {
-    {"idx", [](const std::string& b) { static_cast<void>(read_idx_array(file_of(b, "images-idx3-ubyte"), 3, "fuzz")); }},
-    {"idx_gz", [](const std::string& b) { static_cast<void>(read_idx_array(file_of(b, "images-idx3-ubyte.gz"), 3, "fuzz")); }},
-    {"mat", [](const std::string& b) { static_cast<void>(read_svhn_test(file_of(b, "test_32x32.mat").parent_path())); }},
+    {"idx",
+     [](const std::string& b) {
+       static_cast<void>(read_idx_array(file_of(b, "images-idx3-ubyte"), 3, "fuzz"));
+     }},
+    {"idx_gz",
+     [](const std::string& b) {
+       static_cast<void>(read_idx_array(file_of(b, "images-idx3-ubyte.gz"), 3, "fuzz"));
+     }},
+    {"mat",
+     [](const std::string& b) {
+       static_cast<void>(read_svhn_test(file_of(b, "test_32x32.mat").parent_path()));
+     }},
     {"safetensors", [](const std::string& b) { static_cast<void>(parse_safetensors(b, "fuzz")); }},
-    {"checkpoint", [](const std::string& b) { static_cast<void>(read_checkpoint(file_of(b, "checkpoint.safetensors"))); }},
+    {"checkpoint",
+     [](const std::string& b) { static_cast<void>(read_checkpoint(file_of(b, "checkpoint.safetensors"))); }},
     {"gates", [](const std::string& b) { static_cast<void>(gates_in(b, "fuzz", 3)); }},
-    {"table", [](const std::string& b) { static_cast<void>(read_csv(file_of(b, "losses.csv"), "step,loss")); }},
+    {"table",
+     [](const std::string& b) { static_cast<void>(read_csv(file_of(b, "losses.csv"), "step,loss")); }},
     {"options", read_options},
     {"stored_options",
      [](const std::string& b) {

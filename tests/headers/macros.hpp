@@ -1,5 +1,5 @@
-// Macros that other libraries' headers leave behind, included before everything of ours: complex.h's, X11's, Qt's, curses', those of sys/sysmacros.h and math.h,
-// and GNU's own.
+// Macros that other libraries' headers leave behind, included before everything of ours: complex.h's, X11's,
+// Qt's, curses', those of sys/sysmacros.h and math.h, and GNU's own.
 #pragma once
 
 #include <string.h>  // declares index, which X11/Xos.h makes a macro

@@ -1,4 +1,5 @@
-// A checkpoint as its users rely on it: going on gives the bytes of a run never stopped, and whatever does not fit is a sentence and no change.
+// A checkpoint as its users rely on it: going on gives the bytes of a run never stopped, and whatever does
+// not fit is a sentence and no change.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -38,7 +39,9 @@ double step(Small& trainer) {
   std::vector<float> images(batch * Net::input.size());
   std::vector<int> labels(batch);
   for (std::size_t i = 0; i < images.size(); ++i)
-    images[i] = static_cast<float>(uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) - 0.5);
+    images[i] = static_cast<float>(
+        uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) -
+        0.5);
   for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<int>((n + trainer.steps()) % 4);
   return trainer.step(NHWC<float>{images}, labels).loss;
 }
@@ -48,8 +51,8 @@ std::string bytes(const Numbers& numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float)};
 }
 std::string state(Small& trainer) {
-  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) + bytes(trainer.optimizer_state("momentum")) +
-         std::to_string(trainer.steps());
+  return bytes(trainer.weights()->parameters()) + bytes(trainer.weights()->running()) +
+         bytes(trainer.optimizer_state("momentum")) + std::to_string(trainer.steps());
 }
 
 }  // namespace
@@ -107,7 +110,8 @@ TEST_CASE("a checkpoint of other options is refused by name, and the trainer sta
     return sentence;
   };
   CHECK(contains(refusal([](auto& o) { o.batch = 7; }), "was saved with batch 6, the trainer has 7"));
-  CHECK(contains(refusal([](auto& o) { --o.seed; }), "seed 18446744073709551610, the trainer has 18446744073709551609"));
+  CHECK(contains(refusal([](auto& o) { --o.seed; }),
+                 "seed 18446744073709551610, the trainer has 18446744073709551609"));
   CHECK(contains(refusal([](auto& o) { o.sgd.momentum = 0.8; }), "momentum 0.9"));
   CHECK(contains(refusal([](auto& o) { o.sgd.weight_decay = 0; }), "weight_decay 0.0001"));
   CHECK(contains(refusal([](auto& o) { o.sgd.nesterov = false; }), "nesterov true"));
@@ -126,7 +130,8 @@ TEST_CASE("a checkpoint of another network, or without all of its momentum, chan
   Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
 
   Trainer<CifarResNet<14, Input<3, 8, 8>, 5>, Cpu<>> wider(options());
-  CHECK(contains(sentence_of([&] { restore(checkpoint, wider); }), "fc.weight has the shape [4, 64], the network's is [5, 64]"));
+  CHECK(contains(sentence_of([&] { restore(checkpoint, wider); }),
+                 "fc.weight has the shape [4, 64], the network's is [5, 64]"));
 
   Small trainer(options());
   step(trainer);
@@ -151,7 +156,8 @@ TEST_CASE("training options that no trainer has are refused by name, and the tra
     CHECK(state(trainer) == before);
     return sentence;
   };
-  CHECK(contains(refusal("learning_rate", "0.1"), "checkpoint is damaged: its learning_rate is of JSON's type string, expected number"));
+  CHECK(contains(refusal("learning_rate", "0.1"),
+                 "checkpoint is damaged: its learning_rate is of JSON's type string, expected number"));
   CHECK(contains(refusal("learning_rate", nullptr), "its learning_rate is of JSON's type null"));
   CHECK(contains(refusal("learning_rate", -0.1), "its learning_rate is -0.1, expected a number from 0 up"));
   CHECK(contains(refusal("batch", "6"), "its batch is of JSON's type string, expected number"));
@@ -159,8 +165,10 @@ TEST_CASE("training options that no trainer has are refused by name, and the tra
   CHECK(contains(refusal("nesterov", 1), "its nesterov is of JSON's type number, expected boolean"));
   CHECK(contains(refusal("scaling", "tset"), "scaling \"tset\""));
   CHECK(contains(refusal("survival", 0.5), "its survival is of JSON's type number, expected array"));
-  for (const nlohmann::json& wrong : {nlohmann::json(1.5), nlohmann::json(-0.1), nlohmann::json("0.5"), nlohmann::json(nullptr)})
-    CHECK(contains(refusal("survival", std::vector<nlohmann::json>(6, wrong)), "its survival is not a list of numbers from 0 to 1"));
+  for (const nlohmann::json& wrong :
+       {nlohmann::json(1.5), nlohmann::json(-0.1), nlohmann::json("0.5"), nlohmann::json(nullptr)})
+    CHECK(contains(refusal("survival", std::vector<nlohmann::json>(6, wrong)),
+                   "its survival is not a list of numbers from 0 to 1"));
   CHECK(contains(refusal("survival", std::vector<double>(5, 0.5)), "another survival table"));
   CHECK(contains(sentence_of([&] { save_checkpoint(folder / "checkpoint", trainer, -1); }), "-1 epochs"));
 }
@@ -173,8 +181,11 @@ TEST_CASE("files that are no checkpoint are refused with a sentence") {
   };
   CHECK(contains(sentence({}), "is not a checkpoint"));
   CHECK(contains(sentence({{{"format", "pt"}}, {}}), "is not a checkpoint"));
-  std::map<std::string, std::string> metadata = {
-      {"format", std::string(checkpoint_format)}, {"step", "3"}, {"epoch", "1"}, {"training", "{}"}, {"program", ""}};
+  std::map<std::string, std::string> metadata = {{"format", std::string(checkpoint_format)},
+                                                 {"step", "3"},
+                                                 {"epoch", "1"},
+                                                 {"training", "{}"},
+                                                 {"program", ""}};
   CHECK(sentence({metadata, {}}).empty());
   for (const char* bad : {"", "-1", "3.5", "99999999999999999999", "three"}) {
     auto changed = metadata;
@@ -184,8 +195,8 @@ TEST_CASE("files that are no checkpoint are refused with a sentence") {
     changed["epoch"] = bad;
     CHECK(contains(sentence({changed, {}}), "its epoch is"));
   }
-  for (const std::string& bad :
-       {std::string("[1, 2"), std::string("[]"), std::string(""), std::string("{\"batch\": 1e999}"), std::string("{}\0{}", 5)}) {
+  for (const std::string& bad : {std::string("[1, 2"), std::string("[]"), std::string(""),
+                                 std::string("{\"batch\": 1e999}"), std::string("{}\0{}", 5)}) {
     metadata["training"] = bad;
     CHECK(contains(sentence({metadata, {}}), "not a JSON object"));
   }
@@ -193,7 +204,8 @@ TEST_CASE("files that are no checkpoint are refused with a sentence") {
   Small trainer(options());
   metadata["training"] = "{}";
   CHECK(sentence({metadata, {}}).empty());
-  CHECK(contains(sentence_of([&] { restore(read_checkpoint(folder / "file"), trainer); }), "does not say its"));
+  CHECK(
+      contains(sentence_of([&] { restore(read_checkpoint(folder / "file"), trainer); }), "does not say its"));
 }
 
 TEST_CASE("cut off anywhere, a checkpoint is refused") {
@@ -201,7 +213,8 @@ TEST_CASE("cut off anywhere, a checkpoint is refused") {
   Small trainer(options());
   save_checkpoint(folder / "checkpoint", trainer, 0);
   const std::string whole = bytes_of(folder / "checkpoint");
-  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{500}, whole.size() / 2, whole.size() - 1}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{500},
+                                 whole.size() / 2, whole.size() - 1}) {
     put(folder / "cut", whole.substr(0, size));
     CHECK_THROWS_AS(read_checkpoint(folder / "cut"), Error);
   }
@@ -227,7 +240,8 @@ TEST_CASE("weights that diverged, and a full disk, leave the checkpoint before t
 namespace {
 
 using Tiny =
-    Network<Input<3, 4, 4>, Conv<4>, BN, ReLU, Repeat<3, StochasticDepth<Residual<Conv<4>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<3>>;
+    Network<Input<3, 4, 4>, Conv<4>, BN, ReLU,
+            Repeat<3, StochasticDepth<Residual<Conv<4>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<3>>;
 template <class Optimizer>
 using TinyTrainer = Trainer<Tiny, Cpu<>, CrossEntropy, Optimizer>;
 
@@ -241,7 +255,8 @@ template <class Optimizer>
   o.loss.label_smoothing = label_smoothing;
   optimizer_options(o).learning_rate = learning_rate;
   TinyTrainer<Optimizer> trainer(o);
-  trainer.set_parameter_groups({{.contains = is_norm_or_bias, .change = [](auto& changed) { changed.weight_decay = 0; }}});
+  trainer.set_parameter_groups(
+      {{.contains = is_norm_or_bias, .change = [](auto& changed) { changed.weight_decay = 0; }}});
   return trainer;
 }
 template <class Optimizer>
@@ -249,7 +264,9 @@ void step(TinyTrainer<Optimizer>& trainer) {
   std::vector<float> images(batch * Tiny::input.size());
   std::vector<int> labels(batch);
   for (std::size_t i = 0; i < images.size(); ++i)
-    images[i] = static_cast<float>(uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) - 0.5);
+    images[i] = static_cast<float>(
+        uniform(random_words(9, Purpose::synthetic, trainer.steps(), static_cast<std::uint32_t>(i))[0]) -
+        0.5);
   for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<int>((n + trainer.steps()) % 3);
   trainer.step(NHWC<float>{images}, labels);
 }
@@ -271,26 +288,31 @@ void check_resumes() {
   CHECK(bytes_of(folder / "a") == bytes_of(folder / "b"));
   CHECK(whole.update().groups().tensor_counts() == second.update().groups().tensor_counts());
   const SafeTensors file = read_safetensors(folder / "a");
-  for (const std::string_view name : Optimizer::state) CHECK(file.find(std::string(name) + ".conv1.weight") != nullptr);
+  for (const std::string_view name : Optimizer::state)
+    CHECK(file.find(std::string(name) + ".conv1.weight") != nullptr);
 }
 
 }  // namespace
 
-TEST_CASE("whatever the optimizer keeps is stored by its names, and going on gives the bytes of a run never stopped") {
+TEST_CASE(
+    "whatever the optimizer keeps is stored by its names, and going on gives the bytes of a run never stopped") {
   check_resumes<SGD>();
   check_resumes<AdamW>();
   check_resumes<Lion>();
 }
 
-TEST_CASE("a checkpoint of another optimizer, loss or grouping of parameters is refused by name, and one without counts is damaged") {
+TEST_CASE(
+    "a checkpoint of another optimizer, loss or grouping of parameters is refused by name, and one without counts is damaged") {
   ScratchFolder folder;
   auto saved = tiny<AdamW>();
   step<AdamW>(saved);
   save_checkpoint(folder / "checkpoint", saved, 0);
   const Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
   const auto refusal = [&](auto trainer) { return sentence_of([&] { restore(checkpoint, trainer); }); };
-  CHECK(contains(refusal(tiny<SGD>()), "was saved with optimizer \"AdamW\", the trainer has \"SGD\"; use the options of that run"));
-  CHECK(contains(refusal(tiny<AdamW>(0.01, 0.2)), "was saved with loss {\"label_smoothing\":0.1,\"name\":\"CrossEntropy\"}"));
+  CHECK(contains(refusal(tiny<SGD>()),
+                 "was saved with optimizer \"AdamW\", the trainer has \"SGD\"; use the options of that run"));
+  CHECK(contains(refusal(tiny<AdamW>(0.01, 0.2)),
+                 "was saved with loss {\"label_smoothing\":0.1,\"name\":\"CrossEntropy\"}"));
   CHECK(refusal(tiny<AdamW>(0.5)).empty());  // the learning rate is restored
   auto without_groups = tiny<AdamW>();
   without_groups.set_parameter_groups({});
@@ -298,12 +320,15 @@ TEST_CASE("a checkpoint of another optimizer, loss or grouping of parameters is 
 
   auto trainer = tiny<AdamW>();
   step<AdamW>(trainer);
-  const std::string before = bytes(trainer.weights()->parameters()) + bytes(trainer.optimizer_state("exp_avg"));
+  const std::string before =
+      bytes(trainer.weights()->parameters()) + bytes(trainer.optimizer_state("exp_avg"));
   Checkpoint damaged = checkpoint;
   damaged.counts.erase("fc.bias");
-  CHECK(contains(sentence_of([&] { restore(damaged, trainer); }), "it does not say how many updates fc.bias has had"));
+  CHECK(contains(sentence_of([&] { restore(damaged, trainer); }),
+                 "it does not say how many updates fc.bias has had"));
   damaged = checkpoint;
-  std::erase_if(damaged.state.tensors, [](const Tensor& tensor) { return tensor.name == "exp_avg_sq.fc.bias"; });
+  std::erase_if(damaged.state.tensors,
+                [](const Tensor& tensor) { return tensor.name == "exp_avg_sq.fc.bias"; });
   CHECK(contains(sentence_of([&] { restore(damaged, trainer); }), "lacks exp_avg_sq.fc.bias of the network"));
   damaged = checkpoint;
   damaged.training["learning_rate"] = 1e300;
@@ -325,7 +350,8 @@ TEST_CASE("a checkpoint of before optimizers and losses could be chosen still re
   CHECK(state(second) == state(first));
 }
 
-TEST_CASE("an average of the weights is kept with them, and one without it or of another decay is refused and changes nothing") {
+TEST_CASE(
+    "an average of the weights is kept with them, and one without it or of another decay is refused and changes nothing") {
   ScratchFolder folder;
   using Average = WeightAverage<Net, Cpu<>>;
   Small whole(options()), second(options());
@@ -343,13 +369,16 @@ TEST_CASE("an average of the weights is kept with them, and one without it or of
 
   const std::string before = state(second);
   const Checkpoint saved = read_checkpoint(folder / "c");
-  CHECK(contains(sentence_of([&] { restore(saved, second, &other); }), "was saved with average 0.75, the trainer has 0.5"));
-  CHECK(contains(sentence_of([&] { restore(read_checkpoint(folder / "none"), second, &of_second); }), "has no average of the weights"));
+  CHECK(contains(sentence_of([&] { restore(saved, second, &other); }),
+                 "was saved with average 0.75, the trainer has 0.5"));
+  CHECK(contains(sentence_of([&] { restore(read_checkpoint(folder / "none"), second, &of_second); }),
+                 "has no average of the weights"));
   Checkpoint damaged = saved;
   damaged.average.tensors.pop_back();
   CHECK(contains(sentence_of([&] { restore(damaged, second, &of_second); }), "lacks average."));
   damaged.average_training.erase("updates");
-  CHECK(contains(sentence_of([&] { restore(damaged, second, &of_second); }), "how many updates the average has had"));
+  CHECK(contains(sentence_of([&] { restore(damaged, second, &of_second); }),
+                 "how many updates the average has had"));
   CHECK(state(second) == before);
   CHECK(of_second.updates() == 0);
 

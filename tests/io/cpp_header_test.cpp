@@ -29,8 +29,10 @@ struct OfThisFile : ActivationWord {
   }
 };
 template <class Act>
-using Net = Network<Input<1, 6, 6>, Conv<2>, Act, Repeat<3, StochasticDepth<PreActivation<Conv<2>, BN>, LinearDecay<0.5>>>,
-                    StochasticDepth<PreActivationWith<SubsampleShortcut, Conv<4, 3, 2>>, LinearDecay<0.5>>, AvgPool<2>, Linear<2>>;
+using Net = Network<Input<1, 6, 6>, Conv<2>, Act,
+                    Repeat<3, StochasticDepth<PreActivation<Conv<2>, BN>, LinearDecay<0.5>>>,
+                    StochasticDepth<PreActivationWith<SubsampleShortcut, Conv<4, 3, 2>>, LinearDecay<0.5>>,
+                    AvgPool<2>, Linear<2>>;
 
 /// Without line breaks and indents.
 std::string in_one_line(const std::string& text) {
@@ -48,7 +50,8 @@ std::string in_one_line(const std::string& text) {
 TEST_CASE("a header says the network in words, and less of it at reduced depth") {
   using N = Net<of_a_user::Mish>;
   const auto weights = some_weights<N>();
-  const std::string whole = in_one_line(cpp_header(trained_network(*weights), {.name = "net", .comment = ""}));
+  const std::string whole =
+      in_one_line(cpp_header(trained_network(*weights), {.name = "net", .comment = ""}));
   CHECK(contains(whole, "namespace net {"));
   CHECK(contains(
       whole,
@@ -57,10 +60,12 @@ TEST_CASE("a header says the network in words, and less of it at reduced depth")
       "BasicResidual<SubsampleShortcut, NoActivation, Conv<4, 3, 2, Bias::none, 1>>, AvgPool<2, 2, 0>, Linear<2, Bias::learned>>;"));
   CHECK(contains(whole, "std::array<double, 4> scales{ 0.875, 0.75, 0.625, 0.5}"));
   CHECK(contains(whole, "std::array<float, 232> numbers{"));
-  const std::string shorter =
-      in_one_line(cpp_header(trained_network(*weights, {}, Scaling::test, {{1, 0, 1, 0}}), {.name = "net", .comment = ""}));
+  const std::string shorter = in_one_line(cpp_header(
+      trained_network(*weights, {}, Scaling::test, {{1, 0, 1, 0}}), {.name = "net", .comment = ""}));
   CHECK(contains(shorter, "Repeat<2, BasicResidual"));
-  CHECK(contains(shorter, "StochasticDepth<BasicResidual<SubsampleShortcut, NoActivation, Conv<4, 3, 2, Bias::none, 1>>, FixedGates<0>>"));
+  CHECK(contains(
+      shorter,
+      "StochasticDepth<BasicResidual<SubsampleShortcut, NoActivation, Conv<4, 3, 2, Bias::none, 1>>, FixedGates<0>>"));
   CHECK(contains(shorter, "std::array<double, 3> scales{ 0.875, 0.625, 0.5}"));
   CHECK(contains(shorter, "std::array<float, 116> numbers{"));  // less by a branch of 36 + 8 and one of 72
 }
@@ -77,7 +82,9 @@ TEST_CASE("names that C++ does not take are refused") {
   const TrainedNetwork trained = trained_network(*some_weights<Net<ReLU>>());
   for (const char* name : {"", "1st", "short", "sdepth", "a-b", "a b", "über"}) {
     CAPTURE(name);
-    CHECK(contains(sentence_of([&] { static_cast<void>(cpp_header(trained, {.name = name, .comment = ""})); }), "expected a name of C++"));
+    CHECK(
+        contains(sentence_of([&] { static_cast<void>(cpp_header(trained, {.name = name, .comment = ""})); }),
+                 "expected a name of C++"));
   }
   for (const char* name : {"_1st", "shorter", "or_not"}) CHECK(is_cpp_name(name));
   const TrainedNetwork local = trained_network(*some_weights<Net<OfThisFile>>());

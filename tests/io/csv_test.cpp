@@ -42,7 +42,8 @@ TEST_CASE("a log replaces an older file, and loses no row when it is moved or de
   CHECK(bytes_of(folder / "b.csv") == "step,loss\n5,2.5\n6,3.5\n");
 }
 
-TEST_CASE("a resumed log keeps the rows before the checkpoint, drops the later ones and a row cut off, and grows on") {
+TEST_CASE(
+    "a resumed log keeps the rows before the checkpoint, drops the later ones and a row cut off, and grows on") {
   const ScratchFolder folder;
   put(folder / "losses.csv", "step,loss\n0,1.5\n1,1.25\n2,1\n10,0.5\n1");  // the last was to become 11
   {
@@ -82,14 +83,16 @@ TEST_CASE("a log that is some other file is refused and left alone") {
   refused("", "the first line is \"\"");
   refused("step,loss\n1,1\nx,1\n", "line 3, column 1 is \"x\", expected a whole number");
   refused("step,loss\n-1,1\n", "line 2, column 1 is \"-1\"");
-  CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "missing.csv", "step,loss", 5); }), "missing.csv cannot be read"));
+  CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "missing.csv", "step,loss", 5); }),
+                 "missing.csv cannot be read"));
 }
 
 TEST_CASE("a table that was saved on Windows is read, and goes on with the line ends of its own") {
   const ScratchFolder folder;
   const std::string saved = "\xEF\xBB\xBFstep,loss\r\n0,1.5\r\n1,1.25\r\n2,1\r\n";
   put(folder / "a.csv", saved);
-  CHECK(read_csv(folder / "a.csv", "step,loss") == std::vector<std::vector<double>>{{0, 1.5}, {1, 1.25}, {2, 1}});
+  CHECK(read_csv(folder / "a.csv", "step,loss") ==
+        std::vector<std::vector<double>>{{0, 1.5}, {1, 1.25}, {2, 1}});
   CHECK(read_csv(folder / "a.csv", "step").size() == 3);  // whose columns behind are left out
   {
     CsvLog log = CsvLog::resume(folder / "a.csv", "step,loss", 2);
@@ -104,21 +107,25 @@ TEST_CASE("a table that was saved on Windows is read, and goes on with the line 
   }
   CHECK(bytes_of(folder / "gates.csv").ends_with("0,1\n"));
   put(folder / "a.csv", "\r\n");
-  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "a.csv", "step,loss"); }), "the first line is \"\""));
+  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "a.csv", "step,loss"); }),
+                 "the first line is \"\""));
 }
 
 TEST_CASE("a table without the rows that a run has made is refused and left alone") {
   const ScratchFolder folder;
-  const auto refused = [&](const std::string& header, std::uint64_t next, std::uint64_t first, const std::string& content,
-                           const std::string& sentence) {
+  const auto refused = [&](const std::string& header, std::uint64_t next, std::uint64_t first,
+                           const std::string& content, const std::string& sentence) {
     put(folder / "a.csv", content);
-    CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "a.csv", header, next, first); }), sentence));
+    CHECK(contains(sentence_of([&] { (void)CsvLog::resume(folder / "a.csv", header, next, first); }),
+                   sentence));
     CHECK(bytes_of(folder / "a.csv") == content);
   };
-  refused("step,loss", 2, 0, "step,loss\n", "a.csv ends before step 0, but the run has got to the end of step 1");
+  refused("step,loss", 2, 0, "step,loss\n",
+          "a.csv ends before step 0, but the run has got to the end of step 1");
   refused("step,loss", 3, 0, "step,loss\n0,1\n1,1\n", "a.csv ends before step 2");
   refused("step,loss", 2, 0, "step,loss\n0,1\n1,1", "a.csv ends before step 1");  // half a row is none
-  refused("step,loss", 3, 0, "step,loss\n0,1\n2,1\n", "line 3 is of step 2, expected step 1; the table was altered");
+  refused("step,loss", 3, 0, "step,loss\n0,1\n2,1\n",
+          "line 3 is of step 2, expected step 1; the table was altered");
   refused("step,loss", 3, 0, "step,loss\n0,1\n0,1\n1,1\n2,1\n", "line 3 is of step 0, expected step 1");
   refused("epoch,loss", 3, 1, "epoch,loss\n0,1\n1,1\n", "line 2 is of epoch 0, expected epoch 1");
   refused("", 3, 0, "0,1\n1,1\n", "a.csv ends before row 2");
@@ -167,12 +174,14 @@ TEST_CASE("a table comes back as numbers") {
   CHECK(rows[1] == std::vector<double>{2, 1e-12, 99.5});
 
   put(folder / "metrics.csv", "epoch,loss\n1,2\n1,2,3\n");
-  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "metrics.csv", "epoch,loss"); }), "line 3 has 3 columns, expected 2"));
+  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "metrics.csv", "epoch,loss"); }),
+                 "line 3 has 3 columns, expected 2"));
   put(folder / "metrics.csv", "epoch,loss\n1,two\n");
   CHECK(contains(sentence_of([&] { (void)read_csv(folder / "metrics.csv", "epoch,loss"); }),
                  "line 2, column 2 is \"two\", expected a number"));
   put(folder / "metrics.csv", "epoch,loss\n1,\n");
-  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "metrics.csv", "epoch,loss"); }), "line 2, column 2 is \"\""));
+  CHECK(contains(sentence_of([&] { (void)read_csv(folder / "metrics.csv", "epoch,loss"); }),
+                 "line 2, column 2 is \"\""));
 }
 
 TEST_CASE("forced gates that are not a 0 or 1 per block are refused with line and column") {
@@ -183,10 +192,13 @@ TEST_CASE("forced gates that are not a 0 or 1 per block are refused with line an
   };
   CHECK(sentence("0,1,1\n1,1,0\n").empty());
   CHECK(sentence("0,1,1\r\n1,1,0").empty());  // from Windows, and without the last line end
-  CHECK(contains(sentence("0,1,1\n1,2,0\n"), "gates.csv: line 2, column 2 is \"2\", expected 0 (the block is skipped) or 1 (it survives)"));
+  CHECK(
+      contains(sentence("0,1,1\n1,2,0\n"),
+               "gates.csv: line 2, column 2 is \"2\", expected 0 (the block is skipped) or 1 (it survives)"));
   CHECK(contains(sentence("0,1,\n"), "line 1, column 3 is \"\""));
   CHECK(contains(sentence("b1,b2,b3\n0,1,1\n"), "line 1, column 1 is \"b1\""));
-  CHECK(contains(sentence("0,1,1\n1,1\n"), "line 2 has 2 gates, expected 3, one for each residual block of the network"));
+  CHECK(contains(sentence("0,1,1\n1,1\n"),
+                 "line 2 has 2 gates, expected 3, one for each residual block of the network"));
   CHECK(contains(sentence("0,1,1,1\n"), "line 1 has 4 gates"));
   CHECK(contains(sentence("0,1,1\n\n0,1,1\n"), "line 2 has 0 gates"));
   CHECK(contains(sentence("0, 1, 1\n"), "column 2 is \" 1\""));

@@ -63,9 +63,11 @@ TEST_CASE("the partial file of a killed process is overwritten, not appended to"
 TEST_CASE("a directory that is missing, a file, or not writable is a sentence") {
   const ScratchFolder folder;
   put(folder / "file", "");
-  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "missing/a", "x"); }), "check the spelling of the path"));
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "missing/a", "x"); }),
+                 "check the spelling of the path"));
   CHECK(contains(sentence_of([&] { write_file_atomically(folder / "file/a", "x"); }), "Not a directory"));
-  CHECK(contains(sentence_of([&] { write_file_atomically(folder.path(), "x"); }), "it is a directory; give the name of a file"));
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder.path(), "x"); }),
+                 "it is a directory; give the name of a file"));
 
   put(folder / "a", "the old content");
   REQUIRE(chmod(folder.path().c_str(), 0555) == 0);
@@ -100,16 +102,19 @@ TEST_CASE("a symbolic link is written through: it stays, and what it leads to is
   CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/to-nowhere", "x"); }),
                  "run/to-nowhere cannot be written: No such file or directory"));
   fs::create_symlink("../disk", folder / "run/folder");
-  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/folder", "x"); }), "it is a directory"));
+  CHECK(
+      contains(sentence_of([&] { write_file_atomically(folder / "run/folder", "x"); }), "it is a directory"));
   fs::create_symlink("loop", folder / "run/loop");
-  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/loop", "x"); }), "the link leads back to itself"));
+  CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/loop", "x"); }),
+                 "the link leads back to itself"));
   CHECK(fs::is_symlink(folder / "run/loop"));
   fs::create_symlink("/dev/null", folder / "run/device");
   write_file_atomically(folder / "run/device", "gone");
   CHECK(fs::is_symlink(folder / "run/device"));
   {
     const FileSizeLimit limit(100);
-    CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/twice", std::string(200, 'x')); }), "File too large"));
+    CHECK(contains(sentence_of([&] { write_file_atomically(folder / "run/twice", std::string(200, 'x')); }),
+                   "File too large"));
   }
   CHECK(bytes_of(folder / "disk/a") == "by run/twice");
   CHECK(std::distance(fs::directory_iterator(folder / "disk"), {}) == 2);  // nothing partial
@@ -117,7 +122,9 @@ TEST_CASE("a symbolic link is written through: it stays, and what it leads to is
 
 TEST_CASE("a new version of a file has the permissions of the old one") {
   const ScratchFolder folder;
-  const auto permissions = [&] { return static_cast<unsigned>(std::filesystem::status(folder / "a").permissions()); };
+  const auto permissions = [&] {
+    return static_cast<unsigned>(std::filesystem::status(folder / "a").permissions());
+  };
   put(folder / "a", "the old content");
   for (const mode_t mode : {mode_t{0600}, mode_t{0664}, mode_t{0755}}) {
     REQUIRE(chmod((folder / "a").c_str(), mode) == 0);
@@ -165,8 +172,8 @@ TEST_CASE("a path need not be UTF-8: it is written, read and named byte by byte"
 TEST_CASE("a device is written to, not replaced, and a full one is a sentence") {
   write_file_atomically("/dev/null", "gone");
   CHECK(std::filesystem::is_character_file("/dev/null"));
-  CHECK(
-      contains(sentence_of([] { write_file_atomically("/dev/full", "no room"); }), "/dev/full cannot be written: No space left on device"));
+  CHECK(contains(sentence_of([] { write_file_atomically("/dev/full", "no room"); }),
+                 "/dev/full cannot be written: No space left on device"));
 }
 
 TEST_CASE("a pipe is written to by any name that leads to it, as /dev/stdout does") {
@@ -188,9 +195,12 @@ TEST_CASE("reading what is missing, a directory, or too large is a sentence") {
   put(folder / "a", std::string(1001, 'x'));
   CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "missing"); }),
                  "missing cannot be read: No such file or directory; check"));
-  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder.path()); }), "cannot be read: Is a directory"));
-  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "a", 1000); }), "has 1,001 bytes or more, at most 1,000 are expected"));
-  CHECK(contains(sentence_of([&] { (void)read_whole_file("/dev/zero", 1000); }), "at most 1,000"));  // has no size to ask for beforehand
+  CHECK(
+      contains(sentence_of([&] { (void)read_whole_file(folder.path()); }), "cannot be read: Is a directory"));
+  CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "a", 1000); }),
+                 "has 1,001 bytes or more, at most 1,000 are expected"));
+  // has no size to ask for beforehand
+  CHECK(contains(sentence_of([&] { (void)read_whole_file("/dev/zero", 1000); }), "at most 1,000"));
   CHECK(read_whole_file(folder / "a", 1001).size() == 1001);
 }
 

@@ -39,7 +39,8 @@ TEST_CASE("what is available is the least of the machine's and of what the contr
   write("sys/fs/cgroup/box/memory.max", "5000000\n");  // the group around it has a limit
   write("sys/fs/cgroup/box/memory.current", "3000000\n");
   CHECK(available_memory(root) == 2000000u);
-  write("sys/fs/cgroup/box/memory.stat", "anon 5\ninactive_file 1000000\n");  // a cache of files makes room when it must
+  // a cache of files makes room when it must
+  write("sys/fs/cgroup/box/memory.stat", "anon 5\ninactive_file 1000000\n");
   CHECK(available_memory(root) == 3000000u);
   write("sys/fs/cgroup/box/memory.current", "9000000\n");
   CHECK(available_memory(root) == 0u);
@@ -69,16 +70,19 @@ constexpr std::uint64_t free_bytes = 8000 * 1024;
 
 TEST_CASE("control groups of version 1 are read, each up to the topmost") {
   const std::string box = "sys/fs/cgroup/memory/box/";
-  std::vector<std::pair<std::string, std::string>> files = {{"proc/self/cgroup", "9:name=systemd:/\n4:memory:/box/inner\n1:cpu:/\n0::/\n"},
-                                                            {box + "inner/memory.limit_in_bytes", "9223372036854771712\n"},
-                                                            {box + "inner/memory.usage_in_bytes", "100\n"},
-                                                            {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
-                                                            {"sys/fs/cgroup/memory/memory.usage_in_bytes", "9223372036854771700\n"}};
+  std::vector<std::pair<std::string, std::string>> files = {
+      {"proc/self/cgroup", "9:name=systemd:/\n4:memory:/box/inner\n1:cpu:/\n0::/\n"},
+      {box + "inner/memory.limit_in_bytes", "9223372036854771712\n"},
+      {box + "inner/memory.usage_in_bytes", "100\n"},
+      {"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+      {"sys/fs/cgroup/memory/memory.usage_in_bytes", "9223372036854771700\n"}};
   CHECK(available(files) == free_bytes);  // no limit anywhere
   files.push_back({box + "memory.limit_in_bytes", "5000000\n"});
   files.push_back({box + "memory.usage_in_bytes", "3000000\n"});
   CHECK(available(files) == 2000000u);
-  files.push_back({box + "memory.stat", "cache 2\ninactive_file 7\nhierarchical_memory_limit 5000000\ntotal_inactive_file 500000\n"});
+  files.push_back(
+      {box + "memory.stat",
+       "cache 2\ninactive_file 7\nhierarchical_memory_limit 5000000\ntotal_inactive_file 500000\n"});
   CHECK(available(files) == 2500000u);  // those of the groups within it are counted
   files.push_back({box + "inner/memory.limit_in_bytes", "1000\n"});
   CHECK(available(files) == 900u);
@@ -100,15 +104,16 @@ TEST_CASE("controllers may share a hierarchy, and both versions may be mounted")
   CHECK(available({{"proc/self/cgroup", "3:memory,cpu:/box\n"},
                    {"sys/fs/cgroup/memory/box/memory.limit_in_bytes", "4000000\n"},
                    {"sys/fs/cgroup/memory/box/memory.usage_in_bytes", "0\n"}}) == 4000000u);
-  const std::vector<std::pair<std::string, std::string>> hybrid = {{"proc/self/cgroup", "4:memory:/a\n0::/b\n"},
-                                                                   {"sys/fs/cgroup/memory/a/memory.limit_in_bytes", "4000000\n"},
-                                                                   {"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "0\n"},
-                                                                   {"sys/fs/cgroup/unified/b/memory.max", "3000000\n"},
-                                                                   {"sys/fs/cgroup/unified/b/memory.current", "0\n"}};
+  const std::vector<std::pair<std::string, std::string>> hybrid = {
+      {"proc/self/cgroup", "4:memory:/a\n0::/b\n"},
+      {"sys/fs/cgroup/memory/a/memory.limit_in_bytes", "4000000\n"},
+      {"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "0\n"},
+      {"sys/fs/cgroup/unified/b/memory.max", "3000000\n"},
+      {"sys/fs/cgroup/unified/b/memory.current", "0\n"}};
   CHECK(available(hybrid) == 3000000u);
   // A group that only looks like one of memory, and lines that are none.
-  for (const char* lines : {"4:memory_two:/box\n", "4:cpu:/memory\n", "4:memory\n", "memory\n", ":\n", "::\n", "4:memory:box\n",
-                            "4:memory://\n", "0::/../..\n", ""})
+  for (const char* lines : {"4:memory_two:/box\n", "4:cpu:/memory\n", "4:memory\n", "memory\n", ":\n", "::\n",
+                            "4:memory:box\n", "4:memory://\n", "0::/../..\n", ""})
     CHECK(available({{"proc/self/cgroup", lines},
                      {"sys/fs/cgroup/memory/box/memory.limit_in_bytes", "4000000\n"},
                      {"sys/fs/cgroup/memory/box/memory.usage_in_bytes", "0\n"}}) == free_bytes);

@@ -29,7 +29,8 @@ using Net = Network<Input<1, 8, 8>, Conv<4>, BN, ReLU, Repeat<2, Block>, GlobalA
   trainer.set_survival(survival);
   const std::vector<int> labels(data.train.labels.begin(), data.train.labels.end());
   for (std::size_t step = 0; step < 3; ++step)
-    trainer.step(NHWC<std::uint8_t>{std::span(data.train.pixels).subspan(step * 8 * 64, 8 * 64)}, std::span(labels).subspan(step * 8, 8));
+    trainer.step(NHWC<std::uint8_t>{std::span(data.train.pixels).subspan(step * 8 * 64, 8 * 64)},
+                 std::span(labels).subspan(step * 8, 8));
   return trainer;
 }
 
@@ -46,7 +47,8 @@ TEST_CASE("a saved network comes back with its weights, its survival table and i
   CHECK(model.scaling == Scaling::train);
   CHECK(model.metadata.at("classes") == "cat, dog, hen");
   const NHWC<std::uint8_t> images{data.test.pixels};
-  const auto expected = Inference<Net, Reference>(trainer.weights(), trainer.survival(), Scaling::train).predict(images);
+  const auto expected =
+      Inference<Net, Reference>(trainer.weights(), trainer.survival(), Scaling::train).predict(images);
   CHECK(model.inference().predict(images) == expected);
   CHECK(model.inference().predict_classes(images) == classes_of(expected, 3));
 
@@ -54,17 +56,19 @@ TEST_CASE("a saved network comes back with its weights, its survival table and i
   plain.metadata.clear();
   write_safetensors(path, plain);
   CHECK(load<Net, Reference>(path).survival == std::vector<double>{0.75, 0.5});  // the network's own
-  for (const auto& [key, text] :
-       std::map<std::string, std::string>{{"survival", "[0.5]"}, {"survival", "[0.5, 2]"}, {"survival", "half"}, {"scaling", "both"}}) {
+  for (const auto& [key, text] : std::map<std::string, std::string>{
+           {"survival", "[0.5]"}, {"survival", "[0.5, 2]"}, {"survival", "half"}, {"scaling", "both"}}) {
     plain.metadata = {{key, text}};
     write_safetensors(path, plain);
-    CHECK_THROWS_WITH_AS((load<Net, Reference>(path)), doctest::Contains(("metadata's " + key + " is").c_str()), Error);
+    CHECK_THROWS_WITH_AS((load<Net, Reference>(path)),
+                         doctest::Contains(("metadata's " + key + " is").c_str()), Error);
   }
 }
 
 TEST_CASE("a class is that of the first largest logit, and of what is not finite none") {
   CHECK(classes_of(std::vector<float>{1, 3, 3, 0, -1, -2}, 3) == std::vector<int>{1, 0});
-  CHECK_THROWS_WITH_AS(classes_of(std::vector<float>{1, 3, 3, 0, std::nanf(""), -2}, 3), doctest::Contains("image 1 has"), Error);
+  CHECK_THROWS_WITH_AS(classes_of(std::vector<float>{1, 3, 3, 0, std::nanf(""), -2}, 3),
+                       doctest::Contains("image 1 has"), Error);
 }
 
 TEST_CASE("the score over batches is that over all images at once") {

@@ -36,7 +36,8 @@ Value elementwise(const std::vector<const Value*>& in, F f) {
   for (const Value* v : in)
     for (std::size_t d = 0; d < v->shape.size(); ++d) {
       std::int64_t& extent = out.shape[rank - v->shape.size() + d];
-      if (extent != 1 && v->shape[d] != 1 && extent != v->shape[d]) throw std::runtime_error("shapes do not broadcast");
+      if (extent != 1 && v->shape[d] != 1 && extent != v->shape[d])
+        throw std::runtime_error("shapes do not broadcast");
       extent = std::max(extent, v->shape[d]);
     }
   std::vector<std::int64_t> at(rank, 0);
@@ -71,7 +72,8 @@ struct Node {
 
   [[nodiscard]] std::vector<std::int64_t> ints(const char* name) const {
     for (const auto& a : proto.attribute())
-      if (a.name() == name && a.type() == sdepth_onnx::AttributeProto::INTS) return {a.ints().begin(), a.ints().end()};
+      if (a.name() == name && a.type() == sdepth_onnx::AttributeProto::INTS)
+        return {a.ints().begin(), a.ints().end()};
     throw std::runtime_error(proto.op_type() + " has no list " + name);
   }
   [[nodiscard]] std::int64_t whole(const char* name, std::int64_t otherwise) const {
@@ -81,20 +83,25 @@ struct Node {
   }
   [[nodiscard]] double number(const char* name) const {
     for (const auto& a : proto.attribute())
-      if (a.name() == name && a.type() == sdepth_onnx::AttributeProto::FLOAT) return static_cast<double>(a.f());
+      if (a.name() == name && a.type() == sdepth_onnx::AttributeProto::FLOAT)
+        return static_cast<double>(a.f());
     throw std::runtime_error(proto.op_type() + " has no number " + name);
   }
-  [[nodiscard]] double at(std::size_t input, std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x) const {
+  [[nodiscard]] double at(std::size_t input, std::int64_t n, std::int64_t c, std::int64_t y,
+                          std::int64_t x) const {
     const auto& s = in[input]->shape;
     return in[input]->numbers[static_cast<std::size_t>(((n * s[1] + c) * s[2] + y) * s[3] + x)];
   }
-  [[nodiscard]] double one(std::size_t input, std::int64_t i) const { return in[input]->numbers.at(static_cast<std::size_t>(i)); }
+  [[nodiscard]] double one(std::size_t input, std::int64_t i) const {
+    return in[input]->numbers.at(static_cast<std::size_t>(i));
+  }
 
   [[nodiscard]] Value conv() const {
     const auto& x = in[0]->shape;
     const auto& w = in[1]->shape;
     const auto stride = ints("strides"), pads = ints("pads");
-    if (w[1] != x[1] || ints("kernel_shape") != std::vector{w[2], w[3]}) throw std::runtime_error("Conv: weights do not fit");
+    if (w[1] != x[1] || ints("kernel_shape") != std::vector{w[2], w[3]})
+      throw std::runtime_error("Conv: weights do not fit");
     const std::int64_t height = (x[2] + pads[0] + pads[2] - w[2]) / stride[0] + 1,
                        width = (x[3] + pads[1] + pads[3] - w[3]) / stride[1] + 1;
     return places(x[0], w[0], height, width, [&](auto n, auto o, auto oy, auto ox) {
@@ -103,7 +110,8 @@ struct Node {
         for (std::int64_t ky = 0; ky < w[2]; ++ky)
           for (std::int64_t kx = 0; kx < w[3]; ++kx) {
             const std::int64_t iy = oy * stride[0] + ky - pads[0], ix = ox * stride[1] + kx - pads[1];
-            if (iy >= 0 && ix >= 0 && iy < x[2] && ix < x[3]) sum += at(0, n, c, iy, ix) * at(1, o, c, ky, kx);
+            if (iy >= 0 && ix >= 0 && iy < x[2] && ix < x[3])
+              sum += at(0, n, c, iy, ix) * at(1, o, c, ky, kx);
           }
       return sum;
     });
@@ -132,7 +140,8 @@ struct Node {
     return places(x[0], x[1], 1, 1, [&](auto n, auto c, auto, auto) {
       double sum = 0, largest = -std::numeric_limits<double>::infinity();
       for (std::int64_t y = 0; y < x[2]; ++y)
-        for (std::int64_t i = 0; i < x[3]; ++i) sum += at(0, n, c, y, i), largest = std::max(largest, at(0, n, c, y, i));
+        for (std::int64_t i = 0; i < x[3]; ++i)
+          sum += at(0, n, c, y, i), largest = std::max(largest, at(0, n, c, y, i));
       return average ? sum / static_cast<double>(x[2] * x[3]) : largest;
     });
   }
@@ -141,14 +150,16 @@ struct Node {
     const std::int64_t channels = out.shape[1], inner = size_of(out.shape) / (out.shape[0] * channels);
     for (std::size_t i = 0; i < out.numbers.size(); ++i) {
       const std::int64_t c = static_cast<std::int64_t>(i) / inner % channels;
-      out.numbers[i] = (out.numbers[i] - one(3, c)) / std::sqrt(one(4, c) + number("epsilon")) * one(1, c) + one(2, c);
+      out.numbers[i] =
+          (out.numbers[i] - one(3, c)) / std::sqrt(one(4, c) + number("epsilon")) * one(1, c) + one(2, c);
     }
     return out;
   }
   [[nodiscard]] Value gemm() const {
     if (whole("transB", 0) != 1) throw std::runtime_error("Gemm: expected transB");
     const auto rows = in[0]->shape[0], inner = in[0]->shape.at(1), columns = in[1]->shape[0];
-    if (in[1]->shape[1] != inner || in[0]->shape.size() != 2) throw std::runtime_error("Gemm: weights do not fit");
+    if (in[1]->shape[1] != inner || in[0]->shape.size() != 2)
+      throw std::runtime_error("Gemm: weights do not fit");
     Value out{{rows, columns}, {}};
     for (std::int64_t n = 0; n < rows; ++n)
       for (std::int64_t o = 0; o < columns; ++o) {
@@ -171,7 +182,8 @@ struct Node {
   [[nodiscard]] Value pad() const {
     const auto& x = in[0]->shape;
     const auto& p = in[1]->numbers;
-    if (p != std::vector<double>{0, 0, 0, 0, 0, p.at(5), 0, 0}) throw std::runtime_error("Pad: expected channels behind");
+    if (p != std::vector<double>{0, 0, 0, 0, 0, p.at(5), 0, 0})
+      throw std::runtime_error("Pad: expected channels behind");
     return places(x[0], x[1] + static_cast<std::int64_t>(p[5]), x[2], x[3],
                   [&](auto n, auto c, auto y, auto i) { return c < x[1] ? at(0, n, c, y, i) : 0.0; });
   }
@@ -218,8 +230,10 @@ struct Node {
         {"Identity", [](X x) { return x[0]; }},
         {"Cast", [](X x) { return x[0]; }}};
     const std::string& op = proto.op_type();
-    if (const auto found = functions.find(op); found != functions.end()) return elementwise(in, found->second);
-    if (op == "LeakyRelu") return elementwise(in, [slope = number("alpha")](X x) { return x[0] > 0 ? x[0] : slope * x[0]; });
+    if (const auto found = functions.find(op); found != functions.end())
+      return elementwise(in, found->second);
+    if (op == "LeakyRelu")
+      return elementwise(in, [slope = number("alpha")](X x) { return x[0] > 0 ? x[0] : slope * x[0]; });
     if (op == "Conv") return conv();
     if (op == "Gemm") return gemm();
     if (op == "BatchNormalization") return norm();
@@ -236,7 +250,8 @@ struct Node {
 inline Value run(const sdepth_onnx::ModelProto& model, const Value& input) {
   std::map<std::string, Value> values{{model.graph().input(0).name(), input}};
   const auto add = [&](const std::string& name, Value value) {
-    if (name.empty() || !values.emplace(name, std::move(value)).second) throw std::runtime_error("the name " + name + " is made twice");
+    if (name.empty() || !values.emplace(name, std::move(value)).second)
+      throw std::runtime_error("the name " + name + " is made twice");
   };
   for (const auto& tensor : model.graph().initializer()) {
     Value value{{tensor.dims().begin(), tensor.dims().end()}, {}};
@@ -247,7 +262,8 @@ inline Value run(const sdepth_onnx::ModelProto& model, const Value& input) {
     };
     if (tensor.data_type() == sdepth_onnx::TensorProto::FLOAT) read(0.0F);
     if (tensor.data_type() == sdepth_onnx::TensorProto::INT64) read(std::int64_t{});
-    if (size_of(value.shape) != static_cast<std::int64_t>(value.numbers.size())) throw std::runtime_error("a tensor has other extents");
+    if (size_of(value.shape) != static_cast<std::int64_t>(value.numbers.size()))
+      throw std::runtime_error("a tensor has other extents");
     add(tensor.name(), value);
   }
   for (const auto& proto : model.graph().node()) {

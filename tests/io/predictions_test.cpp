@@ -29,8 +29,9 @@ TEST_CASE("predictions are written as text, CSV and JSON, by names where there a
   const std::vector<std::string> names{"ape", "say \"cat\""};
   CHECK(predictions_as(PredictionFormat::text, predictions, names) ==
         "a, b.png: say \"cat\" 75.0 %, 2 25.0 %\ncaf\xEF\xBF\xBD.jpg: ape 100.0 %\n");
-  CHECK(predictions_as(PredictionFormat::csv, predictions, names) ==
-        "path,rank,class,probability\n\"a, b.png\",1,\"say \"\"cat\"\"\",0.75\n\"a, b.png\",2,2,0.25\ncaf\xE9.jpg,1,ape,1\n");
+  CHECK(
+      predictions_as(PredictionFormat::csv, predictions, names) ==
+      "path,rank,class,probability\n\"a, b.png\",1,\"say \"\"cat\"\"\",0.75\n\"a, b.png\",2,2,0.25\ncaf\xE9.jpg,1,ape,1\n");
   const auto json = nlohmann::json::parse(predictions_as(PredictionFormat::json, predictions, names));
   CHECK(json[0]["guesses"][0]["class"] == "say \"cat\"");
   CHECK(json[0]["guesses"][1]["label"] == 2);
@@ -40,7 +41,8 @@ TEST_CASE("predictions are written as text, CSV and JSON, by names where there a
 TEST_CASE("names of classes travel as one text") {
   const std::vector<std::string> names{"ape", "say \"cat\"", "K\xC3\xA4se"};
   CHECK(class_names_from(class_names_text(names)) == names);
-  CHECK_THROWS_WITH_AS(class_names_from("{}"), "the names of classes are \"{}\", expected a list of texts as JSON; save the model again",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      class_names_from("{}"),
+      "the names of classes are \"{}\", expected a list of texts as JSON; save the model again", Error);
   CHECK_THROWS_AS(class_names_from("[1]"), Error);
 }

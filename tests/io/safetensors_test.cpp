@@ -108,7 +108,9 @@ TEST_CASE("floating-point numbers of other widths are read as float, integers wi
 }
 
 TEST_CASE("a file that is not as it should be is refused with a sentence that says what and where") {
-  const auto sentence = [](const std::string& bytes) { return sentence_of([&] { (void)parse_safetensors(bytes, "m.safetensors"); }); };
+  const auto sentence = [](const std::string& bytes) {
+    return sentence_of([&] { (void)parse_safetensors(bytes, "m.safetensors"); });
+  };
   const auto refused = [&](const std::string& header, std::size_t data_size, const std::string& expected) {
     const std::string found = sentence(file_of(header, data_size));
     CAPTURE(header);
@@ -126,8 +128,10 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
   SUBCASE("length") {
     CHECK(contains(sentence(""), "has 0 bytes, expected at least the 8"));
     CHECK(contains(sentence("1234567"), "has 7 bytes"));
-    CHECK(contains(sentence(file_of("{}", 0).substr(0, 9)), "the header claims 2 bytes, the file has only 1 after its length"));
-    CHECK(contains(sentence(std::string(8, '\xFF') + "{}"), "the header claims 18,446,744,073,709,551,615 bytes, at most 100,000,000"));
+    CHECK(contains(sentence(file_of("{}", 0).substr(0, 9)),
+                   "the header claims 2 bytes, the file has only 1 after its length"));
+    CHECK(contains(sentence(std::string(8, '\xFF') + "{}"),
+                   "the header claims 18,446,744,073,709,551,615 bytes, at most 100,000,000"));
     CHECK(contains(sentence(std::string(8, '\0')), "the header is not a JSON object"));
   }
   SUBCASE("JSON") {
@@ -142,9 +146,11 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
     refused("{\"w\":" + std::string(100'000, '['), 0, "nested deeper");
   }
   SUBCASE("keys twice") {
-    refused(R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", 4,
-            "has the key \"w\" twice");
-    refused(R"({"w":{"dtype":"F32","dtype":"F64","shape":[],"data_offsets":[0,4]}})", 4, "has the key \"dtype\" twice");
+    refused(
+        R"({"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"w":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})",
+        4, "has the key \"w\" twice");
+    refused(R"({"w":{"dtype":"F32","dtype":"F64","shape":[],"data_offsets":[0,4]}})", 4,
+            "has the key \"dtype\" twice");
     refused(R"({"__metadata__":{"seed":"1","seed":"2"}})", 0, "has the key \"seed\" twice");
   }
   SUBCASE("fields") {
@@ -152,15 +158,19 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
     refused(R"({"w":{"shape":[],"data_offsets":[0,4]}})", 4, "tensor \"w\" has no dtype");
     refused(R"({"w":{"dtype":"F32","data_offsets":[0,4]}})", 4, "tensor \"w\" has no shape");
     refused(R"({"w":{"dtype":"F32","shape":[]}})", 4, "tensor \"w\" has no data_offsets");
-    for (const std::string& behind : {std::string("\0", 1), std::string(7, '\0'), std::string("  \0", 3), std::string("\0{}", 3),
-                                      std::string("\0 }", 3), std::string("\n"), std::string("\t"), std::string(" \r\n")})
-      refused(with("\"F32\"", "[2,3]", "[0,24]") + behind, 24, "the header has something else than spaces behind its JSON");
+    for (const std::string& behind :
+         {std::string("\0", 1), std::string(7, '\0'), std::string("  \0", 3), std::string("\0{}", 3),
+          std::string("\0 }", 3), std::string("\n"), std::string("\t"), std::string(" \r\n")})
+      refused(with("\"F32\"", "[2,3]", "[0,24]") + behind, 24,
+              "the header has something else than spaces behind its JSON");
     refused(with("\"F32\"", "[2,3]", "[0,24]") + "{}", 24, "the header is not JSON");
     refused(with("\"F32\"", "[2,3]", "[0,24]") + " }", 24, "the header is not JSON");
     for (const char* in_front : {" ", "\n", "\xEF\xBB\xBF", "x"})
-      refused(in_front + with("\"F32\"", "[2,3]", "[0,24]"), 24, "the header is not a JSON object, which begins with {");
+      refused(in_front + with("\"F32\"", "[2,3]", "[0,24]"), 24,
+              "the header is not a JSON object, which begins with {");
     CHECK(sentence(file_of(with("\"F32\"", "[2,3]", "[0,24]") + "   ", 24)).empty());
-    CHECK(sentence(file_of("{\n\t\"w\": {\"dtype\": \"U8\", \"shape\": [1],\r\n \"data_offsets\": [0, 1]}\n}", 1))
+    CHECK(sentence(
+              file_of("{\n\t\"w\": {\"dtype\": \"U8\", \"shape\": [1],\r\n \"data_offsets\": [0, 1]}\n}", 1))
               .empty());  // blanks inside are JSON's
     CHECK(sentence(file_of(R"({"__metadata__":null})", 0)).empty());
     refused(R"({"__metadata__":[]})", 0, "__metadata__ is not a JSON object");
@@ -170,12 +180,15 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
     refused(with("\"F31\"", "[2,3]", "[0,24]"), 24, "has the unknown dtype \"F31\"");
     refused(with("32", "[2,3]", "[0,24]"), 24, "has a dtype that is not a text");
     refused(with("\"F32\"", "6", "[0,24]"), 24, "has a shape that is not a list");
-    refused(with("\"F32\"", "[-2,3]", "[0,24]"), 24, "has \"-2\" in its shape, expected whole numbers from 0 up");
+    refused(with("\"F32\"", "[-2,3]", "[0,24]"), 24,
+            "has \"-2\" in its shape, expected whole numbers from 0 up");
     refused(with("\"F32\"", "[2.5,3]", "[0,24]"), 24, "has \"2.5\" in its shape");
     refused(with("\"F32\"", "[\"2\",3]", "[0,24]"), 24, "in its shape");
     refused(with("\"F32\"", "[[2],3]", "[0,24]"), 24, "nested deeper");
-    refused(with("\"F32\"", "[4294967296,4294967296]", "[0,24]"), 24, "has a shape of more bytes than 64 bits can count");
-    refused(with("\"F32\"", "[4611686018427387904,4]", "[0,0]"), 0, "more bytes than 64 bits");  // would be 0 after wrapping around
+    refused(with("\"F32\"", "[4294967296,4294967296]", "[0,24]"), 24,
+            "has a shape of more bytes than 64 bits can count");
+    // would be 0 after wrapping around
+    refused(with("\"F32\"", "[4611686018427387904,4]", "[0,0]"), 0, "more bytes than 64 bits");
     refused(with("\"F32\"", "[0,18446744073709551615]", "[0,0]"), 0, "more bytes than 64 bits");
     refused(with("\"F32\"", "[2,4]", "[0,24]"), 24, "has 24 bytes, but its shape [2, 4] of F32 takes 32");
     refused(with("\"F64\"", "[2,3]", "[0,24]"), 24, "has 24 bytes, but its shape [2, 3] of F64 takes 48");
@@ -188,13 +201,15 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
     refused(with("\"F32\"", "[2,3]", "[0,24.0]"), 24, "not two whole numbers");
     refused(with("\"F32\"", "[2,3]", "[24,0]"), 24, "begins at byte 24, behind its end at 0");
     refused(with("\"F32\"", "[2,3]", "[0,24]"), 23, "ends at byte 24 of the data, which have 23");
-    refused(with("\"F32\"", "[1000000000000]", "[0,4000000000000]"), 24, "ends at byte 4,000,000,000,000 of the data");
+    refused(with("\"F32\"", "[1000000000000]", "[0,4000000000000]"), 24,
+            "ends at byte 4,000,000,000,000 of the data");
     refused(with("\"F32\"", "[2,3]", "[0,24]"), 25, "the last 1 bytes belong to no tensor");
-    refused(with("\"F32\"", "[2,3]", "[4,28]"), 28, "bytes 0 to 4 of the data, before tensor \"w\", belong to no tensor");
+    refused(with("\"F32\"", "[2,3]", "[4,28]"), 28,
+            "bytes 0 to 4 of the data, before tensor \"w\", belong to no tensor");
     refused("{}", 1, "the last 1 bytes belong to no tensor");
     const auto two = [](const std::string& begin, const std::string& end) {
-      return R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[)" + begin + "," + end +
-             "]}}";
+      return R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[)" +
+             begin + "," + end + "]}}";
     };
     CHECK(sentence(file_of(two("4", "8"), 8)).empty());
     refused(two("3", "7"), 7, "tensor \"b\" overlaps the one before it");
@@ -206,7 +221,9 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
 TEST_CASE("what cannot be written is refused and leaves the old file") {
   const ScratchFolder folder;
   put(folder / "a", "the old file");
-  const auto sentence = [&](const SafeTensors& contents) { return sentence_of([&] { write_safetensors(folder / "a", contents); }); };
+  const auto sentence = [&](const SafeTensors& contents) {
+    return sentence_of([&] { write_safetensors(folder / "a", contents); });
+  };
   SafeTensors contents = example();
   contents.tensors[0].shape = {2, 4};
   CHECK(contains(sentence(contents), "tensor \"fc.weight\" has 6 numbers for its shape [2, 4]"));
@@ -240,16 +257,19 @@ TEST_CASE("a file damaged at random is read or refused, never more") {
   write_safetensors(folder / "a", example());
   const std::string whole = bytes_of(folder / "a");
   for (std::size_t size = 0; size < whole.size(); ++size)
-    CHECK_THROWS_AS((void)parse_safetensors(std::string_view(whole).substr(0, size), "x"), Error);  // cut off anywhere
+    // cut off anywhere
+    CHECK_THROWS_AS((void)parse_safetensors(std::string_view(whole).substr(0, size), "x"), Error);
   std::mt19937 random(1);
   int read = 0;
   for (int round = 0; round < 5000; ++round) {
     std::string bytes = whole;
-    for (auto changes = 1 + random() % 3; changes > 0; --changes) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (auto changes = 1 + random() % 3; changes > 0; --changes)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     try {
       const SafeTensors contents = parse_safetensors(bytes, "x");
       ++read;
-      for (const Tensor& tensor : contents.tensors) CHECK(tensor.values.size() * sizeof(float) <= 2 * bytes.size());
+      for (const Tensor& tensor : contents.tensors)
+        CHECK(tensor.values.size() * sizeof(float) <= 2 * bytes.size());
     } catch (const Error&) {
       continue;
     }

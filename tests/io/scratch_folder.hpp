@@ -34,7 +34,8 @@ class ScratchFolder {
   [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
   /// Entries in it, files and folders.
   [[nodiscard]] long entries() const {
-    return static_cast<long>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<long>(
+        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
   }
 
  private:
@@ -81,6 +82,8 @@ std::string sentence_of(Action&& action) {
   return "";
 }
 
-[[maybe_unused]] bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+[[maybe_unused]] bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 }  // namespace

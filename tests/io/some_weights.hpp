@@ -23,10 +23,13 @@ template <class Net>
   std::uint32_t which = 0;
   for (const sdepth::ParameterInfo& tensor : weights->tensors()) {
     ++which;
-    const bool positive = tensor.kind == sdepth::ParameterKind::running_var || tensor.kind == sdepth::ParameterKind::bn_weight;
-    double* numbers = (tensor.trainable() ? weights->parameters().data() : weights->running().data()) + tensor.offset;
+    const bool positive =
+        tensor.kind == sdepth::ParameterKind::running_var || tensor.kind == sdepth::ParameterKind::bn_weight;
+    double* numbers =
+        (tensor.trainable() ? weights->parameters().data() : weights->running().data()) + tensor.offset;
     for (std::size_t i = 0; i < tensor.size; ++i)
-      numbers[i] = static_cast<double>(static_cast<float>(positive ? 1 + 0.5 * random_number(i, which) : 0.4 * random_number(i, which)));
+      numbers[i] = static_cast<double>(
+          static_cast<float>(positive ? 1 + 0.5 * random_number(i, which) : 0.4 * random_number(i, which)));
   }
   return weights;
 }

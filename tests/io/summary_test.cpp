@@ -12,9 +12,10 @@ using namespace sdepth;
 namespace {
 
 /// Every kind of row.
-using Zoo = Network<Input<3, 30, 30>, Conv<8, 5, 2, Bias::learned, 1>, LeakyReLU<>, MaxPool<3, 2, 1>, BN, ReLU, Dropout<0.25>,
-                    Repeat<3, StochasticDepth<Residual<Conv<8>, BN>, LinearDecay<0.4>>>, ResidualWith<SubsampleShortcut, Conv<16, 3, 2>>,
-                    Residual<Conv<24, 3, 2>>, PreActivation<BN, ReLU, Conv<24>>, Linear<5>>;
+using Zoo = Network<Input<3, 30, 30>, Conv<8, 5, 2, Bias::learned, 1>, LeakyReLU<>, MaxPool<3, 2, 1>, BN,
+                    ReLU, Dropout<0.25>, Repeat<3, StochasticDepth<Residual<Conv<8>, BN>, LinearDecay<0.4>>>,
+                    ResidualWith<SubsampleShortcut, Conv<16, 3, 2>>, Residual<Conv<24, 3, 2>>,
+                    PreActivation<BN, ReLU, Conv<24>>, Linear<5>>;
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -64,9 +65,12 @@ TEST_CASE("the summary of a network with every kind of row") {
 TEST_CASE("the text is a table of aligned columns with the names that files have, and totals") {
   const std::string text = summary<ImageNetResNet<50>>();
   CHECK(has(text, "layer1.1 ... layer1.2"));
-  CHECK(has(text, "+ Conv 1x1, stride 2 - BN of the input    downsample.0, downsample.1  512 x 28 x 28      132,096    102,760,448\n"));
+  CHECK(has(
+      text,
+      "+ Conv 1x1, stride 2 - BN of the input    downsample.0, downsample.1  512 x 28 x 28      132,096    102,760,448\n"));
   CHECK(has(text, "\nparameters     25,557,032 (102.2 MB as float32)\n"));
-  CHECK(has(text, "\nmultiply-adds  4089.2 M an image, 3120.6 M in a training step on average over the gates\n"));
+  CHECK(has(text,
+            "\nmultiply-adds  4089.2 M an image, 3120.6 M in a training step on average over the gates\n"));
   CHECK(has(text, "\nblocks         16, of which 11.75 run in a training step on average\n"));
   CHECK(!has(summary<Network<Input<3, 4, 4>, Conv<4>, GlobalAvgPool>>(), "on average"));
 }

@@ -17,7 +17,8 @@ using namespace sdepth;
 
 namespace {
 
-/// A 3×3 convolution from 2 to 3 channels, its BN, and a linear layer over 3 channels of 1×2, all padded to 4 channels.
+/// A 3×3 convolution from 2 to 3 channels, its BN, and a linear layer over 3 channels of 1×2, all padded to 4
+/// channels.
 struct SmallNetwork {
   std::vector<ParameterInfo> infos = {
       {"conv1.weight", ParameterKind::conv_weight, {3, 2, 3, 3}, 0, -1, {}, 4, 72},
@@ -35,7 +36,9 @@ struct SmallNetwork {
   void fill() {
     float next = 1.0F;
     for (const ParameterInfo& info : infos)
-      for_each_number(info, [&](std::size_t, std::size_t j) { (info.trainable() ? parameters : running)[info.offset + j] = next++; });
+      for_each_number(info, [&](std::size_t, std::size_t j) {
+        (info.trainable() ? parameters : running)[info.offset + j] = next++;
+      });
   }
   [[nodiscard]] SafeTensors saved() const {
     SafeTensors file;
@@ -45,7 +48,8 @@ struct SmallNetwork {
   /// The sentence that taking `file` fails with, after a look that nothing was written.
   [[nodiscard]] std::string refusal(const SafeTensors& file) {
     const std::vector<float> parameters_before = parameters, running_before = running;
-    const std::string sentence = sentence_of([&] { take_weights(file, infos, parameters.data(), running.data(), "", "m.safetensors"); });
+    const std::string sentence = sentence_of(
+        [&] { take_weights(file, infos, parameters.data(), running.data(), "", "m.safetensors"); });
     CHECK(parameters == parameters_before);
     CHECK(running == running_before);
     return sentence;
@@ -81,8 +85,9 @@ TEST_CASE("momentum lives beside the weights under a prefix, without running sta
   CHECK(std::count(other.running.begin(), other.running.end(), 0.0F) == 8);
   take_weights(file, other.infos, other.parameters.data(), other.running.data(), "model.");
   CHECK(other.running == network.running);
-  CHECK(contains(other.refusal(file),
-                 "does not fit the network, it lacks conv1.weight, bn1.weight and 5 more and has \"model.conv1.weight\""));
+  CHECK(contains(
+      other.refusal(file),
+      "does not fit the network, it lacks conv1.weight, bn1.weight and 5 more and has \"model.conv1.weight\""));
 }
 
 TEST_CASE("double weights are stored as float") {
@@ -96,7 +101,8 @@ TEST_CASE("double weights are stored as float") {
   CHECK(parameters_back[104] == static_cast<double>(0.1F));
 }
 
-TEST_CASE("missing, extra, mis-shaped, integer and infinite tensors are refused by name, and the network keeps its weights") {
+TEST_CASE(
+    "missing, extra, mis-shaped, integer and infinite tensors are refused by name, and the network keeps its weights") {
   SmallNetwork network;
   network.fill();
   const SafeTensors good = network.saved();
@@ -104,7 +110,8 @@ TEST_CASE("missing, extra, mis-shaped, integer and infinite tensors are refused 
 
   SafeTensors file = good;
   file.tensors.erase(file.tensors.begin());
-  CHECK(contains(network.refusal(file), "m.safetensors: lacks conv1.weight of the network; choose the model"));
+  CHECK(
+      contains(network.refusal(file), "m.safetensors: lacks conv1.weight of the network; choose the model"));
   file.tensors.erase(file.tensors.begin());
   CHECK(contains(network.refusal(file), "lacks conv1.weight and bn1.weight of the network"));
 
@@ -112,7 +119,9 @@ TEST_CASE("missing, extra, mis-shaped, integer and infinite tensors are refused 
   file.tensors.push_back({"bn2.weight", {3}, {1, 2, 3}});
   CHECK(contains(network.refusal(file), "m.safetensors: has \"bn2.weight\", which the network lacks"));
   file.tensors[0].name = "conv.weight";
-  CHECK(contains(network.refusal(file), "it lacks conv1.weight and has \"conv.weight\" and \"bn2.weight\", which the network lacks"));
+  CHECK(
+      contains(network.refusal(file),
+               "it lacks conv1.weight and has \"conv.weight\" and \"bn2.weight\", which the network lacks"));
 
   file = good;
   file.tensors[5].shape = {6, 2};
@@ -129,10 +138,13 @@ TEST_CASE("missing, extra, mis-shaped, integer and infinite tensors are refused 
 
   file = good;
   file.tensors[4].values[2] = -1e-30F;
-  CHECK(contains(network.refusal(file), "m.safetensors: bn1.running_var holds a negative number, which no variance is"));
+  CHECK(contains(network.refusal(file),
+                 "m.safetensors: bn1.running_var holds a negative number, which no variance is"));
   file.tensors[4].values[2] = 0.0F;
   file.tensors[3].values[2] = -1.0F;  // a mean may be negative
-  CHECK(sentence_of([&] { take_weights(file, network.infos, network.parameters.data(), network.running.data()); }).empty());
+  CHECK(sentence_of([&] {
+          take_weights(file, network.infos, network.parameters.data(), network.running.data());
+        }).empty());
 }
 
 TEST_CASE("PyTorch's counter of batches is ignored") {
@@ -161,10 +173,12 @@ struct BlocksOfTwoLayers {
   std::vector<ParameterInfo> infos;
   std::vector<float> parameters = std::vector<float>(13);
   explicit BlocksOfTwoLayers(const std::vector<std::string>& names) {
-    for (std::size_t i = 0; i < names.size(); ++i) infos.push_back({names[i], ParameterKind::bias, {1}, i, -1, {}, 1, 1});
+    for (std::size_t i = 0; i < names.size(); ++i)
+      infos.push_back({names[i], ParameterKind::bias, {1}, i, -1, {}, 1, 1});
   }
   std::string take(const SafeTensors& file) {
-    return sentence_of([&] { take_weights<float>(file, infos, parameters.data(), nullptr, "", "m.safetensors"); });
+    return sentence_of(
+        [&] { take_weights<float>(file, infos, parameters.data(), nullptr, "", "m.safetensors"); });
   }
 };
 const std::vector<std::string> own_names{"conv1.weight",
@@ -178,7 +192,8 @@ const std::vector<std::string> own_names{"conv1.weight",
 
 SafeTensors named(const std::vector<std::string>& names) {
   SafeTensors file;
-  for (std::size_t i = 0; i < names.size(); ++i) file.tensors.push_back({names[i], {1}, {static_cast<float>(1 + i)}});
+  for (std::size_t i = 0; i < names.size(); ++i)
+    file.tensors.push_back({names[i], {1}, {static_cast<float>(1 + i)}});
   return file;
 }
 
@@ -202,7 +217,8 @@ TEST_CASE("names of public ResNets are those of the same places in the network")
     for (const auto& ours : {counted, layers}) {
       BlocksOfTwoLayers network(ours);
       SafeTensors file = named(theirs);
-      file.tensors.push_back({theirs[0].substr(0, theirs[0].find("conv1")) + "bn1.num_batches_tracked", {}, {}, "I64"});
+      file.tensors.push_back(
+          {theirs[0].substr(0, theirs[0].find("conv1")) + "bn1.num_batches_tracked", {}, {}, "I64"});
       std::ranges::reverse(file.tensors);  // places are told by names, not by the order
       CHECK(network.take(file) == "");
       for (std::size_t i = 0; i < 8; ++i) CHECK(network.parameters[i] == static_cast<float>(1 + i));
@@ -224,8 +240,11 @@ TEST_CASE("what does not fit by any naming is a sentence with the names that bot
   CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "layer1.1.conv1.weight", "fc.bias"}),
                  "has \"layer1.1.conv1.weight\", which the network lacks"));
   CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight"}), "lacks fc.bias of the network"));
-  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "fc.bias", "linear.bias"}), "are both names of one tensor"));
-  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "layer1.0.downsample.0.weight", "fc.bias"}),
-                 "its shortcuts are convolutions (\"layer1.0.downsample.0.weight\"), and this network's have no weights"));
-  CHECK(contains(sentence({"module.conv1.weight", "layer1.0.conv1.weight", "fc.bias"}), "has \"module.conv1.weight\""));
+  CHECK(contains(sentence({"conv1.weight", "layer1.0.conv1.weight", "fc.bias", "linear.bias"}),
+                 "are both names of one tensor"));
+  CHECK(contains(
+      sentence({"conv1.weight", "layer1.0.conv1.weight", "layer1.0.downsample.0.weight", "fc.bias"}),
+      "its shortcuts are convolutions (\"layer1.0.downsample.0.weight\"), and this network's have no weights"));
+  CHECK(contains(sentence({"module.conv1.weight", "layer1.0.conv1.weight", "fc.bias"}),
+                 "has \"module.conv1.weight\""));
 }

@@ -1,4 +1,5 @@
-// What the kernel tests share: the backends that this build can run, operands in each backend's layout, and comparison with the reference.
+// What the kernel tests share: the backends that this build can run, operands in each backend's layout, and
+// comparison with the reference.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +24,8 @@
 namespace sdepth::test {
 
 #if !defined(__CUDACC__)
-/// The backend for the instructions that this program is compiled for. The same tests are compiled for every level of x86-64: vectors of 16, 8 and 4 lanes, with
-/// and without fused multiply-add.
+/// The backend for the instructions that this program is compiled for. The same tests are compiled for every
+/// level of x86-64: vectors of 16, 8 and 4 lanes, with and without fused multiply-add.
 using Backends = std::tuple<Cpu<>>;
 #endif
 
@@ -36,7 +37,8 @@ using Backends = std::tuple<Cpu<>>;
   return numbers;
 }
 
-/// A tensor [pixels, channels] in backend B's layout. Made from dense numbers, with zeros in the further lanes; or, as an output, full of NaN.
+/// A tensor [pixels, channels] in backend B's layout. Made from dense numbers, with zeros in the further
+/// lanes; or, as an output, full of NaN.
 template <class B, class Number = float>
 class Packed {
  public:
@@ -78,8 +80,10 @@ template <class B>
 class RandomNorm {
  public:
   RandomNorm(int channels, unsigned seed) {
-    for (unsigned i = 0; i < 7; ++i) parts_.emplace_back(random_numbers(static_cast<std::size_t>(channels), seed + i), channels);
-    norm_ = {parts_[0].data(), parts_[1].data(), parts_[2].data(), parts_[3].data(), parts_[4].data(), parts_[5].data(), parts_[6].data()};
+    for (unsigned i = 0; i < 7; ++i)
+      parts_.emplace_back(random_numbers(static_cast<std::size_t>(channels), seed + i), channels);
+    norm_ = {parts_[0].data(), parts_[1].data(), parts_[2].data(), parts_[3].data(),
+             parts_[4].data(), parts_[5].data(), parts_[6].data()};
   }
   [[nodiscard]] const Norm<float>* get() const noexcept { return &norm_; }
 
@@ -105,7 +109,8 @@ inline constexpr Pending few_activated[] = {
     {.norm = true, .shortcut = true, .shortcut_norm = true, .activated = true, .finished = true},
 };
 
-/// A Source over random numbers; `finished` is an output for forward stages, and holds the values for backward ones.
+/// A Source over random numbers; `finished` is an output for forward stages, and holds the values for
+/// backward ones.
 template <class B>
 class RandomSource {
  public:
@@ -141,7 +146,8 @@ class RandomSource {
 [[nodiscard]] inline std::vector<Pending> all_pending() {
   std::vector<Pending> all;
   for (int bits = 0; bits < 32; ++bits) {
-    const Pending pending{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0};
+    const Pending pending{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0,
+                          (bits & 16) != 0};
     if (pending.shortcut || !pending.shortcut_norm) all.push_back(pending);
   }
   return all;

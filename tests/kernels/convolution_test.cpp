@@ -4,7 +4,8 @@
 namespace sdepth::test {
 namespace {
 
-TEST_CASE_TEMPLATE_DEFINE("the convolutions of the CIFAR ResNets agree with the reference", B, residual_network_convolutions) {
+TEST_CASE_TEMPLATE_DEFINE("the convolutions of the CIFAR ResNets agree with the reference", B,
+                          residual_network_convolutions) {
   check_convolution<B, ConvShape{{3, 32, 32}, 16, 3, 1, 1, false, true}>(3);
   check_convolution<B, ConvShape{{16, 32, 32}, 16, 3, 1, 1}>(2);
   check_convolution<B, ConvShape{{16, 32, 32}, 32, 3, 2, 1}>(2);
@@ -14,7 +15,8 @@ TEST_CASE_TEMPLATE_DEFINE("the convolutions of the CIFAR ResNets agree with the 
 }
 TEST_CASE_TEMPLATE_APPLY(residual_network_convolutions, Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("extents and channels that fill no block or vector agree with the reference", B, remainders) {
+TEST_CASE_TEMPLATE_DEFINE("extents and channels that fill no block or vector agree with the reference", B,
+                          remainders) {
   check_convolution<B, ConvShape{{5, 9, 7}, 19, 3, 1, 1, true}>(2);
   check_convolution<B, ConvShape{{20, 28, 28}, 17, 3, 1, 1}>(1);
   check_convolution<B, ConvShape{{16, 14, 14}, 48, 3, 1, 1}>(2);
@@ -27,7 +29,8 @@ TEST_CASE_TEMPLATE_DEFINE("extents and channels that fill no block or vector agr
 }
 TEST_CASE_TEMPLATE_APPLY(remainders, Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with the reference", B, geometries) {
+TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with the reference", B,
+                          geometries) {
   check_convolution<B, ConvShape{{20, 5, 5}, 40, 1, 1, 0}>(2);
   check_convolution<B, ConvShape{{4, 6, 5}, 9, 1, 1, 1}>(2);
   check_convolution<B, ConvShape{{9, 6, 6}, 7, 3, 1, 0}>(2);
@@ -41,16 +44,20 @@ TEST_CASE_TEMPLATE_DEFINE("kernels, strides and paddings of all kinds agree with
 }
 TEST_CASE_TEMPLATE_APPLY(geometries, Backends);
 
-// Weights of 256 output channels and more are packed where they do not fit half of L2, and images are read together: those that fill a group and those that
-// do not, cuts with and without a smaller block at their end, Winograd and direct kernels. The smaller L2 packs what a larger one leaves as it is.
+// Weights of 256 output channels and more are packed where they do not fit half of L2, and images are read
+// together: those that fill a group and those that do not, cuts with and without a smaller block at their
+// end, Winograd and direct kernels. The smaller L2 packs what a larger one leaves as it is.
 TEST_CASE("weights too large for the caches are packed, and agree with the reference") {
-  using SmallCaches = Cpu<xsimd::default_arch, cpu::FastestOn<cpu::Caches{.l1 = 8 << 10, .l2 = 16 << 10}>, float, 1>;
+  using SmallCaches =
+      Cpu<xsimd::default_arch, cpu::FastestOn<cpu::Caches{.l1 = 8 << 10, .l2 = 16 << 10}>, float, 1>;
   using Arch = xsimd::default_arch;
-  constexpr ConvShape winograd{{16, 7, 7}, 264, 3, 1, 1}, direct{{24, 5, 6}, 257, 3, 2, 1, true}, point{{40, 7, 7}, 272, 1, 1, 0};
+  constexpr ConvShape winograd{{16, 7, 7}, 264, 3, 1, 1}, direct{{24, 5, 6}, 257, 3, 2, 1, true},
+      point{{40, 7, 7}, 272, 1, 1, 0};
   constexpr cpu::Caches caches{.l1 = 8 << 10, .l2 = 16 << 10};
   static_assert(cpu::WinogradKernels<Arch, winograd, caches>::Forward::packs &&
                 cpu::WinogradKernels<Arch, winograd, caches>::Forward::images == 4);
-  static_assert(cpu::DirectKernels<Arch, direct, caches>::Forward::packs && cpu::DirectKernels<Arch, point, caches>::Forward::packs);
+  static_assert(cpu::DirectKernels<Arch, direct, caches>::Forward::packs &&
+                cpu::DirectKernels<Arch, point, caches>::Forward::packs);
   static_assert(!cpu::DirectKernels<Arch, point, cpu::Caches{}>::Forward::packs);
   static_assert(!cpu::WinogradKernels<Arch, ConvShape{{64, 8, 8}, 64, 3, 1, 1}, caches>::Forward::packs);
   check_convolution<SmallCaches, winograd>(9);
@@ -66,7 +73,8 @@ TEST_CASE("direct kernels can be asked for where Winograd would be taken") {
   constexpr ConvShape shape{{32, 16, 16}, 32, 3, 1, 1};
   static_assert(cpu::winograd_pays(shape));
   check_convolution<OnlyDirect, shape>(3);
-  const Results direct = run_conv_forward<OnlyDirect, shape>(3, 1, {}), fastest = run_conv_forward<Cpu<>, shape>(3, 1, {});
+  const Results direct = run_conv_forward<OnlyDirect, shape>(3, 1, {}),
+                fastest = run_conv_forward<Cpu<>, shape>(3, 1, {});
   CHECK(relative_error(direct.at("out"), run_conv_forward<Reference, shape>(3, 1, {}).at("out")) < 5e-7);
   CHECK(direct.at("out") != fastest.at("out"));
 }

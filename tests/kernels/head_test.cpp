@@ -22,7 +22,8 @@ TEST_CASE_TEMPLATE_DEFINE("linear layers agree with the reference", B, linear_la
 }
 TEST_CASE_TEMPLATE_APPLY(linear_layers, Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("softmax cross-entropy agrees with the reference, and survives large logits", B, losses) {
+TEST_CASE_TEMPLATE_DEFINE("softmax cross-entropy agrees with the reference, and survives large logits", B,
+                          losses) {
   for (const int classes : {2, 10, 100})
     for (const int batch : {1, 10, 33}) {
       std::vector<float> numbers = random_numbers(static_cast<std::size_t>(batch * classes), 1);
@@ -33,32 +34,39 @@ TEST_CASE_TEMPLATE_DEFINE("softmax cross-entropy agrees with the reference, and 
       Packed<B> logits(numbers, classes), gradient(static_cast<std::size_t>(batch), classes);
       typename B::Space space(2);
       Reference::Space reference_space(1);
-      const LossResult result = B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient.data());
+      const LossResult result =
+          B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient.data());
       std::vector<float> expected_gradient(numbers.size());
-      const LossResult expected =
-          Reference::softmax_cross_entropy(reference_space, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
+      const LossResult expected = Reference::softmax_cross_entropy(
+          reference_space, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
       CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-9));
       CHECK(result.errors == expected.errors);
       check_close({{"gradient", gradient.dense()}}, {{"gradient", expected_gradient}}, 1e-6);
-      CHECK(B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), nullptr).loss == result.loss);
+      CHECK(B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), nullptr).loss ==
+            result.loss);
     }
 }
 TEST_CASE_TEMPLATE_APPLY(losses, Backends);
 
-TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with and without gradient", B, steps) {
+TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with and without gradient", B,
+                          steps) {
   for (const std::size_t count : {std::size_t{1}, std::size_t{15}, std::size_t{64}, std::size_t{40001}})
     for (const bool nesterov : {false, true})
       for (const bool has_gradient : {false, true}) {
-        const SGD::Options options{.learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
+        const SGD::Options options{
+            .learning_rate = 0.3, .momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov};
         const auto factors = SGD::factors(options);
-        std::vector<float> weights = random_numbers(count, 1), velocity = random_numbers(count, 2), gradient = random_numbers(count, 3);
+        std::vector<float> weights = random_numbers(count, 1), velocity = random_numbers(count, 2),
+                           gradient = random_numbers(count, 3);
         std::vector<float> expected_weights = weights, expected_velocity = velocity;
         typename B::Space space(2);
         Reference::Space reference_space(1);
-        B::template update<SGD>(space, count, factors, weights.data(), has_gradient ? gradient.data() : nullptr, {velocity.data()});
-        Reference::update<SGD>(reference_space, count, factors, expected_weights.data(), has_gradient ? gradient.data() : nullptr,
-                               {expected_velocity.data()});
-        check_close({{"weights", weights}, {"velocity", velocity}}, {{"weights", expected_weights}, {"velocity", expected_velocity}}, 1e-6);
+        B::template update<SGD>(space, count, factors, weights.data(),
+                                has_gradient ? gradient.data() : nullptr, {velocity.data()});
+        Reference::update<SGD>(reference_space, count, factors, expected_weights.data(),
+                               has_gradient ? gradient.data() : nullptr, {expected_velocity.data()});
+        check_close({{"weights", weights}, {"velocity", velocity}},
+                    {{"weights", expected_weights}, {"velocity", expected_velocity}}, 1e-6);
       }
 }
 TEST_CASE_TEMPLATE_APPLY(steps, Backends);

@@ -26,7 +26,8 @@ struct InferenceTensor {
   void each(const Body& body) {
     const auto width = static_cast<std::size_t>(S.width), channels = static_cast<std::size_t>(S.channels);
     for (std::size_t i = 0; i < S.size(); ++i)
-      body(i, numbers[layout.first + i / channels / width * layout.row + i / channels % width * layout.pixel + i % channels]);
+      body(i, numbers[layout.first + i / channels / width * layout.row + i / channels % width * layout.pixel +
+                      i % channels]);
   }
 };
 

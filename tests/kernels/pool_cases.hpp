@@ -1,4 +1,5 @@
-// Runs one pool or parameter-free shortcut on any backend with operands made from seeds, so that the same case on two backends can be compared.
+// Runs one pool or parameter-free shortcut on any backend with operands made from seeds, so that the same
+// case on two backends can be compared.
 #pragma once
 
 #include "backends.hpp"
@@ -8,13 +9,15 @@ namespace sdepth::test {
 /// An average needs no input on its way back, and gets none.
 template <class B, PoolShape S>
 [[nodiscard]] Results run_pool(int batch, const std::vector<float>& numbers) {
-  const std::size_t out_pixels = static_cast<std::size_t>(batch) * S.out().pixels(), channels = static_cast<std::size_t>(S.in.channels);
+  const std::size_t out_pixels = static_cast<std::size_t>(batch) * S.out().pixels(),
+                    channels = static_cast<std::size_t>(S.in.channels);
   Activations<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels),
       dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
   Activations<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
   typename B::Space space(2);
   B::template pool_forward<S>(space, batch, in.data(), out.data());
-  B::template pool_backward<S>(space, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr, dx.data());
+  B::template pool_backward<S>(space, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr,
+                               dx.data());
   return {{"out", out.dense()}, {"dx", dx.dense()}};
 }
 
@@ -25,7 +28,8 @@ template <class B, ShortcutShape S>
                     out_pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   if (numbers.empty()) numbers = random_numbers(in_pixels * static_cast<std::size_t>(S.in.channels), 1);
   Activations<B> in(numbers, S.in.channels), out(out_pixels, S.channels_out);
-  Activations<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out), dx(in_pixels, S.in.channels);
+  Activations<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out),
+      dx(in_pixels, S.in.channels);
   typename B::Space space(2);
   B::template shortcut_forward<S>(space, batch, in.data(), out.data());
   B::template shortcut_backward<S>(space, batch, dy.data(), dx.data());

@@ -8,7 +8,8 @@ template <class B, PoolShape S>
 void check_pool(int batch) {
   std::vector<float> numbers = random_numbers(static_cast<std::size_t>(batch) * S.in.size(), 1);
   check_close(run_pool<B, S>(batch, numbers), run_pool<Reference, S>(batch, numbers), 1e-6);
-  // Small whole numbers: many windows have several maxima, of which the first gets the gradient; all are negative in some windows.
+  // Small whole numbers: many windows have several maxima, of which the first gets the gradient; all are
+  // negative in some windows.
   for (float& number : numbers) number = std::round(number) - 1.0F;
   check_close(run_pool<B, S>(batch, numbers), run_pool<Reference, S>(batch, numbers), 1e-6);
 }
@@ -25,16 +26,19 @@ TEST_CASE_TEMPLATE_DEFINE("pools agree with the reference, maxima with ties too"
 TEST_CASE_TEMPLATE_APPLY(pools, Backends);
 
 TEST_CASE_TEMPLATE_DEFINE("shortcuts pool, add zero channels, and agree with the reference", B, shortcuts) {
-  check_close(run_shortcut<B, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), run_shortcut<Reference, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2),
-              1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10), run_shortcut<Reference, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10),
-              1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), run_shortcut<Reference, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1),
-              1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2),
+              run_shortcut<Reference, ShortcutShape{{16, 32, 32}, 32, 2, 2}>(2), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10),
+              run_shortcut<Reference, ShortcutShape{{5, 8, 6}, 11, 2, 1}>(10), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1),
+              run_shortcut<Reference, ShortcutShape{{20, 4, 4}, 20, 1, 1}>(1), 1e-6);
   // The stride divides neither extent, or one.
-  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3), 1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3), 1e-6);
-  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3), run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3),
+              run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 2}>(3), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3),
+              run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 2, 1}>(3), 1e-6);
+  check_close(run_shortcut<B, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3),
+              run_shortcut<Reference, ShortcutShape{{5, 7, 9}, 11, 3, 3}>(3), 1e-6);
 }
 TEST_CASE_TEMPLATE_APPLY(shortcuts, Backends);
 

@@ -34,11 +34,14 @@ TEST_CASE("a layer that does not fit its input says which rule is broken") {
   CHECK(MaxPool<4>::check({3, 3, 8}) == ShapeError::window_larger_than_input);
   CHECK(Block<8>::check({16, 8, 8}) == ShapeError::shortcut_loses_channels);
   CHECK(ResidualWith<ProjectionShortcut, Conv<8>>::check({16, 8, 8}) == ShapeError::none);
-  CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 8, 8}) == ShapeError::shortcut_extents_do_not_match);
-  CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 4, 3}) == ShapeError::shortcut_extents_do_not_match);
+  CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 8, 8}) ==
+        ShapeError::shortcut_extents_do_not_match);
+  CHECK(Residual<Conv<16, 3, 1, Bias::none, 0>>::check({16, 4, 3}) ==
+        ShapeError::shortcut_extents_do_not_match);
   CHECK(Repeat<2, Block<32, 2>>::check({16, 32, 32}) == ShapeError::block_changes_shape_in_repeat);
   CHECK(Repeat<1, Block<32, 2>>::check({16, 32, 32}) == ShapeError::none);
-  CHECK(StochasticDepth<Block<8, 2>, Uniform<0.5>>::check({16, 31, 32}) == ShapeError::shortcut_loses_channels);
+  CHECK(StochasticDepth<Block<8, 2>, Uniform<0.5>>::check({16, 31, 32}) ==
+        ShapeError::shortcut_loses_channels);
 }
 
 TEST_CASE("strides that do not divide an extent round down, as PyTorch's, and shortcuts follow") {
@@ -58,6 +61,7 @@ TEST_CASE("strides that do not divide an extent round down, as PyTorch's, and sh
   CHECK(Pooled::shortcut_stride({16, 15, 15}) == 4);
   CHECK(Pooled::check({16, 15, 15}) == ShapeError::none);
   // 7 -> 3 rounds down where the shortcut would round up.
-  CHECK(Residual<Conv<16, 3, 2, Bias::none, 0>>::check({16, 7, 7}) == ShapeError::shortcut_extents_do_not_match);
+  CHECK(Residual<Conv<16, 3, 2, Bias::none, 0>>::check({16, 7, 7}) ==
+        ShapeError::shortcut_extents_do_not_match);
   CHECK(Residual<Conv<16, 2, 2, Bias::none, 0>>::check({16, 6, 6}) == ShapeError::none);
 }

@@ -25,7 +25,8 @@ using namespace sdepth;
 
 constexpr int images = 6, outputs = 5;
 
-/// Rows of `outputs` numbers as a backend has them, kept where its kernels reach them, with NaN in the further lanes.
+/// Rows of `outputs` numbers as a backend has them, kept where its kernels reach them, with NaN in the
+/// further lanes.
 template <class Backend>
 class Rows {
  public:
@@ -33,8 +34,9 @@ class Rows {
   static constexpr auto stride = static_cast<std::size_t>(Backend::padded(outputs));
   explicit Rows(std::span<const float> dense = {}) : numbers_(images * stride) {
     for (std::size_t i = 0; i < numbers_.size(); ++i)
-      numbers_.data()[i] = !dense.empty() && i % stride < outputs ? static_cast<T>(dense[i / stride * outputs + i % stride])
-                                                                  : std::numeric_limits<T>::quiet_NaN();
+      numbers_.data()[i] = !dense.empty() && i % stride < outputs
+                               ? static_cast<T>(dense[i / stride * outputs + i % stride])
+                               : std::numeric_limits<T>::quiet_NaN();
   }
   [[nodiscard]] T* for_kernel() { return for_kernels(numbers_); }
   /// Without the further lanes, which must be zero.
@@ -53,16 +55,18 @@ class Rows {
 };
 
 template <class Backend, class Loss>
-[[nodiscard]] LossResult check_loss(const SafeTensors& oracle, const std::string& name, const typename Loss::Targets& targets,
+[[nodiscard]] LossResult check_loss(const SafeTensors& oracle, const std::string& name,
+                                    const typename Loss::Targets& targets,
                                     const typename Loss::Options& options) {
   CAPTURE(name);
   using T = typename Backend::Scalar;
-  const double tolerance = std::is_same_v<T, double> ? 1e-7 : 2e-6;  // the oracle's numbers are rounded to float32
+  // the oracle's numbers are rounded to float32
+  const double tolerance = std::is_same_v<T, double> ? 1e-7 : 2e-6;
   Rows<Backend> predictions(oracle.find("outputs")->values), gradient;
   typename Backend::Space space(2);
-  const LossResult result =
-      batch_loss<Backend, Loss, T>(space, options, outputs, predictions.for_kernel(), targets, images, 0, images, gradient.for_kernel())
-          .get();
+  const LossResult result = batch_loss<Backend, Loss, T>(space, options, outputs, predictions.for_kernel(),
+                                                         targets, images, 0, images, gradient.for_kernel())
+                                .get();
   CHECK(result.loss == doctest::Approx(oracle.find(name + ".loss")->values[0]).epsilon(1e-7));
   const std::vector<double> found = gradient.dense();
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -72,10 +76,12 @@ template <class Backend, class Loss>
   int errors = 0;
   for (int first = 0; first < images; first += 4) {
     const int count = std::min(4, images - first);
-    const LossResult part = batch_loss<Backend, Loss, T>(space, options, outputs,
-                                                         predictions.for_kernel() + static_cast<std::size_t>(first) * Rows<Backend>::stride,
-                                                         targets, images, first, count, static_cast<T*>(nullptr))
-                                .get();
+    const LossResult part =
+        batch_loss<Backend, Loss, T>(
+            space, options, outputs,
+            predictions.for_kernel() + static_cast<std::size_t>(first) * Rows<Backend>::stride, targets,
+            images, first, count, static_cast<T*>(nullptr))
+            .get();
     sum += part.loss * count;
     errors += part.errors;
   }
@@ -87,7 +93,9 @@ template <class Backend, class Loss>
 template <class Backend>
 void check_all() {
   const SafeTensors oracle = read_safetensors(sdepth::test::tests_folder() + "/oracle/losses.safetensors");
-  const auto values = [&](const char* name) -> const std::vector<float>& { return oracle.find(name)->values; };
+  const auto values = [&](const char* name) -> const std::vector<float>& {
+    return oracle.find(name)->values;
+  };
   const std::vector<int> labels(values("labels").begin(), values("labels").end());
   const auto best = [&](const std::vector<float>& rows, int n) {
     const auto row = rows.begin() + n * outputs;
@@ -100,18 +108,22 @@ void check_all() {
   }
   const Probabilities probabilities{values("probabilities")};
   CHECK(check_loss<Backend, CrossEntropy>(oracle, "labels", labels, {}).errors == wrong_labels);
-  CHECK(check_loss<Backend, CrossEntropy>(oracle, "smoothed", labels, {.label_smoothing = 0.1}).errors == wrong_labels);
+  CHECK(check_loss<Backend, CrossEntropy>(oracle, "smoothed", labels, {.label_smoothing = 0.1}).errors ==
+        wrong_labels);
   CHECK(check_loss<Backend, CrossEntropy>(oracle, "soft", probabilities, {}).errors == wrong_classes);
-  CHECK(check_loss<Backend, CrossEntropy>(oracle, "soft_smoothed", probabilities, {.label_smoothing = 0.2}).errors == wrong_classes);
-  CHECK(check_loss<Backend, CrossEntropy>(oracle, "masses_smoothed", Probabilities{values("masses")}, {.label_smoothing = 0.2}).errors ==
-        wrong_classes);
+  CHECK(check_loss<Backend, CrossEntropy>(oracle, "soft_smoothed", probabilities, {.label_smoothing = 0.2})
+            .errors == wrong_classes);
+  CHECK(check_loss<Backend, CrossEntropy>(oracle, "masses_smoothed", Probabilities{values("masses")},
+                                          {.label_smoothing = 0.2})
+            .errors == wrong_classes);
   CHECK(check_loss<Backend, MeanSquaredError>(oracle, "squared", values("numbers"), {}).errors == 0);
 
   // What is not a number shows, in the loss and as an error; a class of output −∞ that cannot be is no harm.
   std::vector<float> one_hot(images * outputs);
   for (std::size_t n = 0; n < images; ++n) one_hot[n * outputs + static_cast<std::size_t>(labels[n])] = 1;
   const Probabilities hard{one_hot};
-  for (const float stranger : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+  for (const float stranger :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     std::vector<float> x = values("outputs");
     const std::size_t other = labels[2] == 1 ? 2 : 1;
     x[2 * outputs + other] = stranger;
@@ -119,8 +131,8 @@ void check_all() {
     typename Backend::Space space(1);
     using T = typename Backend::Scalar;
     const auto loss = [&](const ClassTargets& targets) {
-      return batch_loss<Backend, CrossEntropy, T>(space, {}, outputs, predictions.for_kernel(), targets, images, 0, images,
-                                                  static_cast<T*>(nullptr))
+      return batch_loss<Backend, CrossEntropy, T>(space, {}, outputs, predictions.for_kernel(), targets,
+                                                  images, 0, images, static_cast<T*>(nullptr))
           .get();
     };
     const LossResult soft = loss(hard), plain = loss(labels);

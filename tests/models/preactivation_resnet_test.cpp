@@ -12,8 +12,10 @@ using namespace pytorch;
 
 TEST_CASE("pre-activation ResNets have the sizes of the others, but for their norms") {
   CHECK(PreActivationCifarResNet<110>::residual_blocks == 54);
-  // Per group: norms of the first block have the channels of its input. The stem's norm becomes the last one, of 64 channels.
-  CHECK(CifarResNet<110>::parameter_count - PreActivationCifarResNet<110>::parameter_count == 2 * (16 + 32 + 16 - 64));
+  // Per group: norms of the first block have the channels of its input. The stem's norm becomes the last one,
+  // of 64 channels.
+  CHECK(CifarResNet<110>::parameter_count - PreActivationCifarResNet<110>::parameter_count ==
+        2 * (16 + 32 + 16 - 64));
   CHECK(PreActivationImageNetResNet<50>::residual_blocks == 16);
   CHECK(PreActivationImageNetResNet<152>::survival[49] == 0.5);
   const auto tensors = PreActivationImageNetResNet<18>::parameters(16);

@@ -1,4 +1,5 @@
-// expect: images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW
+// expect: images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images},
+// labels), or NCHW
 #include <vector>
 
 #include <sdepth/kernels/reference/reference.hpp>
@@ -8,7 +9,8 @@
 using namespace sdepth;
 using Net = Network<Input<3, 8, 8>, Conv<4>, ReLU, GlobalAvgPool, Linear<10>>;
 
-void run(const Weights<Net, Reference>& weights, const std::vector<float>& images, const std::vector<int>& labels) {
+void run(const Weights<Net, Reference>& weights, const std::vector<float>& images,
+         const std::vector<int>& labels) {
 #ifdef PASS
   (void)score_at_depth(weights, {}, NHWC<float>{images}, labels);
 #else

@@ -9,10 +9,13 @@ struct AbsoluteError {
     friend bool operator==(const Options&, const Options&) = default;
   };
   using Targets = std::span<const float>;
-  static void check(Targets targets, int images, int outputs) { check_numbers(name, targets, images, outputs); }
+  static void check(Targets targets, int images, int outputs) {
+    check_numbers(name, targets, images, outputs);
+  }
 #ifdef PASS
   template <class T>
-  static constexpr double of_image(const Options&, int outputs, const T* x, const float* target, double factor, T* gradient, bool&) {
+  static constexpr double of_image(const Options&, int outputs, const T* x, const float* target,
+                                   double factor, T* gradient, bool&) {
     double sum = 0;
     for (int i = 0; i < outputs; ++i) {
       const double difference = static_cast<double>(x[i]) - static_cast<double>(target[i]);

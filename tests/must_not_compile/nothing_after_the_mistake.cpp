@@ -1,11 +1,11 @@
-// expect: Residual: a parameter-free shortcut can add channels but not remove them
-// expect: Conv: the kernel is larger than the padded input
-// expect: Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>
-// expect: Conv<Channels, Kernel, Stride>: the number of output channels must be positive
-// expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]
-// expect: to be trained and to predict, the network must end with one number per class; add GlobalAvgPool and Linear<classes>
-// expect: to be trained, the network must end with one number per class, but it ends with features; add Linear<classes> at the end, or Conv<classes, 1>
-// Networks with a mistake each, used as correct ones are: nothing is said of what follows from the mistake.
+// expect: Residual: a parameter-free shortcut can add channels but not remove them expect: Conv: the kernel
+// is larger than the padded input expect: Network<Input, layers...>: every argument after Input must be a
+// layer such as Conv<16>, BN or Repeat<3, Block> expect: Conv<Channels, Kernel, Stride>: the number of output
+// channels must be positive expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]
+// expect: to be trained and to predict, the network must end with one number per class; add GlobalAvgPool and
+// Linear<classes> expect: to be trained, the network must end with one number per class, but it ends with
+// features; add Linear<classes> at the end, or Conv<classes, 1> Networks with a mistake each, used as correct
+// ones are: nothing is said of what follows from the mistake.
 #include <sdepth/net.hpp>
 #include <sdepth/network/training_memory.hpp>
 
@@ -19,8 +19,8 @@ double use(const std::vector<float>& images, const std::vector<int>& labels) {
   score = trainer.evaluate(NHWC<float>{images}, labels, keep_blocks<Net>(drop_order_by_survival<Net>(), 1));
   trainer.parameter("conv1.weight") *= 2;
   Inference<Net, Reference> inference(trainer.weights());
-  return score.loss + static_cast<double>(inference.predict(NHWC<float>{images})[0]) + Net::expected_operations_per_image +
-         static_cast<double>(activation_table<Net>(4).always);
+  return score.loss + static_cast<double>(inference.predict(NHWC<float>{images})[0]) +
+         Net::expected_operations_per_image + static_cast<double>(activation_table<Net>(4).always);
 }
 
 // Meant with another p.
@@ -45,13 +45,18 @@ template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
 
 double all(const std::vector<float>& images, const std::vector<int>& labels) {
-  return use<Network<In, Conv<8>, BN, ReLU, Repeat<2, Drop<channels>>, GlobalAvgPool, Linear<10>>>(images, labels) +
-         use<Network<Input<3, side, side>, Conv<8, 3, 1, Bias::none, 0>, BN, ReLU, Drop<16, 2>, GlobalAvgPool, Linear<10>>>(images,
-                                                                                                                            labels) +
-         use<Network<In, Either<ReLU, LinearDecay<0.5>>, Conv<8>, BN, ReLU, Drop<8>, GlobalAvgPool, Linear<10>>>(images, labels) +
+  return use<Network<In, Conv<8>, BN, ReLU, Repeat<2, Drop<channels>>, GlobalAvgPool, Linear<10>>>(images,
+                                                                                                   labels) +
+         use<Network<Input<3, side, side>, Conv<8, 3, 1, Bias::none, 0>, BN, ReLU, Drop<16, 2>, GlobalAvgPool,
+                     Linear<10>>>(images, labels) +
+         use<Network<In, Either<ReLU, LinearDecay<0.5>>, Conv<8>, BN, ReLU, Drop<8>, GlobalAvgPool,
+                     Linear<10>>>(images, labels) +
          use<Network<In, Conv<stem>, BN, ReLU, Drop<8>, GlobalAvgPool, Linear<10>>>(images, labels) +
-         use<Network<In, Conv<8>, ReLU, StochasticDepth<Residual<Conv<8>>, Above>, GlobalAvgPool, Linear<10>>>(images, labels) +
-         use<Network<In, Conv<8>, BN, ReLU, Drop<8>, Either<GlobalAvgPool, ReLU>, Either<Linear<10>, ReLU>>>(images, labels) +
+         use<Network<In, Conv<8>, ReLU, StochasticDepth<Residual<Conv<8>>, Above>, GlobalAvgPool,
+                     Linear<10>>>(images, labels) +
+         use<Network<In, Conv<8>, BN, ReLU, Drop<8>, Either<GlobalAvgPool, ReLU>, Either<Linear<10>, ReLU>>>(
+             images, labels) +
          // A convolution to classes, then GlobalAvgPool, is a classifier; the features of a block are not.
-         use<Network<In, Conv<8>, BN, ReLU, Drop<8>, Either<Conv<10, 1, 1, Bias::learned>, ReLU>, GlobalAvgPool>>(images, labels);
+         use<Network<In, Conv<8>, BN, ReLU, Drop<8>, Either<Conv<10, 1, 1, Bias::learned>, ReLU>,
+                     GlobalAvgPool>>(images, labels);
 }

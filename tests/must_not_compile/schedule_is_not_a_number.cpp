@@ -14,5 +14,6 @@ struct Undefined {
 };
 
 using namespace sdepth;
-using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN>, Undefined>, GlobalAvgPool, Linear<10>>;
+using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN>, Undefined>,
+                    GlobalAvgPool, Linear<10>>;
 static_assert(Net::residual_blocks == 1);

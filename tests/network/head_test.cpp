@@ -19,10 +19,12 @@ TEST_CASE("a Linear, or a convolution to classes before a pool, ends a network t
   CHECK(head_error<Net<Block, GlobalAvgPool, Linear<10>>>() == HeadError::none);
   CHECK(head_error<Net<Block, Linear<10>, BN>>() == HeadError::none);
   CHECK(head_error<Net<Block, Conv<10, 1, 1, Bias::learned>, GlobalAvgPool>>() == HeadError::none);
-  CHECK(head_error<Net<Block, Conv<10, 1>, BN, ReLU, GlobalAvgPool>>() == HeadError::none);  // as in Network in Network
+  // as in Network in Network
+  CHECK(head_error<Net<Block, Conv<10, 1>, BN, ReLU, GlobalAvgPool>>() == HeadError::none);
   CHECK(head_error<Net<Block, Conv<10>, AvgPool<8>>>() == HeadError::none);
   CHECK(head_error<Net<Block, GlobalAvgPool, Conv<10, 1>>>() == HeadError::none);
-  CHECK(head_error<Net<Block, Conv<10, 8, 1, Bias::learned, 0>, BN>>() == HeadError::none);  // sees the whole image, as a Linear does
+  // sees the whole image, as a Linear does
+  CHECK(head_error<Net<Block, Conv<10, 8, 1, Bias::learned, 0>, BN>>() == HeadError::none);
 }
 
 TEST_CASE("features are no classes, but may be predicted") {

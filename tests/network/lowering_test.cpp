@@ -31,11 +31,14 @@ TEST_CASE("a norm and an activation become part of the convolution or linear lay
   using List = Lowered<Conv<6>, BN, GELU, Conv<6>, ReLU, GlobalAvgPool, Linear<3>, BN>::type;
   static_assert(List::length == 4);
   using First = At<List, 0>;
-  static_assert(First::convolves && First::norm && std::is_same_v<First::Activation, GELU> && First::out == Shape{6, 8, 8});
+  static_assert(First::convolves && First::norm && std::is_same_v<First::Activation, GELU> &&
+                First::out == Shape{6, 8, 8});
   using Second = At<List, 1>;
-  static_assert(std::is_same_v<Second::Pending, GELU> && !Second::norm && std::is_same_v<Second::Activation, ReLU>);
+  static_assert(std::is_same_v<Second::Pending, GELU> && !Second::norm &&
+                std::is_same_v<Second::Activation, ReLU>);
   static_assert(std::is_same_v<At<List, 2>::Pending, ReLU> && At<List, 2>::leaves_plain);
-  static_assert(At<List, 3>::is_linear && At<List, 3>::norm && std::is_same_v<At<List, 3>::Pending, NoActivation>);
+  static_assert(At<List, 3>::is_linear && At<List, 3>::norm &&
+                std::is_same_v<At<List, 3>::Pending, NoActivation>);
   CHECK(List::sizes(1).trainable == 6 * 4 * 9 + 12 + 6 * 6 * 9 + 3 * 6 + 3 + 6);
   CHECK(List::multiply_adds == 64.0 * (6 * 4 * 9 + 6 * 6 * 9) + 18);
 }
@@ -47,7 +50,8 @@ TEST_CASE("what nothing stands before is a stage of its own") {
   static_assert(At<List, 1>::computes && !At<List, 1>::norm);
   static_assert(!At<List, 2>::computes && At<List, 2>::norm && std::is_same_v<At<List, 2>::Activation, ReLU>);
   static_assert(!At<List, 3>::norm && !At<List, 3>::operation.materialise);  // a ReLU of a ReLU is one
-  CHECK(List::activations(1).kept == 4 * 64 + (4 * 64 + 4 * 16));            // the norm behind the pool reads what the pool wrote
+  // the norm behind the pool reads what the pool wrote
+  CHECK(List::activations(1).kept == 4 * 64 + (4 * 64 + 4 * 16));
 }
 
 TEST_CASE("two activations cannot be pending at once: the first is written down") {
@@ -56,16 +60,19 @@ TEST_CASE("two activations cannot be pending at once: the first is written down"
   using Block = BasicResidual<PoolShortcut, SiLU, Conv<4>, BN>;
   using Clash = Lowered<Conv<4>, GELU, Repeat<3, Block>>;
   static_assert(Clash::type::length == 3 && At<Clash::type, 1>::operation.materialise);
-  static_assert(std::is_same_v<At<Clash::type, 2>::Pending, SiLU> && std::is_same_v<Clash::PendingAfter, SiLU>);
+  static_assert(std::is_same_v<At<Clash::type, 2>::Pending, SiLU> &&
+                std::is_same_v<Clash::PendingAfter, SiLU>);
   using None = Lowered<Conv<4>, GELU, PreActivation<BN, ReLU, Conv<4>>>;
-  static_assert(None::type::length == 2 && std::is_same_v<None::PendingAfter, GELU>);  // of a skipped block, its input's
+  // of a skipped block, its input's
+  static_assert(None::type::length == 2 && std::is_same_v<None::PendingAfter, GELU>);
   CHECK(Clash::type::activations(1).kept == 4 * 64 * (1 + 1 + 3 * 2));
 }
 
 TEST_CASE("a row of blocks is one entry, and its branch a list") {
   using Drop = StochasticDepth<Residual<Conv<4>, BN, ReLU, Conv<4>, BN>, LinearDecay<0.5>>;
-  using List = Lowered<Conv<4>, BN, ReLU, Repeat<5, Drop>,
-                       StochasticDepth<ResidualWith<ProjectionShortcut, Conv<8, 3, 2>, BN>, LinearDecay<0.5>>>::type;
+  using List =
+      Lowered<Conv<4>, BN, ReLU, Repeat<5, Drop>,
+              StochasticDepth<ResidualWith<ProjectionShortcut, Conv<8, 3, 2>, BN>, LinearDecay<0.5>>>::type;
   static_assert(List::length == 3);
   using Row = At<List, 1>;
   static_assert(Row::blocks == 5 && Row::identity && !Row::projects && Row::Branch::length == 2);

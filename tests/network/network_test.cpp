@@ -18,7 +18,8 @@ TEST_CASE("the paper's ResNet-110 has its published numbers") {
   CHECK(Net::expected_depth == doctest::Approx(40.25).epsilon(1e-12));
   CHECK(Net::parameter_count == 1'727'962);  // He et al.: 1.7 M
   CHECK(Net::operations_per_image == doctest::Approx(2 * 252.9e6).epsilon(1e-3));
-  CHECK(1 - Net::expected_operations_per_image / Net::operations_per_image == doctest::Approx(0.254).epsilon(0.01));
+  CHECK(1 - Net::expected_operations_per_image / Net::operations_per_image ==
+        doctest::Approx(0.254).epsilon(0.01));
   CHECK(CifarResNet<20>::parameter_count == 269'722);
   CHECK(CifarResNet<1202>::residual_blocks == 600);
   CHECK(CifarResNet<1202>::parameter_count == 19'421'274);
@@ -53,15 +54,16 @@ TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without g
     std::size_t count = 1;
     for (const auto extent : tensor.shape) count *= static_cast<std::size_t>(extent);
     if (tensor.trainable()) real += count;
-    const bool in_branch = tensor.name.rfind("blocks.", 0) == 0 && tensor.name.find("shortcut") == std::string::npos;
+    const bool in_branch =
+        tensor.name.rfind("blocks.", 0) == 0 && tensor.name.find("shortcut") == std::string::npos;
     CHECK(tensor.block == (in_branch ? tensor.name[7] - '0' : -1));
   }
   CHECK(trainable == Net::storage(16).trainable);
   CHECK(running == Net::storage(16).running);
   CHECK(real == Net::parameter_count);
-  for (const char* name :
-       {"conv1.weight", "conv1.bias", "bn1.running_var", "blocks.0.conv2.weight", "blocks.0.bn2.bias", "blocks.1.conv1.weight",
-        "blocks.1.shortcut.conv.weight", "blocks.1.shortcut.bn.running_mean", "fc.weight", "fc.bias"})
+  for (const char* name : {"conv1.weight", "conv1.bias", "bn1.running_var", "blocks.0.conv2.weight",
+                           "blocks.0.bn2.bias", "blocks.1.conv1.weight", "blocks.1.shortcut.conv.weight",
+                           "blocks.1.shortcut.bn.running_mean", "fc.weight", "fc.bias"})
     CHECK(names.count(name) == 1);
   CHECK(tensors.front().shape == std::vector<std::int64_t>{8, 3, 5, 5});
 }
@@ -69,7 +71,8 @@ TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without g
 TEST_CASE("the memory plan of ResNet-110 keeps two raw tensors and one finished one per block") {
   using Net = CifarResNet<110>;
   constexpr ActivationSizes sizes = Net::Stages::activations(16);
-  const std::size_t group = 16 * 32 * 32;  // numbers of one tensor in the first group; half in the second, a quarter in the third
+  // numbers of one tensor in the first group; half in the second, a quarter in the third
+  const std::size_t group = 16 * 32 * 32;
   const std::size_t blocks = 18 * 3 * group + 18 * 3 * group / 2 + 18 * 3 * group / 4;
   CHECK(sizes.largest == group);
   CHECK(sizes.kept >= blocks);

@@ -1,4 +1,5 @@
-// What every backend must get right of optimizers, and of what is done with gradients before them: one body of tests, which each includes.
+// What every backend must get right of optimizers, and of what is done with gradients before them: one body
+// of tests, which each includes.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -32,8 +33,8 @@ namespace optimizer_checks {
 using namespace sdepth;
 
 /// The network of the oracle's 35 numbers.
-using Net =
-    Network<Input<1, 4, 4>, Conv<2>, ReLU, Repeat<2, StochasticDepth<Residual<Conv<2, 1>>, Uniform<0.5>>>, GlobalAvgPool, Linear<3>>;
+using Net = Network<Input<1, 4, 4>, Conv<2>, ReLU,
+                    Repeat<2, StochasticDepth<Residual<Conv<2, 1>>, Uniform<0.5>>>, GlobalAvgPool, Linear<3>>;
 
 /// tests/oracle/optimizers.safetensors, see make_oracles.py.
 struct Oracle {
@@ -102,7 +103,9 @@ struct Run {
   void apply(const typename Optimizer::Options& options, bool frozen) {
     update.apply(space, options, frozen, for_kernels(weights.parameters()));
   }
-  [[nodiscard]] std::vector<float> parameters() const { return get(weights.tensors(), std::as_const(weights).parameters()); }
+  [[nodiscard]] std::vector<float> parameters() const {
+    return get(weights.tensors(), std::as_const(weights).parameters());
+  }
   [[nodiscard]] std::vector<float> gradients() const { return get(weights.tensors(), update.current()); }
 };
 
@@ -121,8 +124,8 @@ void check_updates(const typename Optimizer::Options& options) {
       CHECK(distance(run.parameters(), oracle.row(name, step)) < tolerance<Backend>);
     }
     for (const std::string_view state : Optimizer::state)
-      CHECK(distance(get(run.weights.tensors(), run.update.state(state)), oracle.values(name + "." + std::string(state))) <
-            tolerance<Backend>);
+      CHECK(distance(get(run.weights.tensors(), run.update.state(state)),
+                     oracle.values(name + "." + std::string(state))) < tolerance<Backend>);
     // Updates are counted where they matter: block 0 was open five times, block 1 six times.
     if (counts_updates<Optimizer>)
       CHECK(run.update.groups().tensor_counts() ==
@@ -131,8 +134,10 @@ void check_updates(const typename Optimizer::Options& options) {
 }
 template <class Backend>
 void check_all_updates() {
-  check_updates<Backend, SGD>({.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
-  check_updates<Backend, AdamW>({.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1});
+  check_updates<Backend, SGD>(
+      {.learning_rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
+  check_updates<Backend, AdamW>(
+      {.learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1});
   check_updates<Backend, Lion>({.learning_rate = 0.01, .beta1 = 0.6, .beta2 = 0.8, .weight_decay = 0.1});
 }
 
@@ -141,7 +146,8 @@ void check_clipping() {
   const Oracle oracle;
   const std::vector<std::uint8_t> open{1, 1};
   Run<Backend, SGD> run(oracle);
-  CHECK_THROWS_WITH_AS(run.update.clip(run.space, 1), doctest::Contains("there are no gradients; call compute_gradients first"), Error);
+  CHECK_THROWS_WITH_AS(run.update.clip(run.space, 1),
+                       doctest::Contains("there are no gradients; call compute_gradients first"), Error);
   run.add(oracle.row("gradients", 1), open);
   CHECK(run.update.clip(run.space, 1.5) == doctest::Approx(oracle.values("clip.norm")[0]).epsilon(1e-6));
   CHECK(distance(run.gradients(), oracle.values("clip.gradients")) < tolerance<Backend>);
@@ -149,24 +155,30 @@ void check_clipping() {
   CHECK(run.update.clip(run.space, 1.6) == doctest::Approx(1.5).epsilon(1e-5));
   CHECK(run.gradients() == clipped);  // small enough: not a bit changes
   for (const double none : {-1.0, std::nan("")})
-    CHECK_THROWS_WITH_AS(run.update.clip(run.space, none), doctest::Contains("expected a number from 0 up"), Error);
+    CHECK_THROWS_WITH_AS(run.update.clip(run.space, none), doctest::Contains("expected a number from 0 up"),
+                         Error);
 
   // A closed block's numbers are an older step's and count nothing, nor do those of a frozen group.
   std::vector<float> some(oracle.row("gradients", 1).begin(), oracle.row("gradients", 1).end());
   double squares = 0;
   for (std::size_t i = 0; i < some.size(); ++i)
-    if (i < 22 || i >= 32) squares += std::pow(static_cast<double>(some[i]), 2);  // without block 1 and fc.weight
+    // without block 1 and fc.weight
+    if (i < 22 || i >= 32) squares += std::pow(static_cast<double>(some[i]), 2);
   Run<Backend, SGD> other(oracle);
-  other.update.set_groups(other.weights, {{.contains = [](const ParameterInfo& p) { return p.name == "fc.weight"; }, .frozen = true}}, {});
+  other.update.set_groups(
+      other.weights,
+      {{.contains = [](const ParameterInfo& p) { return p.name == "fc.weight"; }, .frozen = true}}, {});
   other.add(some, std::vector<std::uint8_t>{1, 0});
   CHECK(other.update.clip(other.space, 1e9) == doctest::Approx(std::sqrt(squares)).epsilon(1e-6));
   some[0] = std::numeric_limits<float>::infinity();
   other.apply({}, false);
   other.add(some, open);
-  CHECK_THROWS_WITH_AS(other.update.clip(other.space, 1), doctest::Contains("the norm of the gradients is inf"), Error);
+  CHECK_THROWS_WITH_AS(other.update.clip(other.space, 1),
+                       doctest::Contains("the norm of the gradients is inf"), Error);
 }
 
-/// The mean over all images of what several mini-batches give, a closed block's counting as zero, wherever it was closed.
+/// The mean over all images of what several mini-batches give, a closed block's counting as zero, wherever it
+/// was closed.
 template <class Backend>
 void check_accumulation() {
   const Oracle oracle;
@@ -189,7 +201,8 @@ void check_accumulation() {
       }
       all += images[i];
     }
-    // Plain gradient descent at rate 1 with frozen blocks: what moves is the gradient. Block 1 opens only with the third.
+    // Plain gradient descent at rate 1 with frozen blocks: what moves is the gradient. Block 1 opens only
+    // with the third.
     run.apply({.learning_rate = 1, .momentum = 0, .weight_decay = 0.5, .nesterov = false}, true);
     std::vector<double> expected(35);
     for (std::size_t j = 0; j < 35; ++j) {
@@ -201,7 +214,8 @@ void check_accumulation() {
   }
 }
 
-/// A mini-batch that fails leaves what waits as it was: gates of its own have been taken, and its gradients half written.
+/// A mini-batch that fails leaves what waits as it was: gates of its own have been taken, and its gradients
+/// half written.
 template <class Backend>
 void check_failed_addition() {
   const Oracle oracle;
@@ -223,20 +237,23 @@ void check_groups() {
   slow.learning_rate *= 0.1;
   Run<Backend, AdamW> run(oracle), plain(oracle), without_decay(oracle), slower(oracle);
   const auto named = [](const char* name) { return [=](const ParameterInfo& p) { return p.name == name; }; };
-  run.update.set_groups(
-      run.weights,
-      {{.contains = named("fc.weight"), .frozen = true},
-       {.contains = is_norm_or_bias, .change = [](auto& o) { o.weight_decay = 0; }},
-       {.contains = [](const ParameterInfo& p) { return p.block == 1; }, .change = [](auto& o) { o.learning_rate *= 0.1; }},
-       {.contains = [](const ParameterInfo&) { return true; }}},  // what is left: as it is
-      options);
+  run.update.set_groups(run.weights,
+                        {{.contains = named("fc.weight"), .frozen = true},
+                         {.contains = is_norm_or_bias, .change = [](auto& o) { o.weight_decay = 0; }},
+                         {.contains = [](const ParameterInfo& p) { return p.block == 1; },
+                          .change = [](auto& o) { o.learning_rate *= 0.1; }},
+                         {.contains = [](const ParameterInfo&) { return true; }}},  // what is left: as it is
+                        options);
   for (std::size_t step = 0; step < 4; ++step) {
-    const auto each = [&](auto& r, const AdamW::Options& o) { r.add(oracle.row("gradients", step), oracle.gates(step)), r.apply(o, true); };
+    const auto each = [&](auto& r, const AdamW::Options& o) {
+      r.add(oracle.row("gradients", step), oracle.gates(step)), r.apply(o, true);
+    };
     each(run, options), each(plain, options), each(without_decay, spared), each(slower, slow);
   }
   const auto found = run.parameters();
   const auto same = [&](const std::vector<float>& other, std::size_t first, std::size_t last) {
-    return std::equal(found.begin() + static_cast<std::ptrdiff_t>(first), found.begin() + static_cast<std::ptrdiff_t>(last),
+    return std::equal(found.begin() + static_cast<std::ptrdiff_t>(first),
+                      found.begin() + static_cast<std::ptrdiff_t>(last),
                       other.begin() + static_cast<std::ptrdiff_t>(first));
   };
   CHECK(same(plain.parameters(), 0, 22));
@@ -246,17 +263,22 @@ void check_groups() {
   CHECK(same(init, 26, 32));
   CHECK(same(without_decay.parameters(), 32, 35));
   CHECK_FALSE(same(plain.parameters(), 32, 35));
-  CHECK(run.update.groups().tensor_counts() == std::vector<std::uint64_t>{4, 2, 2, 0, 4});  // a frozen group's are not counted
+  // a frozen group's are not counted
+  CHECK(run.update.groups().tensor_counts() == std::vector<std::uint64_t>{4, 2, 2, 0, 4});
 
-  // Counts go with their parameters when groups change, and what cannot be is refused before anything changes.
+  // Counts go with their parameters when groups change, and what cannot be is refused before anything
+  // changes.
   run.update.set_groups(run.weights, {}, options);
   CHECK(run.update.groups().tensor_counts() == std::vector<std::uint64_t>{4, 2, 2, 0, 4});
-  CHECK_THROWS_WITH_AS(run.update.set_groups(run.weights, {{.contains = is_norm_or_bias, .change = [](auto& o) { o.beta2 = 1; }}}, options),
-                       doctest::Contains("options: beta2 is 1, expected a number from 0 up to, but not including, 1"), Error);
-  CHECK_THROWS_WITH_AS(run.update.set_groups(run.weights, {{.contains = {}}}, options), doctest::Contains("does not say which parameters"),
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      run.update.set_groups(run.weights,
+                            {{.contains = is_norm_or_bias, .change = [](auto& o) { o.beta2 = 1; }}}, options),
+      doctest::Contains("options: beta2 is 1, expected a number from 0 up to, but not including, 1"), Error);
+  CHECK_THROWS_WITH_AS(run.update.set_groups(run.weights, {{.contains = {}}}, options),
+                       doctest::Contains("does not say which parameters"), Error);
   run.add(oracle.row("gradients", 5), oracle.gates(4));
-  CHECK_THROWS_WITH_AS(run.update.set_groups(run.weights, {}, options), doctest::Contains("call it between two steps"), Error);
+  CHECK_THROWS_WITH_AS(run.update.set_groups(run.weights, {}, options),
+                       doctest::Contains("call it between two steps"), Error);
   run.apply(options, true);
   CHECK(run.update.groups().tensor_counts() == std::vector<std::uint64_t>{5, 3, 3, 1, 5});
 }
@@ -282,7 +304,9 @@ void check_average() {
       CHECK(get(trainer.weights()->tensors(), std::as_const(*average.weights()).parameters()) ==
             get(trainer.weights()->tensors(), std::as_const(*trainer.weights()).parameters()));
   }
-  const auto of = [](const Weights<Net, Backend>& weights) { return get(weights.tensors(), weights.parameters()); };
+  const auto of = [](const Weights<Net, Backend>& weights) {
+    return get(weights.tensors(), weights.parameters());
+  };
   const std::vector<float> averaged = of(*average.weights()), own = of(*trainer.weights());
   CHECK(distance(averaged, oracle.values("average")) < tolerance<Backend>);
   average.swap(trainer);

@@ -1,4 +1,5 @@
-// PNG and JPEG of every kind as RGB, upright; what is damaged, cut off, too large or something else is one sentence with its path.
+// PNG and JPEG of every kind as RGB, upright; what is damaged, cut off, too large or something else is one
+// sentence with its path.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -41,13 +42,15 @@ Bytes as_rgb(const Bytes& grey) {
 /// What is decoded from numbers that say in which order the pixels come.
 Bytes as_grey(const Picture& picture) {
   Bytes grey;
-  for (std::size_t i = 0; i < picture.bytes.size(); i += 3) grey.push_back(static_cast<std::uint8_t>((picture.bytes[i] + 20) / 40));
+  for (std::size_t i = 0; i < picture.bytes.size(); i += 3)
+    grey.push_back(static_cast<std::uint8_t>((picture.bytes[i] + 20) / 40));
   return grey;
 }
 
 }  // namespace
 
-TEST_CASE("a PNG of each kind becomes RGB: colours, grey of 1 to 16 bits, palettes, transparency, interlaced or not") {
+TEST_CASE(
+    "a PNG of each kind becomes RGB: colours, grey of 1 to 16 bits, palettes, transparency, interlaced or not") {
   const Picture rgb = decoded(png_of(six, 2, 3));
   CHECK(rgb.shape == Shape{3, 2, 3});
   CHECK(rgb.bytes == six);
@@ -66,7 +69,8 @@ TEST_CASE("a PNG of each kind becomes RGB: colours, grey of 1 to 16 bits, palett
         as_rgb({255, 0, 255, 0, 255, 0}));
 
   // 0x1234 of 0xFFFF is 18.2 of 255, 0xFF70 is 254.4.
-  CHECK(decoded(png_of({0x12, 0x34, 0xFF, 0x70}, 1, 2, {.type = PNG_COLOR_TYPE_GRAY, .bits = 16})).bytes == as_rgb({18, 254}));
+  CHECK(decoded(png_of({0x12, 0x34, 0xFF, 0x70}, 1, 2, {.type = PNG_COLOR_TYPE_GRAY, .bits = 16})).bytes ==
+        as_rgb({18, 254}));
   const Bytes wide{0x12, 0x34, 0x00, 0x00, 0xFF, 0xFF};
   CHECK(decoded(png_of(wide, 1, 1, {.type = PNG_COLOR_TYPE_RGB, .bits = 16})).bytes == Bytes{18, 0, 255});
 
@@ -75,7 +79,8 @@ TEST_CASE("a PNG of each kind becomes RGB: colours, grey of 1 to 16 bits, palett
         Bytes{9, 8, 7, 200, 100, 50, 200, 100, 50, 9, 8, 7});
 }
 
-TEST_CASE("a JPEG of each kind becomes RGB: colours, grey, CMYK with Adobe's inks or plain ones, progressive or not") {
+TEST_CASE(
+    "a JPEG of each kind becomes RGB: colours, grey, CMYK with Adobe's inks or plain ones, progressive or not") {
   const Bytes pixels = smooth_picture(40, 56, 3);
   const Picture rgb = decoded(jpeg_of(pixels, 40, 56));
   CHECK(rgb.shape == Shape{3, 40, 56});
@@ -96,13 +101,17 @@ TEST_CASE("a JPEG of each kind becomes RGB: colours, grey, CMYK with Adobe's ink
   Bytes expected;
   for (const std::uint8_t value : pixels) expected.push_back(static_cast<std::uint8_t>(value * 204 / 255));
   CHECK(difference(decoded(jpeg_of(inks, 40, 56, {.colours = JCS_CMYK})).bytes, expected) <= 4);
-  CHECK(difference(decoded(jpeg_of(plain, 40, 56, {.colours = JCS_CMYK, .adobe = false})).bytes, expected) <= 4);
+  CHECK(difference(decoded(jpeg_of(plain, 40, 56, {.colours = JCS_CMYK, .adobe = false})).bytes, expected) <=
+        4);
 }
 
-TEST_CASE("EXIF's orientation is obeyed, of JPEG and PNG, in both orders of bytes; what is damaged of it is ignored") {
-  // 1 2 3 / 4 5 6 as it is stored; where the first row and column of what is stored belong, by the standard's table.
-  const std::vector<Bytes> upright{{1, 2, 3, 4, 5, 6}, {3, 2, 1, 6, 5, 4}, {6, 5, 4, 3, 2, 1}, {4, 5, 6, 1, 2, 3},
-                                   {1, 4, 2, 5, 3, 6}, {4, 1, 5, 2, 6, 3}, {6, 3, 5, 2, 4, 1}, {3, 6, 2, 5, 1, 4}};
+TEST_CASE(
+    "EXIF's orientation is obeyed, of JPEG and PNG, in both orders of bytes; what is damaged of it is ignored") {
+  // 1 2 3 / 4 5 6 as it is stored; where the first row and column of what is stored belong, by the standard's
+  // table.
+  const std::vector<Bytes> upright{{1, 2, 3, 4, 5, 6}, {3, 2, 1, 6, 5, 4}, {6, 5, 4, 3, 2, 1},
+                                   {4, 5, 6, 1, 2, 3}, {1, 4, 2, 5, 3, 6}, {4, 1, 5, 2, 6, 3},
+                                   {6, 3, 5, 2, 4, 1}, {3, 6, 2, 5, 1, 4}};
   for (int orientation = 1; orientation <= 8; ++orientation)
     for (const bool big_endian : {false, true}) {
       CAPTURE(orientation);
@@ -130,7 +139,8 @@ TEST_CASE("a picture cut off anywhere is refused with its path") {
     Picture picture;
     for (std::size_t length = 0; length + 3 < whole.size(); length += 1 + length / 9) {
       CAPTURE(length);
-      const auto path = scratch.write("cut.off", {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
+      const auto path =
+          scratch.write("cut.off", {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
       const std::string error = error_of([&] { decode_picture_file(path, file, picture); });
       CHECK(says(error, "cut.off"));
       CHECK(says(error, length == 0            ? "is empty"
@@ -146,7 +156,8 @@ TEST_CASE("a picture cut off anywhere is refused with its path") {
 
 TEST_CASE("damaged bytes are refused or decoded, and never more than that") {
   const Bytes pixels = smooth_picture(48, 48, 3);
-  for (const Bytes& whole : {png_of(pixels, 48, 48), jpeg_of(pixels, 48, 48, {.quality = 80, .progressive = true})}) {
+  for (const Bytes& whole :
+       {png_of(pixels, 48, 48), jpeg_of(pixels, 48, 48, {.quality = 80, .progressive = true})}) {
     int refused = 0;
     for (std::size_t at = 0; at < whole.size(); at += 1 + at / 16) {
       Bytes damaged = whole;
@@ -159,13 +170,16 @@ TEST_CASE("damaged bytes are refused or decoded, and never more than that") {
 
 TEST_CASE("pictures that claim too many pixels are refused before memory is taken") {
   Bytes png = png_of(six, 2, 3);
-  png[16] = 0x7F, png[20] = 0x7F;  // 2^31 pixels each way; then the checksum is wrong as well, which is seen first or not
+  // 2^31 pixels each way; then the checksum is wrong as well, which is seen first or not
+  png[16] = 0x7F, png[20] = 0x7F;
   CHECK(says(error_of([&] { (void)decoded(png); }), "picture"));
   const Bytes grey(400 * 300, 7);
-  for (const Bytes& file : {png_of(grey, 300, 400, {.type = PNG_COLOR_TYPE_GRAY}), jpeg_of(grey, 300, 400, {.colours = JCS_GRAYSCALE})}) {
+  for (const Bytes& file : {png_of(grey, 300, 400, {.type = PNG_COLOR_TYPE_GRAY}),
+                            jpeg_of(grey, 300, 400, {.colours = JCS_GRAYSCALE})}) {
     Picture picture;
     const PictureLimits limits{.pixels = 119'999};
-    CHECK(says(error_of([&] { decode_picture(file, "bomb.png", picture, limits); }), "bomb.png", "400 x 300", "119999", "raise the limit"));
+    CHECK(says(error_of([&] { decode_picture(file, "bomb.png", picture, limits); }), "bomb.png", "400 x 300",
+               "119999", "raise the limit"));
     decode_picture(file, "good.png", picture, {.pixels = 120'000});
   }
   // A JPEG's size stands behind FF C0, its length and its precision.
@@ -194,11 +208,13 @@ TEST_CASE("what is no PNG or JPEG is named, whatever the file is called, and a J
   decode_picture_file(scratch.write("caf\xE9.png", png_of(six, 2, 3)), file, picture);
   CHECK(picture.bytes == six);
   CHECK(says(error("caf\xE9.jpg", "BM"), "caf\xEF\xBF\xBD.jpg is a BMP picture"));
-  CHECK(says(error_of([&] { decode_picture_file(scratch.path() / "none.png", file, picture); }), "none.png is missing"));
+  CHECK(says(error_of([&] { decode_picture_file(scratch.path() / "none.png", file, picture); }),
+             "none.png is missing"));
   CHECK(says(error_of([&] { decode_picture_file(scratch.path(), file, picture); }), "is not a file"));
   const auto secret = scratch.write("secret.png", png_of(six, 2, 3));
   std::filesystem::permissions(secret, std::filesystem::perms::none);
-  if (!std::ifstream(secret)) CHECK(says(error_of([&] { decode_picture_file(secret, file, picture); }), "secret.png", "permissions"));
+  if (!std::ifstream(secret))
+    CHECK(says(error_of([&] { decode_picture_file(secret, file, picture); }), "secret.png", "permissions"));
 }
 
 TEST_CASE("a look at a file's beginning tells its size, and refuses what is no picture") {

@@ -18,7 +18,8 @@ namespace sdepth::test {
 /// A little EXIF block that holds the orientation alone, behind "Exif\0\0" in a JPEG.
 [[nodiscard]] inline Bytes exif_with(int orientation, bool big_endian) {
   const auto o = static_cast<std::uint8_t>(orientation);
-  if (big_endian) return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, o, 0, 0, 0, 0, 0, 0};
+  if (big_endian)
+    return {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, o, 0, 0, 0, 0, 0, 0};
   return {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, o, 0, 0, 0, 0, 0, 0, 0};
 }
 
@@ -31,7 +32,8 @@ struct JpegOptions {
 };
 
 /// @param samples  [height, width, samples a pixel]
-[[nodiscard]] inline Bytes jpeg_of(const Bytes& samples, int height, int width, const JpegOptions& options = {}) {
+[[nodiscard]] inline Bytes jpeg_of(const Bytes& samples, int height, int width,
+                                   const JpegOptions& options = {}) {
   jpeg_compress_struct library{};
   jpeg_error_mgr errors{};
   library.err = jpeg_std_error(&errors);
@@ -46,7 +48,8 @@ struct JpegOptions {
   jpeg_set_defaults(&library);
   jpeg_set_quality(&library, options.quality, TRUE);
   if (options.quality == 100)
-    for (int c = 0; c < library.num_components; ++c) library.comp_info[c].h_samp_factor = library.comp_info[c].v_samp_factor = 1;
+    for (int c = 0; c < library.num_components; ++c)
+      library.comp_info[c].h_samp_factor = library.comp_info[c].v_samp_factor = 1;
   if (options.progressive) jpeg_simple_progression(&library);
   if (!options.adobe) library.write_Adobe_marker = FALSE;
   jpeg_start_compress(&library, TRUE);
@@ -57,7 +60,8 @@ struct JpegOptions {
   }
   Bytes row(static_cast<std::size_t>(width * library.input_components));
   while (library.next_scanline < library.image_height) {
-    std::copy_n(samples.begin() + static_cast<std::ptrdiff_t>(library.next_scanline * row.size()), row.size(), row.begin());
+    std::copy_n(samples.begin() + static_cast<std::ptrdiff_t>(library.next_scanline * row.size()), row.size(),
+                row.begin());
     JSAMPROW rows = row.data();
     jpeg_write_scanlines(&library, &rows, 1);
   }
@@ -88,9 +92,11 @@ struct PngOptions {
         all.insert(all.end(), data, data + size);
       },
       nullptr);
-  png_set_IHDR(library, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), options.bits, options.type,
-               options.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  if (!options.palette.empty()) png_set_PLTE(library, info, options.palette.data(), static_cast<int>(options.palette.size()));
+  png_set_IHDR(library, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), options.bits,
+               options.type, options.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  if (!options.palette.empty())
+    png_set_PLTE(library, info, options.palette.data(), static_cast<int>(options.palette.size()));
   Bytes exif = options.exif;
   if (!exif.empty()) png_set_eXIf_1(library, info, static_cast<png_uint_32>(exif.size()), exif.data());
   png_write_info(library, info);
@@ -110,8 +116,8 @@ struct PngOptions {
   for (int y = 0; y < height; ++y)
     for (int x = 0; x < width; ++x)
       for (int c = 0; c < channels; ++c)
-        pixels.push_back(
-            static_cast<std::uint8_t>((40 + seed * 37 + 60 * y / height * (c + 1) / channels + 20 * x / width * (channels - c)) % 256));
+        pixels.push_back(static_cast<std::uint8_t>(
+            (40 + seed * 37 + 60 * y / height * (c + 1) / channels + 20 * x / width * (channels - c)) % 256));
   return pixels;
 }
 

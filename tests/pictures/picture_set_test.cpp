@@ -1,4 +1,5 @@
-// Folders and lists of pictures as data sets: which pictures, in which classes, on which side; and what is wrong with them, in a sentence.
+// Folders and lists of pictures as data sets: which pictures, in which classes, on which side; and what is
+// wrong with them, in a sentence.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -29,26 +30,30 @@ void write_text(const Scratch& scratch, const std::string& name, const std::stri
 std::vector<std::string> paths_of(const PictureSet& set, const std::filesystem::path& root) {
   std::vector<std::string> paths;
   for (const PictureFile& file : set.files)
-    paths.push_back(file.path.lexically_relative(root).string() + " " + set.class_names[static_cast<std::size_t>(file.label)]);
+    paths.push_back(file.path.lexically_relative(root).string() + " " +
+                    set.class_names[static_cast<std::size_t>(file.label)]);
   return paths;
 }
 using Strings = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("folders train and test have a folder for each class, sorted by name; other files and hidden ones do not matter") {
+TEST_CASE(
+    "folders train and test have a folder for each class, sorted by name; other files and hidden ones do not matter") {
   const Scratch scratch;
-  for (const char* name :
-       {"train/dog/b.PNG", "train/dog/a.png", "train/dog/more/c.png", "train/cat/x.png", "test/dog/y.png", "train/cat/caf\xE9.png"})
+  for (const char* name : {"train/dog/b.PNG", "train/dog/a.png", "train/dog/more/c.png", "train/cat/x.png",
+                           "test/dog/y.png", "train/cat/caf\xE9.png"})
     scratch.write(name, small_png(1));
   scratch.write("train/cat/z.jpeg", jpeg_of(smooth_picture(4, 5, 3), 4, 5));
-  for (const char* name : {"train/.git/a.png", "train/cat/.hidden.png", "train/cat/notes.txt", "train/readme.md"})
+  for (const char* name :
+       {"train/.git/a.png", "train/cat/.hidden.png", "train/cat/notes.txt", "train/readme.md"})
     write_text(scratch, name, "no picture");
   const PictureData data = read_pictures(scratch.path());
   CHECK(data.train.class_names == Strings{"cat", "dog"});
   CHECK(data.test.class_names == Strings{"cat", "dog"});
-  CHECK(paths_of(data.train, scratch.path() / "train") ==
-        Strings{"cat/caf\xE9.png cat", "cat/x.png cat", "cat/z.jpeg cat", "dog/a.png dog", "dog/b.PNG dog", "dog/more/c.png dog"});
+  CHECK(paths_of(data.train, scratch.path() / "train") == Strings{"cat/caf\xE9.png cat", "cat/x.png cat",
+                                                                  "cat/z.jpeg cat", "dog/a.png dog",
+                                                                  "dog/b.PNG dog", "dog/more/c.png dog"});
   CHECK(paths_of(data.test, scratch.path() / "test") == Strings{"dog/y.png dog"});
   Picture picture;
   data.train.read(3, picture);
@@ -56,7 +61,8 @@ TEST_CASE("folders train and test have a folder for each class, sorted by name; 
   CHECK(picture.label == 1);
 }
 
-TEST_CASE("a part is split off by seed and path: it stays when pictures come, and is another one for another seed") {
+TEST_CASE(
+    "a part is split off by seed and path: it stays when pictures come, and is another one for another seed") {
   const Scratch scratch;
   for (const char* name : {"a", "b"}) fill(scratch, name, 60);
   const PictureOptions options{.test_split = 0.25, .seed = 7};
@@ -65,12 +71,14 @@ TEST_CASE("a part is split off by seed and path: it stays when pictures come, an
   CHECK(data.test.size() > 15);
   CHECK(data.test.size() < 45);
   const Strings before = paths_of(data.test, scratch.path());
-  CHECK(paths_of(read_pictures(scratch.path(), {.test_split = 0.25, .seed = 8}).test, scratch.path()) != before);
+  CHECK(paths_of(read_pictures(scratch.path(), {.test_split = 0.25, .seed = 8}).test, scratch.path()) !=
+        before);
   fill(scratch, "b", 90);
   fill(scratch, "c", 5);
   const Strings after = paths_of(read_pictures(scratch.path() / "", options).test, scratch.path());
   const std::set<std::string> now(after.begin(), after.end());
-  CHECK(std::all_of(before.begin(), before.end(), [&](const std::string& path) { return now.contains(path); }));
+  CHECK(
+      std::all_of(before.begin(), before.end(), [&](const std::string& path) { return now.contains(path); }));
   PictureSet some = data.train;
   some.limit(10, 1);
   CHECK(some.size() == 10);
@@ -82,7 +90,9 @@ TEST_CASE("a part is split off by seed and path: it stays when pictures come, an
 
 TEST_CASE("what is wrong with a folder is one sentence") {
   const Scratch scratch;
-  const auto error = [&](const PictureOptions& options = {}) { return error_of([&] { (void)read_pictures(scratch.path(), options); }); };
+  const auto error = [&](const PictureOptions& options = {}) {
+    return error_of([&] { (void)read_pictures(scratch.path(), options); });
+  };
   CHECK(says(error_of([&] { (void)read_pictures(scratch.path() / "none"); }), "none is not a directory"));
   CHECK(says(error(), "has no folders train and test", "--test-split"));
   CHECK(says(error({.test_split = 0.2}), "has no folders with pictures"));
@@ -114,13 +124,15 @@ TEST_CASE("places to classify are files, or folders with pictures at any depth")
   write_text(scratch, "odd.name", "read as it is");
   const auto in = scratch.path() / "in";
   CHECK(picture_files({scratch.path() / "odd.name", in}) ==
-        std::vector<std::filesystem::path>{scratch.path() / "odd.name", in / "a/c/0.png", in / "a/c/1.png", in / "b/0.png"});
+        std::vector<std::filesystem::path>{scratch.path() / "odd.name", in / "a/c/0.png", in / "a/c/1.png",
+                                           in / "b/0.png"});
   std::filesystem::create_directories(scratch.path() / "empty");
   CHECK(says(error_of([&] { (void)picture_files({scratch.path() / "empty"}); }), "empty has no picture"));
   CHECK(says(error_of([&] { (void)picture_files({scratch.path() / "none"}); }), "none is missing"));
 }
 
-TEST_CASE("broken pictures are found before training, or left out and said; those cut off further behind while it runs") {
+TEST_CASE(
+    "broken pictures are found before training, or left out and said; those cut off further behind while it runs") {
   const Scratch scratch;
   fill(scratch, "train/a", 4);
   fill(scratch, "train/b", 4);
@@ -128,7 +140,9 @@ TEST_CASE("broken pictures are found before training, or left out and said; thos
   scratch.write("train/a/empty.png", {});
   write_text(scratch, "train/b/page.jpg", "<html>");
   write_text(scratch, "train/b/moving.gif", "GIF89a");
-  const auto error = [&](const PictureOptions& options = {}) { return error_of([&] { (void)read_pictures(scratch.path(), options); }); };
+  const auto error = [&](const PictureOptions& options = {}) {
+    return error_of([&] { (void)read_pictures(scratch.path(), options); });
+  };
   CHECK(says(error(), "moving.gif is no PNG or JPEG", "or leave broken pictures out"));
   std::filesystem::remove(scratch.path() / "train/b/moving.gif");
   CHECK(says(error({.threads = 3}), "empty.png is empty", "or leave broken pictures out (1 more"));
@@ -154,8 +168,8 @@ TEST_CASE("broken pictures are found before training, or left out and said; thos
 
   std::filesystem::remove_all(scratch.path() / "test/a");
   write_text(scratch, "test/a/x.png", "nothing");
-  CHECK(says(error_of([&] { (void)read_pictures(scratch.path(), {.skip_broken = true}); }), "all 1 pictures are broken",
-             "x.png is no picture"));
+  CHECK(says(error_of([&] { (void)read_pictures(scratch.path(), {.skip_broken = true}); }),
+             "all 1 pictures are broken", "x.png is no picture"));
 }
 
 TEST_CASE("more than 256 classes, and batches of a folder that do not depend on threads") {
@@ -167,7 +181,8 @@ TEST_CASE("more than 256 classes, and batches of a folder that do not depend on 
   }
   const PictureData data = read_pictures(scratch.path());
   CHECK(data.train.classes() == 300);
-  const Transforms transforms = Compose{RandomResizedCrop{3, 3}, HorizontalFlip{}, Normalize{Normalization::imagenet()}};
+  const Transforms transforms =
+      Compose{RandomResizedCrop{3, 3}, HorizontalFlip{}, Normalize{Normalization::imagenet()}};
   Loader one(data.train, transforms, {3, 3, 3}, {.batch = 64, .seed = 1}),
       four(data.train, transforms, {3, 3, 3}, {.batch = 64, .seed = 1, .threads = 4});
   one.start(0), four.start(0);
@@ -182,18 +197,21 @@ TEST_CASE("more than 256 classes, and batches of a folder that do not depend on 
   CHECK(largest == 299);
 }
 
-TEST_CASE("a list of paths and labels: numbers in their order, quotes, any line ends, and a first line that names the columns or not") {
+TEST_CASE(
+    "a list of paths and labels: numbers in their order, quotes, any line ends, and a first line that names the columns or not") {
   const Scratch scratch;
   fill(scratch, "p", 4);
   scratch.write("p/with, comma.png", small_png(9));
-  write_text(scratch, "train.csv", "\xEF\xBB\xBFpath,label\r\np/0.png,10\r\np/1.png,9\r\n\"p/with, comma.png\",100\r\n\r\n");
+  write_text(scratch, "train.csv",
+             "\xEF\xBB\xBFpath,label\r\np/0.png,10\r\np/1.png,9\r\n\"p/with, comma.png\",100\r\n\r\n");
   write_text(scratch, "test.csv", "p/2.png,9\np/3.png,\"100\"");
   const PictureData data = read_pictures(scratch.path());
   CHECK(data.train.class_names == Strings{"9", "10", "100"});
   CHECK(paths_of(data.train, scratch.path()) == Strings{"p/0.png 10", "p/1.png 9", "p/with, comma.png 100"});
   CHECK(paths_of(data.test, scratch.path()) == Strings{"p/2.png 9", "p/3.png 100"});
   write_text(scratch, "words.csv",
-             "p/0.png,zebra\np/1.png,ape\np/2.png,\"a \"\"quoted\"\" one\"\n" + (scratch.path() / "p/3.png").string() + ",ape\n");
+             "p/0.png,zebra\np/1.png,ape\np/2.png,\"a \"\"quoted\"\" one\"\n" +
+                 (scratch.path() / "p/3.png").string() + ",ape\n");
   const auto words = read_list(scratch.path() / "words.csv");
   CHECK(class_names_of(words) == Strings{"a \"quoted\" one", "ape", "zebra"});
   CHECK(words[3].path == scratch.path() / "p/3.png");
@@ -208,7 +226,8 @@ TEST_CASE("what is wrong with a list is one sentence with its line") {
     return error_of([&] { (void)read_pictures(scratch.path()); });
   };
   CHECK(error("p/0.png,a\np/1.png,b\n") == "no error");
-  CHECK(says(error("p/0.png,a\np/1.png\n"), "train.csv, line 2: expected a path, a comma and a label, found p/1.png"));
+  CHECK(says(error("p/0.png,a\np/1.png\n"),
+             "train.csv, line 2: expected a path, a comma and a label, found p/1.png"));
   CHECK(says(error("p/0.png,a\np/1.png,b,c\n"), "line 2"));
   CHECK(says(error("p/0.png,\n"), "line 1"));
   CHECK(says(error("path,label\n"), "lists no pictures"));
@@ -216,8 +235,9 @@ TEST_CASE("what is wrong with a list is one sentence with its line") {
   CHECK(says(error("p/0.png,a\np/1.png,a\n"), "train.csv has the one class a"));
   CHECK(says(error("p/0.png,a\np/7.png,b\n"), "p/7.png is missing"));
   CHECK(says(error("p/0.png,a\np/1.png,caf\xE9\n"), "line 2: a label must be UTF-8"));
-  CHECK(says(error("p/0.png,a\np/1.png,b\n", "p/0.png,c\n"), "test.csv, line 1: the class c is tested but no picture of it is trained on"));
-  CHECK(
-      says(error_of([&] { (void)read_pictures(scratch.path() / "train.csv"); }), "train.csv has no list of test pictures", "--test-split"));
+  CHECK(says(error("p/0.png,a\np/1.png,b\n", "p/0.png,c\n"),
+             "test.csv, line 1: the class c is tested but no picture of it is trained on"));
+  CHECK(says(error_of([&] { (void)read_pictures(scratch.path() / "train.csv"); }),
+             "train.csv has no list of test pictures", "--test-split"));
   CHECK(says(error_of([&] { (void)read_pictures(scratch.path() / "none.csv"); }), "none.csv is missing"));
 }

@@ -12,10 +12,13 @@
 using namespace sdepth;
 using namespace sdepth::program;
 
-TEST_CASE("text cannot break out of the page") { CHECK(escaped("a<b>&\"c\"'d' ü") == "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39; ü"); }
+TEST_CASE("text cannot break out of the page") {
+  CHECK(escaped("a<b>&\"c\"'d' ü") == "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39; ü");
+}
 
 TEST_CASE("any values lie between the ends of their axis, whose ticks are few and rise") {
-  for (const double lowest : {-3e50, -1.0, 0.0, 5e-324, 1e-90, 1e-12, 0.001, 0.0999999, 0.1, 2.3, 54.0, 99.99, 12345.678, 9e99})
+  for (const double lowest :
+       {-3e50, -1.0, 0.0, 5e-324, 1e-90, 1e-12, 0.001, 0.0999999, 0.1, 2.3, 54.0, 99.99, 12345.678, 9e99})
     for (const double factor : {1.0, 1.0 + 1e-15, 1.0000001, 1.3, 9.99, 20.0, 1e3, 1e4, 1e9})
       for (const bool from_zero : {false, true})
         for (const bool may_be_log : {false, true}) {
@@ -53,7 +56,8 @@ TEST_CASE("epochs have whole ticks, for one epoch and for many") {
 TEST_CASE("a curve stops at values that are none and goes on behind them, single values are dots") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const Plot plot{epoch_axis(1, 8), value_axis(0.0, 10.0, true, false)};
-  const std::string line = line_of(plot, {1, 2, 3, 4, 5, 6, 7, 8}, {"loss", "train", {0, 10, nan, 5, inf, 0, 0, 10}});
+  const std::string line =
+      line_of(plot, {1, 2, 3, 4, 5, 6, 7, 8}, {"loss", "train", {0, 10, nan, 5, inf, 0, 0, 10}});
   CHECK(contains(line, "d='M56.0 256.0L137.7 26.0M301.1 141.0M464.6 256.0L546.3 256.0L628.0 26.0'"));
   CHECK(contains(line, "<circle class='train' cx='301.1' cy='141.0' r='3.5'/>"));
   CHECK_FALSE(contains(line, "nan"));

@@ -26,10 +26,11 @@ long count(const std::string& text, const std::string& part) {
 
 TEST_CASE("pictures are counted by class and by what they are taken for, and the most wrong come first") {
   Classification found("test", 7, {});
-  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 0, 10);   // right
-  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 4, 11);   // the fifth
-  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 5, 12);   // the sixth: more wrong
-  found.add(std::vector<float>{0, 0, 0, 0, 0, 0, 0}, 6, 13);   // the last of equal ones, as an error counts it: the first is taken
+  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 0, 10);  // right
+  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 4, 11);  // the fifth
+  found.add(std::vector<float>{9, 8, 7, 6, 5, 4, 3}, 5, 12);  // the sixth: more wrong
+  // the last of equal ones, as an error counts it: the first is taken
+  found.add(std::vector<float>{0, 0, 0, 0, 0, 0, 0}, 6, 13);
   found.add(std::vector<float>{0, 50, 0, 0, 0, 0, 0}, 5, 14);  // the most wrong of all
   CHECK(found.images() == 5);
   CHECK(found.count(0, 0) == 1);
@@ -51,14 +52,20 @@ TEST_CASE("pictures are counted by class and by what they are taken for, and the
 }
 
 TEST_CASE("base64 is RFC 4648's, and a bitmap has the bytes that Pillow writes") {
-  const std::pair<const char*, const char*> vectors[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : vectors) CHECK(base64(bytes) == text);
   // Image.frombytes("RGB", (3, 2), bytes(range(1, 19))).save("x.bmp").
   Picture picture{.shape = {3, 2, 3}};
   for (int i = 1; i < 19; ++i) picture.bytes.push_back(static_cast<std::uint8_t>(i));
-  CHECK(base64(bitmap(picture)) ==
-        "Qk1OAAAAAAAAADYAAAAoAAAAAwAAAAIAAAABABgAAAAAABgAAADEDgAAxA4AAAAAAAAAAAAADAsKDw4NEhEQAAAAAwIBBgUECQgHAAAA");
+  CHECK(
+      base64(bitmap(picture)) ==
+      "Qk1OAAAAAAAAADYAAAAoAAAAAwAAAAIAAAABABgAAAAAABgAAADEDgAAxA4AAAAAAAAAAAAADAsKDw4NEhEQAAAAAwIBBgUECQgHAAAA");
   Picture gray{.shape = {1, 100, 200}};
   gray.bytes.assign(100 * 200, 77);
   const std::string uri = thumbnail(gray);
@@ -94,7 +101,8 @@ TEST_CASE("a page shows a square for each block, mistakes in a table, and names 
   CHECK(contains(html, "<span>top-5 test error</span>"));
   CHECK_FALSE(contains(html, "a<b>"));
   CHECK_FALSE(contains(html, "nan"));
-  for (const char* outside : {"http", "<script", "<link", "@import", "url("}) CHECK_FALSE(contains(html, outside));
+  for (const char* outside : {"http", "<script", "<link", "@import", "url("})
+    CHECK_FALSE(contains(html, outside));
 
   report.classification = Classification("validation", 100, {});
   std::vector<float> logits(100);

@@ -1,4 +1,5 @@
-// Files for TensorBoard: checksums of RFC 3720, the bytes that TensorFlow's writer makes, and what a kill leaves of them.
+// Files for TensorBoard: checksums of RFC 3720, the bytes that TensorFlow's writer makes, and what a kill
+// leaves of them.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -45,8 +46,10 @@ TEST_CASE("CRC-32C has the values of RFC 3720, appendix B.4") {
 TEST_CASE("records and events are those of TensorBoard's own writer") {
   // tensorboard.summary.writer.record_writer.RecordWriter(file).write(b"sdepth")
   CHECK(hex(record_of("sdepth")) == "06000000000000007369d537736465707468d2cf31aa");
-  // event_pb2.Event(wall_time=1.5, step=300, summary=Summary(value=[Summary.Value(tag="loss", simple_value=0.25)])).SerializeToString()
-  CHECK(hex(event_of(1.5, 300, scalar_of("loss", 0.25F))) == "09000000000000f83f10ac022a0d0a0b0a046c6f7373150000803e");
+  // event_pb2.Event(wall_time=1.5, step=300, summary=Summary(value=[Summary.Value(tag="loss",
+  // simple_value=0.25)])).SerializeToString()
+  CHECK(hex(event_of(1.5, 300, scalar_of("loss", 0.25F))) ==
+        "09000000000000f83f10ac022a0d0a0b0a046c6f7373150000803e");
   CHECK(step_of_event(event_of(1.5, 300, scalar_of("loss", 0.25F))) == 300);
   CHECK(step_of_event(event_of(1.5, 0, Protobuf::message(3, "brain.Event:2"))) == 0);
   CHECK(step_of_event(event_of(1.5, UINT64_MAX, "")) == UINT64_MAX);

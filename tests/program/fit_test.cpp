@@ -27,9 +27,13 @@ std::vector<float> weights_of(Trainer<Net, Cpu<>>& trainer) {
 }  // namespace
 
 TEST_CASE("fit makes the steps of a loop by hand, with its rates, and says what came of each epoch") {
-  Loader training(data.train, bytes, {.batch = 8, .seed = 2}), test(data.test, bytes, {.batch = 4, .shuffle = false, .augment = false});
-  const auto rate = [](std::int64_t n, std::int64_t count) { return 0.1 * static_cast<double>(n) / static_cast<double>(count); };
-  Trainer<Net, Cpu<>> by_hand({.batch = 8, .threads = 1, .seed = 1}), fitted({.batch = 8, .threads = 1, .seed = 1});
+  Loader training(data.train, bytes, {.batch = 8, .seed = 2}),
+      test(data.test, bytes, {.batch = 4, .shuffle = false, .augment = false});
+  const auto rate = [](std::int64_t n, std::int64_t count) {
+    return 0.1 * static_cast<double>(n) / static_cast<double>(count);
+  };
+  Trainer<Net, Cpu<>> by_hand({.batch = 8, .threads = 1, .seed = 1}),
+      fitted({.batch = 8, .threads = 1, .seed = 1});
   double loss = 0;
   for (int epoch = 0; epoch < 3; ++epoch) {
     loss = 0;
@@ -60,13 +64,15 @@ TEST_CASE("fit makes the steps of a loop by hand, with its rates, and says what 
 }
 
 TEST_CASE("fit stops when its callback says so, and refuses to train for no epoch") {
-  Loader training(data.train, bytes, {.batch = 8}), test(data.test, bytes, {.batch = 9, .shuffle = false, .augment = false});
+  Loader training(data.train, bytes, {.batch = 8}),
+      test(data.test, bytes, {.batch = 9, .shuffle = false, .augment = false});
   Trainer<Net, Cpu<>> trainer({.batch = 8, .threads = 1});
   int called = 0;
-  const auto results = fit(trainer, training, test, {.epochs = 5, .after_epoch = [&](const EpochResult& result) {
-                                                       ++called;
-                                                       return result.epoch < 2;
-                                                     }});
+  const auto results =
+      fit(trainer, training, test, {.epochs = 5, .after_epoch = [&](const EpochResult& result) {
+                                      ++called;
+                                      return result.epoch < 2;
+                                    }});
   CHECK(called == 2);
   CHECK(results.size() == 2);
   CHECK(trainer.steps() == 6);

@@ -55,7 +55,8 @@ TEST_CASE("the page has every chart, figure and fact, escaped, and needs nothing
   CHECK(contains(html, ">expected 40.25</text>"));
   CHECK(contains(html, "cross-entropy per image, logarithmic"));
   CHECK(contains(html, ">learning rate 0.01</text>"));
-  for (const char* outside : {"http", "<script", "<link", "@import", "url("}) CHECK_FALSE(contains(html, outside));
+  for (const char* outside : {"http", "<script", "<link", "@import", "url("})
+    CHECK_FALSE(contains(html, outside));
 }
 
 TEST_CASE("values that are none leave no trace but the rest of the page") {

@@ -21,11 +21,13 @@ TEST_CASE("steps, the ends of epochs and the last evaluation are what a run take
   CHECK(seconds_to(25, 20, steps, speed) == 5 + 5 + 5);  // ends within an epoch
 }
 
-TEST_CASE("a run with time enough stays as it is, and another has as many whole epochs as there is time for") {
+TEST_CASE(
+    "a run with time enough stays as it is, and another has as many whole epochs as there is time for") {
   CHECK(length_within(35, {2, 0}, 0, steps, speed) == RunLength{2, 0});
   CHECK(length_within(34.9, {2, 0}, 0, steps, speed) == RunLength{1, 0});
   CHECK(length_within(1e9, {0, 25}, 3, steps, speed) == RunLength{0, 25});
-  CHECK(length_within(100, {500, 0}, 15, steps, speed) == RunLength{7, 0});    // 55 steps, 6 ends of epochs and one of the run: 90
+  // 55 steps, 6 ends of epochs and one of the run: 90
+  CHECK(length_within(100, {500, 0}, 15, steps, speed) == RunLength{7, 0});
   CHECK(length_within(100, {0, 5000}, 15, steps, speed) == RunLength{0, 75});  // 60, 7, 1
 }
 
@@ -43,7 +45,8 @@ TEST_CASE("where there is no time for an epoch a run ends within it, and never b
       CHECK(total >= done);
       CHECK((total <= done + 1 || seconds_to(total, done, steps, speed) <= seconds));
       // Not shorter than need be: another epoch would be too long.
-      if (length.epochs > 0 && length.epochs < 6) CHECK(seconds_to(total + steps, done, steps, speed) > seconds);
+      if (length.epochs > 0 && length.epochs < 6)
+        CHECK(seconds_to(total + steps, done, steps, speed) > seconds);
     }
 }
 
@@ -56,10 +59,13 @@ TEST_CASE("a run whose time is over ends with the step that it is at, once steps
   CHECK(over.spent() >= 100);
 
   TimeLimit plenty(1e9, 0);
-  for (int step = 1; step < 20; ++step) CHECK(plenty.length_behind_step(1, {500, 0}, step, steps) == RunLength{500, 0});
+  for (int step = 1; step < 20; ++step)
+    CHECK(plenty.length_behind_step(1, {500, 0}, step, steps) == RunLength{500, 0});
 
-  TimeLimit half(1000, 0);  // of which 500 are left: 450 for steps of 1 s, and half a step each for 2 batches an epoch
+  // of which 500 are left: 450 for steps of 1 s, and half a step each for 2 batches an epoch
+  TimeLimit half(1000, 0);
   half.set_spent(500);
-  for (int step = 1; step < 3; ++step) CHECK(half.length_behind_step(1, {500, 0}, step, steps) == RunLength{500, 0});
+  for (int step = 1; step < 3; ++step)
+    CHECK(half.length_behind_step(1, {500, 0}, step, steps) == RunLength{500, 0});
   CHECK(half.length_behind_step(1, {500, 0}, 3, steps).epochs == 45);
 }

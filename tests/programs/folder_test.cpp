@@ -1,4 +1,5 @@
-// The folder of a run among other files, processes, signals and readers: nothing of others is lost, and what a run leaves can be gone on with.
+// The folder of a run among other files, processes, signals and readers: nothing of others is lost, and what
+// a run leaves can be gone on with.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -47,10 +48,12 @@ void check_equal_runs(const fs::path& a, const fs::path& b) {
 
 }  // namespace
 
-TEST_CASE("a folder in which any file lies that a run would write is refused by that file's name, and the file is kept") {
+TEST_CASE(
+    "a folder in which any file lies that a run would write is refused by that file's name, and the file is kept") {
   ScratchFolder folder;
-  for (const std::string name : {"metrics.csv", "losses.csv", "gates.csv", "harm.csv", "report.html", "model.safetensors",
-                                 "checkpoint.safetensors", "metrics.csv.partial", "report.html.partial"}) {
+  for (const std::string name :
+       {"metrics.csv", "losses.csv", "gates.csv", "harm.csv", "report.html", "model.safetensors",
+        "checkpoint.safetensors", "metrics.csv.partial", "report.html.partial"}) {
     const fs::path there = folder / ("with " + name);
     fs::create_directory(there);
     put(there / name, "three weeks of work");
@@ -67,7 +70,8 @@ TEST_CASE("a folder in which any file lies that a run would write is refused by 
   CHECK_FALSE(fs::exists(folder / ".lock"));
 }
 
-TEST_CASE("tables of a stopped run that were altered are read or refused in a sentence, and left alone then") {
+TEST_CASE(
+    "tables of a stopped run that were altered are read or refused in a sentence, and left alone then") {
   ScratchFolder folder;
   REQUIRE(run_program("train", run + out(folder / "run")).status == 0);
   const auto resumed = [&](const std::string& table, const std::string& content) {
@@ -84,10 +88,12 @@ TEST_CASE("tables of a stopped run that were altered are read or refused in a se
       CHECK(bytes_of(folder / "copy" / name) == (name == table ? content : bytes_of(folder / "run" / name)));
   };
   const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
     return text;
   };
-  const std::string metrics = bytes_of(folder / "run" / "metrics.csv"), losses = bytes_of(folder / "run" / "losses.csv"),
+  const std::string metrics = bytes_of(folder / "run" / "metrics.csv"),
+                    losses = bytes_of(folder / "run" / "losses.csv"),
                     gates = bytes_of(folder / "run" / "gates.csv");
   const std::string header = metrics.substr(0, metrics.find('\n') + 1), rows = metrics.substr(header.size());
   const std::string first = rows.substr(0, rows.find('\n') + 1), second = rows.substr(first.size());
@@ -101,12 +107,14 @@ TEST_CASE("tables of a stopped run that were altered are read or refused in a se
   refused("metrics.csv", header + first + "2,0.5\n", "has 2 columns");
   refused("losses.csv", "step,loss\n", "ends before step 0");
   refused("losses.csv", losses.substr(0, losses.rfind('\n', losses.size() - 2) + 1), "ends before step 9");
-  refused("losses.csv", "step,loss\n0,nan\n" + losses.substr(losses.find("\n1,") + 1), "the loss of step 0 is nan");
+  refused("losses.csv", "step,loss\n0,nan\n" + losses.substr(losses.find("\n1,") + 1),
+          "the loss of step 0 is nan");
   refused("gates.csv", "", "ends before row 0");
   refused("gates.csv", replaced(gates, "1,", "2,"), "expected 0");
 
   const auto windows = [&](const std::string& text) { return replaced(text, "\n", "\r\n"); };
-  for (const auto& [name, text] : {std::pair("metrics.csv", metrics), {"losses.csv", losses}, {"gates.csv", gates}}) {
+  for (const auto& [name, text] :
+       {std::pair("metrics.csv", metrics), {"losses.csv", losses}, {"gates.csv", gates}}) {
     const Outcome outcome = resumed(name, windows(text));
     CHECK_MESSAGE(outcome.status == 0, outcome.output);
     CHECK(bytes_of(folder / "copy" / name) == text);
@@ -134,7 +142,8 @@ TEST_CASE("a run that was killed between its first checkpoint and its tables goe
   CHECK(again.wait_for(folder / "killed" / "metrics.csv"));
 }
 
-TEST_CASE("a second process in a folder is refused while the first is there, and a killed one leaves nothing that blocks the next") {
+TEST_CASE(
+    "a second process in a folder is refused while the first is there, and a killed one leaves nothing that blocks the next") {
   ScratchFolder folder;
   const fs::path there = folder / "run";
   {
@@ -180,7 +189,8 @@ TEST_CASE("where standard output cannot be written the status says so, and a run
   REQUIRE(run_program("train", run + out(folder / "whole")).status == 0);
   const Words infer = {"--weights", (folder / "whole" / "model.safetensors").string(), "--limit", "20"};
   for (const char* script : {"\"$0\" \"$@\" >&-", "\"$0\" \"$@\" >/dev/full"}) {
-    for (const char* program : {"train", "infer"}) CHECK(contains(run_by_shell(script, program, {"--help"}).errors, "standard output"));
+    for (const char* program : {"train", "infer"})
+      CHECK(contains(run_by_shell(script, program, {"--help"}).errors, "standard output"));
     CHECK(run_by_shell(script, "train", {"--help"}).status == 1);
     CHECK(run_by_shell(script, "infer", {"--help"}).status == 1);
     CHECK(run_by_shell(script, "infer", infer).status == 1);
@@ -189,7 +199,8 @@ TEST_CASE("where standard output cannot be written the status says so, and a run
   CHECK(run_by_shell("\"$0\" \"$@\" >/dev/full", "train", run + out(folder / "full")).status == 1);
   check_equal_runs(folder / "full", folder / "whole");  // what was not told is in the folder
 
-  CHECK(run_by_shell("\"$0\" \"$@\" | head -n0", "train", run + out(folder / "pipe")).status == 0);  // the shell's
+  // the shell's
+  CHECK(run_by_shell("\"$0\" \"$@\" | head -n0", "train", run + out(folder / "pipe")).status == 0);
   CHECK(fs::exists(folder / "pipe" / "checkpoint.safetensors"));
   CHECK(run_program("train", resume(folder / "pipe")).status == 0);
   check_equal_runs(folder / "pipe", folder / "whole");
@@ -222,8 +233,10 @@ TEST_CASE("paths that are not UTF-8 work in every option, in the checkpoint, and
   CHECK(is_utf8(report));
   CHECK(contains(report, "caf\xEF\xBF\xBD \xEF\xBF\xBD &lt;b&gt;/gates"));
 
-  const Words infer = {
-      "--weights", (odd / "second" / "model.safetensors").string(), "--limit", "20", "--depth-images", "20", "--depth-points", "1"};
+  const Words infer = {"--weights",      (odd / "second" / "model.safetensors").string(),
+                       "--limit",        "20",
+                       "--depth-images", "20",
+                       "--depth-points", "1"};
   const Words files = {"--logits",      (odd / "l\xE9").string(), "--block-removal", (odd / "b\xE9").string(),
                        "--depth-curve", (odd / "c\xE9").string()};
   CHECK(run_program("infer", infer + files).status == 0);

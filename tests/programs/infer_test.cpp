@@ -1,4 +1,5 @@
-// infer from outside: its logits are those of the weights, its error is train's, and files from elsewhere are read by options.
+// infer from outside: its logits are those of the weights, its error is train's, and files from elsewhere are
+// read by options.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -46,10 +47,12 @@ std::vector<float> read_logits(const fs::path& file, int rows) {
 
 }  // namespace
 
-TEST_CASE("train's own weights need no options, and the logits agree with the errors that both programs print") {
+TEST_CASE(
+    "train's own weights need no options, and the logits agree with the errors that both programs print") {
   ScratchFolder folder;
   const fs::path file = folder / "logits.npy";
-  const Outcome outcome = run_program("infer", own_weights() + Words{"--limit", "100", "--logits", file.string()});
+  const Outcome outcome =
+      run_program("infer", own_weights() + Words{"--limit", "100", "--logits", file.string()});
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
   CHECK(outcome.errors.empty());
 
@@ -60,12 +63,14 @@ TEST_CASE("train's own weights need no options, and the logits agree with the er
     const auto row = logits.begin() + static_cast<std::ptrdiff_t>(10 * n);
     errors += std::max_element(row, row + 10) - row != test.labels[n];
   }
-  const std::string header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+  const std::string header =
+      "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
   CHECK(read_csv(trained() / "metrics.csv", header).back()[4] == errors);
   CHECK(contains(outcome.output, "(" + std::to_string(errors) + " of 100 images)"));
 
-  const Outcome again =
-      run_program("infer", own_weights() + Words{"--limit", "100", "--threads", "2", "--logits", (folder / "two.npy").string()});
+  const Outcome again = run_program(
+      "infer",
+      own_weights() + Words{"--limit", "100", "--threads", "2", "--logits", (folder / "two.npy").string()});
   CHECK(again.output == outcome.output);
   CHECK(bytes_of(folder / "two.npy") == bytes_of(file));
 
@@ -78,8 +83,8 @@ TEST_CASE("weights in 16 bits give nearly the same logits, and are not for studi
   ScratchFolder folder;
   const auto logits_in = [&](const std::string& precision) {
     const fs::path file = folder / (precision + ".npy");
-    const Outcome outcome =
-        run_program("infer", own_weights() + Words{"--limit", "20", "--precision", precision, "--logits", file.string()});
+    const Outcome outcome = run_program(
+        "infer", own_weights() + Words{"--limit", "20", "--precision", precision, "--logits", file.string()});
     REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
     return read_logits(file, 20);
   };
@@ -96,7 +101,8 @@ TEST_CASE("weights in 16 bits give nearly the same logits, and are not for studi
   CHECK(distance(half) < 5e-3);
   CHECK(distance(brain) > 2 * distance(half));
   CHECK(distance(brain) < 5e-2);
-  CHECK(contains(refusal("infer", own_weights() + Words{"--precision", "bf16", "--depth-curve", (folder / "curve.csv").string()}),
+  CHECK(contains(refusal("infer", own_weights() + Words{"--precision", "bf16", "--depth-curve",
+                                                        (folder / "curve.csv").string()}),
                  "leave out --precision bf16"));
   CHECK(contains(refusal("infer", own_weights() + Words{"--precision", "int8"}), "--precision"));
 }
@@ -105,9 +111,11 @@ TEST_CASE("the error without each block, and with fewer and fewer") {
   ScratchFolder folder;
   const fs::path blocks = folder / "blocks.csv", curve = folder / "curve.csv";
   const Words study = own_weights() + Words{"--limit", "60", "--depth-images", "40", "--depth-points", "3"};
-  const Outcome outcome = run_program("infer", study + Words{"--block-removal", blocks.string(), "--depth-curve", curve.string()});
+  const Outcome outcome = run_program(
+      "infer", study + Words{"--block-removal", blocks.string(), "--depth-curve", curve.string()});
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
-  CHECK(contains(outcome.errors, "judged by the last 40 training pictures"));  // of the synthetic set nothing is held out
+  // of the synthetic set nothing is held out
+  CHECK(contains(outcome.errors, "judged by the last 40 training pictures"));
 
   const auto removals = read_csv(blocks, "block,survival,loss,error");
   REQUIRE(removals.size() == 9);
@@ -116,7 +124,8 @@ TEST_CASE("the error without each block, and with fewer and fewer") {
     CHECK(removals[block][1] == doctest::Approx(1 - 0.5 * static_cast<double>(block + 1) / 9));
     CHECK(removals[block][3] * 40 == doctest::Approx(std::round(removals[block][3] * 40)));  // of 40 pictures
   }
-  const auto points = read_csv(curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
+  const auto points = read_csv(
+      curve, "blocks,operations,milliseconds,error_by_survival,error_by_harm,error_by_harm_reestimated");
   REQUIRE(points.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) CHECK(points[i][0] == static_cast<double>(9 - 3 * i));
   CHECK(points[0][1] == 1);
@@ -124,8 +133,11 @@ TEST_CASE("the error without each block, and with fewer and fewer") {
   CHECK(contains(outcome.output, "(" + std::to_string(std::lround(points[0][4] * 60)) + " of 60 images)"));
   CHECK(points[2][1] < 0.5);
 
-  CHECK(contains(refusal("infer", study + Words{"--depth-curve", (folder / "nowhere" / "curve.csv").string()}), "cannot be written"));
-  CHECK(contains(refusal("infer", own_weights() + Words{"--limit", "5", "--depth-images", "999999", "--depth-curve", curve.string()}),
+  CHECK(
+      contains(refusal("infer", study + Words{"--depth-curve", (folder / "nowhere" / "curve.csv").string()}),
+               "cannot be written"));
+  CHECK(contains(refusal("infer", own_weights() + Words{"--limit", "5", "--depth-images", "999999",
+                                                        "--depth-curve", curve.string()}),
                  "cannot hold out 999999"));
 }
 
@@ -136,12 +148,14 @@ TEST_CASE("weights from elsewhere are read by options, and what is assumed is sa
   write_safetensors(folder / "plain", file);
   const Words few = {"--limit", "50"};
   CHECK(contains(refusal("infer", weights(folder / "plain")), "--model is needed"));
-  CHECK(contains(refusal("infer", weights(folder / "plain") + Words{"--model", "resnet20"}), "--data is needed"));
+  CHECK(contains(refusal("infer", weights(folder / "plain") + Words{"--model", "resnet20"}),
+                 "--data is needed"));
 
   const Words named = weights(folder / "plain") + Words{"--model", "resnet20", "--data", "synthetic"} + few;
   const Outcome assumed = run_program("infer", named);
   CHECK(assumed.status == 0);
-  for (const char* option : {"--scaling", "--normalize", "--schedule and --survival"}) CHECK(contains(assumed.errors, option));
+  for (const char* option : {"--scaling", "--normalize", "--schedule and --survival"})
+    CHECK(contains(assumed.errors, option));
 
   const Words all = {"--schedule", "linear", "--survival", "0.5", "--scaling", "test", "--normalize", "none"};
   const Outcome plain = run_program("infer", named + all);
@@ -162,7 +176,8 @@ TEST_CASE("whatever is wrong with the files is a sentence") {
   CHECK(contains(refusal("infer", own_weights() + Words{"--verbose"}), "--verbose"));
   CHECK(contains(refusal("infer", weights(folder / "nowhere")), "cannot be read"));
   CHECK(contains(refusal("infer", weights(trained() / "checkpoint.safetensors")), "is a checkpoint"));
-  CHECK(contains(refusal("infer", own_weights() + Words{"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}),
+  CHECK(contains(refusal("infer", own_weights() + Words{"--data", "cifar10", "--data-dir",
+                                                        (folder / "nowhere").string()}),
                  "is not a directory"));
   const Words logits = {"--limit", "5", "--logits", (folder / "nowhere" / "logits.npy").string()};
   CHECK(contains(refusal("infer", own_weights() + logits), "cannot be written"));
@@ -184,7 +199,8 @@ TEST_CASE("whatever is wrong with the files is a sentence") {
   CHECK(contains(damaged("data", "pictures"), "there is no data set named pictures"));
 }
 
-TEST_CASE("pictures in files are classified instead of the test set, as text, CSV and JSON; what is no picture is said and left out") {
+TEST_CASE(
+    "pictures in files are classified instead of the test set, as text, CSV and JSON; what is no picture is said and left out") {
   // A PNG of 2 x 2 pixels.
   const std::string png(
       "\x89\x50\x4E\x47\x0D\x0A\x1A\x0A\x00\x00\x00\x0D\x49\x48\x44\x52\x00\x00\x00\x02\x00\x00\x00\x02"
@@ -201,7 +217,8 @@ TEST_CASE("pictures in files are classified instead of the test set, as text, CS
   write(folder / "more/two.png", png);
   write(folder / "more/page.jpg", "<html>");
   const std::string one = (folder / "one.png").string(), two = (folder / "more/two.png").string();
-  const Outcome text = run_program("infer", own_weights() + Words{one, (folder / "more").string(), "--top", "2"});
+  const Outcome text =
+      run_program("infer", own_weights() + Words{one, (folder / "more").string(), "--top", "2"});
   if (contains(text.output, "was built without PNG and JPEG")) {
     MESSAGE("skipped: built without libpng or libjpeg-turbo");
     return;
@@ -214,10 +231,13 @@ TEST_CASE("pictures in files are classified instead of the test set, as text, CS
   const auto rows = std::count(csv.output.begin(), csv.output.end(), '\n');
   CHECK(rows == 21);
   CHECK(contains(csv.output, "path,rank,class,probability\n" + one + ",1,"));
-  CHECK(contains(run_program("infer", own_weights() + Words{one, "--format", "json"}).output, "\"guesses\": ["));
+  CHECK(contains(run_program("infer", own_weights() + Words{one, "--format", "json"}).output,
+                 "\"guesses\": ["));
 
-  CHECK(contains(run_program("infer", own_weights() + Words{(folder / "none.png").string()}).output, "none.png is missing"));
+  CHECK(contains(run_program("infer", own_weights() + Words{(folder / "none.png").string()}).output,
+                 "none.png is missing"));
   CHECK(contains(run_program("infer", own_weights() + Words{(folder / "more/page.jpg").string()}).output,
                  "none of the 1 pictures can be read"));
-  CHECK(contains(run_program("infer", own_weights() + Words{one, "--limit", "3"}).output, "leave out --block-removal"));
+  CHECK(contains(run_program("infer", own_weights() + Words{one, "--limit", "3"}).output,
+                 "leave out --block-removal"));
 }

@@ -1,4 +1,5 @@
-// What a run can do beyond the paper's recipe: AdamW, clipped gradients, smoothed labels, mixed pictures, averaged and frozen weights.
+// What a run can do beyond the paper's recipe: AdamW, clipped gradients, smoothed labels, mixed pictures,
+// averaged and frozen weights.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -25,11 +26,13 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Steps of a network without residual blocks on 40 pictures.
-const Words tiny = {"--data", "synthetic", "--limit-train", "40", "--limit-test", "20", "--validation", "20", "--batch", "20"};
+const Words tiny = {"--data",       "synthetic", "--limit-train", "40", "--limit-test", "20",
+                    "--validation", "20",        "--batch",       "20"};
 const Words plain_sgd = {"--momentum", "0", "--no-nesterov", "--weight-decay", "0"};
 /// Everything at once.
-const Words all_of_it = {"--optimizer", "adamw",   "--ema", "0.9",      "--clip-norm", "1",        "--label-smoothing",
-                         "0.1",         "--mixup", "0.2",   "--cutmix", "1",           "--freeze", "bn1"};
+const Words all_of_it = {"--optimizer",       "adamw", "--ema",   "0.9", "--clip-norm", "1",
+                         "--label-smoothing", "0.1",   "--mixup", "0.2", "--cutmix",    "1",
+                         "--freeze",          "bn1"};
 
 SafeTensors model_of(const fs::path& folder) { return read_safetensors(folder / "model.safetensors"); }
 
@@ -43,7 +46,8 @@ std::vector<double> moves(const SafeTensors& from, const SafeTensors& to) {
   std::vector<double> all;
   for (const Tensor& tensor : from.tensors)
     for (std::size_t i = 0; i < tensor.values.size() && !contains(tensor.name, "running"); ++i)
-      all.push_back(static_cast<double>(to.find(tensor.name)->values[i]) - static_cast<double>(tensor.values[i]));
+      all.push_back(static_cast<double>(to.find(tensor.name)->values[i]) -
+                    static_cast<double>(tensor.values[i]));
   return all;
 }
 
@@ -57,8 +61,8 @@ std::vector<double> losses_of(const fs::path& folder) {
 
 TEST_CASE("AdamW moves every weight by the rate in its first step, and without memory in each step") {
   ScratchFolder folder;
-  const Words adamw =
-      tiny + Words{"--optimizer", "adamw", "--lr", "0.01", "--weight-decay", "0", "--epsilon", "1e-20", "--limit-test", "0"};
+  const Words adamw = tiny + Words{"--optimizer", "adamw",     "--lr",  "0.01",         "--weight-decay",
+                                   "0",           "--epsilon", "1e-20", "--limit-test", "0"};
   const Words no_memory = {"--beta1", "0", "--beta2", "0", "--lr-schedule", "constant"};
   const auto model = [&](const std::string& name, const Words& words) {
     run_to_end(words + out(folder / name));
@@ -66,7 +70,8 @@ TEST_CASE("AdamW moves every weight by the rate in its first step, and without m
   };
   const Words short_tiny(adamw.begin(), adamw.end() - 2);
   const SafeTensors start = model("start", short_tiny + Words{"--steps", "1", "--lr-drop", "1"});
-  for (const double move : moves(model("first", short_tiny + Words{"--steps", "2", "--lr-schedule", "constant"}), start))
+  for (const double move :
+       moves(model("first", short_tiny + Words{"--steps", "2", "--lr-schedule", "constant"}), start))
     CHECK(std::abs(move) < 0.0200001);
   const SafeTensors one = model("one", short_tiny + no_memory + Words{"--steps", "1"}),
                     two = model("two", short_tiny + no_memory + Words{"--steps", "2"});
@@ -76,10 +81,12 @@ TEST_CASE("AdamW moves every weight by the rate in its first step, and without m
     ++all;
   }
   CHECK(moved > all - all / 20);  // a gradient may be 0
-  CHECK(read_safetensors(folder / "one" / "checkpoint.safetensors").find("exp_avg_sq.conv1.weight") != nullptr);
+  CHECK(read_safetensors(folder / "one" / "checkpoint.safetensors").find("exp_avg_sq.conv1.weight") !=
+        nullptr);
 }
 
-TEST_CASE("with every option, threads change no byte, and a run that was killed ends with the bytes of one never stopped") {
+TEST_CASE(
+    "with every option, threads change no byte, and a run that was killed ends with the bytes of one never stopped") {
   ScratchFolder folder;
   const Words run = {"--data",       "synthetic", "--limit-train", "320", "--limit-test", "64",
                      "--validation", "32",        "--batch",       "32",  "--epochs",     "3"};
@@ -94,8 +101,10 @@ TEST_CASE("with every option, threads change no byte, and a run that was killed 
     for (const char* name : {"average.safetensors", "average.csv"})
       CHECK(bytes_of(folder / "whole" / name) == bytes_of(folder / other / name));
   }
-  CHECK(contains(refusal("train_own", resume(folder / "whole") + Words{"--ema", "0.99"}), "--ema is 0.99, but the run in"));
-  CHECK(contains(refusal("train_own", resume(folder / "whole") + Words{"--optimizer", "sgd"}), "--optimizer is \"sgd\", but the run in"));
+  CHECK(contains(refusal("train_own", resume(folder / "whole") + Words{"--ema", "0.99"}),
+                 "--ema is 0.99, but the run in"));
+  CHECK(contains(refusal("train_own", resume(folder / "whole") + Words{"--optimizer", "sgd"}),
+                 "--optimizer is \"sgd\", but the run in"));
   CHECK(contains(bytes_of(folder / "whole" / "report.html"), "test, average"));
 }
 
@@ -129,13 +138,16 @@ TEST_CASE("the average of the weights is the exponential one, and is judged besi
                     average = read_safetensors(folder / "two" / "average.safetensors");
   for (const char* name : {"conv1.weight", "bn1.bias", "fc.weight"})
     for (std::size_t i = 0; i < one.find(name)->values.size(); ++i)
-      CHECK(average.find(name)->values[i] ==
-            doctest::Approx(0.75 * one.find(name)->values[i] + 0.25 * two.find(name)->values[i]).epsilon(1e-5));
+      CHECK(
+          average.find(name)->values[i] ==
+          doctest::Approx(0.75 * one.find(name)->values[i] + 0.25 * two.find(name)->values[i]).epsilon(1e-5));
   CHECK(average.find("bn1.running_mean")->values == two.find("bn1.running_mean")->values);
   CHECK(average.metadata == two.metadata);
 
-  run_to_end(run + Words{"--lr", "0", "--epochs", "2"} + out(folder / "still"));  // the average of equal weights
-  const auto metrics = read_csv(folder / "still" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error"),
+  // the average of equal weights
+  run_to_end(run + Words{"--lr", "0", "--epochs", "2"} + out(folder / "still"));
+  const auto metrics = read_csv(folder / "still" / "metrics.csv",
+                                "epoch,train_loss,train_error,validation_error,test_error"),
              averages = read_csv(folder / "still" / "average.csv", "epoch,validation_error,test_error");
   REQUIRE(averages.size() == 2);
   for (std::size_t row = 0; row < 2; ++row) {
@@ -158,15 +170,19 @@ TEST_CASE("mixup and CutMix are different runs, and so are they from both and fr
   CHECK(losses[1] != losses[2]);
 }
 
-TEST_CASE("frozen parameters stay those of --init, and a last layer for other classes is left out with a word") {
+TEST_CASE(
+    "frozen parameters stay those of --init, and a last layer for other classes is left out with a word") {
   ScratchFolder folder;
   run_to_end(tiny + Words{"--steps", "1", "--seed", "5"} + out(folder / "first"));
   SafeTensors first = model_of(folder / "first");
   const std::string weights = (folder / "first" / "model.safetensors").string();
-  run_to_end(tiny + Words{"--steps", "2", "--init", weights, "--freeze", "conv1.,bn1.weight"} + out(folder / "frozen"));
+  run_to_end(tiny + Words{"--steps", "2", "--init", weights, "--freeze", "conv1.,bn1.weight"} +
+             out(folder / "frozen"));
   const SafeTensors frozen = model_of(folder / "frozen");
-  for (const char* name : {"conv1.weight", "bn1.weight"}) CHECK(frozen.find(name)->values == first.find(name)->values);
-  for (const char* name : {"bn1.bias", "fc.weight", "fc.bias"}) CHECK(frozen.find(name)->values != first.find(name)->values);
+  for (const char* name : {"conv1.weight", "bn1.weight"})
+    CHECK(frozen.find(name)->values == first.find(name)->values);
+  for (const char* name : {"bn1.bias", "fc.weight", "fc.bias"})
+    CHECK(frozen.find(name)->values != first.find(name)->values);
 
   run_to_end(tiny + Words{"--steps", "1", "--lr", "0", "--seed", "6"} + out(folder / "random"));
   for (Tensor& tensor : first.tensors)
@@ -175,11 +191,13 @@ TEST_CASE("frozen parameters stay those of --init, and a last layer for other cl
       tensor.values.resize(tensor.values.size() / 10 * 7);
     }
   write_safetensors(folder / "seven", first);
-  const Words from_seven = {"--steps", "1", "--lr", "0", "--seed", "6", "--init", (folder / "seven").string()};
+  const Words from_seven = {"--steps", "1", "--lr",   "0",
+                            "--seed",  "6", "--init", (folder / "seven").string()};
   const Outcome tuned = run_program("train_own", tiny + from_seven + out(folder / "tuned"));
   REQUIRE_MESSAGE(tuned.status == 0, tuned.output);
   CHECK(contains(tuned.errors,
-                 "note: " + (folder / "seven").string() + " tells 7 classes apart and this run 10, so fc.bias and fc.weight begin anew"));
+                 "note: " + (folder / "seven").string() +
+                     " tells 7 classes apart and this run 10, so fc.bias and fc.weight begin anew"));
   const SafeTensors body = model_of(folder / "tuned"), random = model_of(folder / "random");
   CHECK(body.find("conv1.weight")->values == first.find("conv1.weight")->values);
   CHECK(body.find("fc.weight")->values == random.find("fc.weight")->values);
@@ -187,12 +205,15 @@ TEST_CASE("frozen parameters stay those of --init, and a last layer for other cl
   for (Tensor& tensor : first.tensors)
     if (tensor.name == "conv1.weight") tensor.shape[0] = 4, tensor.values.resize(tensor.values.size() / 2);
   write_safetensors(folder / "narrow", first);
-  CHECK(contains(refusal("train_own", tiny + Words{"--steps", "1", "--init", (folder / "narrow").string()}), "conv1.weight has the shape"));
+  CHECK(contains(refusal("train_own", tiny + Words{"--steps", "1", "--init", (folder / "narrow").string()}),
+                 "conv1.weight has the shape"));
 }
 
-TEST_CASE("a run with a limit of time ends early with its schedule, goes on from a kill, and can be made longer") {
+TEST_CASE(
+    "a run with a limit of time ends early with its schedule, goes on from a kill, and can be made longer") {
   ScratchFolder folder;
-  const Words run = tiny + Words{"--epochs", "1000000", "--time-limit", "0.02", "--lr-schedule", "constant", "--ema", "0.5"};
+  const Words run = tiny + Words{"--epochs",      "1000000",  "--time-limit", "0.02",
+                                 "--lr-schedule", "constant", "--ema",        "0.5"};
   const Outcome outcome = run_program("train_own", run + out(folder / "run"));
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
   CHECK(contains(outcome.errors, "note: --time-limit 0.02 is enough for "));
@@ -200,14 +221,16 @@ TEST_CASE("a run with a limit of time ends early with its schedule, goes on from
   const auto steps = losses_of(folder / "run").size();
   REQUIRE(steps > 0);
   // It is a run of that length, whatever made it so.
-  run_to_end(tiny + Words{"--steps", std::to_string(steps), "--lr-schedule", "constant", "--ema", "0.5"} + out(folder / "same"));
+  run_to_end(tiny + Words{"--steps", std::to_string(steps), "--lr-schedule", "constant", "--ema", "0.5"} +
+             out(folder / "same"));
   for (const char* name : {"model.safetensors", "average.safetensors", "losses.csv"})
     CHECK(bytes_of(folder / "run" / name) == bytes_of(folder / "same" / name));
   const std::string over = bytes_of(folder / "run" / "checkpoint.safetensors");
   run_to_end(resume(folder / "run"));
   CHECK(bytes_of(folder / "run" / "checkpoint.safetensors") == over);
 
-  const Words longer = {"--data", "synthetic", "--limit-train", "40", "--limit-test", "0", "--batch", "20", "--epochs", "1000000"};
+  const Words longer = {"--data",  "synthetic", "--limit-train", "40",     "--limit-test", "0",
+                        "--batch", "20",        "--epochs",      "1000000"};
   Process long_run("train_own", longer + Words{"--time-limit", "600"} + out(folder / "long"));
   REQUIRE(long_run.wait_for(folder / "long" / "model.safetensors"));
   static_cast<void>(long_run.finish(SIGKILL));
@@ -220,7 +243,8 @@ TEST_CASE("version and summary are printed without data, and nothing is trained"
   const Outcome version = run_program("train_own", {"--version"});
   CHECK(version.status == 0);
   CHECK(version.output == "train_own (sdepth " + std::string(version_text) + ")\n");
-  const Outcome summary = run_program("train_own", {"--summary", "--model", "blocks", "--data", "cifar10", "--data-dir", "/nowhere"});
+  const Outcome summary = run_program(
+      "train_own", {"--summary", "--model", "blocks", "--data", "cifar10", "--data-dir", "/nowhere"});
   CHECK(summary.status == 0);
   CHECK(summary.output.starts_with("blocks for pictures of 3 x 16 x 16 in 3 classes\n"));
   CHECK(contains(summary.output, "blocks.1"));
@@ -236,10 +260,13 @@ TEST_CASE("options that do not go together are refused before the training") {
   CHECK(contains(sentence({"--optimizer", "adamw", "--no-nesterov"}), "--nesterov is an option of SGD"));
   CHECK(contains(sentence({"--beta2", "0.9"}), "--beta2 is an option of AdamW; add --optimizer adamw"));
   CHECK(contains(sentence({"--optimizer", "lion"}), "--optimizer"));
-  CHECK(contains(sentence({"--freeze", "layer1"}), "no parameter's name begins so, the first is conv1.weight"));
+  CHECK(
+      contains(sentence({"--freeze", "layer1"}), "no parameter's name begins so, the first is conv1.weight"));
   CHECK(contains(sentence({"--freeze", "conv,bn,fc"}), "--freeze leaves no parameter to be trained"));
   CHECK(contains(sentence({"--freeze", "conv,,fc"}), "found an empty one"));
-  CHECK(contains(refusal("train_own", {"--data", "synthetic", "--steps", "1", "--batch", "1", "--mixup", "1"}), "--batch 1 has one"));
+  CHECK(
+      contains(refusal("train_own", {"--data", "synthetic", "--steps", "1", "--batch", "1", "--mixup", "1"}),
+               "--batch 1 has one"));
   for (const auto& [option, value] : {std::pair("--ema", "1"),
                                       {"--label-smoothing", "1.5"},
                                       {"--clip-norm", "-1"},

@@ -23,11 +23,13 @@ std::string chromium() {
 
 TEST_CASE("the report of a run has all its parts, and a browser opens it without an error on its console") {
   ScratchFolder folder;
-  const Outcome run = run_program("train_own", {"--data", "synthetic", "--limit-train", "40", "--limit-test", "40", "--batch", "20",
-                                                "--epochs", "2", "--ema", "0.5", "--out", (folder / "run").string()});
+  const Outcome run =
+      run_program("train_own", {"--data", "synthetic", "--limit-train", "40", "--limit-test", "40", "--batch",
+                                "20", "--epochs", "2", "--ema", "0.5", "--out", (folder / "run").string()});
   REQUIRE_MESSAGE(run.status == 0, run.output);
   const std::string page = bytes_of(folder / "run" / "report.html");
-  for (const char* part : {"Confusion of the test pictures", "top-5 test error", "Network, with survival probabilities", "test, average"})
+  for (const char* part : {"Confusion of the test pictures", "top-5 test error",
+                           "Network, with survival probabilities", "test, average"})
     CHECK_MESSAGE(contains(page, part), part);
   // 10 classes on untrained weights: there are mistakes, with pictures.
   CHECK(contains(page, "src='data:image/bmp;base64,Qk"));
@@ -38,8 +40,10 @@ TEST_CASE("the report of a run has all its parts, and a browser opens it without
     return;
   }
   const auto open = [&](const fs::path& file) {
-    return run_program(browser, {"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr",
-                                 "--user-data-dir=" + (folder / "browser").string(), "--dump-dom", "file://" + file.string()});
+    return run_program(
+        browser,
+        {"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr",
+         "--user-data-dir=" + (folder / "browser").string(), "--dump-dom", "file://" + file.string()});
   };
   put(folder / "bad.html", "<script>console.error('seen')</script><p>body");
   const Outcome bad = open(folder / "bad.html");

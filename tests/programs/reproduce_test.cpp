@@ -1,4 +1,5 @@
-// examples/reproduce from outside: it goes on after a stop, spends a budget, and its tables say what metrics.csv says. Skipped without Python 3.
+// examples/reproduce from outside: it goes on after a stop, spends a budget, and its tables say what
+// metrics.csv says. Skipped without Python 3.
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
@@ -26,7 +27,9 @@ const std::string script = std::string(SDEPTH_TESTS_DIR) + "/../examples/reprodu
 const std::string train = std::string(SDEPTH_PROGRAMS_DIR) + "/train";
 
 bool has_python() {
-  static const bool there = run_program("/usr/bin/env", {"python3", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"}).status == 0;
+  static const bool there =
+      run_program("/usr/bin/env", {"python3", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"})
+          .status == 0;
   if (!there) MESSAGE("python3 is missing or too old, so examples/reproduce is not tested");
   return there;
 }
@@ -37,14 +40,17 @@ Words smoke(const fs::path& out, const Words& more) {
 
 /// The test error that the paper reports: of the first epoch with the lowest validation error.
 std::string reported_error(const fs::path& folder) {
-  const auto rows = read_csv(folder / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
-  const auto best = std::min_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a[3] < b[3]; });
+  const auto rows =
+      read_csv(folder / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+  const auto best =
+      std::min_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a[3] < b[3]; });
   return fixed_point((*best)[4], 2) + " (epoch " + fixed_point((*best)[0], 0) + ")";
 }
 
 }  // namespace
 
-TEST_CASE("a reproduction that was stopped goes on, leaves alone what is finished, and reports what the runs found") {
+TEST_CASE(
+    "a reproduction that was stopped goes on, leaves alone what is finished, and reports what the runs found") {
   if (!has_python()) return;
   ScratchFolder folder;
   const fs::path out = folder / "runs", second = out / "smoke-stochastic-1";
@@ -81,22 +87,24 @@ TEST_CASE("a reproduction that was stopped goes on, leaves alone what is finishe
   CHECK(contains(results, "**3 of 40 epochs of this experiment's schedule**"));
   for (const std::string network : {"constant", "stochastic"})
     for (const std::string seed : {"1", "2"})
-      CHECK(contains(results,
-                     "| " + network + " | " + seed + " | 3 of 3 | " + reported_error(out / ("smoke-" + network + "-" + seed)) + " | "));
+      CHECK(contains(results, "| " + network + " | " + seed + " | 3 of 3 | " +
+                                  reported_error(out / ("smoke-" + network + "-" + seed)) + " | "));
   CHECK(contains(results, "| **constant** | mean ± spread of 2 |"));
   CHECK(contains(results, "- Test error, stochastic minus constant depth: "));
   for (const char* plot : {"smoke-error.svg", "smoke-loss.svg", "smoke-gradient.svg"}) {
     CHECK(contains(results, std::string("](") + plot + ")"));
     CHECK(contains(bytes_of(out / plot), ">stochastic</text>"));
   }
-  CHECK(contains(refusal_of(run_program(script, smoke(out, {"--epochs", "4"})), "reproduce"), "was begun with 3 epochs, not 4"));
+  CHECK(contains(refusal_of(run_program(script, smoke(out, {"--epochs", "4"})), "reproduce"),
+                 "was begun with 3 epochs, not 4"));
 
-  REQUIRE(run_program("train", {"--data", "synthetic", "--limit-train", "20", "--limit-test", "10", "--batch", "10", "--epochs", "1",
-                                "--out", (out / "smoke-constant-3").string()})
+  REQUIRE(run_program("train", {"--data", "synthetic", "--limit-train", "20", "--limit-test", "10", "--batch",
+                                "10", "--epochs", "1", "--out", (out / "smoke-constant-3").string()})
               .status == 0);
   CHECK(contains(run_program(script, {"--report", "--out", out.string()}).errors,
                  "smoke-constant-3 was trained with --limit-train 20, not 160, so it"));
-  CHECK(contains(refusal_of(run_program(script, smoke(out, {"--seeds", "3"})), "reproduce"), "different lengths (1, 3 epochs)"));
+  CHECK(contains(refusal_of(run_program(script, smoke(out, {"--seeds", "3"})), "reproduce"),
+                 "different lengths (1, 3 epochs)"));
 
   // Had one of the runs been stopped after two epochs, the table would say so, and no mean would count it.
   const fs::path half = out / "smoke-constant-2" / "checkpoint.safetensors";
@@ -127,7 +135,8 @@ TEST_CASE("a budget shortens every schedule alike, by times that it measures") {
   put(out / "timings.json", timings);
   const Outcome outcome = run_program(script, smoke(out, {"--budget", "0.2", "--seeds", "7"}));
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
-  CHECK(contains(outcome.output, "smoke: 2 epochs, 2 of 40 epochs of this experiment's schedule, about 0.2 minutes"));
+  CHECK(contains(outcome.output,
+                 "smoke: 2 epochs, 2 of 40 epochs of this experiment's schedule, about 0.2 minutes"));
   CHECK(contains(bytes_of(out / "results.md"), "| constant | 7 | 2 of 2 |"));
 }
 
@@ -135,16 +144,23 @@ TEST_CASE("what cannot be done is a sentence; a run that another process trains 
   if (!has_python()) return;
   ScratchFolder folder;
   const fs::path out = folder / "runs";
-  const auto sentence = [&](const Words& words) { return refusal_of(run_program(script, words), "reproduce"); };
-  CHECK(contains(sentence({"--run", "table-9", "--train", train}), "there is no run named table-9; --list names them"));
+  const auto sentence = [&](const Words& words) {
+    return refusal_of(run_program(script, words), "reproduce");
+  };
+  CHECK(contains(sentence({"--run", "table-9", "--train", train}),
+                 "there is no run named table-9; --list names them"));
   CHECK(contains(sentence({"--run", "smoke", "--train", "/nowhere/train"}), "build it"));
   CHECK(contains(sentence({"--report", "--out", out.string()}), "there is no run with a whole epoch"));
   const std::string list = run_program(script, {"--list"}).output;
-  for (const char* name : {"table-1", "table-2", "figure-3", "figure-4", "figure-5", "figure-7", "figure-8-left", "figure-8-right",
-                           "svhn-152", "cifar10-1202"})
+  for (const char* name : {"table-1", "table-2", "figure-3", "figure-4", "figure-5", "figure-7",
+                           "figure-8-left", "figure-8-right", "svhn-152", "cifar10-1202"})
     CHECK(contains(list, std::string("\n") + name + ":") != list.starts_with(name));
-  CHECK(contains(list, "train --model resnet110 --data cifar10 --schedule linear --survival 0.5 --epochs 500 --seed 1    # paper: 5.25 %"));
-  CHECK(contains(list, "train --model resnet1202 --data cifar10 --schedule none --epochs 300 --seed 1 --warm-up 10    # paper: 6.67 %"));
+  CHECK(contains(
+      list,
+      "train --model resnet110 --data cifar10 --schedule linear --survival 0.5 --epochs 500 --seed 1    # paper: 5.25 %"));
+  CHECK(contains(
+      list,
+      "train --model resnet1202 --data cifar10 --schedule none --epochs 300 --seed 1 --warm-up 10    # paper: 6.67 %"));
 
   fs::create_directories(out / "smoke-constant-1");
   const int lock = open((out / "smoke-constant-1").c_str(), O_RDONLY | O_CLOEXEC);
@@ -157,18 +173,23 @@ TEST_CASE("what cannot be done is a sentence; a run that another process trains 
   CHECK_FALSE(fs::exists(out / "smoke-constant-1" / "checkpoint.safetensors"));
 }
 
-TEST_CASE("numbers that are none, empty texts and damaged files of runs are a sentence, and a closed output is not overlooked") {
+TEST_CASE(
+    "numbers that are none, empty texts and damaged files of runs are a sentence, and a closed output is not overlooked") {
   if (!has_python()) return;
   ScratchFolder folder;
-  const auto sentence = [&](const Words& words) { return refusal_of(run_program(script, words), "reproduce"); };
+  const auto sentence = [&](const Words& words) {
+    return refusal_of(run_program(script, words), "reproduce");
+  };
   const auto refused = [&](const std::string& option, const Words& values) {
     for (const std::string& value : values)
-      CHECK_MESSAGE(contains(sentence({"--list", option, value}), "argument " + option + ": expected"), option, value);
+      CHECK_MESSAGE(contains(sentence({"--list", option, value}), "argument " + option + ": expected"),
+                    option, value);
   };
   refused("--budget", {"nan", "inf", "0", "1e999", "1_0", ""});
   refused("--epochs", {"nan", "1.5", "0", "1_0", "0x10", "2147483648", ""});
   refused("--seeds", {"nan", "1,,2", "18446744073709551616", ""});
-  for (const char* option : {"--out", "--report-dir", "--data-dir", "--train", "--note"}) refused(option, {""});
+  for (const char* option : {"--out", "--report-dir", "--data-dir", "--train", "--note"})
+    refused(option, {""});
   CHECK(run_program("/bin/sh", {"-c", "\"$0\" --list >/dev/full", script}).status == 1);
   CHECK(run_program("/bin/sh", {"-c", "\"$0\" --help >/dev/full", script}).status == 1);
 
@@ -178,16 +199,20 @@ TEST_CASE("numbers that are none, empty texts and damaged files of runs are a se
     put(run / "metrics.csv", metrics);
     return run_program(script, {"--report", "--out", folder.path().string()});
   };
-  write_safetensors(run / "checkpoint.safetensors",
-                    {{{"epoch", "1"},
-                      {"program",
-                       "{\"options\": {\"epochs\": 1, \"model\": \"resnet20\", \"data\": \"synthetic\", \"limit-train\": 160, "
-                       "\"limit-test\": 60, \"validation\": 40, \"batch\": 32, \"schedule\": \"none\"}}"}},
-                     {}});
-  const std::string header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
+  write_safetensors(
+      run / "checkpoint.safetensors",
+      {{{"epoch", "1"},
+        {"program",
+         "{\"options\": {\"epochs\": 1, \"model\": \"resnet20\", \"data\": \"synthetic\", \"limit-train\": 160, "
+         "\"limit-test\": 60, \"validation\": 40, \"batch\": 32, \"schedule\": \"none\"}}"}},
+       {}});
+  const std::string header =
+      "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate,gradient";
   CHECK(report("\xEF\xBB\xBF" + header + "\r\n1,2,90,90,90,1,9,0.1,nan\r\n").status == 0);
-  CHECK(contains(refusal_of(report(header + "\n"), "reproduce"), "metrics.csv has not one row for each of 1 epochs"));
-  CHECK(contains(refusal_of(report(header + "\n1,two\n"), "reproduce"), "metrics.csv is no table of numbers"));
+  CHECK(contains(refusal_of(report(header + "\n"), "reproduce"),
+                 "metrics.csv has not one row for each of 1 epochs"));
+  CHECK(
+      contains(refusal_of(report(header + "\n1,two\n"), "reproduce"), "metrics.csv is no table of numbers"));
   put(run / "checkpoint.safetensors", "noise");
   CHECK(contains(refusal_of(report(header + "\n"), "reproduce"), "checkpoint.safetensors is no checkpoint"));
 }

@@ -1,4 +1,5 @@
-// The folders that training programs write into: how a program is told of one, and that two hold the same run.
+// The folders that training programs write into: how a program is told of one, and that two hold the same
+// run.
 #pragma once
 
 #include <doctest/doctest.h>

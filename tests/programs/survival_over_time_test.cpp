@@ -1,4 +1,5 @@
-// train --survival-warm-up and --survival-over-time: gates, the scale at test and the model's card follow the epoch's probabilities, through stops as well.
+// train --survival-warm-up and --survival-over-time: gates, the scale at test and the model's card follow the
+// epoch's probabilities, through stops as well.
 #include <doctest/doctest.h>
 
 #include <csignal>
@@ -42,27 +43,33 @@ void check_equal_runs(const fs::path& a, const fs::path& b) {
 
 }  // namespace
 
-TEST_CASE("gates are drawn with the probabilities of their epoch, and the network is tested and stored with those of the last") {
+TEST_CASE(
+    "gates are drawn with the probabilities of their epoch, and the network is tested and stored with those of the last") {
   ScratchFolder folder;
-  const Outcome outcome = run_program("train", run + Words{"--epochs", "5", "--survival-warm-up", "3"} + out(folder / "run"));
+  const Outcome outcome =
+      run_program("train", run + Words{"--epochs", "5", "--survival-warm-up", "3"} + out(folder / "run"));
   REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
   const auto gates = read_gates(folder / "run" / "gates.csv", blocks);
   REQUIRE(gates.size() == 5 * steps_per_epoch);
   for (std::size_t step = 0; step < gates.size(); ++step) {
     const int epoch = static_cast<int>(step) / steps_per_epoch + 1;
     for (int block = 0; block < blocks; ++block)
-      CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) == gate_open(seed, step, block, survival_of(block + 1, epoch)));
+      CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) ==
+            gate_open(seed, step, block, survival_of(block + 1, epoch)));
   }
 
-  // A run of two epochs ends in the warm-up: its model has the probabilities of epoch 2, and gives infer the error that train measured.
-  REQUIRE(run_program("train", run + Words{"--epochs", "2", "--survival-warm-up", "3", "--lr-drop", "1"} + out(folder / "two")).status ==
-          0);
+  // A run of two epochs ends in the warm-up: its model has the probabilities of epoch 2, and gives infer the
+  // error that train measured.
+  REQUIRE(run_program("train", run + Words{"--epochs", "2", "--survival-warm-up", "3", "--lr-drop", "1"} +
+                                   out(folder / "two"))
+              .status == 0);
   const SafeTensors model = read_safetensors(folder / "two" / "model.safetensors");
   const auto survival = nlohmann::json::parse(model.metadata.at("survival")).get<std::vector<double>>();
   REQUIRE(survival.size() == blocks);
   for (int block = 0; block < blocks; ++block)
     CHECK(survival[static_cast<std::size_t>(block)] == doctest::Approx(survival_of(block + 1, 2)));
-  const auto metrics = read_csv(folder / "two" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+  const auto metrics =
+      read_csv(folder / "two" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
   const int errors = static_cast<int>(metrics.at(1)[4] * 60 / 100 + 0.5);
   const Words infer = {"--weights", (folder / "two" / "model.safetensors").string(), "--limit", "60"};
   CHECK(contains(run_program("infer", infer).output, "(" + std::to_string(errors) + " of 60 images)"));
@@ -74,11 +81,14 @@ TEST_CASE("the first epoch of a warm-up is that of a network without stochastic 
   REQUIRE(run_program("train", one + Words{"--survival-warm-up", "3"} + out(folder / "warm")).status == 0);
   REQUIRE(run_program("train", one + Words{"--schedule", "none"} + out(folder / "constant")).status == 0);
   CHECK(bytes_of(folder / "warm" / "losses.csv") == bytes_of(folder / "constant" / "losses.csv"));
-  CHECK(read_csv(folder / "warm" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error")[0][4] ==
-        read_csv(folder / "constant" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error")[0][4]);
+  CHECK(read_csv(folder / "warm" / "metrics.csv",
+                 "epoch,train_loss,train_error,validation_error,test_error")[0][4] ==
+        read_csv(folder / "constant" / "metrics.csv",
+                 "epoch,train_loss,train_error,validation_error,test_error")[0][4]);
 }
 
-TEST_CASE("a run stopped in its warm-up, between epochs and within one, goes on to the same bytes; older checkpoints have none") {
+TEST_CASE(
+    "a run stopped in its warm-up, between epochs and within one, goes on to the same bytes; older checkpoints have none") {
   ScratchFolder folder;
   const Words warm = run + Words{"--survival-warm-up", "3", "--lr-drop", "1"};
   REQUIRE(run_program("train", warm + Words{"--steps", "17"} + out(folder / "whole")).status == 0);
@@ -95,10 +105,13 @@ TEST_CASE("a run stopped in its warm-up, between epochs and within one, goes on 
   REQUIRE(program["options"].erase("survival-warm-up") == 1);
   checkpoint.metadata["program"] = program.dump();
   write_safetensors(folder / "old" / "checkpoint.safetensors", checkpoint);
-  CHECK(run_program("train", {"--resume", (folder / "old").string(), "--steps", "7", "--survival-warm-up", "0"}).status == 0);
+  CHECK(
+      run_program("train", {"--resume", (folder / "old").string(), "--steps", "7", "--survival-warm-up", "0"})
+          .status == 0);
 }
 
-TEST_CASE("early, late and warm-up: every epoch's gates, test and card, and a stopped run goes on to the same bytes") {
+TEST_CASE(
+    "early, late and warm-up: every epoch's gates, test and card, and a stopped run goes on to the same bytes") {
   ScratchFolder folder;
   for (const std::string phase : {"early", "late", "warm-up"}) {
     CAPTURE(phase);
@@ -116,7 +129,8 @@ TEST_CASE("early, late and warm-up: every epoch's gates, test and card, and a st
     for (std::size_t step = 0; step < gates.size(); ++step)
       for (int block = 0; block < blocks; ++block) {
         const double p = survival_in(block + 1, static_cast<int>(step) / steps_per_epoch + 1);
-        CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) == gate_open(seed, step, block, p));
+        CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) ==
+              gate_open(seed, step, block, p));
       }
 
     // Tested and stored with the probabilities of the last epoch; infer finds the same error.
@@ -124,7 +138,8 @@ TEST_CASE("early, late and warm-up: every epoch's gates, test and card, and a st
     const auto survival = nlohmann::json::parse(model.metadata.at("survival")).get<std::vector<double>>();
     for (int block = 0; block < blocks; ++block)
       CHECK(survival[static_cast<std::size_t>(block)] == doctest::Approx(survival_in(block + 1, 4)));
-    const auto metrics = read_csv(whole / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+    const auto metrics =
+        read_csv(whole / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
     const int errors = static_cast<int>(metrics.at(3)[4] * 60 / 100 + 0.5);
     const Words infer = {"--weights", (whole / "model.safetensors").string(), "--limit", "60"};
     CHECK(contains(run_program("infer", infer).output, "(" + std::to_string(errors) + " of 60 images)"));
@@ -142,7 +157,8 @@ TEST_CASE("early, late and warm-up: every epoch's gates, test and card, and a st
   }
 }
 
-TEST_CASE("a run that is made longer has its probabilities moved, and one that ends in stochastic depth is measured with it") {
+TEST_CASE(
+    "a run that is made longer has its probabilities moved, and one that ends in stochastic depth is measured with it") {
   ScratchFolder folder;
   const Words early = run + Words{"--survival-over-time", "early:0.5"};
   REQUIRE(run_program("train", early + Words{"--epochs", "2"} + out(folder / "run")).status == 0);
@@ -151,16 +167,20 @@ TEST_CASE("a run that is made longer has its probabilities moved, and one that e
   const auto gates = read_gates(folder / "run" / "gates.csv", blocks);
   for (std::size_t step = 0; step < gates.size(); ++step)
     for (int block = 0; block < blocks; ++block) {
-      const auto epoch = step / steps_per_epoch + 1;  // of two epochs the first was early, of six the third is
+      // of two epochs the first was early, of six the third is
+      const auto epoch = step / steps_per_epoch + 1;
       CHECK(static_cast<bool>(gates[step][static_cast<std::size_t>(block)]) ==
             gate_open(seed, step, block, epoch == 1 || epoch == 3 ? 1.0 - 0.8 * (block + 1) / blocks : 1.0));
     }
 
-  REQUIRE(
-      run_program("train", run + Words{"--epochs", "2", "--survival-over-time", "early:1", "--block-harm"} + out(folder / "harm")).status ==
-      0);
-  const auto metrics = read_csv(folder / "harm" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
-  const auto harm = read_csv(folder / "harm" / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  REQUIRE(run_program("train", run +
+                                   Words{"--epochs", "2", "--survival-over-time", "early:1", "--block-harm"} +
+                                   out(folder / "harm"))
+              .status == 0);
+  const auto metrics =
+      read_csv(folder / "harm" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+  const auto harm =
+      read_csv(folder / "harm" / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
   CHECK(harm.at(8)[1] == doctest::Approx(0.2));
   CHECK(harm.at(8)[5] == metrics.at(1)[4]);
 }

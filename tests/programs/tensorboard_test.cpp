@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const Words run_of_two = {"--data", "synthetic", "--limit-train", "160", "--limit-test", "20", "--batch", "20", "--epochs", "2"};
+const Words run_of_two = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
+                          "--batch", "20",        "--epochs",      "2"};
 
 /// Prints each scalar as a line: tag, step, value.
 constexpr const char* script = R"(
@@ -34,7 +35,8 @@ for tag in events.Tags()["scalars"]:
 
 }  // namespace
 
-TEST_CASE("the tensorboard package reads the losses and errors of the tables, of a run that was killed, too") {
+TEST_CASE(
+    "the tensorboard package reads the losses and errors of the tables, of a run that was killed, too") {
   ScratchFolder folder;
   const fs::path run = folder / "run";
   Process killed("train_own", run_of_two + Words{"--tensorboard", "--ema", "0.5"} + out(run));
@@ -49,9 +51,12 @@ TEST_CASE("the tensorboard package reads the losses and errors of the tables, of
   for (const char* name : {"model.safetensors", "losses.csv", "average.csv"})
     CHECK(bytes_of(run / name) == bytes_of(folder / "without" / name));
   CHECK_FALSE(fs::exists(folder / "without" / program::EventLog::file_name));
-  REQUIRE(run_program("train_own", resume(folder / "without") + Words{"--tensorboard", "--epochs", "3"}).status == 0);
+  REQUIRE(
+      run_program("train_own", resume(folder / "without") + Words{"--tensorboard", "--epochs", "3"}).status ==
+      0);
   CHECK(fs::exists(folder / "without" / program::EventLog::file_name));
-  CHECK(contains(refusal("train_own", run_of_two + Words{"--tensorboard"}), "--tensorboard writes a file of events into the folder"));
+  CHECK(contains(refusal("train_own", run_of_two + Words{"--tensorboard"}),
+                 "--tensorboard writes a file of events into the folder"));
 
   if (run_program("/usr/bin/env", {"python3", "-c", "import tensorboard"}).status != 0) {
     MESSAGE("skipped: python3 has no package tensorboard that could read the file (pip install tensorboard)");
@@ -61,7 +66,8 @@ TEST_CASE("the tensorboard package reads the losses and errors of the tables, of
   const Outcome read = run_program("/usr/bin/env", {"python3", (folder / "read.py").string(), run.string()});
   REQUIRE_MESSAGE(read.status == 0, read.output);
   const auto losses = read_csv(run / "losses.csv", "step,loss");
-  const auto metrics = read_csv(run / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+  const auto metrics =
+      read_csv(run / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
   std::istringstream lines(read.output);
   std::string tag;
   std::size_t step = 0, steps = 0, errors = 0, validation = 0;

@@ -1,4 +1,5 @@
-// train from outside: the same bytes for any number of threads and after any kill, and a sentence for whatever a person gets wrong.
+// train from outside: the same bytes for any number of threads and after any kill, and a sentence for
+// whatever a person gets wrong.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* metrics_header = "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+constexpr const char* metrics_header =
+    "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
 
 std::size_t lines_of(const fs::path& file) {
   const std::string text = bytes_of(file);
@@ -45,7 +47,8 @@ TEST_CASE("a run writes what it promises, and threads do not change a byte of it
   const fs::path one_folder = folder / "one";
   const auto losses = read_csv(one_folder / "losses.csv", "step,loss");
   REQUIRE(losses.size() == 20);
-  for (std::size_t step = 0; step < losses.size(); ++step) CHECK(losses[step][0] == static_cast<double>(step));
+  for (std::size_t step = 0; step < losses.size(); ++step)
+    CHECK(losses[step][0] == static_cast<double>(step));
   const auto gates = read_gates(one_folder / "gates.csv", 9);
   REQUIRE(gates.size() == 20);
   const auto metrics = read_csv(one_folder / "metrics.csv", metrics_header);
@@ -61,7 +64,8 @@ TEST_CASE("a run writes what it promises, and threads do not change a byte of it
     CHECK(metrics[epoch][6] == doctest::Approx(blocks));
   }
   CHECK(contains(bytes_of(one_folder / "report.html"), "</html>"));
-  CHECK(std::distance(fs::directory_iterator(one_folder), fs::directory_iterator()) == 6);  // no partial files
+  // no partial files
+  CHECK(std::distance(fs::directory_iterator(one_folder), fs::directory_iterator()) == 6);
   const SafeTensors model = read_safetensors(one_folder / "model.safetensors");
   CHECK(model.metadata.at("model") == "resnet20");
   CHECK(model.find("blocks.8.conv2.weight") != nullptr);
@@ -78,12 +82,14 @@ TEST_CASE("killed at random moments and resumed, a run ends with the bytes of on
   for (int kills = 0; kills < 3; ++kills) {
     const auto moment = whole * std::uniform_real_distribution(0.05, 0.6)(random);
     CAPTURE(moment.count());
-    Process train("train", fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
+    Process train("train",
+                  fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
     std::this_thread::sleep_for(moment);
     const int status = train.finish(SIGKILL).status;
     CHECK((status == -SIGKILL || status == 0));  // 0: the machine was faster now than before
   }
-  const Outcome last = run_program("train", fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
+  const Outcome last = run_program(
+      "train", fs::exists(killed / "checkpoint.safetensors") ? resume(killed) : small_run + out(killed));
   REQUIRE_MESSAGE(last.status == 0, last.output);
   check_equal_runs(folder / "whole", killed);
   CHECK(read_csv(killed / "metrics.csv", metrics_header).size() == 2);
@@ -106,7 +112,8 @@ TEST_CASE("Ctrl-C finishes the step, says how to go on, and loses nothing") {
 
 TEST_CASE("a run by steps may end within an epoch, and goes on there when it is made longer") {
   ScratchFolder folder;
-  const Words run = {"--data", "synthetic", "--limit-train", "160", "--limit-test", "20", "--batch", "32", "--lr-drop", "1"};
+  const Words run = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
+                     "--batch", "32",        "--lr-drop",     "1"};
   REQUIRE(run_program("train", run + Words{"--steps", "12"} + out(folder / "long")).status == 0);
   REQUIRE(run_program("train", run + Words{"--steps", "8"} + out(folder / "short")).status == 0);
   CHECK(read_csv(folder / "short" / "metrics.csv", metrics_header).size() == 2);
@@ -118,17 +125,25 @@ TEST_CASE("a run by steps may end within an epoch, and goes on there when it is 
   for (std::size_t row = 0; row < rows.size(); ++row) CHECK(rows[row][1] == expected[row][1]);
 }
 
-TEST_CASE("activations in bfloat16 give the same bytes after a stop and on other threads, and other bytes than floats") {
+TEST_CASE(
+    "activations in bfloat16 give the same bytes after a stop and on other threads, and other bytes than floats") {
   ScratchFolder folder;
-  const Words run = {"--data", "synthetic", "--limit-train", "160", "--limit-test", "20", "--batch", "32", "--lr-drop", "1"};
+  const Words run = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
+                     "--batch", "32",        "--lr-drop",     "1"};
   const Words bf16 = run + Words{"--precision", "bf16"};
-  REQUIRE(run_program("train", bf16 + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status == 0);
-  REQUIRE(run_program("train", bf16 + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status == 0);
-  CHECK(contains(refusal("train", resume(folder / "stopped") + Words{"--precision", "float32"}), "the run in"));
+  REQUIRE(
+      run_program("train", bf16 + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status ==
+      0);
+  REQUIRE(
+      run_program("train", bf16 + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status ==
+      0);
+  CHECK(
+      contains(refusal("train", resume(folder / "stopped") + Words{"--precision", "float32"}), "the run in"));
   REQUIRE(run_program("train", resume(folder / "stopped") + Words{"--steps", "8"}).status == 0);
   check_equal_runs(folder / "whole", folder / "stopped");
   REQUIRE(run_program("train", run + Words{"--steps", "8"} + out(folder / "floats")).status == 0);
-  CHECK(bytes_of(folder / "whole" / "model.safetensors") != bytes_of(folder / "floats" / "model.safetensors"));
+  CHECK(bytes_of(folder / "whole" / "model.safetensors") !=
+        bytes_of(folder / "floats" / "model.safetensors"));
   CHECK(contains(bytes_of(folder / "whole" / "report.html"), "bf16"));
   CHECK(contains(refusal("train", bf16 + Words{"--steps", "1", "--device", "cuda"}), "--precision bf16"));
 }
@@ -136,7 +151,8 @@ TEST_CASE("activations in bfloat16 give the same bytes after a stop and on other
 TEST_CASE("the learning rate drops where it should") {
   ScratchFolder folder;
   const auto rates = [&](const std::string& name, const Words& more) {
-    const Words run = {"--data", "synthetic", "--limit-train", "20", "--limit-test", "0", "--batch", "10", "--no-augment"};
+    const Words run = {"--data",  "synthetic", "--limit-train", "20", "--limit-test", "0",
+                       "--batch", "10",        "--no-augment"};
     const Outcome outcome = run_program("train", run + more + out(folder / name));
     CHECK_MESSAGE(outcome.status == 0, outcome.output);
     std::vector<double> found;
@@ -144,22 +160,31 @@ TEST_CASE("the learning rate drops where it should") {
     return found;
   };
   const auto near = [](const std::vector<double>& a, const std::vector<double>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](double x, double y) { return x == doctest::Approx(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](double x, double y) { return x == doctest::Approx(y); });
   };
-  CHECK(near(rates("one epoch", {"--epochs", "1"}), {0.1}));                                  // never in epoch 1
-  CHECK(near(rates("epochs", {"--epochs", "4", "--lr", "0.2"}), {0.2, 0.02, 0.002, 0.002}));  // from epochs 2 and 3 on
-  CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));                     // from steps 4 and 6 on
+  // never in epoch 1
+  CHECK(near(rates("one epoch", {"--epochs", "1"}), {0.1}));
+  // from epochs 2 and 3 on
+  CHECK(near(rates("epochs", {"--epochs", "4", "--lr", "0.2"}), {0.2, 0.02, 0.002, 0.002}));
+  // from steps 4 and 6 on
+  CHECK(near(rates("steps", {"--steps", "8"}), {0.1, 0.1, 0.01, 0.001}));
   CHECK(near(rates("never", {"--steps", "4", "--lr-drop", "1"}), {0.1, 0.1}));
   CHECK(near(rates("warm-up", {"--epochs", "3", "--warm-up", "2", "--lr-drop", "0.9"}), {0.01, 0.01, 0.01}));
 
-  // The others change with every step, of which an epoch has two; the second one's rate is shown. PyTorch's numbers, as in train/learning_rate.
-  CHECK(near(rates("cosine", {"--epochs", "2", "--lr-schedule", "cosine"}), {0.0853553390593274, 0.0146446609406726}));
+  // The others change with every step, of which an epoch has two; the second one's rate is shown. PyTorch's
+  // numbers, as in train/learning_rate.
+  CHECK(near(rates("cosine", {"--epochs", "2", "--lr-schedule", "cosine"}),
+             {0.0853553390593274, 0.0146446609406726}));
   CHECK(near(rates("one-cycle", {"--steps", "10", "--lr-schedule", "one-cycle"}),
              {0.052, 0.09504846320134738, 0.06112620219362893, 0.0188258346050237, 4e-07}));
-  CHECK(near(rates("constant", {"--epochs", "2", "--lr-schedule", "constant", "--lr-drop", "0.5"}), {0.1, 0.1}));
+  CHECK(near(rates("constant", {"--epochs", "2", "--lr-schedule", "constant", "--lr-drop", "0.5"}),
+             {0.1, 0.1}));
   const Words rising = {"--warm-up", "2", "--warm-up-shape", "linear"};
-  CHECK(near(rates("rising", Words{"--epochs", "3", "--lr-schedule", "constant"} + rising), {0.0325, 0.0775, 0.1}));
-  CHECK(near(rates("rising steps", Words{"--epochs", "4"} + rising), {0.0325, 0.00775, 0.001, 0.001}));  // drops stay where they are
+  CHECK(near(rates("rising", Words{"--epochs", "3", "--lr-schedule", "constant"} + rising),
+             {0.0325, 0.0775, 0.1}));
+  // drops stay where they are
+  CHECK(near(rates("rising steps", Words{"--epochs", "4"} + rising), {0.0325, 0.00775, 0.001, 0.001}));
   CHECK(near(rates("still", {"--epochs", "2", "--lr-schedule", "constant", "--warm-up", "1"}), {0.01, 0.1}));
 }
 
@@ -167,9 +192,13 @@ TEST_CASE("forced gates are used, line by line, and a missing line is found befo
   ScratchFolder folder;
   const std::string lines = "1,1,1,1,1,1,1,1,1\n0,0,0,0,0,0,0,0,0\n1,0,1,0,1,0,1,0,1\n";
   put(folder / "forced.csv", lines);
-  const Words run = {
-      "--data", "synthetic", "--limit-train", "40", "--limit-test", "10", "--batch", "10", "--gates", (folder / "forced.csv").string()};
-  const std::string missing = "has gates for 3 steps, and step 3 (counted from 0) of the 4 of this run needs a line too";
+  const Words run = {"--data",        "synthetic",
+                     "--limit-train", "40",
+                     "--limit-test",  "10",
+                     "--batch",       "10",
+                     "--gates",       (folder / "forced.csv").string()};
+  const std::string missing =
+      "has gates for 3 steps, and step 3 (counted from 0) of the 4 of this run needs a line too";
   CHECK(contains(refusal("train", run + Words{"--steps", "4"} + out(folder / "run")), missing));
   CHECK_FALSE(fs::exists(folder / "run"));
   REQUIRE(run_program("train", run + Words{"--steps", "3"} + out(folder / "run")).status == 0);
@@ -192,8 +221,10 @@ TEST_CASE("--init starts from given weights") {
   const std::string weights = (folder / "first" / "model.safetensors").string();
   const Words still = {"--lr", "0", "--seed", "6", "--init", weights};
   REQUIRE(run_program("train", run + still + out(folder / "second")).status == 0);
-  const SafeTensors first = read_safetensors(weights), second = read_safetensors(folder / "second" / "model.safetensors");
-  for (const char* name : {"conv1.weight", "blocks.8.bn2.weight", "fc.bias"}) CHECK(first.find(name)->values == second.find(name)->values);
+  const SafeTensors first = read_safetensors(weights),
+                    second = read_safetensors(folder / "second" / "model.safetensors");
+  for (const char* name : {"conv1.weight", "blocks.8.bn2.weight", "fc.bias"})
+    CHECK(first.find(name)->values == second.find(name)->values);
 
   CHECK(contains(refusal("train", run + Words{"--model", "resnet56", "--init", weights}), "lacks blocks."));
   put(folder / "noise", "these are no weights");
@@ -213,20 +244,24 @@ TEST_CASE("a mistake on the command line is one sentence, and nothing is written
   CHECK(contains(sentence({"--seed", "-1"}), "--seed"));
   CHECK(contains(sentence({"--lr-drop", "0.75,0.5"}), "expected fractions of the run, rising"));
   CHECK(contains(sentence({"--lr-drop", "half"}), "expected fractions of the run, rising"));
-  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}), "is not a directory"));
+  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "nowhere").string()}),
+                 "is not a directory"));
   CHECK(contains(sentence({"--data", "synthetic", "--validation", "10000"}), "hold out"));
   fs::create_directory(folder / "empty");
-  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "empty").string()}), "data_batch_1.bin is missing"));
+  CHECK(contains(sentence({"--data", "cifar10", "--data-dir", (folder / "empty").string()}),
+                 "data_batch_1.bin is missing"));
   CHECK_FALSE(fs::exists(folder / "run"));
   CHECK(run_program("train", {"--help"}).status == 0);
 }
 
 TEST_CASE("an earlier run is not overwritten, and a contradiction to it is refused") {
   ScratchFolder folder;
-  const Words run = {"--data", "synthetic", "--limit-train", "10", "--limit-test", "10", "--batch", "10", "--steps", "1"};
+  const Words run = {"--data",  "synthetic", "--limit-train", "10", "--limit-test", "10",
+                     "--batch", "10",        "--steps",       "1"};
   const fs::path first = folder / "run";
   REQUIRE(run_program("train", run + out(first)).status == 0);
-  const std::string checkpoint = bytes_of(first / "checkpoint.safetensors"), losses = bytes_of(first / "losses.csv");
+  const std::string checkpoint = bytes_of(first / "checkpoint.safetensors"),
+                    losses = bytes_of(first / "losses.csv");
   CHECK(contains(refusal("train", run + out(first)), "holds a run already"));
   CHECK(contains(refusal("train", resume(first) + Words{"--lr", "0.2"}), "--lr is 0.2, but the run in"));
   CHECK(contains(refusal("train", resume(first) + Words{"--no-nesterov"}), "--nesterov is false"));
@@ -241,7 +276,8 @@ TEST_CASE("an earlier run is not overwritten, and a contradiction to it is refus
     CHECK(bytes_of(first / "checkpoint.safetensors") == checkpoint);
   }
   SUBCASE("a damaged checkpoint is refused") {
-    for (const std::string& damaged : {checkpoint.substr(0, checkpoint.size() / 2), std::string("noise"), std::string()}) {
+    for (const std::string& damaged :
+         {checkpoint.substr(0, checkpoint.size() / 2), std::string("noise"), std::string()}) {
       put(first / "checkpoint.safetensors", damaged);
       CHECK(contains(refusal("train", resume(first)), "checkpoint.safetensors"));
     }
@@ -250,9 +286,11 @@ TEST_CASE("an earlier run is not overwritten, and a contradiction to it is refus
   }
 }
 
-TEST_CASE("a full disk, a folder that cannot be made, and a loss that is not finite end a run with a sentence") {
+TEST_CASE(
+    "a full disk, a folder that cannot be made, and a loss that is not finite end a run with a sentence") {
   ScratchFolder folder;
-  const Words run = {"--data", "synthetic", "--limit-train", "30", "--limit-test", "10", "--batch", "10", "--epochs", "1"};
+  const Words run = {"--data",  "synthetic", "--limit-train", "30", "--limit-test", "10",
+                     "--batch", "10",        "--epochs",      "1"};
   constexpr rlim_t one_megabyte = 1 << 20;  // the tables fit, weights do not
   CHECK(contains(refusal("train", run + out(folder / "full"), one_megabyte),
                  "checkpoint.safetensors cannot be written: File too large; free some space"));
@@ -260,7 +298,8 @@ TEST_CASE("a full disk, a folder that cannot be made, and a loss that is not fin
   CHECK(contains(refusal("train", run + out(folder / "file" / "run")), "the folder cannot be made"));
   CHECK(contains(refusal("train", run + out(folder / "file")), "the folder cannot be made"));
 
-  CHECK(contains(refusal("train", run + Words{"--lr", "1e30"} + out(folder / "diverged")), "expected a finite number"));
+  CHECK(contains(refusal("train", run + Words{"--lr", "1e30"} + out(folder / "diverged")),
+                 "expected a finite number"));
   const SafeTensors checkpoint = read_safetensors(folder / "diverged" / "checkpoint.safetensors");
   CHECK(checkpoint.metadata.at("step") == "0");
 }

@@ -71,7 +71,8 @@ TEST_CASE("07: blocks can be dropped, which saves time, and harm is measured blo
   const double whole = number_after(output, "with all 12 blocks");
   CHECK(whole < 15);  // of four classes
   CHECK(number_after(output, "\n   0   error") > whole + 5);
-  CHECK(number_after(output, "\n  11   error") < whole + 5);  // the last block, which half of all steps did without
+  // the last block, which half of all steps did without
+  CHECK(number_after(output, "\n  11   error") < whole + 5);
   CHECK(number_after(output, "Within half of the operations:") < 12);
   CHECK(number_after(output, "The shortest takes") < 75);  // a third of the operations
 }

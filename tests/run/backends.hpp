@@ -1,5 +1,6 @@
-// The backends that tests of the walk go over: AND_CPU(Reference) are both. In a program for one level of x86-64 (ONLY_OF_THIS_LEVEL) it is the Cpu<> alone: the
-// reference's code does not depend on the processor, and is tested with this machine's.
+// The backends that tests of the walk go over: AND_CPU(Reference) are both. In a program for one level of
+// x86-64 (ONLY_OF_THIS_LEVEL) it is the Cpu<> alone: the reference's code does not depend on the processor,
+// and is tested with this machine's.
 #pragma once
 
 #include <sdepth/kernels/cpu/cpu.hpp>

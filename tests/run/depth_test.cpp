@@ -1,5 +1,5 @@
-// Depth at inference: what a plan leaves of a network computes what the whole one does with those branches multiplied by zero, and nothing of a dropped
-// block is left: no weights, no memory, no kernel's call.
+// Depth at inference: what a plan leaves of a network computes what the whole one does with those branches
+// multiplied by zero, and nothing of a dropped block is left: no weights, no memory, no kernel's call.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -27,12 +27,16 @@ namespace {
 template <class Block>
 using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
 
-/// Every kind of shortcut, after the sum a ReLU or nothing, in rows and alone: blocks 0–2 in a row, 3, 5 and 6 change the shape, 7–8 in a row.
-using Net = Network<Input<3, 12, 12>, Conv<16>, BN, ReLU, Repeat<3, Drop<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>>>,  //
-                    Drop<Residual<Conv<32, 3, 2>, BN, ReLU, Conv<32>, BN>>, Drop<Residual<Conv<32>, ReLU>>,             //
-                    Drop<ResidualWith<SubsampleShortcut, Conv<48, 3, 2>, BN>>, Drop<ResidualWith<ProjectionShortcut, Conv<20>, BN>>,
-                    Repeat<2, Drop<PreActivation<BN, ReLU, Conv<20>>>>, Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<24>>>, BN,
-                    ReLU, GlobalAvgPool, Linear<5>>;
+/// Every kind of shortcut, after the sum a ReLU or nothing, in rows and alone: blocks 0–2 in a row, 3, 5 and
+/// 6 change the shape, 7–8 in a row.
+//
+using Net = Network<
+    Input<3, 12, 12>, Conv<16>, BN, ReLU, Repeat<3, Drop<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>>>,
+    //
+    Drop<Residual<Conv<32, 3, 2>, BN, ReLU, Conv<32>, BN>>, Drop<Residual<Conv<32>, ReLU>>,
+    Drop<ResidualWith<SubsampleShortcut, Conv<48, 3, 2>, BN>>,
+    Drop<ResidualWith<ProjectionShortcut, Conv<20>, BN>>, Repeat<2, Drop<PreActivation<BN, ReLU, Conv<20>>>>,
+    Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<24>>>, BN, ReLU, GlobalAvgPool, Linear<5>>;
 constexpr std::size_t blocks = 10;
 static_assert(Net::residual_blocks == blocks);
 
@@ -51,7 +55,9 @@ template <class Backend>
     for (int r = 0; r < numbers.rows(); ++r)
       for (int c = 0; c < numbers.cols(); ++c)
         numbers(r, c) += static_cast<typename Backend::Scalar>(
-            0.4 * uniform(random_words(4, Purpose::synthetic, static_cast<std::uint64_t>(r * numbers.cols() + c), which)[0]) - 0.2);
+            0.4 * uniform(random_words(4, Purpose::synthetic,
+                                       static_cast<std::uint64_t>(r * numbers.cols() + c), which)[0]) -
+            0.2);
   }
   return trainer;
 }
@@ -64,15 +70,18 @@ template <class Backend>
 }
 
 /// The reference in double with every branch computed, and those of dropped blocks multiplied by zero.
-[[nodiscard]] std::vector<float> masked(const std::vector<float>& images, Scaling scaling, const std::vector<std::uint8_t>& keep) {
-  static std::map<std::pair<Scaling, std::vector<std::uint8_t>>, std::vector<float>> known;  // the same for every backend
+[[nodiscard]] std::vector<float> masked(const std::vector<float>& images, Scaling scaling,
+                                        const std::vector<std::uint8_t>& keep) {
+  // the same for every backend
+  static std::map<std::pair<Scaling, std::vector<std::uint8_t>>, std::vector<float>> known;
   std::vector<float>& logits = known[{scaling, keep}];
   if (!logits.empty()) return logits;
   auto trainer = some_trainer<ReferenceDouble>(scaling);
   std::vector<double> scales = test_scales(scaling, Net::survival);
   for (std::size_t block = 0; block < blocks; ++block)
     if (!keep[block]) scales[block] = 0;
-  logits = predict_all(trainer.walk(), *trainer.weights(), NHWC<float>{images}, std::vector<std::uint8_t>(blocks, 1), scales);
+  logits = predict_all(trainer.walk(), *trainer.weights(), NHWC<float>{images},
+                       std::vector<std::uint8_t>(blocks, 1), scales);
   return logits;
 }
 
@@ -116,7 +125,8 @@ struct Counting : ReferenceDouble {
       Base::linear<S, Activated, A>(count, in, weights, bias, out);
     }
     template <Shape S, Ending E, class A, class After>
-    static void pointwise(int count, const double* in, const double* scale, const double* shift, double* out) {
+    static void pointwise(int count, const double* in, const double* scale, const double* shift,
+                          double* out) {
       ++calls;
       Base::pointwise<S, E, A, After>(count, in, scale, shift, out);
     }
@@ -125,8 +135,8 @@ struct Counting : ReferenceDouble {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped branches masked", Backend, AND_CPU(ReferenceDouble),
-                   Cpu<xsimd::default_arch, cpu::Direct>) {
+TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped branches masked", Backend,
+                   AND_CPU(ReferenceDouble), Cpu<xsimd::default_arch, cpu::Direct>) {
   const std::vector<float> images = some_images(7);
   const double rounding = std::is_same_v<typename Backend::Scalar, double> ? 1e-6 : 1e-5;
   for (const Scaling scaling : {Scaling::test, Scaling::train}) {
@@ -143,7 +153,8 @@ TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped bra
         CHECK(distance(logits, expected) < rounding);
         CHECK(inference.predict(NHWC<float>{images}) == logits);
       }
-      CHECK(distance(trainer.predict(NHWC<float>{images}, plan), expected) < rounding);  // the training walk's gates
+      // the training walk's gates
+      CHECK(distance(trainer.predict(NHWC<float>{images}, plan), expected) < rounding);
       CHECK(trainer.walk().slots_all_free());
       const std::vector<int> labels(7, 1);
       CHECK(trainer.evaluate(NHWC<float>{images}, labels, plan).blocks_run == blocks_kept<Net>(plan));
@@ -154,11 +165,13 @@ TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped bra
   }
 }
 
-TEST_CASE("a dropped block has no weights and runs no kernel; its shortcut alone is left, where it is not the identity") {
+TEST_CASE(
+    "a dropped block has no weights and runs no kernel; its shortcut alone is left, where it is not the identity") {
   const std::vector<float> images = some_images(1);
   const auto weights = std::make_shared<const Weights<Net, Counting>>();
   const auto look_at = [&](const DepthPlan& plan) {
-    const auto folded = std::make_shared<const FoldedWeights<Net, Counting>>(*weights, std::span<const double>(), Scaling::test, plan);
+    const auto folded = std::make_shared<const FoldedWeights<Net, Counting>>(
+        *weights, std::span<const double>(), Scaling::test, plan);
     Counting::calls = 0;
     static_cast<void>(Inference<Net, Counting>(folded, 1).predict(NHWC<float>{images}));
     return std::pair(folded->size(), Counting::calls);
@@ -170,7 +183,8 @@ TEST_CASE("a dropped block has no weights and runs no kernel; its shortcut alone
     const auto [fewer_numbers, fewer_calls] = look_at(plan);
     return std::pair(numbers - fewer_numbers, calls - fewer_calls);
   };
-  const auto convolution = [](std::size_t in, std::size_t out) { return 9 * in * out + out; };  // with its bias; multiples of a cache line
+  // with its bias; multiples of a cache line
+  const auto convolution = [](std::size_t in, std::size_t out) { return 9 * in * out + out; };
   CHECK(saved_without(1) == std::pair(2 * convolution(16, 16), 2));
   CHECK(saved_without(3) == std::pair(convolution(16, 32) + convolution(32, 32), 2));
   CHECK(saved_without(5) == std::pair(convolution(32, 48), 1));
@@ -184,7 +198,9 @@ TEST_CASE("a dropped block has no weights and runs no kernel; its shortcut alone
 TEST_CASE("a plan of another network is refused") {
   const auto weights = std::make_shared<const Weights<Net, Cpu<>>>();
   const DepthPlan plan{{1, 0}};
-  CHECK_THROWS_WITH_AS((Inference<Net, Cpu<>>(weights, {}, Scaling::test, 1, 1, plan)), doctest::Contains("expected 10 entries"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Cpu<>>(weights, {}, Scaling::test, 1, 1, plan)),
+                       doctest::Contains("expected 10 entries"), Error);
   auto trainer = some_trainer<Cpu<>>(Scaling::test);
-  CHECK_THROWS_WITH_AS(trainer.predict(NHWC<float>{some_images(1)}, plan), doctest::Contains("expected 10 entries"), Error);
+  CHECK_THROWS_WITH_AS(trainer.predict(NHWC<float>{some_images(1)}, plan),
+                       doctest::Contains("expected 10 entries"), Error);
 }

@@ -21,25 +21,38 @@ using namespace sdepth;
 
 namespace {
 
-/// 9 blocks, 8 of them stochastic: two groups in loops, two that change the shape, and one outside StochasticDepth.
+/// 9 blocks, 8 of them stochastic: two groups in loops, two that change the shape, and one outside
+/// StochasticDepth.
 template <class Shortcut, class Schedule>
-using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,                                                             //
-                    Repeat<4, StochasticDepth<ResidualWith<Shortcut, Conv<8>, BN, ReLU, Conv<8>, BN>, Schedule>>,  //
-                    ResidualWith<Shortcut, Conv<8>, BN>,                                                           //
-                    StochasticDepth<ResidualWith<Shortcut, Conv<12, 3, 2>, BN, ReLU, Conv<12>, BN>, Schedule>,     //
-                    Repeat<2, StochasticDepth<ResidualWith<Shortcut, Conv<12>, BN>, Schedule>>,                    //
-                    StochasticDepth<ResidualWith<Shortcut, Conv<16, 3, 2>, BN>, Schedule>, GlobalAvgPool, Linear<4>>;
+//
+using Net =
+    Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
+            //
+            Repeat<4, StochasticDepth<ResidualWith<Shortcut, Conv<8>, BN, ReLU, Conv<8>, BN>, Schedule>>,
+            //
+            ResidualWith<Shortcut, Conv<8>, BN>,
+            //
+            StochasticDepth<ResidualWith<Shortcut, Conv<12, 3, 2>, BN, ReLU, Conv<12>, BN>, Schedule>,
+            //
+            Repeat<2, StochasticDepth<ResidualWith<Shortcut, Conv<12>, BN>, Schedule>>,
+            StochasticDepth<ResidualWith<Shortcut, Conv<16, 3, 2>, BN>, Schedule>, GlobalAvgPool, Linear<4>>;
 using Mixed = FixedGates<1, 0, 0, 1, /**/ 0, /**/ 0, 1, /**/ 1>;
 using Opposite = FixedGates<0, 1, 1, 0, /**/ 1, /**/ 1, 0, /**/ 0>;
 using LoopsClosed = FixedGates<0, 0, 0, 0, /**/ 1, /**/ 0, 0, /**/ 0>;
 
-/// Blocks that begin with a norm, end in a ReLU, have no norm at their end or stand in a Repeat of one; some have gates that are drawn.
+/// Blocks that begin with a norm, end in a ReLU, have no norm at their end or stand in a Repeat of one; some
+/// have gates that are drawn.
 template <class Schedule>
-using OddNet = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,                                                        //
-                       Repeat<2, StochasticDepth<PreActivation<BN, ReLU, Conv<8>>, Schedule>>,                   //
-                       Repeat<1, StochasticDepth<PreActivation<BN, ReLU, Conv<16, 3, 2>>, Schedule>>, BN, ReLU,  //
-                       Repeat<2, StochasticDepth<Residual<Conv<16>, ReLU>, Schedule>>,                           //
-                       Repeat<3, StochasticDepth<Residual<Conv<16>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<4>>;
+//
+using OddNet =
+    Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
+            //
+            Repeat<2, StochasticDepth<PreActivation<BN, ReLU, Conv<8>>, Schedule>>,
+            //
+            Repeat<1, StochasticDepth<PreActivation<BN, ReLU, Conv<16, 3, 2>>, Schedule>>, BN, ReLU,
+            //
+            Repeat<2, StochasticDepth<Residual<Conv<16>, ReLU>, Schedule>>,
+            Repeat<3, StochasticDepth<Residual<Conv<16>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<4>>;
 using OddMixed = FixedGates<0, 1, /**/ 0, /**/ 1, 0, /**/ 1, 1, 1>;
 using OddOpposite = FixedGates<1, 0, /**/ 1, /**/ 0, 1, /**/ 0, 0, 0>;
 
@@ -60,7 +73,8 @@ std::vector<T> copy(const Buffer<T>& buffer) {
   return {buffer.data(), buffer.data() + buffer.size()};
 }
 
-/// Trains both for some steps, with the gates that each draws for itself, and compares everything there is to see.
+/// Trains both for some steps, with the gates that each draws for itself, and compares everything there is to
+/// see.
 template <class Fixed, class Drawn, class Backend>
 void check_same_bits(Scaling scaling, SkipUpdate policy) {
   const Data data;
@@ -76,7 +90,8 @@ void check_same_bits(Scaling scaling, SkipUpdate policy) {
   drawn.set_survival(Fixed::survival);
 
   for (int step = 0; step < 3; ++step) {
-    const Score one = fixed.step(NHWC<float>{data.images}, data.labels), other = drawn.step(NHWC<float>{data.images}, data.labels);
+    const Score one = fixed.step(NHWC<float>{data.images}, data.labels),
+                other = drawn.step(NHWC<float>{data.images}, data.labels);
     CHECK(one.loss == other.loss);
     CHECK(one.blocks_run == other.blocks_run);
     CHECK(fixed.walk().activation_bytes() == drawn.walk().activation_bytes());
@@ -86,7 +101,8 @@ void check_same_bits(Scaling scaling, SkipUpdate policy) {
     CHECK(copy(fixed.weights()->parameters()) == copy(drawn.weights()->parameters()));
     CHECK(copy(fixed.weights()->running()) == copy(drawn.weights()->running()));
   }
-  // At test the drawn network multiplies closed branches by 0; scaled in training, it would add them as they are.
+  // At test the drawn network multiplies closed branches by 0; scaled in training, it would add them as they
+  // are.
   if (scaling != Scaling::test) return;
   const NHWC<float> images{data.images};
   CHECK(fixed.evaluate(images, data.labels).loss == drawn.evaluate(images, data.labels).loss);
@@ -122,18 +138,26 @@ void check_never_read() {
 }  // namespace
 
 TEST_CASE_TEMPLATE("fixed gates give the bits of the same gates at run time", Backend, AND_CPU(Reference)) {
-  check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
-  check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::train, SkipUpdate::frozen);
-  check_same_bits<Net<PoolShortcut, Opposite>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
-  check_same_bits<Net<PoolShortcut, LoopsClosed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
+  check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::as_code);
+  check_same_bits<Net<PoolShortcut, Mixed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(Scaling::train,
+                                                                                          SkipUpdate::frozen);
+  check_same_bits<Net<PoolShortcut, Opposite>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::as_code);
+  check_same_bits<Net<PoolShortcut, LoopsClosed>, Net<PoolShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::frozen);
 }
 TEST_CASE_TEMPLATE("… with subsampling shortcuts", Backend, AND_CPU(Reference)) {
-  check_same_bits<Net<SubsampleShortcut, Mixed>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
-  check_same_bits<Net<SubsampleShortcut, Opposite>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
+  check_same_bits<Net<SubsampleShortcut, Mixed>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::as_code);
+  check_same_bits<Net<SubsampleShortcut, Opposite>, Net<SubsampleShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::frozen);
 }
 TEST_CASE_TEMPLATE("… with projections", Backend, AND_CPU(Reference)) {
-  check_same_bits<Net<ProjectionShortcut, Mixed>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::as_code);
-  check_same_bits<Net<ProjectionShortcut, Opposite>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(Scaling::test, SkipUpdate::frozen);
+  check_same_bits<Net<ProjectionShortcut, Mixed>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::as_code);
+  check_same_bits<Net<ProjectionShortcut, Opposite>, Net<ProjectionShortcut, LinearDecay<0.5>>, Backend>(
+      Scaling::test, SkipUpdate::frozen);
 }
 TEST_CASE_TEMPLATE("… in odd blocks, beside blocks whose gates are drawn", Backend, AND_CPU(Reference)) {
   using Drawn = OddNet<LinearDecay<0.5>>;
@@ -155,12 +179,16 @@ TEST_CASE_TEMPLATE("a closed block's numbers are never read", Backend, AND_CPU(R
 TEST_CASE("a closed block keeps no record, and a loop one for each open block") {
   using Block = Residual<Conv<8>, BN>;
   constexpr Shape in{8, 4, 4};
-  using Two = Lowering<Chain<StochasticDepth<Block, FixedGates<1, 0>>, StochasticDepth<Block, FixedGates<1, 0>>>, in>::type;
+  using Two =
+      Lowering<Chain<StochasticDepth<Block, FixedGates<1, 0>>, StochasticDepth<Block, FixedGates<1, 0>>>,
+               in>::type;
   using Open = TrainingStage<Reference, Two::First, false>;
   using Closed = TrainingStage<Reference, Two::Last, false>;
   static_assert(Closed::places.empty() && Open::places.size() == 1);
   using Gates = FixedGates<1, 0, 1, 0, 0, 1>;
-  using Long = Lowering<Chain<Repeat<2, StochasticDepth<Block, Gates>>, Repeat<4, StochasticDepth<Block, Gates>>>, in>::type;
+  using Long =
+      Lowering<Chain<Repeat<2, StochasticDepth<Block, Gates>>, Repeat<4, StochasticDepth<Block, Gates>>>,
+               in>::type;
   using Loop = TrainingStage<Reference, Long::Last, false>;
   static_assert(Loop::places == std::array{0, 3});
   static_assert(std::tuple_size_v<Loop::Record> == 2);
@@ -175,7 +203,8 @@ TEST_CASE("the walk does not look at the gates of blocks that have fixed ones") 
   std::vector<std::uint8_t> gates(static_cast<std::size_t>(Fixed::residual_blocks), 1);
   Walk<Fixed, Cpu<>> walk(2, 1, true);
   std::vector<float> gradients(weights.parameters().size());
-  const WalkParameters<float> numbers{weights.parameters().data(), weights.running().data(), gradients.data(), weights.running().data()};
+  const WalkParameters<float> numbers{weights.parameters().data(), weights.running().data(), gradients.data(),
+                                      weights.running().data()};
   std::vector<std::size_t> bytes;
   for (const std::uint8_t gate : {std::uint8_t{1}, std::uint8_t{0}}) {
     for (std::size_t block = 0; block < gates.size(); ++block)
@@ -189,7 +218,8 @@ TEST_CASE("the walk does not look at the gates of blocks that have fixed ones") 
 }
 
 TEST_CASE("a trainer has the survival table of its network (g++ 12 copies this one wrongly if it is let)") {
-  using Fixed = Network<Input<3, 4, 4>, Conv<4>, ReLU, Repeat<7, StochasticDepth<Residual<Conv<4>>, FixedGates<1, 1, 0, 0, 0, 0, 0>>>,
+  using Fixed = Network<Input<3, 4, 4>, Conv<4>, ReLU,
+                        Repeat<7, StochasticDepth<Residual<Conv<4>>, FixedGates<1, 1, 0, 0, 0, 0, 0>>>,
                         GlobalAvgPool, Linear<2>>;
   Trainer<Fixed, Reference> trainer;
   CHECK(std::equal(trainer.survival().begin(), trainer.survival().end(), Fixed::survival.begin()));
@@ -211,18 +241,21 @@ TEST_CASE("other gates or probabilities than the fixed ones are refused") {
   gates[1] = 1;
   CHECK_THROWS_WITH_AS(
       trainer.step(images, data.labels, gates),
-      "gates: block 1 is closed by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay", Error);
+      "gates: block 1 is closed by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay",
+      Error);
   gates[1] = 0, gates[8] = 0;
   CHECK_THROWS_WITH_AS(
       trainer.step(images, data.labels, gates),
-      "gates: block 8 is open by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay", Error);
+      "gates: block 8 is open by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay",
+      Error);
   CHECK(trainer.steps() == 1);
 
   std::vector<double> survival(Fixed::survival.begin(), Fixed::survival.end());
   CHECK_NOTHROW(trainer.set_survival(survival));
   survival[5] = 0.5;
-  CHECK_THROWS_WITH_AS(trainer.set_survival(survival),
-                       "survival table: block 5 has a gate of FixedGates, expected 0, found 0.5; to choose probabilities at run time use a "
-                       "schedule such as LinearDecay",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      trainer.set_survival(survival),
+      "survival table: block 5 has a gate of FixedGates, expected 0, found 0.5; to choose probabilities at run time use a "
+      "schedule such as LinearDecay",
+      Error);
 }

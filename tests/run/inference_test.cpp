@@ -1,4 +1,5 @@
-// Inference against the training walk at test, which the gradients' tests hold to the mathematics: unusual networks, every backend, any batch and threads.
+// Inference against the training walk at test, which the gradients' tests hold to the mathematics: unusual
+// networks, every backend, any batch and threads.
 #include <doctest/doctest.h>
 
 #if defined(__linux__)
@@ -33,7 +34,8 @@
 using namespace sdepth;
 using sdepth::test::distance;
 
-// Every allocation of this program is counted, where the C library allows it: operator new and Buffer both end here.
+// Every allocation of this program is counted, where the C library allows it: operator new and Buffer both
+// end here.
 #if defined(__SANITIZE_ADDRESS__)
 #define COUNTS_ALLOCATIONS 0
 #elif defined(__has_feature)
@@ -54,7 +56,9 @@ void* __libc_memalign(std::size_t, std::size_t);
 void* malloc(std::size_t size) { return ++allocations, __libc_malloc(size); }
 void* calloc(std::size_t count, std::size_t size) { return ++allocations, __libc_calloc(count, size); }
 void* realloc(void* old, std::size_t size) { return ++allocations, __libc_realloc(old, size); }
-void* aligned_alloc(std::size_t boundary, std::size_t size) { return ++allocations, __libc_memalign(boundary, size); }
+void* aligned_alloc(std::size_t boundary, std::size_t size) {
+  return ++allocations, __libc_memalign(boundary, size);
+}
 }
 #endif
 
@@ -65,26 +69,34 @@ using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
 template <int C, int Stride = 1>
 using Basic = Drop<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>>;
 
-using BeginsWithNorm = Network<Input<3, 6, 6>, BN, Conv<4>, ReLU, ReLU, BN, BN, MaxPool<2>, BN, ReLU, Linear<3>>;
-using BeginsWithPool =
-    Network<Input<2, 8, 8>, AvgPool<2>, ReLU, Conv<4, 2, 1, Bias::learned, 0>, AvgPool<3, 1, 1>, BN, GlobalAvgPool, BN, Linear<3>>;
-using BeginsWithBlock = Network<Input<3, 4, 4>, Repeat<3, Residual<Conv<3>, BN>>,
-                                Drop<ResidualWith<ProjectionShortcut, Conv<5, 1, 2>, ReLU>>, BN, ReLU, Linear<3>, BN>;
-// Branches of one operation, or that end in one that cannot add: in place, out of place, with a ReLU before the sum.
+using BeginsWithNorm =
+    Network<Input<3, 6, 6>, BN, Conv<4>, ReLU, ReLU, BN, BN, MaxPool<2>, BN, ReLU, Linear<3>>;
+using BeginsWithPool = Network<Input<2, 8, 8>, AvgPool<2>, ReLU, Conv<4, 2, 1, Bias::learned, 0>,
+                               AvgPool<3, 1, 1>, BN, GlobalAvgPool, BN, Linear<3>>;
+using BeginsWithBlock =
+    Network<Input<3, 4, 4>, Repeat<3, Residual<Conv<3>, BN>>,
+            Drop<ResidualWith<ProjectionShortcut, Conv<5, 1, 2>, ReLU>>, BN, ReLU, Linear<3>, BN>;
+// Branches of one operation, or that end in one that cannot add: in place, out of place, with a ReLU before
+// the sum.
 using OddBranches =
-    Network<Input<3, 8, 8>, Conv<4>, ReLU, Drop<Residual<ReLU, Conv<4>>>, Drop<Residual<Conv<4>, ReLU>>, Drop<Residual<Conv<4>>>,
-            Drop<Residual<MaxPool<3, 1, 1>, BN>>, Drop<Residual<BN>>, Drop<Residual<ReLU>>, Drop<Residual<MaxPool<3, 1, 1>>>,
-            Drop<Residual<Conv<4>, MaxPool<3, 1, 1>>>, Drop<PreActivation<BN, ReLU, Conv<6, 3, 2>>>, BN, ReLU,
+    Network<Input<3, 8, 8>, Conv<4>, ReLU, Drop<Residual<ReLU, Conv<4>>>, Drop<Residual<Conv<4>, ReLU>>,
+            Drop<Residual<Conv<4>>>, Drop<Residual<MaxPool<3, 1, 1>, BN>>, Drop<Residual<BN>>,
+            Drop<Residual<ReLU>>, Drop<Residual<MaxPool<3, 1, 1>>>, Drop<Residual<Conv<4>, MaxPool<3, 1, 1>>>,
+            Drop<PreActivation<BN, ReLU, Conv<6, 3, 2>>>, BN, ReLU,
             Drop<ResidualWith<SubsampleShortcut, AvgPool<2>, Conv<8, 1>, BN>>, Drop<Residual<Conv<8, 3, 2>>>,
             Drop<PreActivation<Conv<8>, BN>>, Drop<PreActivation<BN, ReLU, Conv<8>>>, Linear<3>>;
-// Kernels whose geometry is not that of the tensors: larger and no padding, single pixels, odd extents; linear layers in the middle.
+// Kernels whose geometry is not that of the tensors: larger and no padding, single pixels, odd extents;
+// linear layers in the middle.
 using OddKernels = Network<Input<5, 21, 15>, Conv<16, 5, 1, Bias::learned>, ReLU, Conv<16, 7, 3>, BN, ReLU,
-                           Conv<20, 3, 1, Bias::learned, 2>, Conv<16, 3, 1, Bias::none, 0>, BN, Conv<17, 1>, ReLU, MaxPool<3, 2, 1>,
-                           Linear<9, Bias::none>, BN, ReLU, Drop<Residual<Linear<9>, ReLU>>, Conv<7>, BN, ReLU, Linear<6>, ReLU, Linear<4>>;
+                           Conv<20, 3, 1, Bias::learned, 2>, Conv<16, 3, 1, Bias::none, 0>, BN, Conv<17, 1>,
+                           ReLU, MaxPool<3, 2, 1>, Linear<9, Bias::none>, BN, ReLU,
+                           Drop<Residual<Linear<9>, ReLU>>, Conv<7>, BN, ReLU, Linear<6>, ReLU, Linear<4>>;
 // Winograd where it pays, with partial tiles; more images than a group or a part takes.
-using Tiles = Network<Input<3, 28, 20>, Conv<16>, BN, ReLU, Repeat<2, Basic<16>>, Basic<32, 2>, Repeat<2, Basic<32>>,
-                      Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<48, 3, 2>, BN, ReLU, Conv<48>>>,
-                      Repeat<2, Drop<PreActivation<BN, ReLU, Conv<48>, BN, ReLU, Conv<48>>>>, BN, ReLU, GlobalAvgPool, Linear<10>>;
+using Tiles =
+    Network<Input<3, 28, 20>, Conv<16>, BN, ReLU, Repeat<2, Basic<16>>, Basic<32, 2>, Repeat<2, Basic<32>>,
+            Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<48, 3, 2>, BN, ReLU, Conv<48>>>,
+            Repeat<2, Drop<PreActivation<BN, ReLU, Conv<48>, BN, ReLU, Conv<48>>>>, BN, ReLU, GlobalAvgPool,
+            Linear<10>>;
 
 using DirectCpu = Cpu<xsimd::default_arch, cpu::Direct>;
 
@@ -112,8 +124,8 @@ template <class Net, class Backend>
     ++which;
     for (int r = 0; r < numbers.rows(); ++r)
       for (int c = 0; c < numbers.cols(); ++c)
-        numbers(r, c) +=
-            static_cast<typename Backend::Scalar>(0.3 * random_number(static_cast<std::uint64_t>(r * numbers.cols() + c), which));
+        numbers(r, c) += static_cast<typename Backend::Scalar>(
+            0.3 * random_number(static_cast<std::uint64_t>(r * numbers.cols() + c), which));
   }
   return trainer;
 }
@@ -136,8 +148,9 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
       for (const auto& [batch, threads] : batches_and_threads) {
         CAPTURE(batch);
         CAPTURE(threads);
-        Inference<Net, Backend> inference(trainer.weights(), own_table ? std::span<const double>() : std::span<const double>(survival),
-                                          scaling, batch, threads);
+        Inference<Net, Backend> inference(
+            trainer.weights(), own_table ? std::span<const double>() : std::span<const double>(survival),
+            scaling, batch, threads);
         const std::vector<float> logits = inference.predict(NHWC<float>{images});
         CHECK(distance(logits, expected) < (std::is_same_v<typename Backend::Scalar, double> ? 1e-7 : 1e-5));
         CHECK(inference.predict(NHWC<float>{images}) == logits);  // nothing is left behind
@@ -148,7 +161,8 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, AND_CPU(ReferenceDouble), DirectCpu) {
+TEST_CASE_TEMPLATE("unusual networks give the training walk's logits", Backend, AND_CPU(ReferenceDouble),
+                   DirectCpu) {
   const std::vector<std::pair<int, int>> batches_and_threads = {{1, 1}, {3, 1}, {8, 2}};
   check<BeginsWithNorm, Backend>(5, batches_and_threads);
   check<BeginsWithPool, Backend>(5, batches_and_threads);
@@ -206,11 +220,13 @@ TEST_CASE("the weights are those of when they were folded") {
 }
 
 #if defined(__linux__) && COUNTS_ALLOCATIONS
-// Real time: a process that may do nothing but compute, and end, does it. Whoever asks the system for anything else is killed on the spot.
+// Real time: a process that may do nothing but compute, and end, does it. Whoever asks the system for
+// anything else is killed on the spot.
 TEST_CASE_TEMPLATE("predicting asks nothing of the system", Backend, Cpu<>, DirectCpu) {
   auto trainer = some_trainer<OddBranches, Backend>(Scaling::test);
   Inference<OddBranches, Backend> inference(trainer.weights(), {}, Scaling::test, 4, 1);
-  const std::vector<float> images = some_images<OddBranches>(9), expected = inference.predict(NHWC<float>{images});
+  const std::vector<float> images = some_images<OddBranches>(9),
+                           expected = inference.predict(NHWC<float>{images});
   std::vector<float> logits(expected.size());
   const auto run_alone = [&](const auto& body) {  // its exit status, or minus the signal that ended it
     const pid_t id = fork();
@@ -241,7 +257,8 @@ TEST_CASE_TEMPLATE("predicting allocates nothing", Backend, Cpu<>, DirectCpu) {
     CHECK(allocations > before_construction);  // it is counted at all
     const std::vector<float> images = some_images<Net>(9);
     std::vector<float> logits(9 * Net::output.size());
-    // With several threads, no more than their library needs for itself: g++'s nothing, clang's some 20 allocations for each parallel loop.
+    // With several threads, no more than their library needs for itself: g++'s nothing, clang's some 20
+    // allocations for each parallel loop.
     long loops = 0;
     for (int parts = 2; parts < 10 && threads > 1; ++parts) {
       const long before = allocations;
@@ -268,8 +285,8 @@ TEST_CASE("what does not fit is refused in a sentence") {
   Inference<Net, Cpu<>> inference(weights);
   const std::vector<float> images = some_images<Net>(2);
   std::vector<float> logits(5);
-  CHECK_THROWS_WITH_AS(inference.predict(NHWC<float>{images}, logits), "predict: expected room for 6 logits (2 images, 3 classes), found 5",
-                       Error);
+  CHECK_THROWS_WITH_AS(inference.predict(NHWC<float>{images}, logits),
+                       "predict: expected room for 6 logits (2 images, 3 classes), found 5", Error);
   const std::vector<double> survival(3, 1.0);
   CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, survival)), Error);
   CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {}, Scaling::test, 0)), Error);

@@ -1,4 +1,5 @@
-// Networks whose folded weights lie in memory in 16 bits: the same on every backend that rounds the same numbers, close to floats, refused where they do not fit.
+// Networks whose folded weights lie in memory in 16 bits: the same on every backend that rounds the same
+// numbers, close to floats, refused where they do not fit.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -19,12 +20,14 @@ using sdepth::test::distance;
 
 namespace {
 
-/// Every kind of operation: a stem, blocks in place and with a projection, Winograd and direct kernels, a norm alone, linear layers of several pixels and of one.
+/// Every kind of operation: a stem, blocks in place and with a projection, Winograd and direct kernels, a
+/// norm alone, linear layers of several pixels and of one.
 template <class Block>
 using Drop = StochasticDepth<Block, LinearDecay<0.5>>;
-using Net = Network<Input<3, 16, 12>, Conv<16>, BN, ReLU, Repeat<2, Drop<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>>>,
-                    Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<24, 3, 2>, BN, ReLU, Conv<24>>>, BN, ReLU, Linear<9>, BN,
-                    ReLU, Linear<5>>;
+using Net =
+    Network<Input<3, 16, 12>, Conv<16>, BN, ReLU, Repeat<2, Drop<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>>>,
+            Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<24, 3, 2>, BN, ReLU, Conv<24>>>, BN,
+            ReLU, Linear<9>, BN, ReLU, Linear<5>>;
 
 [[nodiscard]] double random_number(std::uint64_t i, std::uint32_t j) {
   return 2 * uniform(random_words(9, Purpose::synthetic, i, j)[0]) - 1;
@@ -36,7 +39,8 @@ using Net = Network<Input<3, 16, 12>, Conv<16>, BN, ReLU, Repeat<2, Drop<Residua
 }
 /// The same numbers on every backend, those of one tensor `factor` times as large.
 template <class Backend>
-[[nodiscard]] std::shared_ptr<Weights<Net, Backend>> some_weights(const std::string& scaled = "", double factor = 1) {
+[[nodiscard]] std::shared_ptr<Weights<Net, Backend>> some_weights(const std::string& scaled = "",
+                                                                  double factor = 1) {
   auto weights = std::make_shared<Weights<Net, Backend>>();
   initialise(*weights, 3, GammaInit::uniform);
   for (const ParameterInfo& tensor : weights->tensors())
@@ -46,18 +50,21 @@ template <class Backend>
 }
 template <class Backend, class Weight>
 [[nodiscard]] std::vector<float> logits_of(int batch, int threads) {
-  return Inference<Net, Backend, Weight>(some_weights<Backend>(), {}, Scaling::test, batch, threads).predict(NHWC<float>{some_images(5)});
+  return Inference<Net, Backend, Weight>(some_weights<Backend>(), {}, Scaling::test, batch, threads)
+      .predict(NHWC<float>{some_images(5)});
 }
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("direct kernels give the logits of the reference, which rounds the same folded weights", Weight, float16, bfloat16) {
+TEST_CASE_TEMPLATE("direct kernels give the logits of the reference, which rounds the same folded weights",
+                   Weight, float16, bfloat16) {
   const std::vector<float> expected = logits_of<Reference, Weight>(5, 1);
   CHECK(distance(logits_of<Cpu<xsimd::default_arch, cpu::Direct>, Weight>(5, 1), expected) < 2e-6);
   CHECK(distance(expected, logits_of<Reference, float>(5, 1)) > 2e-5);  // it rounds at all
 }
-TEST_CASE_TEMPLATE("Winograd's are near those of floats, and the same bits in any batch on any number of threads", Weight, float16,
-                   bfloat16) {
+TEST_CASE_TEMPLATE(
+    "Winograd's are near those of floats, and the same bits in any batch on any number of threads", Weight,
+    float16, bfloat16) {
   const std::vector<float> one = logits_of<Cpu<>, Weight>(1, 1);
   const double error = distance(one, logits_of<Cpu<>, float>(5, 1));
   MESSAGE("relative error of the logits ", error);
@@ -70,7 +77,8 @@ TEST_CASE("weights in 16 bits take half the memory, be they shared or not") {
   const auto narrow = std::make_shared<const FoldedWeights<Net, Cpu<>, float16>>(*weights);
   const FoldedWeights<Net, Cpu<>> wide(*weights);
   CHECK(static_cast<double>(narrow->size()) < 0.52 * static_cast<double>(wide.size()));
-  CHECK(Inference<Net, Cpu<>, float16>(narrow, 3).predict(NHWC<float>{some_images(5)}) == logits_of<Cpu<>, float16>(5, 1));
+  CHECK(Inference<Net, Cpu<>, float16>(narrow, 3).predict(NHWC<float>{some_images(5)}) ==
+        logits_of<Cpu<>, float16>(5, 1));
 }
 TEST_CASE("weights beyond float16 are refused in a sentence, and are none beyond bfloat16") {
   for (const char* tensor : {"conv1.weight", "fc2.weight"}) {

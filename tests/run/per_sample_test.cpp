@@ -1,4 +1,5 @@
-// A gate for each image, against a reference that computes every branch for every image and multiplies by the gates.
+// A gate for each image, against a reference that computes every branch for every image and multiplies by the
+// gates.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -32,15 +33,16 @@ using DropExactly = Drop<B, Gating::per_sample_exact>;
 
 /// The paper's network, small: identities in a row, a change of shape, an identity behind it.
 template <int C, Gating G>
-using Small = Network<Input<3, 8, 8>, Conv<C>, BN, ReLU, Repeat<3, Drop<Block<C>, G>>, Drop<Block<2 * C, 2>, G>, Drop<Block<2 * C>, G>,
-                      GlobalAvgPool, Linear<4>>;
+using Small = Network<Input<3, 8, 8>, Conv<C>, BN, ReLU, Repeat<3, Drop<Block<C>, G>>,
+                      Drop<Block<2 * C, 2>, G>, Drop<Block<2 * C>, G>, GlobalAvgPool, Linear<4>>;
 
 struct Data {
   std::vector<float> images;
   std::vector<int> labels;
 };
 Data some_data(int count, std::size_t size = 192) {
-  Data data{std::vector<float>(static_cast<std::size_t>(count) * size), std::vector<int>(static_cast<std::size_t>(count))};
+  Data data{std::vector<float>(static_cast<std::size_t>(count) * size),
+            std::vector<int>(static_cast<std::size_t>(count))};
   for (std::size_t i = 0; i < data.images.size(); ++i)
     data.images[i] = static_cast<float>(uniform(random_words(7, Purpose::synthetic, i, 0)[0])) - 0.5f;
   for (std::size_t n = 0; n < data.labels.size(); ++n) data.labels[n] = static_cast<int>(n % 4);
@@ -48,7 +50,8 @@ Data some_data(int count, std::size_t size = 192) {
 }
 std::vector<std::uint8_t> some_gates(std::size_t count, std::uint64_t seed) {
   std::vector<std::uint8_t> gates(count);
-  for (std::size_t i = 0; i < count; ++i) gates[i] = uniform(random_words(seed, Purpose::synthetic, i, 1)[0]) < 0.6;
+  for (std::size_t i = 0; i < count; ++i)
+    gates[i] = uniform(random_words(seed, Purpose::synthetic, i, 1)[0]) < 0.6;
   return gates;
 }
 
@@ -58,12 +61,13 @@ struct Tensor {
   std::vector<std::vector<double>> images;
 };
 
-/// Small<C, …> as its definition reads, with plain loops: every branch is computed for every image, normalised by its survivors' statistics and
-/// multiplied by the image's gate.
+/// Small<C, …> as its definition reads, with plain loops: every branch is computed for every image,
+/// normalised by its survivors' statistics and multiplied by the image's gate.
 template <Gating G>
 class Masked {
  public:
-  Masked(const Weights<Small<4, G>, ReferenceDouble>& weights, const std::vector<std::uint8_t>& gates, double branch_scale)
+  Masked(const Weights<Small<4, G>, ReferenceDouble>& weights, const std::vector<std::uint8_t>& gates,
+         double branch_scale)
       : weights_(weights), gates_(gates), branch_scale_(branch_scale) {}
 
   double loss(const Data& data) {
@@ -93,7 +97,9 @@ class Masked {
   }
 
  private:
-  const double* numbers(const std::string& name) const { return weights_.parameters().data() + weights_.find(name).offset; }
+  const double* numbers(const std::string& name) const {
+    return weights_.parameters().data() + weights_.find(name).offset;
+  }
 
   Tensor convolve(const Tensor& x, const std::string& name, std::size_t out, std::size_t stride) const {
     const double* w = numbers(name + ".weight");
@@ -103,12 +109,14 @@ class Masked {
       for (std::size_t h = 0; h < y.extent; ++h)
         for (std::size_t v = 0; v < y.extent; ++v)
           for (std::size_t tap = 0; tap < 9; ++tap) {
-            const std::size_t row = h * stride + tap / 3, column = v * stride + tap % 3;  // one further than in the image
+            // one further than in the image
+            const std::size_t row = h * stride + tap / 3, column = v * stride + tap % 3;
             if (row < 1 || column < 1 || row > x.extent || column > x.extent) continue;
             for (std::size_t i = 0; i < x.channels; ++i)
               for (std::size_t o = 0; o < out; ++o)
                 result[(h * y.extent + v) * out + o] +=
-                    image[((row - 1) * x.extent + column - 1) * x.channels + i] * w[(tap * x.channels + i) * out + o];
+                    image[((row - 1) * x.extent + column - 1) * x.channels + i] *
+                    w[(tap * x.channels + i) * out + o];
           }
       y.images.push_back(result);
     }
@@ -126,7 +134,8 @@ class Masked {
       each([&](double v) { variance += (v - mean) * (v - mean) / count; });
       for (auto& image : x.images)
         for (std::size_t i = c; i < image.size(); i += x.channels)
-          image[i] = (image[i] - mean) / std::sqrt(variance + 1e-5) * numbers(name + ".weight")[c] + numbers(name + ".bias")[c];
+          image[i] = (image[i] - mean) / std::sqrt(variance + 1e-5) * numbers(name + ".weight")[c] +
+                     numbers(name + ".bias")[c];
     }
     return x;
   }
@@ -145,15 +154,18 @@ class Masked {
       sum.images[n].resize(sum.extent * sum.extent * channels);
       for (std::size_t i = 0; i < x.images[n].size(); ++i) {
         const std::size_t p = i / x.channels, h = p / x.extent / stride, w = p % x.extent / stride;
-        sum.images[n][(h * sum.extent + w) * channels + i % x.channels] += x.images[n][i] / static_cast<double>(stride * stride);
+        sum.images[n][(h * sum.extent + w) * channels + i % x.channels] +=
+            x.images[n][i] / static_cast<double>(stride * stride);
       }
     }
     if (std::count(open.begin(), open.end(), 1) > 0) {
       const Tensor branch =
-          norm(convolve(relu(norm(convolve(x, name + "conv1", channels, stride), name + "bn1", open)), name + "conv2", channels, 1),
+          norm(convolve(relu(norm(convolve(x, name + "conv1", channels, stride), name + "bn1", open)),
+                        name + "conv2", channels, 1),
                name + "bn2", open);
       for (std::size_t n = 0; n < images; ++n)
-        for (std::size_t i = 0; i < sum.images[n].size(); ++i) sum.images[n][i] += open[n] * branch_scale_ * branch.images[n][i];
+        for (std::size_t i = 0; i < sum.images[n].size(); ++i)
+          sum.images[n][i] += open[n] * branch_scale_ * branch.images[n][i];
     }
     return relu(sum);
   }
@@ -165,10 +177,12 @@ class Masked {
 
 // Every place where a table of images meets a stage that does not expect it.
 using BetweenWholeBatches =
-    Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, Drop<Block<4>>, Drop<Residual<Conv<4>, AvgPool<3, 1, 1>>>,  // a pool last
-            Drop<Block<4>, Gating::per_batch>, Drop<Block<4>>, Residual<BN, Conv<4>>, Drop<Block<4>>, Conv<4>, BN, ReLU,
-            Drop<ResidualWith<ProjectionShortcut, Conv<6, 3, 2>, BN>>, Drop<ResidualWith<ProjectionShortcut, BN, Conv<8, 3, 2>>>,
-            Drop<PreActivation<BN, ReLU, Conv<8>>>, ReLU, Drop<Residual<Conv<8>, BN>>, Linear<3>>;
+    // a pool last
+    Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, Drop<Block<4>>, Drop<Residual<Conv<4>, AvgPool<3, 1, 1>>>,
+            Drop<Block<4>, Gating::per_batch>, Drop<Block<4>>, Residual<BN, Conv<4>>, Drop<Block<4>>, Conv<4>,
+            BN, ReLU, Drop<ResidualWith<ProjectionShortcut, Conv<6, 3, 2>, BN>>,
+            Drop<ResidualWith<ProjectionShortcut, BN, Conv<8, 3, 2>>>, Drop<PreActivation<BN, ReLU, Conv<8>>>,
+            ReLU, Drop<Residual<Conv<8>, BN>>, Linear<3>>;
 
 }  // namespace
 
@@ -184,11 +198,13 @@ TEST_CASE("the loss is that of computing every branch for every image and multip
       options.gamma = GammaInit::uniform;
       Trainer<Small<4, Gating::per_sample>, ReferenceDouble> trainer(options);
       std::vector<std::uint8_t> gates = some_gates(25, seed);
-      if (seed == 4) std::fill_n(gates.begin() + 15, 5, std::uint8_t{0});  // nobody survives the change of shape
-      if (seed == 5) std::fill_n(gates.begin(), 15, std::uint8_t{1});      // all survive until then
+      // nobody survives the change of shape
+      if (seed == 4) std::fill_n(gates.begin() + 15, 5, std::uint8_t{0});
+      if (seed == 5) std::fill_n(gates.begin(), 15, std::uint8_t{1});  // all survive until then
       Masked masked(*trainer.weights(), gates, scaling == Scaling::train ? 1 / 0.6 : 1.0);
       const double expected = masked.loss(data);
-      CHECK(trainer.step(NHWC<float>{data.images}, data.labels, gates).loss == doctest::Approx(expected).epsilon(1e-12));
+      CHECK(trainer.step(NHWC<float>{data.images}, data.labels, gates).loss ==
+            doctest::Approx(expected).epsilon(1e-12));
     }
 }
 
@@ -206,7 +222,8 @@ TEST_CASE(
       Masked masked(*trainer.weights(), gates, (scaling == Scaling::train ? 1.0 : 0.6) * images / survivors);
       CHECK(loss == doctest::Approx(masked.loss(some_data(images))).epsilon(1e-12));
     };
-    for (const auto& [images, survivors] : {std::pair{5, 3}, {4, 2}, {3, 2}, {2, 1}, {1, 1}}) {  // 0.6 of them, rounded
+    // 0.6 of them, rounded
+    for (const auto& [images, survivors] : {std::pair{5, 3}, {4, 2}, {3, 2}, {2, 1}, {1, 1}}) {
       const Data data = some_data(images);
       const Score score = trainer.step(NHWC<float>{data.images}, data.labels);
       REQUIRE(score.branches_run == 5 * survivors);
@@ -221,7 +238,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("gradients are the differences of these losses, in every kind of branch, and where a row of such blocks ends") {
+TEST_CASE(
+    "gradients are the differences of these losses, in every kind of branch, and where a row of such blocks ends") {
   for (const Scaling scaling : {Scaling::test, Scaling::train})
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       check_gradients<Small<4, Gating::per_sample>>(scaling, some_gates(15, seed));
@@ -230,7 +248,8 @@ TEST_CASE("gradients are the differences of these losses, in every kind of branc
       check_gradients<OddBranches<DropExactly>>(scaling, some_gates(24, seed + 10));
       std::vector<std::uint8_t> gates = some_gates(30, seed + 20);
       for (const std::size_t whole : {std::size_t{2}, std::size_t{4}})
-        std::fill_n(gates.begin() + static_cast<std::ptrdiff_t>(whole * 3), 3, std::uint8_t{whole == 4 || seed != 1});
+        std::fill_n(gates.begin() + static_cast<std::ptrdiff_t>(whole * 3), 3,
+                    std::uint8_t{whole == 4 || seed != 1});
       check_gradients<BetweenWholeBatches>(scaling, gates);
     }
   check_gradients<OddBranches<DropImages>>(Scaling::test, std::vector<std::uint8_t>(8, 1));
@@ -241,7 +260,8 @@ TEST_CASE("gradients are the differences of these losses, in every kind of branc
 TEST_CASE("Cpu computes what the reference computes, with the same bits for any number of threads") {
   using Net = Small<16, Gating::per_sample>;
   const Data data = some_data(24);
-  const auto train = [&]<class Backend>(std::type_identity<Backend>, int threads, std::vector<double>& losses) {
+  const auto train = [&]<class Backend>(std::type_identity<Backend>, int threads,
+                                        std::vector<double>& losses) {
     TrainingOptions options;
     options.batch = 24;
     options.threads = threads;
@@ -257,21 +277,26 @@ TEST_CASE("Cpu computes what the reference computes, with the same bits for any 
   const std::vector<float> one = train(std::type_identity<Cpu<>>{}, 1, found);
   CHECK(train(std::type_identity<Cpu<>>{}, 3, again) == one);
   CHECK(again == found);
-  for (std::size_t step = 0; step < 4; ++step) CHECK(found[step] == doctest::Approx(expected[step]).epsilon(2e-5));
-  for (std::size_t i = 0; i < logits.size(); ++i) CHECK(one[i] == doctest::Approx(logits[i]).epsilon(2e-3).scale(1));
+  for (std::size_t step = 0; step < 4; ++step)
+    CHECK(found[step] == doctest::Approx(expected[step]).epsilon(2e-5));
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    CHECK(one[i] == doctest::Approx(logits[i]).epsilon(2e-3).scale(1));
 }
 
-TEST_CASE_TEMPLATE("where all images share their gates the bits are those of one gate for the batch", Backend, AND_CPU(Reference)) {
+TEST_CASE_TEMPLATE("where all images share their gates the bits are those of one gate for the batch", Backend,
+                   AND_CPU(Reference)) {
   const Data data = some_data(6);
   const auto train = [&]<class Net>(std::type_identity<Net>) {
     TrainingOptions options;
     options.batch = 6;
     Trainer<Net, Backend> trainer(options);
-    for (const std::vector<std::uint8_t>& gates : {std::vector<std::uint8_t>{1, 1, 1, 1, 1}, {1, 0, 1, 0, 1}, {0, 1, 1, 1, 0}})
+    for (const std::vector<std::uint8_t>& gates :
+         {std::vector<std::uint8_t>{1, 1, 1, 1, 1}, {1, 0, 1, 0, 1}, {0, 1, 1, 1, 0}})
       trainer.step(NHWC<float>{data.images}, data.labels, gates);
     return trainer.predict(NHWC<float>{data.images});
   };
-  CHECK(train(std::type_identity<Small<8, Gating::per_sample>>{}) == train(std::type_identity<Small<8, Gating::per_batch>>{}));
+  CHECK(train(std::type_identity<Small<8, Gating::per_sample>>{}) ==
+        train(std::type_identity<Small<8, Gating::per_batch>>{}));
 }
 
 TEST_CASE("skipped images take no activation memory") {
@@ -288,7 +313,8 @@ TEST_CASE("skipped images take no activation memory") {
     return trainer.walk().activation_bytes();
   };
   const std::size_t image = static_cast<std::size_t>(Cpu<>::padded(16)) * 64 * sizeof(float);
-  CHECK(bytes_with(4) - bytes_with(2) == 2 * 9 * image);  // in each of three blocks two raw outputs and a finished input
+  // in each of three blocks two raw outputs and a finished input
+  CHECK(bytes_with(4) - bytes_with(2) == 2 * 9 * image);
 }
 
 TEST_CASE("the trainer draws for each image, or exactly so many") {
@@ -314,6 +340,7 @@ TEST_CASE("the trainer draws for each image, or exactly so many") {
   CHECK(varies);
   const Data fewer = some_data(10);  // an epoch's last batch
   CHECK(exact.step(NHWC<float>{fewer.images}, fewer.labels).branches_run == 5 * 6);
-  CHECK_THROWS_WITH(exact.step(NHWC<float>{fewer.images}, fewer.labels, std::vector<std::uint8_t>(7)),
-                    "gates: expected 5 of them, one for each residual block or one for each of its images, found 7");
+  CHECK_THROWS_WITH(
+      exact.step(NHWC<float>{fewer.images}, fewer.labels, std::vector<std::uint8_t>(7)),
+      "gates: expected 5 of them, one for each residual block or one for each of its images, found 7");
 }

@@ -20,15 +20,16 @@ namespace {
 
 using Block = Residual<Conv<8>, BN, ReLU, Conv<8>, BN>;
 using Down = Residual<Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>;
-using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<3, StochasticDepth<Block, Uniform<0.5>>>, StochasticDepth<Down, Uniform<0.5>>,
-                    GlobalAvgPool, Linear<4>>;
+using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<3, StochasticDepth<Block, Uniform<0.5>>>,
+                    StochasticDepth<Down, Uniform<0.5>>, GlobalAvgPool, Linear<4>>;
 
 struct Data {
   std::vector<float> images;
   std::vector<int> labels;
 };
 Data some_data(int count) {
-  Data data{std::vector<float>(static_cast<std::size_t>(count) * 3 * 64), std::vector<int>(static_cast<std::size_t>(count))};
+  Data data{std::vector<float>(static_cast<std::size_t>(count) * 3 * 64),
+            std::vector<int>(static_cast<std::size_t>(count))};
   for (std::size_t i = 0; i < data.images.size(); ++i)
     data.images[i] = static_cast<float>(uniform(random_words(7, Purpose::synthetic, i, 0)[0])) - 0.5f;
   for (std::size_t n = 0; n < data.labels.size(); ++n) data.labels[n] = static_cast<int>(n % 4);
@@ -41,7 +42,8 @@ std::vector<typename Backend::Scalar> numbers_of_block(const Trainer<Net, Backen
   const auto& weights = *trainer.weights();
   for (const ParameterInfo& tensor : weights.tensors()) {
     if (tensor.block != block) continue;
-    const auto* first = (tensor.trainable() ? weights.parameters() : weights.running()).data() + tensor.offset;
+    const auto* first =
+        (tensor.trainable() ? weights.parameters() : weights.running()).data() + tensor.offset;
     all.insert(all.end(), first, first + tensor.size);
   }
   return all;
@@ -49,8 +51,9 @@ std::vector<typename Backend::Scalar> numbers_of_block(const Trainer<Net, Backen
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend,
-                   AND_CPU(Reference)) {
+TEST_CASE_TEMPLATE(
+    "a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend,
+    AND_CPU(Reference)) {
   using T = typename Backend::Scalar;
   using Blocks = Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
   using BlockStage = TrainingBlock<Backend, Blocks>;
@@ -87,7 +90,8 @@ TEST_CASE_TEMPLATE("a closed block's output is its input: the same pointer, no m
   CHECK(std::memcmp(&flow, &flow_before, sizeof flow) == 0);
 }
 
-TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen parameters to the byte", Backend, AND_CPU(Reference)) {
+TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen parameters to the byte",
+                   Backend, AND_CPU(Reference)) {
   const Data data = some_data(6);
   const std::vector<std::uint8_t> gates = {1, 0, 1, 0};
   for (const SkipUpdate policy : {SkipUpdate::frozen, SkipUpdate::as_code}) {
@@ -105,8 +109,9 @@ TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen
         std::fill_n(gradients.data() + tensor.offset, tensor.size, 12345.0f);
     std::vector<std::vector<float>> before;
     for (int block = 0; block < 4; ++block) before.push_back(numbers_of_block(trainer, block));
-    const std::vector<float> running(trainer.weights()->running().data(),
-                                     trainer.weights()->running().data() + trainer.weights()->running().size());
+    const std::vector<float> running(
+        trainer.weights()->running().data(),
+        trainer.weights()->running().data() + trainer.weights()->running().size());
 
     trainer.step(NHWC<float>{data.images}, data.labels, gates);
     for (const ParameterInfo& tensor : trainer.weights()->tensors()) {
@@ -121,13 +126,15 @@ TEST_CASE_TEMPLATE("skipped blocks keep gradients, running statistics and frozen
     }
     for (int block = 0; block < 4; ++block)
       if (policy == SkipUpdate::frozen)
-        CHECK((numbers_of_block(trainer, block) == before[static_cast<std::size_t>(block)]) == !gates[static_cast<std::size_t>(block)]);
+        CHECK((numbers_of_block(trainer, block) == before[static_cast<std::size_t>(block)]) ==
+              !gates[static_cast<std::size_t>(block)]);
       else
         CHECK(numbers_of_block(trainer, block) != before[static_cast<std::size_t>(block)]);
   }
 }
 
-TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient slot comes back", Backend, AND_CPU(Reference)) {
+TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient slot comes back", Backend,
+                   AND_CPU(Reference)) {
   const Data data = some_data(4);
   TrainingOptions options;
   options.batch = 4;

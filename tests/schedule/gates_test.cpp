@@ -44,7 +44,9 @@ TEST_CASE("neighbouring blocks, steps and seeds are uncorrelated") {
     for (int i = 0; i < n; ++i) sum += (first(i) ? 1 : -1) * (second(i) ? 1 : -1);
     return std::abs(sum) / n * std::sqrt(static_cast<double>(n));  // in standard errors
   };
-  const auto gate = [](std::uint64_t seed, int step, int block) { return gate_open(seed, static_cast<std::uint64_t>(step), block, 0.5); };
+  const auto gate = [](std::uint64_t seed, int step, int block) {
+    return gate_open(seed, static_cast<std::uint64_t>(step), block, 0.5);
+  };
   CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(1, i, 1); }) < 4);
   CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(1, i + 1, 0); }) < 4);
   CHECK(correlation([&](int i) { return gate(1, i, 0); }, [&](int i) { return gate(2, i, 0); }) < 4);
@@ -59,8 +61,10 @@ TEST_CASE("probability 1 is always open and 0 never, and a gate depends on seed,
 }
 
 TEST_CASE("a survival table of the wrong length or outside [0, 1] is refused") {
-  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5}, 2), doctest::Contains("expected 2 probabilities"), Error);
-  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5, 1.5}, 2), doctest::Contains("block 1 has probability 1.5"), Error);
+  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5}, 2),
+                       doctest::Contains("expected 2 probabilities"), Error);
+  CHECK_THROWS_WITH_AS(check_survival(std::vector<double>{0.5, 1.5}, 2),
+                       doctest::Contains("block 1 has probability 1.5"), Error);
   CHECK_THROWS_AS(check_survival(std::vector<double>{0.5, std::nan("")}, 2), Error);
 }
 
@@ -82,13 +86,15 @@ TEST_CASE("exact draws are scaled so that the mean factor over the images of any
         const auto images = static_cast<std::size_t>(batch);
         const std::size_t survivors = survivor_count(p, images);
         const double share = static_cast<double>(survivors) / static_cast<double>(images);
-        CHECK(share * exact_branch_scale(scaling, p, images, survivors) == doctest::Approx(branch_scale(scaling, false, p)).epsilon(1e-12));
+        CHECK(share * exact_branch_scale(scaling, p, images, survivors) ==
+              doctest::Approx(branch_scale(scaling, false, p)).epsilon(1e-12));
       }
   CHECK(exact_branch_scale(Scaling::test, 0.5, 5, 0) == 1.0);  // nobody: the branch does not run
   CHECK(exact_branch_scale(Scaling::train, 0.0, 5, 2) == 1.0);
 }
 
-TEST_CASE("gates of images are open with their probability, and independent of each other, of blocks and of steps") {
+TEST_CASE(
+    "gates of images are open with their probability, and independent of each other, of blocks and of steps") {
   constexpr std::size_t images = 128;
   constexpr int steps = 2000;
   std::vector<std::uint8_t> gates(images), neighbour(images);
@@ -96,7 +102,8 @@ TEST_CASE("gates of images are open with their probability, and independent of e
   for (int step = 0; step < steps; ++step) {
     const auto now = static_cast<std::uint64_t>(step);
     draw_image_gates(5, now, 7, 0.7, gates);
-    for (std::size_t n = 0; n < images; ++n) open += gates[n], with_next_image += gates[n] * gates[(n + 1) % images];
+    for (std::size_t n = 0; n < images; ++n)
+      open += gates[n], with_next_image += gates[n] * gates[(n + 1) % images];
     draw_image_gates(5, now, 8, 0.7, neighbour);
     for (std::size_t n = 0; n < images; ++n) with_next_block += gates[n] * neighbour[n];
     draw_image_gates(5, now + 1, 7, 0.7, neighbour);
@@ -105,7 +112,8 @@ TEST_CASE("gates of images are open with their probability, and independent of e
   constexpr double count = images * steps;
   const double error = 4 * std::sqrt(0.49 * 0.51 / count);
   CHECK(std::abs(open / count - 0.7) < 4 * std::sqrt(0.21 / count));
-  for (const double both : {with_next_image, with_next_block, with_next_step}) CHECK(std::abs(both / count - 0.49) < 2 * error);
+  for (const double both : {with_next_image, with_next_block, with_next_step})
+    CHECK(std::abs(both / count - 0.49) < 2 * error);
 }
 
 TEST_CASE("exact draws have their number of survivors, and every image the same chance") {

@@ -41,7 +41,8 @@ TEST_CASE("steps and scores of batches are those of their labels, their probabil
   plain.start(0);
   const Batch* batch = plain.next();
   CHECK(train_step(one, *batch).loss == other.step(NHWC<float>{batch->images}, batch->labels).loss);
-  CHECK(evaluate(one, plain).loss == doctest::Approx(other.evaluate(NHWC<float>{batch->images}, batch->labels).loss));
+  CHECK(evaluate(one, plain).loss ==
+        doctest::Approx(other.evaluate(NHWC<float>{batch->images}, batch->labels).loss));
 
   Loader mixed(ImageRecords{set}, Compose{Normalize{}, Mixup{1.0}}, set.shape, {.batch = 8});
   mixed.start(0);

@@ -1,5 +1,5 @@
-// Training with activations in bfloat16: as near to PyTorch's float64 as PyTorch's own training in bfloat16, in half the memory, and as
-// reproducible as any.
+// Training with activations in bfloat16: as near to PyTorch's float64 as PyTorch's own training in bfloat16,
+// in half the memory, and as reproducible as any.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ TEST_CASE("20 steps of ResNet-20 are no further from float64 than PyTorch's unde
   const std::vector<std::uint8_t> open(9, 1);
   double ours = 0, theirs = 0;
   for (std::size_t step = 0; step < oracle.values("losses").size(); ++step) {
-    const double loss = trainer.step(NHWC<float>{inputs.values("images")}, inputs.integers("labels"), open).loss;
+    const double loss =
+        trainer.step(NHWC<float>{inputs.values("images")}, inputs.integers("labels"), open).loss;
     ours += std::abs(loss - static_cast<double>(oracle.values("losses")[step]));
     theirs += static_cast<double>(oracle.values("autocast.losses")[step]);
   }
@@ -34,8 +35,8 @@ template <int C, int Stride = 1, Gating Gates = Gating::per_batch>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C, 3>, BN>, LinearDecay<0.5>, Gates>;
 /// Channels that fill no vector, kernels of both kinds, pools, a dropout, and blocks that are skipped.
 template <Gating Gates = Gating::per_batch>
-using Net = Network<Input<3, 12, 12>, Conv<20>, BN, ReLU, Repeat<2, Drop<20, 1, Gates>>, MaxPool<2>, Dropout<0.2>, Drop<36, 2, Gates>,
-                    GlobalAvgPool, Linear<7>>;
+using Net = Network<Input<3, 12, 12>, Conv<20>, BN, ReLU, Repeat<2, Drop<20, 1, Gates>>, MaxPool<2>,
+                    Dropout<0.2>, Drop<36, 2, Gates>, GlobalAvgPool, Linear<7>>;
 
 constexpr int batch = 20, steps = 8;
 
@@ -52,9 +53,11 @@ template <class Net, class Backend>
   for (float& number : images) number = normal(random);
   std::vector<int> labels;
   for (int n = 0; n < batch; ++n) labels.push_back(n % 7);
-  Trainer<Net, Backend> trainer({.batch = batch, .threads = threads, .seed = 5, .sgd = {.learning_rate = 0.05}});
+  Trainer<Net, Backend> trainer(
+      {.batch = batch, .threads = threads, .seed = 5, .sgd = {.learning_rate = 0.05}});
   Run run;
-  for (int step = 0; step < steps; ++step) run.losses.push_back(trainer.step(NHWC<float>{images}, labels).loss);
+  for (int step = 0; step < steps; ++step)
+    run.losses.push_back(trainer.step(NHWC<float>{images}, labels).loss);
   run.bytes = trainer.walk().activation_bytes();
   run.logits = trainer.predict(NHWC<float>{images});
   return run;
@@ -67,7 +70,8 @@ void check_training() {
   const Run with_threads = train<Small, CpuBfloat16>(3);
   CHECK(found.losses == with_threads.losses);
   CHECK(found.logits == with_threads.logits);
-  // Roundings that fall the other way make the rest: a wrong gradient would show in the first steps, a wrong rounding in all.
+  // Roundings that fall the other way make the rest: a wrong gradient would show in the first steps, a wrong
+  // rounding in all.
   for (std::size_t step = 0; step < steps; ++step) {
     CAPTURE(step);
     CHECK(std::abs(found.losses[step] - expected.losses[step]) < 0.02 * expected.losses[step]);

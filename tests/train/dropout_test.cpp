@@ -21,7 +21,8 @@ TEST_CASE("a share of P of the numbers becomes zero, and which ones depends on s
   const auto zeros = [](const DropoutMask& mask) {
     std::vector<bool> all;
     for (std::uint32_t pixel = 0; pixel < 4000; ++pixel)
-      for (int channel = 0; channel < 6; ++channel) all.push_back(dropout_factor(mask, 6, pixel, channel) == 0);
+      for (int channel = 0; channel < 6; ++channel)
+        all.push_back(dropout_factor(mask, 6, pixel, channel) == 0);
     return all;
   };
   const DropoutMask mask = DropoutMask::of(0.3, 5, 7, 2);
@@ -31,7 +32,8 @@ TEST_CASE("a share of P of the numbers becomes zero, and which ones depends on s
   const auto dropped = static_cast<double>(std::count(all.begin(), all.end(), true));
   CHECK(std::abs(dropped / count - 0.3) < 4 * std::sqrt(0.3 * 0.7 / count));
   CHECK(zeros(mask) == all);
-  for (const DropoutMask& other : {DropoutMask::of(0.3, 6, 7, 2), DropoutMask::of(0.3, 5, 8, 2), DropoutMask::of(0.3, 5, 7, 3)}) {
+  for (const DropoutMask& other :
+       {DropoutMask::of(0.3, 6, 7, 2), DropoutMask::of(0.3, 5, 8, 2), DropoutMask::of(0.3, 5, 7, 3)}) {
     const std::vector<bool> others = zeros(other);
     double both = 0;
     for (std::size_t i = 0; i < all.size(); ++i) both += all[i] && others[i];
@@ -51,9 +53,11 @@ TEST_CASE("a dropout alone: the loss of a linear network of the masked and scale
   for (std::size_t i = 0; i < masked.size(); ++i)
     masked[i] *= dropout_factor(mask, 6, static_cast<std::uint32_t>(i / 6), static_cast<int>(i % 6));
   Trainer<Network<Input<6, 2, 2>, Linear<3>>, ReferenceDouble> plain({.batch = 5, .threads = 1});
-  std::copy_n(trainer.weights()->parameters().data(), trainer.weights()->parameters().size(), plain.weights()->parameters().data());
+  std::copy_n(trainer.weights()->parameters().data(), trainer.weights()->parameters().size(),
+              plain.weights()->parameters().data());
   const double whole = trainer.evaluate(NHWC<float>{data.images}, data.labels).loss;
-  CHECK(plain.evaluate(NHWC<float>{data.images}, data.labels).loss == doctest::Approx(whole).epsilon(1e-12));  // nothing happens at test
+  // nothing happens at test
+  CHECK(plain.evaluate(NHWC<float>{data.images}, data.labels).loss == doctest::Approx(whole).epsilon(1e-12));
   const double expected = plain.evaluate(NHWC<float>{masked}, data.labels).loss;
   CHECK(std::abs(expected - whole) > 1e-3);
   CHECK(trainer.step(NHWC<float>{data.images}, data.labels).loss == doctest::Approx(expected).epsilon(1e-6));
@@ -68,22 +72,28 @@ TEST_CASE("gradients are those of the loss with the step's masks, wherever a dro
   };
   auto trainer = some_trainer<ReferenceDouble>();
   trainer.compute_gradients(NHWC<float>{data.images}, data.labels, gates);
-  for (const char* name : {"conv1.weight", "bn1.bias", "blocks.0.conv1.weight", "blocks.0.conv2.weight", "blocks.1.bn1.weight",
-                           "blocks.1.conv1.weight", "blocks.2.conv1.weight", "fc.weight"}) {
+  for (const char* name :
+       {"conv1.weight", "bn1.bias", "blocks.0.conv1.weight", "blocks.0.conv2.weight", "blocks.1.bn1.weight",
+        "blocks.1.conv1.weight", "blocks.2.conv1.weight", "fc.weight"}) {
     CAPTURE(name);
     const auto gradient = trainer.gradient(name);
     const Eigen::Index row = gradient.rows() / 2, column = gradient.cols() / 2;
-    const double step = 1e-5, difference = (loss_at(name, row, column, step) - loss_at(name, row, column, -step)) / (2 * step);
+    const double step = 1e-5,
+                 difference =
+                     (loss_at(name, row, column, step) - loss_at(name, row, column, -step)) / (2 * step);
     CHECK(gradient(row, column) == doctest::Approx(difference).epsilon(1e-4));
   }
 }
 
-TEST_CASE("a step on the CPU is the reference's, and does not depend on threads") { check_like_reference<Cpu<>>(); }
+TEST_CASE("a step on the CPU is the reference's, and does not depend on threads") {
+  check_like_reference<Cpu<>>();
+}
 
 TEST_CASE("a trained network runs as if there were no dropout") {
   const Data data = some_data<Everywhere>(4);
   auto trainer = some_trainer<Cpu<>>();
   const auto expected = trainer.predict(NHWC<float>{data.images});
   const auto logits = Inference<Everywhere, Cpu<>>(trainer.weights()).predict(NHWC<float>{data.images});
-  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(logits[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK(logits[i] == doctest::Approx(expected[i]).epsilon(1e-4));
 }

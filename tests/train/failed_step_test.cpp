@@ -1,4 +1,5 @@
-// A step that throws never was: wherever it ends, and whatever for, the next one gives the bits that it would have given anyway, and no memory stays behind.
+// A step that throws never was: wherever it ends, and whatever for, the next one gives the bits that it would
+// have given anyway, and no memory stays behind.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -67,7 +68,8 @@ struct Exhausted : Backend {
     count();
     Backend::template linear_backward<S>(std::forward<Arguments>(arguments)...);
   }
-  static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const T* logits, const int* labels, T* gradient) {
+  static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const T* logits,
+                                          const int* labels, T* gradient) {
     count();
     return Backend::softmax_cross_entropy(space, batch, classes, logits, labels, gradient);
   }
@@ -76,8 +78,8 @@ struct Exhausted : Backend {
 template <int C, Gating G, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, Uniform<0.6>, G>;
 template <Gating G>
-using Net = Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, MaxPool<3, 1, 1>, Repeat<3, Drop<4, G>>, Drop<8, G, 2>, Drop<8, G>, GlobalAvgPool,
-                    Linear<4>>;
+using Net = Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, MaxPool<3, 1, 1>, Repeat<3, Drop<4, G>>, Drop<8, G, 2>,
+                    Drop<8, G>, GlobalAvgPool, Linear<4>>;
 constexpr int batch = 6;
 
 struct Data {
@@ -94,9 +96,10 @@ template <class Trainer>
   const auto equal = [](const auto& x, const auto& y) {
     return std::memcmp(x.data(), y.data(), x.size() * sizeof(typename Trainer::T)) == 0;
   };
-  return equal(a.weights()->parameters(), b.weights()->parameters()) && equal(a.weights()->running(), b.weights()->running()) &&
-         equal(a.optimizer_state("momentum"), b.optimizer_state("momentum")) && std::ranges::equal(a.gates(), b.gates()) &&
-         a.steps() == b.steps();
+  return equal(a.weights()->parameters(), b.weights()->parameters()) &&
+         equal(a.weights()->running(), b.weights()->running()) &&
+         equal(a.optimizer_state("momentum"), b.optimizer_state("momentum")) &&
+         std::ranges::equal(a.gates(), b.gates()) && a.steps() == b.steps();
 }
 
 template <class Backend, Gating G>
@@ -111,7 +114,8 @@ void check() {
   std::uint64_t steps = 0;
   const auto good_step = [&] {
     const Data data(++steps);
-    CHECK(trainer.step(NHWC<float>{data.images}, data.labels).loss == untouched.step(NHWC<float>{data.images}, data.labels).loss);
+    CHECK(trainer.step(NHWC<float>{data.images}, data.labels).loss ==
+          untouched.step(NHWC<float>{data.images}, data.labels).loss);
     CHECK(same_state(trainer, untouched));
     CHECK(trainer.walk().slots_all_free());
   };

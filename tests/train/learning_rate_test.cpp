@@ -1,4 +1,5 @@
-// Learning-rate schedules: the paper's counts as the authors' program does, the others give PyTorch's numbers.
+// Learning-rate schedules: the paper's counts as the authors' program does, the others give PyTorch's
+// numbers.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -16,14 +17,18 @@ namespace {
 /// A schedule of one's own.
 struct InverseSquareRoot {
   double base = 1;
-  [[nodiscard]] double at(std::int64_t n, std::int64_t) const { return base / std::sqrt(static_cast<double>(n)); }
+  [[nodiscard]] double at(std::int64_t n, std::int64_t) const {
+    return base / std::sqrt(static_cast<double>(n));
+  }
 };
 struct NoSchedule {
   [[nodiscard]] static double at(double progress) { return progress; }
 };
-static_assert(LearningRateSchedule<StepDecay> && LearningRateSchedule<CosineAnnealing> && LearningRateSchedule<OneCycle>);
+static_assert(LearningRateSchedule<StepDecay> && LearningRateSchedule<CosineAnnealing> &&
+              LearningRateSchedule<OneCycle>);
 static_assert(LearningRateSchedule<ConstantRate> && LearningRateSchedule<LinearWarmUp<OneCycle>>);
-static_assert(LearningRateSchedule<InverseSquareRoot> && LearningRateSchedule<LinearWarmUp<InverseSquareRoot>>);
+static_assert(LearningRateSchedule<InverseSquareRoot> &&
+              LearningRateSchedule<LinearWarmUp<InverseSquareRoot>>);
 static_assert(!LearningRateSchedule<NoSchedule> && !LearningRateSchedule<double>);
 
 /// The rates of a whole run against those that PyTorch 2.15 gives in float64.
@@ -37,7 +42,8 @@ void check_run(const LearningRateSchedule auto& schedule, const std::vector<doub
 
 }  // namespace
 
-TEST_CASE("a fraction of a run with up to six decimals is what it looks like, whatever the double nearest to it is") {
+TEST_CASE(
+    "a fraction of a run with up to six decimals is what it looks like, whatever the double nearest to it is") {
   CHECK(0.28 * 25 > 7);  // in doubles, so a drop there would be an epoch late
   CHECK(reached(7, 0.28, 25));
   CHECK_FALSE(reached(6, 0.28, 25));
@@ -52,13 +58,15 @@ TEST_CASE("a fraction of a run with up to six decimals is what it looks like, wh
     }
   CHECK_FALSE(reached(1, 1.0 / 3 + 1e-9, 3));  // of more decimals: the double itself
   CHECK(reached(1, 1.0 / 3 - 1e-9, 3));
-  for (const double none : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
+  for (const double none :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()})
     CHECK_FALSE(reached(9, none, 9));
 }
 
 TEST_CASE("the learning rate falls in the first epoch of a drop") {
   const StepDecay rate{.base = 1, .drops = {0.28, 0.57}, .factor = 0.5};
-  for (int epoch = 1; epoch <= 100; ++epoch) CHECK(rate.at(epoch, 100) == (epoch < 28 ? 1 : epoch < 57 ? 0.5 : 0.25));
+  for (int epoch = 1; epoch <= 100; ++epoch)
+    CHECK(rate.at(epoch, 100) == (epoch < 28 ? 1 : epoch < 57 ? 0.5 : 0.25));
   CHECK(rate.at(6, 25) == 1);
   CHECK(rate.at(7, 25) == 0.5);
 }
@@ -86,24 +94,31 @@ TEST_CASE("the learning rate falls where the authors' program lets it fall") {
 // with `make` as it stands beside them, printed by "%.16g".
 TEST_CASE("cosine annealing and the one-cycle schedule give PyTorch's rates") {
   // lambda o: CosineAnnealingLR(o, T_max=8, eta_min=0.01)
-  check_run(CosineAnnealing{.base = 0.1, .eta_min = 0.01}, {0.1, 0.0965745789630079, 0.08681980515339463, 0.07222075445642905, 0.055,
-                                                            0.03777924554357096, 0.02318019484660536, 0.0134254210369921});
-  // lambda o: OneCycleLR(o, max_lr=0.1, total_steps=10); 7: whose top lies between two steps; and with other arguments
-  check_run(OneCycle{.max_lr = 0.1}, {0.004000000000000004, 0.052, 0.1, 0.09504846320134738, 0.08117456539497631, 0.06112620219362893,
-                                      0.03887419780637107, 0.0188258346050237, 0.004951936798652629, 4e-07});
-  check_run(OneCycle{.max_lr = 0.1}, {0.004000000000000004, 0.09805566273349588, 0.09190443762697106, 0.06726838364805451,
-                                      0.0357738775739657, 0.00992967918932656, 4e-07});
+  check_run(CosineAnnealing{.base = 0.1, .eta_min = 0.01},
+            {0.1, 0.0965745789630079, 0.08681980515339463, 0.07222075445642905, 0.055, 0.03777924554357096,
+             0.02318019484660536, 0.0134254210369921});
+  // lambda o: OneCycleLR(o, max_lr=0.1, total_steps=10); 7: whose top lies between two steps; and with other
+  // arguments
+  check_run(OneCycle{.max_lr = 0.1},
+            {0.004000000000000004, 0.052, 0.1, 0.09504846320134738, 0.08117456539497631, 0.06112620219362893,
+             0.03887419780637107, 0.0188258346050237, 0.004951936798652629, 4e-07});
+  check_run(OneCycle{.max_lr = 0.1}, {0.004000000000000004, 0.09805566273349588, 0.09190443762697106,
+                                      0.06726838364805451, 0.0357738775739657, 0.00992967918932656, 4e-07});
   // OneCycleLR(o, max_lr=0.4, total_steps=8, pct_start=0.5, div_factor=10, final_div_factor=100)
   check_run(OneCycle{.max_lr = 0.4, .pct_start = 0.5, .div_factor = 10, .final_div_factor = 100},
-            {0.03999999999999998, 0.13, 0.3099999999999999, 0.4, 0.3414799348810722, 0.2002, 0.05892006511892782, 0.0004});
+            {0.03999999999999998, 0.13, 0.3099999999999999, 0.4, 0.3414799348810722, 0.2002,
+             0.05892006511892782, 0.0004});
 }
 
 TEST_CASE("a linear warm-up multiplies any schedule as PyTorch's LinearLR does") {
-  // lambda o: ChainedScheduler([CosineAnnealingLR(o, T_max=8), LinearLR(o, start_factor=0.25, total_iters=4)], optimizer=o)
-  check_run(LinearWarmUp<CosineAnnealing>{{.base = 0.1}, 4, 0.25}, {0.025, 0.04208486477368439, 0.05334708691207961, 0.05617151443983177,
-                                                                    0.05, 0.03086582838174551, 0.01464466094067263, 0.003806023374435663});
+  // lambda o: ChainedScheduler([CosineAnnealingLR(o, T_max=8), LinearLR(o, start_factor=0.25,
+  // total_iters=4)], optimizer=o)
+  check_run(LinearWarmUp<CosineAnnealing>{{.base = 0.1}, 4, 0.25},
+            {0.025, 0.04208486477368439, 0.05334708691207961, 0.05617151443983177, 0.05, 0.03086582838174551,
+             0.01464466094067263, 0.003806023374435663});
   // the same with MultiStepLR(o, [3, 5]), which counts from 0
-  check_run(LinearWarmUp<StepDecay>{{.base = 0.1}, 4, 0.25}, {0.025, 0.04375, 0.0625, 0.008125, 0.01, 0.001, 0.001, 0.001});
+  check_run(LinearWarmUp<StepDecay>{{.base = 0.1}, 4, 0.25},
+            {0.025, 0.04375, 0.0625, 0.008125, 0.01, 0.001, 0.001, 0.001});
   // LinearLR(o, start_factor=0.25, total_iters=4) alone
   check_run(LinearWarmUp<ConstantRate>{{0.1}, 4, 0.25}, {0.025, 0.04375, 0.0625, 0.08125, 0.1, 0.1});
 
@@ -115,7 +130,8 @@ TEST_CASE("a run of one step, or of few, has a finite rate that is not negative 
   for (int count = 1; count <= 12; ++count)
     for (int n = 1; n <= count; ++n)
       for (const double share : {0.0, 0.25, 0.3, 0.5, 1.0}) {
-        const double one_cycle = OneCycle{.pct_start = share}.at(n, count), cosine = CosineAnnealing{}.at(n, count);
+        const double one_cycle = OneCycle{.pct_start = share}.at(n, count),
+                     cosine = CosineAnnealing{}.at(n, count);
         CHECK((one_cycle > 0 && one_cycle <= 0.1));
         CHECK((cosine > 0 && cosine <= 0.1));
       }

@@ -1,4 +1,5 @@
-// A loss or logits that are not finite are no result: evaluations say which image has them, and predictions keep them to it.
+// A loss or logits that are not finite are no result: evaluations say which image has them, and predictions
+// keep them to it.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -20,10 +21,12 @@ namespace {
 
 template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
-using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, MaxPool<2>, Repeat<2, Drop<8>>, Drop<12, 2>, GlobalAvgPool, Linear<4>>;
+using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, MaxPool<2>, Repeat<2, Drop<8>>, Drop<12, 2>,
+                    GlobalAvgPool, Linear<4>>;
 constexpr int count = 7;
 constexpr std::size_t size = 192;
-constexpr float strangers[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+constexpr float strangers[] = {std::numeric_limits<float>::quiet_NaN(),
+                               std::numeric_limits<float>::infinity(),
                                -std::numeric_limits<float>::infinity()};
 
 const std::vector<int> labels = {0, 1, 2, 3, 0, 1, 2};
@@ -52,12 +55,14 @@ template <class Backend>
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("an image with a pixel that is not finite is named, and other images' logits are the same bits", Backend, Reference,
-                   Cpu<>) {
+TEST_CASE_TEMPLATE(
+    "an image with a pixel that is not finite is named, and other images' logits are the same bits", Backend,
+    Reference, Cpu<>) {
   Trainer<Net, Backend> trainer = some_trainer<Backend>();
   Inference<Net, Backend> inference(trainer.weights(), {}, Scaling::test, 3, 2);
   const std::vector<float> images = some_images();
-  const std::vector<float> expected = trainer.predict(NHWC<float>{images}), folded = inference.predict(NHWC<float>{images});
+  const std::vector<float> expected = trainer.predict(NHWC<float>{images}),
+                           folded = inference.predict(NHWC<float>{images});
   CHECK(std::isfinite(trainer.evaluate(NHWC<float>{images}, labels).loss));
   for (const float stranger : strangers)
     for (const std::size_t pixel : {std::size_t{0}, std::size_t{95}, size - 1}) {
@@ -69,7 +74,8 @@ TEST_CASE_TEMPLATE("an image with a pixel that is not finite is named, and other
         CHECK((i / 4 == 4 ? !std::isfinite(logits[i]) : logits[i] == expected[i]));
         CHECK((i / 4 == 4 ? !std::isfinite(others[i]) : others[i] == folded[i]));
       }
-      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels), doctest::Contains("logits: image 4 has "), Error);
+      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels), doctest::Contains("logits: image 4 has "),
+                           Error);
       CHECK_THROWS_WITH_AS(score_at_depth(*trainer.weights(), {}, pictures, labels, in_small_batches()),
                            doctest::Contains("logits: image 4 has "), Error);
       CHECK_THROWS_WITH_AS(score_of(others, labels, 4), doctest::Contains("logits: image 4 has "), Error);
@@ -79,7 +85,8 @@ TEST_CASE_TEMPLATE("an image with a pixel that is not finite is named, and other
   CHECK_NOTHROW(check_logits(folded, 4));
 }
 
-TEST_CASE_TEMPLATE("weights from which a network computes NaN or an infinity have no loss", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("weights from which a network computes NaN or an infinity have no loss", Backend,
+                   Reference, Cpu<>) {
   const std::vector<float> images = some_images();
   const NHWC<float> pictures{images};
   const auto check = [&](const char* name, float value) {
@@ -88,8 +95,10 @@ TEST_CASE_TEMPLATE("weights from which a network computes NaN or an infinity hav
     trainer.parameter(name).array() = value;
     for (const int again : {1, 2}) {
       CAPTURE(again);
-      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels), doctest::Contains("logits: image 0 has "), Error);
-      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels), doctest::Contains("a negative running variance"), Error);
+      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels), doctest::Contains("logits: image 0 has "),
+                           Error);
+      CHECK_THROWS_WITH_AS(trainer.evaluate(pictures, labels),
+                           doctest::Contains("a negative running variance"), Error);
       CHECK_THROWS_WITH_AS(score_at_depth(*trainer.weights(), {}, pictures, labels, in_small_batches()),
                            doctest::Contains("a negative running variance"), Error);
     }
@@ -100,11 +109,13 @@ TEST_CASE_TEMPLATE("weights from which a network computes NaN or an infinity hav
   check("fc.bias", -std::numeric_limits<float>::infinity());
 }
 
-TEST_CASE_TEMPLATE("what is left without a block may have no finite loss, and is then dropped last", Backend, Reference, Cpu<>) {
+TEST_CASE_TEMPLATE("what is left without a block may have no finite loss, and is then dropped last", Backend,
+                   Reference, Cpu<>) {
   Trainer<Net, Backend> trainer = some_trainer<Backend>();
   trainer.parameter("blocks.2.bn2.running_var").array() = -1;  // with block 2 the logits are NaN
   const std::vector<float> images = some_images();
-  const std::vector<BlockRemoval> removals = remove_each_block(*trainer.weights(), NHWC<float>{images}, labels, in_small_batches());
+  const std::vector<BlockRemoval> removals =
+      remove_each_block(*trainer.weights(), NHWC<float>{images}, labels, in_small_batches());
   REQUIRE(removals.size() == 3);
   CHECK_FALSE(std::isfinite(removals[0].score.loss));
   CHECK(removals[0].score.errors == count);

@@ -10,7 +10,8 @@
 using namespace sdepth;
 using namespace pytorch;
 
-TEST_CASE_TEMPLATE("strides that leave a remainder give PyTorch's numbers, with every kind of shortcut", Backend, ReferenceDouble, Cpu<>) {
+TEST_CASE_TEMPLATE("strides that leave a remainder give PyTorch's numbers, with every kind of shortcut",
+                   Backend, ReferenceDouble, Cpu<>) {
   const Oracle oracle("odd_extents");
   for (const char* prefix : {"open.", "skip."}) check_training_step<OddExtents, Backend>(oracle, prefix);
   check_test_logits<OddExtents, Backend>(oracle);

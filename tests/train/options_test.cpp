@@ -18,14 +18,17 @@ using namespace sdepth;
 
 namespace {
 
-using Net = Network<Input<1, 4, 4>, Conv<2>, BN, ReLU, StochasticDepth<Residual<Conv<2>, BN>, LinearDecay<0.5>>, GlobalAvgPool, Linear<2>>;
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+using Net = Network<Input<1, 4, 4>, Conv<2>, BN, ReLU,
+                    StochasticDepth<Residual<Conv<2>, BN>, LinearDecay<0.5>>, GlobalAvgPool, Linear<2>>;
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN(),
+                 infinity = std::numeric_limits<double>::infinity();
 constexpr int lowest = std::numeric_limits<int>::min();
 
 /// A trainer, and whatever else takes these options, says so of the option.
 void check_refused(const TrainingOptions& options, const std::string& option) {
   CAPTURE(option);
-  CHECK_THROWS_WITH_AS((Trainer<Net, Reference>(options)), doctest::Contains(("options: " + option + " is ").c_str()), Error);
+  CHECK_THROWS_WITH_AS((Trainer<Net, Reference>(options)),
+                       doctest::Contains(("options: " + option + " is ").c_str()), Error);
 }
 
 }  // namespace
@@ -40,7 +43,8 @@ TEST_CASE("a trainer is not made with options that mean nothing") {
     check_refused({.sgd = {.momentum = rate}}, "momentum");
     check_refused({.sgd = {.weight_decay = rate}}, "weight_decay");
   }
-  CHECK_NOTHROW(Trainer<Net, Reference>({.batch = 1, .threads = 1, .sgd = {.learning_rate = 0, .momentum = 0, .weight_decay = 0}}));
+  CHECK_NOTHROW(Trainer<Net, Reference>(
+      {.batch = 1, .threads = 1, .sgd = {.learning_rate = 0, .momentum = 0, .weight_decay = 0}}));
 }
 
 TEST_CASE("a learning rate that means nothing is refused, and the old one stays") {
@@ -61,25 +65,33 @@ TEST_CASE("a network at test is not made with options that mean nothing") {
   const std::vector<float> before(weights->running().span().begin(), weights->running().span().end());
   const auto check = [&](const TestOptions& options, const char* option) {
     CAPTURE(option);
-    CHECK_THROWS_WITH_AS(score_at_depth(*weights, {}, picture, labels, options), doctest::Contains(option), Error);
-    CHECK_THROWS_WITH_AS(remove_each_block(*weights, picture, labels, options), doctest::Contains(option), Error);
+    CHECK_THROWS_WITH_AS(score_at_depth(*weights, {}, picture, labels, options), doctest::Contains(option),
+                         Error);
+    CHECK_THROWS_WITH_AS(remove_each_block(*weights, picture, labels, options), doctest::Contains(option),
+                         Error);
     CHECK_THROWS_AS(reestimate_norms(*weights, picture, {}, options), Error);
     CHECK(std::vector<float>(weights->running().span().begin(), weights->running().span().end()) == before);
   };
   for (const int number : {0, -1, lowest}) {
     check({.batch = number}, "options: batch is ");
     check({.threads = number}, "options: threads is ");
-    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, number)), doctest::Contains("inference: batch is "), Error);
-    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, 1, number)), doctest::Contains("inference: threads is "),
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, number)),
+                         doctest::Contains("inference: batch is "), Error);
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, 1, number)),
+                         doctest::Contains("inference: threads is "), Error);
+    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(number, 1, true)), doctest::Contains("walk: batch is "),
                          Error);
-    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(number, 1, true)), doctest::Contains("walk: batch is "), Error);
-    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(1, number, true)), doctest::Contains("walk: threads is "), Error);
+    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(1, number, true)), doctest::Contains("walk: threads is "),
+                         Error);
     CHECK_THROWS_WITH_AS(Workspace<float>{number}, doctest::Contains("workspace: threads is "), Error);
   }
-  for (const double p : {not_a_number, infinity, -0.5, 1.5}) check({.survival = {p}}, "block 0 has probability ");
+  for (const double p : {not_a_number, infinity, -0.5, 1.5})
+    check({.survival = {p}}, "block 0 has probability ");
   CHECK_NOTHROW(
-      Inference<Net, Reference>(weights, {}, Scaling::test, std::numeric_limits<int>::max(), 3));  // a part of the images at a time
-  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const Weights<Net, Reference>>())), doctest::Contains("null"), Error);
-  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const FoldedWeights<Net, Reference>>())), doctest::Contains("null"),
-                       Error);
+      // a part of the images at a time
+      Inference<Net, Reference>(weights, {}, Scaling::test, std::numeric_limits<int>::max(), 3));
+  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const Weights<Net, Reference>>())),
+                       doctest::Contains("null"), Error);
+  CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const FoldedWeights<Net, Reference>>())),
+                       doctest::Contains("null"), Error);
 }

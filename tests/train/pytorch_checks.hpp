@@ -19,7 +19,8 @@
 
 namespace pytorch {
 
-/// Relative L2 distance allowed: float32 results within the 1e-4; a double walk shows that only rounding is left (oracles are float32).
+/// Relative L2 distance allowed: float32 results within the 1e-4; a double walk shows that only
+/// rounding is left (oracles are float32).
 template <class Backend>
 constexpr double tolerance = std::is_same_v<typename Backend::Scalar, double> ? 2e-7 : 1e-4;
 
@@ -76,7 +77,8 @@ template <class Net, class Backend>
 void check_test_logits(const Oracle& oracle) {
   const auto survival = oracle.values("survival");
   const std::vector<double> table(survival.begin(), survival.end());
-  for (std::size_t block = 0; block < table.size(); ++block) CHECK(table[block] == doctest::Approx(Net::survival[block]).epsilon(1e-6));
+  for (std::size_t block = 0; block < table.size(); ++block)
+    CHECK(table[block] == doctest::Approx(Net::survival[block]).epsilon(1e-6));
   for (const Scaling scaling : {Scaling::test, Scaling::train}) {
     const std::string name = scaling == Scaling::test ? "test.scaling_test" : "test.scaling_train";
     CAPTURE(name);
@@ -84,9 +86,11 @@ void check_test_logits(const Oracle& oracle) {
     options.scaling = scaling;
     options.batch = 5;  // does not divide 8
     auto trainer = trainer_with<Net, Backend>(oracle, options);
-    CHECK(relative_distance(trainer.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) < tolerance<Backend>);
+    CHECK(relative_distance(trainer.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) <
+          tolerance<Backend>);
     Inference<Net, Backend> inference(trainer.weights(), {}, scaling, 3);
-    CHECK(relative_distance(inference.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) < tolerance<Backend>);
+    CHECK(relative_distance(inference.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) <
+          tolerance<Backend>);
   }
 }
 
@@ -108,11 +112,13 @@ void check_sgd(SkipUpdate skip_update, Scaling scaling) {
   double drift = 0, theirs = 0;
   for (std::size_t step = 0; step < steps; ++step) {
     trainer.set_learning_rate(inputs.values("lr")[step]);
-    const double loss = trainer
-                            .step(NHWC<float>{images.subspan(step * batch, batch)}, std::span(labels).subspan(step * 8, 8),
-                                  std::span(gates).subspan(step * 6, 6))
-                            .loss;
-    const double expected = static_cast<double>(oracle.values("losses_hi")[step]) + static_cast<double>(oracle.values("losses_lo")[step]);
+    const double loss =
+        trainer
+            .step(NHWC<float>{images.subspan(step * batch, batch)}, std::span(labels).subspan(step * 8, 8),
+                  std::span(gates).subspan(step * 6, 6))
+            .loss;
+    const double expected = static_cast<double>(oracle.values("losses_hi")[step]) +
+                            static_cast<double>(oracle.values("losses_lo")[step]);
     if (step == 0) CHECK(std::abs(loss / expected - 1) < 1e-5);
     drift = std::max(drift, std::abs(loss - expected));
     theirs = std::max(theirs, static_cast<double>(oracle.values("float32.losses")[step]));
@@ -126,12 +132,15 @@ void check_sgd(SkipUpdate skip_update, Scaling scaling) {
     for (const ParameterInfo& tensor : weights.tensors()) {
       const auto expected_values = oracle.values((step == 3 ? "step4." : "step20.") + tensor.name);
       (tensor.trainable() ? parameters : statistics)
-          .add(to_pytorch(tensor, (tensor.trainable() ? weights.parameters() : weights.running()).data()), expected_values);
+          .add(to_pytorch(tensor, (tensor.trainable() ? weights.parameters() : weights.running()).data()),
+               expected_values);
     }
-    CHECK(parameters.relative() <= 20 * static_cast<double>(oracle.values("float32.parameters")[snapshot]) + 1e-7);
-    CHECK(statistics.relative() <= 20 * static_cast<double>(oracle.values("float32.statistics")[snapshot]) + 1e-7);
-    MESSAGE("after ", step + 1, " steps: loss ", drift, " (float32 PyTorch ", theirs, "), parameters ", parameters.relative(), " (",
-            oracle.values("float32.parameters")[snapshot], ")");
+    CHECK(parameters.relative() <=
+          20 * static_cast<double>(oracle.values("float32.parameters")[snapshot]) + 1e-7);
+    CHECK(statistics.relative() <=
+          20 * static_cast<double>(oracle.values("float32.statistics")[snapshot]) + 1e-7);
+    MESSAGE("after ", step + 1, " steps: loss ", drift, " (float32 PyTorch ", theirs, "), parameters ",
+            parameters.relative(), " (", oracle.values("float32.parameters")[snapshot], ")");
   }
 }
 

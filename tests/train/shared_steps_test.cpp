@@ -1,4 +1,5 @@
-// Several processes that make each step together give the bits of one, whatever their number, for every kind of layer that adds up over a batch.
+// Several processes that make each step together give the bits of one, whatever their number, for every kind
+// of layer that adds up over a batch.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -16,10 +17,13 @@ using sdepth::test::on_ranks;
 
 namespace {
 
-// Batch normalisation, a projection, a bias that is convolved, dropout, pools and two linear layers: all that looks beyond an image, or counts images.
-using Everything = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.7>>,
-                           MaxPool<2>, ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>,
-                           Conv<8, 1, 1, Bias::learned>, ReLU, Dropout<0.25>, Linear<12>, ReLU, Linear<4>>;
+// Batch normalisation, a projection, a bias that is convolved, dropout, pools and two linear layers: all that
+// looks beyond an image, or counts images.
+using Everything =
+    Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
+            StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.7>>, MaxPool<2>,
+            ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>,
+            Conv<8, 1, 1, Bias::learned>, ReLU, Dropout<0.25>, Linear<12>, ReLU, Linear<4>>;
 
 struct Data {
   std::vector<float> images;
@@ -47,14 +51,16 @@ struct Trace {
 };
 
 constexpr int batch = 22;  // no multiple of the parts
-/// Steps of full batches, one of fewer images than there are parts, and an evaluation. @param share  of each batch, or all
+/// Steps of full batches, one of fewer images than there are parts, and an evaluation. @param share  of each
+/// batch, or all
 template <class Trainer, class Share>
 [[nodiscard]] Trace train(Trainer& trainer, const Share& share) {
   const Data data = data_of(batch);
   const auto part = [&](int count, const auto& use) {
     const Range mine = share(count);
     const auto first = static_cast<std::size_t>(mine.first), size = static_cast<std::size_t>(mine.size());
-    return use(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)}, std::span(data.labels).subspan(first, size));
+    return use(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)},
+               std::span(data.labels).subspan(first, size));
   };
   Trace trace;
   for (const int count : {batch, 9, 5, batch, batch})
@@ -64,10 +70,13 @@ template <class Trainer, class Share>
     });
   trainer.zero_gradients();
   for (const int count : {batch, 7})  // of two mini-batches
-    part(count, [&](const auto& images, const auto& labels) { return trainer.compute_gradients(images, labels).images; });
+    part(count, [&](const auto& images, const auto& labels) {
+      return trainer.compute_gradients(images, labels).images;
+    });
   trainer.clip_gradient_norm(0.5);
   trainer.apply();
-  const Score score = part(batch, [&](const auto& images, const auto& labels) { return trainer.evaluate(images, labels); });
+  const Score score =
+      part(batch, [&](const auto& images, const auto& labels) { return trainer.evaluate(images, labels); });
   trace.losses.push_back(score.loss);
   CHECK(score.images == batch);
   const auto weights = trainer.weights()->parameters().span(), running = trainer.weights()->running().span();
@@ -77,7 +86,8 @@ template <class Trainer, class Share>
 }
 
 template <class Net, class Backend = Cpu<>, class Optimizer = SGD>
-void same_for_any_number_of_ranks(const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options) {
+void same_for_any_number_of_ranks(
+    const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options) {
   using Alone = Trainer<Net, Backend, CrossEntropy, Optimizer>;
   Alone alone(options);
   const Trace expected = train(alone, [](int count) { return Range{0, count}; });
@@ -86,7 +96,8 @@ void same_for_any_number_of_ranks(const typename Trainer<Net, Backend, CrossEntr
     std::vector<Trace> traces(static_cast<std::size_t>(ranks));
     on_ranks(ranks, [&](Meeting::Rank& rank) {
       Alone together(options, rank);
-      traces[static_cast<std::size_t>(rank.rank())] = train(together, [&](int count) { return together.share().images_of(count); });
+      traces[static_cast<std::size_t>(rank.rank())] =
+          train(together, [&](int count) { return together.share().images_of(count); });
     });
     for (const Trace& trace : traces) CHECK(trace == expected);
   }
@@ -97,9 +108,12 @@ void same_for_any_number_of_ranks(const typename Trainer<Net, Backend, CrossEntr
 TEST_CASE("weights, statistics and losses are those of one process, to the bit") {
   same_for_any_number_of_ranks<Everything>({.batch = batch, .threads = 1, .seed = 3});
   SUBCASE("on two threads each, skipped blocks frozen") {
-    same_for_any_number_of_ranks<Everything>({.batch = batch, .threads = 2, .seed = 4, .skip_update = SkipUpdate::frozen});
+    same_for_any_number_of_ranks<Everything>(
+        {.batch = batch, .threads = 2, .seed = 4, .skip_update = SkipUpdate::frozen});
   }
-  SUBCASE("with AdamW") { same_for_any_number_of_ranks<Everything, Cpu<>, AdamW>({.batch = batch, .threads = 1, .seed = 5}); }
+  SUBCASE("with AdamW") {
+    same_for_any_number_of_ranks<Everything, Cpu<>, AdamW>({.batch = batch, .threads = 1, .seed = 5});
+  }
   SUBCASE("with activations in bfloat16") {
     same_for_any_number_of_ranks<Everything, CpuBfloat16>({.batch = batch, .threads = 1, .seed = 6});
   }
@@ -107,7 +121,8 @@ TEST_CASE("weights, statistics and losses are those of one process, to the bit")
 
 TEST_CASE("what a skipped block would add is not sent") {
   using Deep = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
-                       Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>, GlobalAvgPool, Linear<4>>;
+                       Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>,
+                       GlobalAvgPool, Linear<4>>;
   const Data data = data_of(8);
   std::vector<std::uint64_t> sent;
   for (const bool open : {true, false})
@@ -116,8 +131,8 @@ TEST_CASE("what a skipped block would add is not sent") {
       const Range mine = trainer.share().images_of(8);
       const auto first = static_cast<std::size_t>(mine.first), size = static_cast<std::size_t>(mine.size());
       const std::vector<std::uint8_t> gates(4, static_cast<std::uint8_t>(open));
-      trainer.step(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)}, std::span(data.labels).subspan(first, size),
-                   gates);
+      trainer.step(NHWC<float>{std::span(data.images).subspan(first * 192, size * 192)},
+                   std::span(data.labels).subspan(first, size), gates);
       if (rank.rank() == 0) sent.push_back(rank.traffic().summed_bytes);
     });
   CHECK(sent[0] > 5 * sent[1]);

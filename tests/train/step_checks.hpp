@@ -1,4 +1,5 @@
-// What every backend must get right of a step in its halves, of other losses and optimizers, the user's own included: one body of tests.
+// What every backend must get right of a step in its halves, of other losses and optimizers, the user's own
+// included: one body of tests.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -42,9 +43,12 @@ struct RMSprop {
     visit("alpha", o.alpha);
     visit("epsilon", o.epsilon);
   }
-  static std::array<double, 4> factors(const Options& o) { return {-o.learning_rate, o.alpha, 1 - o.alpha, o.epsilon}; }
+  static std::array<double, 4> factors(const Options& o) {
+    return {-o.learning_rate, o.alpha, 1 - o.alpha, o.epsilon};
+  }
   template <class V>
-  static constexpr void update(const std::array<V, 4>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
+  static constexpr void update(const std::array<V, 4>& factors, V& weight, V gradient,
+                               std::array<V, 1>& kept) {
     const auto& [step, alpha, rest, epsilon] = factors;
     kept[0] = alpha * kept[0] + rest * gradient * gradient;
     weight = weight + step * (gradient / (sdepth::math::sqrt(kept[0]) + epsilon));
@@ -64,15 +68,18 @@ struct Huber {
   static void each_option(Options& o, Visit visit) {
     visit("delta", o.delta);
   }
-  static void check(Targets targets, int images, int outputs) { sdepth::check_numbers(name, targets, images, outputs); }
+  static void check(Targets targets, int images, int outputs) {
+    sdepth::check_numbers(name, targets, images, outputs);
+  }
   template <class T>
-  static constexpr double of_image(const Options& o, int outputs, const T* x, const float* target, double factor, T* gradient,
-                                   bool& wrong) {
+  static constexpr double of_image(const Options& o, int outputs, const T* x, const float* target,
+                                   double factor, T* gradient, bool& wrong) {
     double sum = 0;
     for (int i = 0; i < outputs; ++i) {
       const double d = static_cast<double>(x[i]) - static_cast<double>(target[i]), size = d < 0 ? -d : d;
       sum += size <= o.delta ? 0.5 * d * d : o.delta * (size - 0.5 * o.delta);
-      if (gradient) gradient[i] = static_cast<T>(factor / outputs * (size <= o.delta ? d : d < 0 ? -o.delta : o.delta));
+      if (gradient)
+        gradient[i] = static_cast<T>(factor / outputs * (size <= o.delta ? d : d < 0 ? -o.delta : o.delta));
       wrong = wrong || size > o.delta;
     }
     return sum / outputs;
@@ -89,10 +96,11 @@ using users_own::Huber, users_own::RMSprop;
 template <class Block>
 using Drop = StochasticDepth<Block, Uniform<0.6>>;
 using WithNorms =
-    Network<Input<3, 6, 6>, Conv<8>, BN, ReLU, Repeat<3, Drop<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>>>, GlobalAvgPool, Linear<4>>;
+    Network<Input<3, 6, 6>, Conv<8>, BN, ReLU, Repeat<3, Drop<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>>>,
+            GlobalAvgPool, Linear<4>>;
 /// It ends with features, not with a classifier: for regression.
-using WithoutNorms =
-    Network<Input<3, 6, 6>, Conv<4>, ReLU, Repeat<2, Drop<Residual<Conv<4>>>>, Conv<6, 3, 1, Bias::learned>, ReLU, GlobalAvgPool>;
+using WithoutNorms = Network<Input<3, 6, 6>, Conv<4>, ReLU, Repeat<2, Drop<Residual<Conv<4>>>>,
+                             Conv<6, 3, 1, Bias::learned>, ReLU, GlobalAvgPool>;
 
 /// Six images of either network, and targets of each kind.
 struct Data {
@@ -130,11 +138,15 @@ template <class Trainer>
 template <class Trainer>
 [[nodiscard]] std::vector<double> state(Trainer& trainer) {
   std::vector<double> all;
-  const auto add = [&](const auto& buffer) { all.insert(all.end(), buffer.data(), buffer.data() + buffer.size()); };
+  const auto add = [&](const auto& buffer) {
+    all.insert(all.end(), buffer.data(), buffer.data() + buffer.size());
+  };
   add(std::as_const(*trainer.weights()).parameters());
   add(std::as_const(*trainer.weights()).running());
-  for (const std::string_view name : Trainer::Optimizer::state) add(std::as_const(trainer.optimizer_state(name)));
-  for (const std::uint64_t count : trainer.update().groups().tensor_counts()) all.push_back(static_cast<double>(count));
+  for (const std::string_view name : Trainer::Optimizer::state)
+    add(std::as_const(trainer.optimizer_state(name)));
+  for (const std::uint64_t count : trainer.update().groups().tensor_counts())
+    all.push_back(static_cast<double>(count));
   all.push_back(static_cast<double>(trainer.steps()));
   for (const std::uint8_t gate : trainer.gates()) all.push_back(gate);
   return all;
@@ -158,7 +170,8 @@ template <class A, class B>
   return std::sqrt(difference / norm);
 }
 
-/// A step is its halves: the same bits, whatever the optimizer, the gates and the policy. And what fails between never was.
+/// A step is its halves: the same bits, whatever the optimizer, the gates and the policy. And what fails
+/// between never was.
 template <class Backend, class Optimizer>
 void check_halves(SkipUpdate skip_update) {
   using One = Trainer<WithNorms, Backend, CrossEntropy, Optimizer>;
@@ -169,11 +182,13 @@ void check_halves(SkipUpdate skip_update) {
     CAPTURE(step);
     const Data data(step);
     const std::vector<std::uint8_t> gates{0, 1, 1};
-    const Score expected = step == 3 ? whole.step(data.images(), data.labels, gates) : whole.step(data.images(), data.labels);
-    const Score found =
-        step == 3 ? halves.compute_gradients(data.images(), data.labels, gates) : halves.compute_gradients(data.images(), data.labels);
+    const Score expected =
+        step == 3 ? whole.step(data.images(), data.labels, gates) : whole.step(data.images(), data.labels);
+    const Score found = step == 3 ? halves.compute_gradients(data.images(), data.labels, gates)
+                                  : halves.compute_gradients(data.images(), data.labels);
     CHECK(halves.steps() == step);
-    CHECK_THROWS_WITH_AS(halves.step(data.images(), data.labels), doctest::Contains("gradients that wait for apply"), Error);
+    CHECK_THROWS_WITH_AS(halves.step(data.images(), data.labels),
+                         doctest::Contains("gradients that wait for apply"), Error);
     CHECK(found.loss == expected.loss);
     CHECK(found.errors == expected.errors);
     CHECK(found.branches_run == expected.branches_run);
@@ -182,15 +197,17 @@ void check_halves(SkipUpdate skip_update) {
       Data poisoned(9);
       poisoned.values[200] = std::numeric_limits<float>::quiet_NaN();
       const auto before = state(halves);
-      CHECK_THROWS_WITH_AS(halves.compute_gradients(poisoned.images(), poisoned.labels), doctest::Contains("the loss is"), Error);
+      CHECK_THROWS_WITH_AS(halves.compute_gradients(poisoned.images(), poisoned.labels),
+                           doctest::Contains("the loss is"), Error);
       CHECK_THROWS_AS(halves.compute_gradients(poisoned.images(0, 2), poisoned.labels), Error);
       CHECK(state(halves) == before);
     }
     halves.apply();
     CHECK(state(halves) == state(whole));
     if (step == 1) {  // what is forgotten is not added to the next
-      const std::vector<float> running(std::as_const(*halves.weights()).running().data(),
-                                       std::as_const(*halves.weights()).running().data() + halves.weights()->running().size());
+      const std::vector<float> running(
+          std::as_const(*halves.weights()).running().data(),
+          std::as_const(*halves.weights()).running().data() + halves.weights()->running().size());
       const std::vector<std::uint8_t> last(halves.gates().begin(), halves.gates().end());
       const Data forgotten(50);
       halves.compute_gradients(forgotten.images(), forgotten.labels, last);
@@ -238,19 +255,23 @@ void check_ready() {
   std::vector<double> seen(trainer.gradients().size());
   trainer.compute_gradients(data.images(), data.labels, gates, [&](const GradientRange& range) {
     ranges.push_back(range);
-    for (std::size_t i = range.first; i < range.last; ++i) seen[i] = static_cast<double>(std::as_const(trainer).gradients().data()[i]);
+    for (std::size_t i = range.first; i < range.last; ++i)
+      seen[i] = static_cast<double>(std::as_const(trainer).gradients().data()[i]);
   });
   CHECK(ranges.size() == 5);  // the Linear, three blocks, the convolution with its norm
   CHECK(ranges.front().last == trainer.gradients().size());
   CHECK(ranges.back().first == 0);
   for (std::size_t i = 1; i < ranges.size(); ++i) CHECK(ranges[i].last == ranges[i - 1].first);
   const auto& final_ones = std::as_const(trainer).gradients();
-  CHECK(std::equal(seen.begin(), seen.end(), final_ones.data(), [](double a, auto b) { return a == static_cast<double>(b); }));
+  CHECK(std::equal(seen.begin(), seen.end(), final_ones.data(),
+                   [](double a, auto b) { return a == static_cast<double>(b); }));
 
   // What a listener throws is an end like any other.
   if constexpr (Backend::synchronous) {
     const auto before = state(other);
-    CHECK_THROWS_AS(other.compute_gradients(data.images(), data.labels, [](const GradientRange&) { throw Error("no"); }), Error);
+    CHECK_THROWS_AS(
+        other.compute_gradients(data.images(), data.labels, [](const GradientRange&) { throw Error("no"); }),
+        Error);
     CHECK(state(other) == before);
   }
 }
@@ -264,7 +285,8 @@ void check_against_double(double tolerance) {
   Exact exact(options<Exact>(SkipUpdate::frozen));
   for (std::uint64_t step = 0; step < 6; ++step) {
     const Data data(step);
-    const Score found = trainer.step(data.images(), data.numbers), expected = exact.step(data.images(), data.numbers);
+    const Score found = trainer.step(data.images(), data.numbers),
+                expected = exact.step(data.images(), data.numbers);
     CHECK(found.loss == doctest::Approx(expected.loss).epsilon(1e-4));
     CHECK(found.errors == expected.errors);
     CHECK(distance(parameters(trainer), parameters(exact)) < tolerance);
@@ -273,7 +295,8 @@ void check_against_double(double tolerance) {
   CHECK(trainer.evaluate(data.images(), data.numbers).loss ==
         doctest::Approx(exact.evaluate(data.images(), data.numbers).loss).epsilon(1e-4));
   CHECK_THROWS_WITH_AS(trainer.step(data.images(), std::span(data.numbers).first(35)),
-                       doctest::Contains("expects 6 numbers for each of 6 images, 36 together, found 35"), Error);
+                       doctest::Contains("expects 6 numbers for each of 6 images, 36 together, found 35"),
+                       Error);
 }
 /// RMSprop's first step by hand, from the gradients.
 template <class Backend>
@@ -284,10 +307,12 @@ void check_own_by_hand() {
   One trainer(all);
   const Data data(3);
   const std::vector<float> before = parameters(trainer);
-  const double loss = trainer.compute_gradients(data.images(), data.numbers, std::vector<std::uint8_t>{1, 1}).loss;
+  const double loss =
+      trainer.compute_gradients(data.images(), data.numbers, std::vector<std::uint8_t>{1, 1}).loss;
   std::vector<float> gradients;
   for (const ParameterInfo& tensor : trainer.weights()->tensors())
-    for (const float v : to_pytorch(tensor, std::as_const(trainer).gradients().data())) gradients.push_back(v);
+    for (const float v : to_pytorch(tensor, std::as_const(trainer).gradients().data()))
+      gradients.push_back(v);
   trainer.apply();
   std::vector<double> expected(before.size());
   for (std::size_t i = 0; i < before.size(); ++i) {
@@ -306,7 +331,8 @@ void check_soft_targets() {
   One hard(options<One>()), soft(options<One>());
   for (std::uint64_t step = 0; step < 2; ++step) {
     const Data data(step);
-    const Score a = hard.step(data.images(), data.labels), b = soft.step(data.images(), Probabilities{data.one_hot});
+    const Score a = hard.step(data.images(), data.labels),
+                b = soft.step(data.images(), Probabilities{data.one_hot});
     CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-6));
     CHECK(a.errors == b.errors);
     CHECK(distance(parameters(hard), parameters(soft)) < 1e-6);

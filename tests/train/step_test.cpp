@@ -5,5 +5,7 @@
 
 using namespace sdepth;
 
-TEST_CASE("a step in halves, mini-batches, other losses and optimizers, the user's own: on the CPU") { step_checks::check_all<Cpu<>>(); }
+TEST_CASE("a step in halves, mini-batches, other losses and optimizers, the user's own: on the CPU") {
+  step_checks::check_all<Cpu<>>();
+}
 TEST_CASE("… on the reference") { step_checks::check_all<Reference>(); }

@@ -1,5 +1,5 @@
-// A network whose schedules change in the run: its table at each place of it, the gates and the scale at test that follow, and
-// that nothing else of the network changes.
+// A network whose schedules change in the run: its table at each place of it, the gates and the scale at test
+// that follow, and that nothing else of the network changes.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -29,7 +29,8 @@ namespace {
 
 using Block = Residual<Conv<4>, BN>;
 template <class Schedule>
-using Net = Network<Input<1, 4, 4>, Conv<4>, BN, ReLU, Block, Repeat<4, StochasticDepth<Block, Schedule>>, GlobalAvgPool, Linear<2>>;
+using Net = Network<Input<1, 4, 4>, Conv<4>, BN, ReLU, Block, Repeat<4, StochasticDepth<Block, Schedule>>,
+                    GlobalAvgPool, Linear<2>>;
 using Plain = Net<LinearDecay<0.5>>;
 using Half = Net<Early<LinearDecay<0.5>, 0.5>>;
 
@@ -52,30 +53,33 @@ Trainer<AnyNet, Reference> trainer_of() {
 
 }  // namespace
 
-TEST_CASE("a network's survival table is that of its schedules at a place of the run; blocks without one always run") {
+TEST_CASE(
+    "a network's survival table is that of its schedules at a place of the run; blocks without one always run") {
   const std::vector<double> own = {1, 0.875, 0.75, 0.625, 0.5}, ones(5, 1.0);
   CHECK(std::ranges::equal(Half::survival, own));  // where it is at work
   CHECK(survival_at<Half>(0) == own);
   CHECK(survival_at<Half>(0.49) == own);
   CHECK(survival_at<Half>(0.5) == ones);
   CHECK(survival_at<Half>(1) == ones);
-  CHECK(survival_at<Net<WarmUp<LinearDecay<0.5>, 0.5>>>(0.25) == std::vector<double>{1, 0.9375, 0.875, 0.8125, 0.75});
+  CHECK(survival_at<Net<WarmUp<LinearDecay<0.5>, 0.5>>>(0.25) ==
+        std::vector<double>{1, 0.9375, 0.875, 0.8125, 0.75});
   for (const double progress : {0.0, 0.5, 1.0}) CHECK(survival_at<Plain>(progress) == own);
 
   // Of several schedules each has its own blocks; gates that the compiler knows stay.
-  using Mixed =
-      Network<Input<1, 4, 4>, Conv<4>, ReLU, StochasticDepth<Block, FixedGates<0, 1, 1>>, StochasticDepth<Block, Late<Uniform<0.25>, 0.5>>,
-              Block, StochasticDepth<Block, Uniform<0.75>>, GlobalAvgPool, Linear<2>>;
+  using Mixed = Network<Input<1, 4, 4>, Conv<4>, ReLU, StochasticDepth<Block, FixedGates<0, 1, 1>>,
+                        StochasticDepth<Block, Late<Uniform<0.25>, 0.5>>, Block,
+                        StochasticDepth<Block, Uniform<0.75>>, GlobalAvgPool, Linear<2>>;
   CHECK(survival_at<Mixed>(0.25) == std::vector<double>{0, 1, 1, 0.75});
   CHECK(survival_at<Mixed>(0.75) == std::vector<double>{0, 0.25, 1, 0.75});
   CHECK_NOTHROW(trainer_of<Mixed>().set_survival(survival_at<Mixed>(0.25)));
 
   for (const double nowhere : {-0.01, 1.01, std::numeric_limits<double>::quiet_NaN()})
-    CHECK_THROWS_WITH_AS(static_cast<void>(survival_at<Half>(nowhere)), doctest::Contains("expected the fraction of it that is done"),
-                         Error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(survival_at<Half>(nowhere)),
+                         doctest::Contains("expected the fraction of it that is done"), Error);
 }
 
-TEST_CASE("gates are drawn from the epoch's table, and a branch is scaled at test by the probability trained last") {
+TEST_CASE(
+    "gates are drawn from the epoch's table, and a branch is scaled at test by the probability trained last") {
   auto trainer = trainer_of<Half>();
   auto constant = trainer_of<Half>();
   const Data data = some_data();
@@ -88,7 +92,8 @@ TEST_CASE("gates are drawn from the epoch's table, and a branch is scaled at tes
       trainer.step(NHWC<float>{data.images}, data.labels);
       for (int block = 0; block < Half::residual_blocks; ++block) {
         const double p = block == 0 || epoch > 3 ? 1.0 : 1.0 - block / 8.0;
-        CHECK(static_cast<bool>(trainer.gates()[static_cast<std::size_t>(block)]) == gate_open(seed, step, block, p));
+        CHECK(static_cast<bool>(trainer.gates()[static_cast<std::size_t>(block)]) ==
+              gate_open(seed, step, block, p));
       }
     }
   }
@@ -101,7 +106,8 @@ TEST_CASE("gates are drawn from the epoch's table, and a branch is scaled at tes
   CHECK(trainer.predict(NHWC<float>{data.images}) != scaled);
 }
 
-TEST_CASE("time changes neither tensors nor checkpoints: they go from a network with a schedule to one with the same over time") {
+TEST_CASE(
+    "time changes neither tensors nor checkpoints: they go from a network with a schedule to one with the same over time") {
   const auto plain = Plain::parameters(4), half = Half::parameters(4);
   REQUIRE(plain.size() == half.size());
   for (std::size_t i = 0; i < plain.size(); ++i) {
@@ -118,10 +124,12 @@ TEST_CASE("time changes neither tensors nor checkpoints: they go from a network 
   auto after = trainer_of<Half>();
   restore(read_checkpoint(folder / "plain"), after);
   for (int i = 0; i < 3; ++i)
-    CHECK(before.step(NHWC<float>{data.images}, data.labels).loss == after.step(NHWC<float>{data.images}, data.labels).loss);
+    CHECK(before.step(NHWC<float>{data.images}, data.labels).loss ==
+          after.step(NHWC<float>{data.images}, data.labels).loss);
   CHECK(std::ranges::equal(before.weights()->parameters().span(), after.weights()->parameters().span()));
 
   // But not into another part of the run, where other gates would be drawn.
   after.set_survival(survival_at<Half>(0.5));
-  CHECK_THROWS_WITH_AS(restore(read_checkpoint(folder / "plain"), after), doctest::Contains("another survival table"), Error);
+  CHECK_THROWS_WITH_AS(restore(read_checkpoint(folder / "plain"), after),
+                       doctest::Contains("another survival table"), Error);
 }

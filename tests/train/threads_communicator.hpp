@@ -18,7 +18,8 @@ namespace sdepth::test {
 /// What the ranks of one test share.
 class Meeting {
  public:
-  explicit Meeting(int ranks) : barrier_(ranks), pieces_(static_cast<std::size_t>(ranks)), sums_(static_cast<std::size_t>(ranks)) {}
+  explicit Meeting(int ranks)
+      : barrier_(ranks), pieces_(static_cast<std::size_t>(ranks)), sums_(static_cast<std::size_t>(ranks)) {}
 
   class Rank final : public Communicator {
    public:
@@ -32,7 +33,8 @@ class Meeting {
       for (std::size_t r = 0; r < sizes.size(); ++r) from[r + 1] = from[r] + sizes[r];
       all_.pieces_[rank_].assign(bytes + from[rank_], bytes + from[rank_ + 1]);
       all_.barrier_.arrive_and_wait();
-      for (std::size_t r = 0; r < sizes.size(); ++r) std::copy(all_.pieces_[r].begin(), all_.pieces_[r].end(), bytes + from[r]);
+      for (std::size_t r = 0; r < sizes.size(); ++r)
+        std::copy(all_.pieces_[r].begin(), all_.pieces_[r].end(), bytes + from[r]);
       all_.barrier_.arrive_and_wait();
       ++traffic_.gathers;
     }
@@ -48,7 +50,8 @@ class Meeting {
         bool begun = false;
         for (const auto& rows : all_.sums_)
           for (std::size_t row = 0; row < rows[i].size(); row += size, begun = true)
-            for (std::size_t k = 0; k < size; ++k) sum[k] = begun ? sum[k] + rows[i][row + k] : rows[i][row + k];
+            for (std::size_t k = 0; k < size; ++k)
+              sum[k] = begun ? sum[k] + rows[i][row + k] : rows[i][row + k];
       }
       all_.barrier_.arrive_and_wait();
       all_.sums_[rank_].clear();

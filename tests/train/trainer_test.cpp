@@ -1,4 +1,5 @@
-// Trainer as its users rely on it: same bytes for any number of threads, several trainers at once, layouts of images, clear errors.
+// Trainer as its users rely on it: same bytes for any number of threads, several trainers at once, layouts of
+// images, clear errors.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -27,8 +28,9 @@ Data some_data(std::uint64_t seed) {
   for (std::size_t n = 0; n < batch; ++n) {
     data.labels[n] = static_cast<int>(random_words(seed, Purpose::synthetic, n, 1)[0] % 10);
     for (std::size_t i = 0; i < 768; ++i)
-      data.images[n * 768 + i] = static_cast<float>(uniform(random_words(seed, Purpose::synthetic, n * 768 + i, 2)[0]) +
-                                                    0.3 * data.labels[n] * ((i / 48) % 2 ? 1 : -1));
+      data.images[n * 768 + i] =
+          static_cast<float>(uniform(random_words(seed, Purpose::synthetic, n * 768 + i, 2)[0]) +
+                             0.3 * data.labels[n] * ((i / 48) % 2 ? 1 : -1));
   }
   return data;
 }
@@ -46,7 +48,8 @@ bool same_bytes(const Trainer<Net, Cpu<>>& a, const Trainer<Net, Cpu<>>& b) {
   const auto equal = [](const Buffer<float>& x, const Buffer<float>& y) {
     return std::memcmp(x.data(), y.data(), x.size() * sizeof(float)) == 0;
   };
-  return equal(a.weights()->parameters(), b.weights()->parameters()) && equal(a.weights()->running(), b.weights()->running());
+  return equal(a.weights()->parameters(), b.weights()->parameters()) &&
+         equal(a.weights()->running(), b.weights()->running());
 }
 
 }  // namespace
@@ -121,15 +124,20 @@ TEST_CASE("bad input is one sentence and changes nothing") {
   Data data = some_data(5);
   const std::span<const float> images = data.images;
   const std::span<const int> labels = data.labels;
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(700)}, labels.first(1)), doctest::Contains("multiple of 768"), Error);
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels.first(3)), doctest::Contains("expected one for each of 20"), Error);
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(0)}, labels.first(0)), doctest::Contains("between 1 and 20"), Error);
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels, std::vector<std::uint8_t>(5, 1)), doctest::Contains("gates: expected 6"),
-                       Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(700)}, labels.first(1)),
+                       doctest::Contains("multiple of 768"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels.first(3)),
+                       doctest::Contains("expected one for each of 20"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images.first(0)}, labels.first(0)),
+                       doctest::Contains("between 1 and 20"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels, std::vector<std::uint8_t>(5, 1)),
+                       doctest::Contains("gates: expected 6"), Error);
   const std::vector<int> wrong(batch, 10);
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, wrong), doctest::Contains("label 10, expected a number from 0 to 9"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, wrong),
+                       doctest::Contains("label 10, expected a number from 0 to 9"), Error);
   data.images[17] = std::numeric_limits<float>::quiet_NaN();
-  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{data.images}, data.labels), doctest::Contains("loss is"), Error);
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{data.images}, data.labels), doctest::Contains("loss is"),
+                       Error);
   CHECK(same_bytes(trainer, untouched));
   CHECK(trainer.steps() == 0);
 }

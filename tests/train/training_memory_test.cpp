@@ -57,7 +57,8 @@ TEST_CASE("mean and spread over the gates are those of draws") {
   for (std::uint64_t step = 0; step < draws; ++step) {
     draw_gates(1, step, Deep::survival, gates);
     double kept = static_cast<double>(table.always);
-    for (std::size_t block = 0; block < gates.size(); ++block) kept += gates[block] * static_cast<double>(table.when_open[block]);
+    for (std::size_t block = 0; block < gates.size(); ++block)
+      kept += gates[block] * static_cast<double>(table.when_open[block]);
     kept *= 128 * sizeof(float);
     sum += kept;
     squares += (kept - bytes.mean) * (kept - bytes.mean);
@@ -73,7 +74,8 @@ TEST_CASE("1202 layers, batch 128: 9 GB are enough with stochastic depth") {
   using Deepest = CifarResNet<1202>;
   const ActivationTable table = activation_table<Deepest>(16);
   const ActivationBytes bytes = activation_bytes(table, Deepest::survival, 128);
-  // An open block keeps three tensors, 16 channels of 32 x 32, half of that in the second group and a quarter in the third, 200 blocks each.
+  // An open block keeps three tensors, 16 channels of 32 x 32, half of that in the second group and a quarter
+  // in the third, 200 blocks each.
   CHECK(bytes.all_open == doctest::Approx(200 * 3 * 16 * 1024 * 1.75 * 128 * 4).epsilon(0.01));
   CHECK(bytes.likely < 9e9);
   CHECK(bytes.mean < 0.9 * bytes.all_open);

@@ -11,8 +11,8 @@
 //       static constexpr V derivative(V x) { … }
 //     };
 //
-// That is all: Mish can then stand wherever ReLU can. V is double in the reference, float on a GPU, a vector on
-// the CPU, so formulas use the functions of core/math.hpp, and math::select where there would be an `if`.
+// That is all: Mish can then stand wherever ReLU can. V is double in the reference, float on a GPU, a vector
+// on the CPU, so formulas use the functions of core/math.hpp, and math::select where there would be an `if`.
 // The functions are constexpr, since a GPU runs only such, and the struct stands at namespace scope.
 #pragma once
 
@@ -32,10 +32,12 @@ struct ActivationWord {
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return in; }
 };
 
-/// y = A::forward(x). The derivative is A::derivative(y) where derivative_from_output is true, else A::derivative(x).
+/// y = A::forward(x). The derivative is A::derivative(y) where derivative_from_output is true, else
+/// A::derivative(x).
 ///
-/// From the output it is cheaper: outputs are at hand on the way back, while x must be computed again. Such an
-/// activation may also have `V backward(V gradient, V y)` in place of gradient · derivative(y), as ReLU has.
+/// From the output it is cheaper: outputs are at hand on the way back, while x must be computed again. Such
+/// an activation may also have `V backward(V gradient, V y)` in place of gradient · derivative(y), as ReLU
+/// has.
 template <class A>
 concept Activation = requires(double x) {
   { A::derivative_from_output } -> std::convertible_to<bool>;
@@ -68,11 +70,14 @@ consteval bool is_formula() {
 /// Says what is wrong with a kernel's activation.
 template <class A>
 struct CheckedActivation {
-  static_assert(Activation<A>,
-                "an activation is a struct derived from ActivationWord with derivative_from_output and two constexpr "
-                "templates, V forward(V) and V derivative(V): see activations/activation.hpp");
+  static_assert(
+      Activation<A>,
+      "an activation is a struct derived from ActivationWord with derivative_from_output and two constexpr "
+      "templates, V forward(V) and V derivative(V): see activations/activation.hpp");
   // Channels are padded to whole vectors with zeros, which every kernel may rely on and none writes again.
-  static_assert(zero_at_zero<A>, "an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero");
+  static_assert(
+      zero_at_zero<A>,
+      "an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero");
   static_assert(is_formula<A>());
   static constexpr bool said = true;
 };

@@ -17,7 +17,8 @@ struct GELU : ActivationWord {
   /// Φ(x) + x · φ(x)
   template <class V>
   [[nodiscard]] SDEPTH_INLINE static constexpr V derivative(V x) {
-    const V density = math::constant<V>(0.3989422804014327) * math::exp(math::constant<V>(-0.5) * x * x);  // 1/√(2π)
+    // 1/√(2π)
+    const V density = math::constant<V>(0.3989422804014327) * math::exp(math::constant<V>(-0.5) * x * x);
     return distribution(x) + x * density;
   }
 

@@ -24,7 +24,8 @@ struct Hardswish : ActivationWord {
   template <class V>
   [[nodiscard]] SDEPTH_INLINE static constexpr V pieces(V x, V between) {
     const V three = math::constant<V>(3.0);
-    return math::select(x <= -three, math::constant<V>(0.0), math::select(x >= three, math::constant<V>(1.0), between));
+    return math::select(x <= -three, math::constant<V>(0.0),
+                        math::select(x >= three, math::constant<V>(1.0), between));
   }
 };
 

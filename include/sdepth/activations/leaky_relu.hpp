@@ -14,12 +14,15 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Source: Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
 /// The default slope is PyTorch's.
 ///
-/// @tparam NegativeSlope  a std::ratio above 0. (A double would not do: nvcc rounds doubles among the template
-///                        arguments of a kernel, and then launches one that does not exist.)
+/// @tparam NegativeSlope  a std::ratio above 0. (A double would not do: nvcc rounds doubles among the
+///                        template arguments of a kernel, and then launches one that does not exist.)
 template <class NegativeSlope = std::ratio<1, 100>>
 struct LeakyReLU : ActivationWord {
-  static_assert(NegativeSlope::num > 0, "LeakyReLU<NegativeSlope>: the slope, a std::ratio, must be above 0; ReLU is the one with slope 0");
-  static constexpr double slope = static_cast<double>(NegativeSlope::num) / static_cast<double>(NegativeSlope::den);
+  static_assert(
+      NegativeSlope::num > 0,
+      "LeakyReLU<NegativeSlope>: the slope, a std::ratio, must be above 0; ReLU is the one with slope 0");
+  static constexpr double slope =
+      static_cast<double>(NegativeSlope::num) / static_cast<double>(NegativeSlope::den);
   static constexpr bool derivative_from_output = true;  // it has the input's sign
   template <class V>
   [[nodiscard]] SDEPTH_INLINE static constexpr V forward(V x) {

@@ -1,4 +1,5 @@
-// How processes that train one network together share a batch: each takes whole parts of the fixed partition, so results do not depend on how many there are.
+// How processes that train one network together share a batch: each takes whole parts of the fixed partition,
+// so results do not depend on how many there are.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,8 @@ struct BatchShare {
   int ranks = 1;
   int parts = 1;  // that a whole batch is cut into at most; a multiple of ranks
 
-  /// Parts of a rank in a batch of so many images; none where there are fewer images than parts and these are others'.
+  /// Parts of a rank in a batch of so many images; none where there are fewer images than parts and these are
+  /// others'.
   [[nodiscard]] constexpr Range parts_of_rank(int images, int of) const noexcept {
     const int count = parts_of(images, parts);
     const auto cut = [&](int r) { return std::min(count, part_of(parts, ranks, r).first); };
@@ -37,7 +39,8 @@ struct BatchShare {
   }
 };
 
-/// A batch as kernels go through it: by parts [mine.first, mine.last) of `count`, whose images lie in memory from 0 on.
+/// A batch as kernels go through it: by parts [mine.first, mine.last) of `count`, whose images lie in memory
+/// from 0 on.
 struct BatchParts {
   int images = 0;  // of the whole batch
   int count = 0;   // parts of the whole batch
@@ -51,7 +54,8 @@ struct BatchParts {
     return {images, count, {0, count}, 0, {0, count}};
   }
   /// A share of one. @param local_norms  whether statistics are those of what is here
-  [[nodiscard]] static constexpr BatchParts shared(const BatchShare& share, int images, bool local_norms) noexcept {
+  [[nodiscard]] static constexpr BatchParts shared(const BatchShare& share, int images,
+                                                   bool local_norms) noexcept {
     const int count = parts_of(images, share.parts);
     const Range mine = share.parts_of_rank(images, share.rank);
     return {images, count, mine, share.images_of(images).first, local_norms ? mine : Range{0, count}};

@@ -1,4 +1,5 @@
-// What processes that train one network together do for each other. The library's kernels know this much of them; distributed/ has it over MPI.
+// What processes that train one network together do for each other. The library's kernels know this much of
+// them; distributed/ has it over MPI.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// All processes call the same functions with the same sizes in the same order, each from one thread at a time.
-/// Throws Error where the others cannot be reached.
+/// All processes call the same functions with the same sizes in the same order, each from one thread at a
+/// time. Throws Error where the others cannot be reached.
 class Communicator {
  public:
   Communicator() = default;
@@ -21,14 +22,18 @@ class Communicator {
   [[nodiscard]] virtual int rank() const noexcept = 0;
   [[nodiscard]] virtual int ranks() const noexcept = 0;
 
-  /// Pieces of `all`, one of each process in the order of ranks; each has written its own, and on return has everybody's.
+  /// Pieces of `all`, one of each process in the order of ranks; each has written its own, and on return has
+  /// everybody's.
   /// @param sizes  [ranks], bytes of each piece
-  /// A function of its own, as the other two are: a step calls nothing else of it, and nothing through a pointer where there are no others.
+  /// A function of its own, as the other two are: a step calls nothing else of it, and nothing through a
+  /// pointer where there are no others.
   [[gnu::noinline]] void gather(void* all, std::span<const std::size_t> sizes) { do_gather(all, sizes); }
 
   /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that one process with all rows makes, to the bit.
   /// Rows are copied; sums are there after finish_sums(). @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
-  [[gnu::noinline]] void begin_sum(const float* rows, int count, std::size_t size, float* sum) { do_begin_sum(rows, count, size, sum); }
+  [[gnu::noinline]] void begin_sum(const float* rows, int count, std::size_t size, float* sum) {
+    do_begin_sum(rows, count, size, sum);
+  }
   /// Waits for all sums that have begun.
   [[gnu::noinline]] void finish_sums() { do_finish_sums(); }
 

@@ -1,9 +1,11 @@
-// The library's macros, all of them: what a compiler must be told and C++ cannot say. Every header includes this one, directly or not, so it
-// also refuses what no header can do without. A file that does not exist stops the compiler: without it hundreds of errors would follow the sentence.
+// The library's macros, all of them: what a compiler must be told and C++ cannot say. Every header includes
+// this one, directly or not, so it also refuses what no header can do without. A file that does not exist
+// stops the compiler: without it hundreds of errors would follow the sentence.
 #pragma once
 
 #if __cplusplus < 202002L
-#error "sdepth is written in C++20: compile with -std=c++20 or later, or link the CMake target sdepth::sdepth, which asks for it"
+#error \
+    "sdepth is written in C++20: compile with -std=c++20 or later, or link the CMake target sdepth::sdepth, which asks for it"
 #include <stopped by the error above>
 #elif !defined(__cpp_exceptions) && !defined(__EXCEPTIONS)
 #error "sdepth reports errors by exceptions: compile without -fno-exceptions"
@@ -14,9 +16,10 @@
 #include <stopped by the error above>
 #endif
 
-/// The inline namespace that everything stands in, named after the instructions that this translation unit may use. Without it, the same inline function compiled
-/// for two processors would be one symbol, of which the linker keeps either: an old processor would be given a newer one's instructions.
-/// Features that all processors with a named one have (FMA's BMI2 and F16C, say) are not in the name.
+/// The inline namespace that everything stands in, named after the instructions that this translation unit
+/// may use. Without it, the same inline function compiled for two processors would be one symbol, of which
+/// the linker keeps either: an old processor would be given a newer one's instructions. Features that all
+/// processors with a named one have (FMA's BMI2 and F16C, say) are not in the name.
 #if defined(__AVX512VBMI2__)
 #define SDEPTH_ISA avx512_vbmi2
 #elif defined(__AVX512VL__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
@@ -53,7 +56,8 @@
 #define SDEPTH_ISA scalar
 #endif
 
-/// Unrolls the following loop n times; kernels use it for loops over register blocks, whose counts are compile-time constants.
+/// Unrolls the following loop n times; kernels use it for loops over register blocks, whose counts are
+/// compile-time constants.
 #if defined(__clang__)
 #define SDEPTH_PRAGMA(text) _Pragma(#text)
 #define SDEPTH_UNROLL(n) SDEPTH_PRAGMA(clang loop unroll_count(n))
@@ -64,6 +68,7 @@
 
 /// For the small functions of a kernel whose arguments must stay in registers.
 #define SDEPTH_INLINE [[gnu::always_inline]] inline
-/// The same for lambdas, behind their parameters. Compilers inline by the size of the whole file, so without it a kernel's speed depends on what else a program
-/// contains (measured: 2.0 instead of 1.65 ms for an image through 110 layers, where a program has two more networks).
+/// The same for lambdas, behind their parameters. Compilers inline by the size of the whole file, so without
+/// it a kernel's speed depends on what else a program contains (measured: 2.0 instead of 1.65 ms for an image
+/// through 110 layers, where a program has two more networks).
 #define SDEPTH_INLINE_LAMBDA __attribute__((always_inline))

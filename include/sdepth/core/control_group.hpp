@@ -1,4 +1,5 @@
-// The control groups (cgroups) that Linux has put this process into: containers limit memory and processors by them.
+// The control groups (cgroups) that Linux has put this process into: containers limit memory and processors
+// by them.
 #pragma once
 
 #include <cstddef>
@@ -26,11 +27,14 @@ namespace sdepth::inline SDEPTH_ISA {
   return text;
 }
 
-/// The folders that describe the process's group and those around it, innermost first, for version 2 and for `controller` ("cpu", "memory") of version 1.
+/// The folders that describe the process's group and those around it, innermost first, for version 2 and for
+/// `controller` ("cpu", "memory") of version 1.
 ///
-/// Inside a container /proc/self/cgroup may name the group as the machine does, while its files lie at the top of the mount: folders that do not exist have no files.
+/// Inside a container /proc/self/cgroup may name the group as the machine does, while its files lie at the
+/// top of the mount: folders that do not exist have no files.
 /// @param root  the folder in which proc and sys lie: for tests
-[[nodiscard]] inline std::vector<std::string> control_group_folders(std::string_view controller, const std::string& root = "") {
+[[nodiscard]] inline std::vector<std::string> control_group_folders(std::string_view controller,
+                                                                    const std::string& root = "") {
   const std::string mounts = root + "/sys/fs/cgroup";
   std::vector<std::string> folders;
   const auto add_with_those_around = [&](const std::string& mount, std::string group) {
@@ -39,7 +43,8 @@ namespace sdepth::inline SDEPTH_ISA {
     folders.push_back(mount);
   };
   const std::string text = text_of_system_file(root + "/proc/self/cgroup");
-  for (std::string_view lines = text; !lines.empty();) {  // "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
+  // "4:cpu,cpuacct:/path" of version 1, "0::/path" of version 2
+  for (std::string_view lines = text; !lines.empty();) {
     const std::string_view line = lines.substr(0, lines.find('\n'));
     lines.remove_prefix(line.size() == lines.size() ? line.size() : line.size() + 1);
     const std::size_t first = line.find(':'), second = line.find(":/", first + 1);

@@ -13,7 +13,8 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Throws Error with its arguments written one after the other: `fail(path, " has ", n, " bytes, expected ", m)`.
+/// Throws Error with its arguments written one after the other: `fail(path, " has ", n, " bytes, expected ",
+/// m)`.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream sentence;
@@ -21,7 +22,8 @@ template <class... Parts>
   throw Error(sentence.str());
 }
 
-/// Throws Error unless the number of images, threads, … is at least 1. @return  the number, so that a member can be made of it
+/// Throws Error unless the number of images, threads, … is at least 1. @return  the number, so that a member
+/// can be made of it
 inline int check_at_least_one(const char* where, const char* what, int number) {
   if (number < 1) fail(where, ": ", what, " is ", number, ", expected at least 1");
   return number;

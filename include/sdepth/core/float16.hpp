@@ -9,15 +9,18 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// 5 bits of exponent and 11 of precision: a relative error of at most 2⁻¹¹/2 from 6.1e-5 to 65504, an absolute one of 2⁻²⁵ below.
+/// 5 bits of exponent and 11 of precision: a relative error of at most 2⁻¹¹/2 from 6.1e-5 to 65504, an
+/// absolute one of 2⁻²⁵ below.
 ///
-/// Rounded to the nearest, ties to even; 65520 and more become infinite. Instructions for such numbers (F16C, AVX-512) read and round to the same bits.
+/// Rounded to the nearest, ties to even; 65520 and more become infinite. Instructions for such numbers (F16C,
+/// AVX-512) read and round to the same bits.
 struct float16 {
   std::uint16_t bits = 0;
 
   float16() = default;
   template <std::floating_point Number>
-  constexpr explicit float16(Number x) noexcept : bits(rounded(std::bit_cast<std::uint32_t>(static_cast<float>(x)))) {}
+  constexpr explicit float16(Number x) noexcept
+      : bits(rounded(std::bit_cast<std::uint32_t>(static_cast<float>(x)))) {}
 
   constexpr operator float() const noexcept {
     const std::uint32_t magnitude = bits & 0x7fffU, sign = std::uint32_t{bits} << 16 & 0x80000000U;
@@ -43,7 +46,8 @@ struct float16 {
     else if (magnitude >= 0x477ff000U)
       half = infinite;
     else if (magnitude < 0x38800000U)  // a sum with 0.5 rounds to multiples of the unit
-      half = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) - std::bit_cast<std::uint32_t>(0.5F);
+      half = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5F) -
+             std::bit_cast<std::uint32_t>(0.5F);
     else
       half = (magnitude - bias + 0xfffU + (magnitude >> 13 & 1U)) >> 13;
     return static_cast<std::uint16_t>(sign | half);

@@ -1,7 +1,8 @@
-// A number that stands for any: formulas are compiled with it, too, so that what only some kinds of number can do is refused for all of them, on every machine.
+// A number that stands for any: formulas are compiled with it, too, so that what only some kinds of number
+// can do is refused for all of them, on every machine.
 //
-// Without it a formula with an `if` would pass in the reference, and with AVX-512, whose comparisons some compilers take for a bool, even run: on one side for all
-// numbers of a vector.
+// Without it a formula with an `if` would pass in the reference, and with AVX-512, whose comparisons some
+// compilers take for a bool, even run: on one side for all numbers of a vector.
 #pragma once
 
 #include <concepts>
@@ -27,11 +28,13 @@ struct FormulaCondition {
 
 struct FormulaNumber {
   constexpr FormulaNumber(double = 0) {}
-  /// As for std::exp, which takes a double: a formula calls math::exp, which is there for every kind of number.
+  /// As for std::exp, which takes a double: a formula calls math::exp, which is there for every kind of
+  /// number.
   template <std::same_as<double> Number>
   constexpr operator Number() const {
-    static_assert(sizeof(Number) == 0,
-                  "a formula's number is no double, but any of many kinds: call math::exp, not std::exp, and so on; see core/math.hpp");
+    static_assert(
+        sizeof(Number) == 0,
+        "a formula's number is no double, but any of many kinds: call math::exp, not std::exp, and so on; see core/math.hpp");
     return 0;
   }
   friend constexpr FormulaNumber operator-(FormulaNumber) { return {}; }
@@ -43,8 +46,9 @@ struct FormulaNumber {
 
 /// Two of them, or one and a constant.
 template <class A, class B>
-concept OfFormula = (std::same_as<A, FormulaNumber> && (std::same_as<B, FormulaNumber> || std::is_arithmetic_v<B>)) ||
-                    (std::same_as<B, FormulaNumber> && std::is_arithmetic_v<A>);
+concept OfFormula =
+    (std::same_as<A, FormulaNumber> && (std::same_as<B, FormulaNumber> || std::is_arithmetic_v<B>)) ||
+    (std::same_as<B, FormulaNumber> && std::is_arithmetic_v<A>);
 template <class A, class B>
   requires OfFormula<A, B>
 constexpr FormulaNumber operator+(A, B) {

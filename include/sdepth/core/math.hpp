@@ -44,7 +44,8 @@ namespace series {
 /// The functions of one kind of number. Vectors specialise it; see kernels/cpu/vector.hpp.
 template <class V>
 struct Functions {
-  static_assert(std::floating_point<V>, "math: there are functions of float, double and the vectors of the kernels");
+  static_assert(std::floating_point<V>,
+                "math: there are functions of float, double and the vectors of the kernels");
   [[nodiscard]] static constexpr V constant(double x) { return static_cast<V>(x); }
   [[nodiscard]] static constexpr V select(bool condition, V a, V b) { return condition ? a : b; }
   /// Rounded once for float, as it is written for double.
@@ -56,14 +57,24 @@ struct Functions {
   }
   [[nodiscard]] static constexpr V sqrt(V x) { return std::sqrt(x); }
   [[nodiscard]] static constexpr V sign(V x) { return x > 0 ? V{1} : x < 0 ? V{-1} : x; }
-  [[nodiscard]] static constexpr V exp(V x) { return std::is_constant_evaluated() ? V(series::exp(wide(x))) : std::exp(x); }
-  [[nodiscard]] static constexpr V expm1(V x) { return std::is_constant_evaluated() ? V(series::exp(wide(x)) - 1) : std::expm1(x); }
-  [[nodiscard]] static constexpr V log1p(V x) { return std::is_constant_evaluated() ? V(series::log1p(wide(x))) : std::log1p(x); }
+  [[nodiscard]] static constexpr V exp(V x) {
+    return std::is_constant_evaluated() ? V(series::exp(wide(x))) : std::exp(x);
+  }
+  [[nodiscard]] static constexpr V expm1(V x) {
+    return std::is_constant_evaluated() ? V(series::exp(wide(x)) - 1) : std::expm1(x);
+  }
+  [[nodiscard]] static constexpr V log1p(V x) {
+    return std::is_constant_evaluated() ? V(series::log1p(wide(x))) : std::log1p(x);
+  }
   [[nodiscard]] static constexpr V tanh(V x) {
     return std::is_constant_evaluated() ? V(1 - 2 / (series::exp(2 * wide(x)) + 1)) : std::tanh(x);
   }
-  [[nodiscard]] static constexpr V erf(V x) { return std::is_constant_evaluated() ? V(series::erf(wide(x))) : std::erf(x); }
-  [[nodiscard]] static constexpr V erfc(V x) { return std::is_constant_evaluated() ? V(1 - series::erf(wide(x))) : std::erfc(x); }
+  [[nodiscard]] static constexpr V erf(V x) {
+    return std::is_constant_evaluated() ? V(series::erf(wide(x))) : std::erf(x);
+  }
+  [[nodiscard]] static constexpr V erfc(V x) {
+    return std::is_constant_evaluated() ? V(1 - series::erf(wide(x))) : std::erfc(x);
+  }
 
  private:
   [[nodiscard]] static constexpr double wide(V x) { return static_cast<double>(x); }
@@ -79,7 +90,8 @@ template <class Condition, class V>
 [[nodiscard]] SDEPTH_INLINE constexpr V select(const Condition& condition, const V& a, const V& b) {
   return Functions<V>::select(condition, a, b);
 }
-/// a·b + c: rounded once where V is float or a vector of a processor that can, as it is written where V is double.
+/// a·b + c: rounded once where V is float or a vector of a processor that can, as it is written where V is
+/// double.
 template <class V>
 [[nodiscard]] SDEPTH_INLINE constexpr V multiply_add(const V& a, const V& b, const V& c) {
   return Functions<V>::multiply_add(a, b, c);

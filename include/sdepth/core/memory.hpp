@@ -20,16 +20,21 @@ namespace sdepth::inline SDEPTH_ISA {
 /// A cache line, and the width of the widest vector (AVX-512).
 inline constexpr std::size_t alignment = 64;
 /// Numbers up to a whole cache line of floats.
-[[nodiscard]] constexpr std::size_t whole_lines(std::size_t numbers) noexcept { return (numbers + 15) / 16 * 16; }
+[[nodiscard]] constexpr std::size_t whole_lines(std::size_t numbers) noexcept {
+  return (numbers + 15) / 16 * 16;
+}
 
-/// Arrays of two of these and more lie on huge pages where the system has them: a stream through many megabytes otherwise waits for address translation
-/// (measured: 20 MB of weights that one image passes in 0.75 ms, with pages of 4 KiB in 1.0 ms).
+/// Arrays of two of these and more lie on huge pages where the system has them: a stream through many
+/// megabytes otherwise waits for address translation (measured: 20 MB of weights that one image passes in
+/// 0.75 ms, with pages of 4 KiB in 1.0 ms).
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
-/// Memory from the system, on a huge page's boundary; null where it is refused. Not from malloc, which hands out used memory again, small pages and all.
+/// Memory from the system, on a huge page's boundary; null where it is refused. Not from malloc, which hands
+/// out used memory again, small pages and all.
 /// @param bytes  a multiple of huge_page
 [[nodiscard]] inline std::byte* map_huge_pages(std::size_t bytes) noexcept {
-  void* const p = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const p =
+      mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED) return nullptr;
   auto* const first = static_cast<std::byte*>(p);
   const std::size_t before = (huge_page - reinterpret_cast<std::uintptr_t>(p) % huge_page) % huge_page;
@@ -43,7 +48,9 @@ inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 template <class T>
 [[nodiscard]] std::size_t bytes_of(std::size_t count) {
   constexpr std::size_t most = (std::numeric_limits<std::size_t>::max() / 2 - 2 * huge_page) / sizeof(T);
-  if (count > most) fail("out of memory: ", count, " numbers asked for, more than any machine has room for; is a size negative?");
+  if (count > most)
+    fail("out of memory: ", count,
+         " numbers asked for, more than any machine has room for; is a size negative?");
   return count * sizeof(T);
 }
 
@@ -56,7 +63,8 @@ class Buffer {
     if (size == 0) return;
     const std::size_t numbers = bytes_of<T>(size);
     const bool huge = numbers >= 2 * huge_page;
-    const std::size_t boundary = huge ? huge_page : alignment, bytes = (numbers + boundary - 1) / boundary * boundary;
+    const std::size_t boundary = huge ? huge_page : alignment,
+                      bytes = (numbers + boundary - 1) / boundary * boundary;
     void* const p = huge ? map_huge_pages(bytes) : std::aligned_alloc(alignment, bytes);
     if (!p) fail("out of memory: ", bytes, " bytes asked for");
     values_ = {static_cast<T*>(p), Free{huge ? bytes : 0}};
@@ -84,7 +92,8 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
-/// Bump allocation out of reserved address space: pages cost memory when first written, so a step that skips blocks takes less.
+/// Bump allocation out of reserved address space: pages cost memory when first written, so a step that skips
+/// blocks takes less.
 class Arena {
  public:
   Arena() = default;
@@ -92,8 +101,11 @@ class Arena {
   /// @param gap  bytes between one array and the next, a multiple of `alignment`
   explicit Arena(std::size_t bytes, std::size_t gap = 0) : capacity_(bytes), gap_(gap) {
     if (bytes == 0) return;
-    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) fail("out of memory: the system refused to reserve ", bytes >> 20, " MiB for activations; use a smaller batch");
+    void* p =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+      fail("out of memory: the system refused to reserve ", bytes >> 20,
+           " MiB for activations; use a smaller batch");
     madvise(p, bytes, MADV_HUGEPAGE);  // fewer page faults in the first step; a refusal changes nothing
     base_ = static_cast<std::byte*>(p);
   }
@@ -114,7 +126,8 @@ class Arena {
   [[nodiscard]] T* take(std::size_t count) {
     const std::size_t bytes = (bytes_of<T>(count) + alignment - 1) / alignment * alignment;
     if (bytes > capacity_ - next_)
-      fail("the arena of ", capacity_, " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
+      fail("the arena of ", capacity_, " bytes is too small for ", bytes,
+           " more: a plan was wrong, please report it");
     T* p = reinterpret_cast<T*>(base_ + next_);
     next_ = std::min(next_ + bytes + gap_, capacity_);
     used_ += bytes;

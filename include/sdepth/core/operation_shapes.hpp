@@ -7,7 +7,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A 2-D convolution (cross-correlation, as in PyTorch), zero padding. Weights are [kernel, kernel, C_in, padded(C_out)].
+/// A 2-D convolution (cross-correlation, as in PyTorch), zero padding. Weights are [kernel, kernel, C_in,
+/// padded(C_out)].
 struct ConvShape {
   Shape in;
   int channels_out = 0;
@@ -15,22 +16,25 @@ struct ConvShape {
   int stride = 1;
   int padding = 1;
   bool bias = false;
-  /// The input is the network's own: its pixels are C_in numbers apart instead of padded(C_in), and it needs no gradient.
+  /// The input is the network's own: its pixels are C_in numbers apart instead of padded(C_in), and it needs
+  /// no gradient.
   bool network_input = false;
 
   [[nodiscard]] constexpr Shape out() const noexcept {
-    return {channels_out, (in.height + 2 * padding - kernel) / stride + 1, (in.width + 2 * padding - kernel) / stride + 1};
+    return {channels_out, (in.height + 2 * padding - kernel) / stride + 1,
+            (in.width + 2 * padding - kernel) / stride + 1};
   }
   friend constexpr bool operator==(const ConvShape&, const ConvShape&) = default;
 };
 
 enum class PoolKind { average, maximum };
 
-/// Pooling over windows that lie inside the image, but for the zero (average) or absent (maximum) padding; out = floor((in + 2·padding − window) / stride) + 1.
-/// The average divides by window², padding included, as PyTorch's default does.
+/// Pooling over windows that lie inside the image, but for the zero (average) or absent (maximum) padding;
+/// out = floor((in + 2·padding − window) / stride) + 1. The average divides by window², padding included, as
+/// PyTorch's default does.
 ///
-/// With ceil_mode, PyTorch's word, out = ceil((in − window) / stride) + 1 without padding: the last windows of a row or column may reach
-/// beyond the image, and an average divides by the pixels that are there.
+/// With ceil_mode, PyTorch's word, out = ceil((in − window) / stride) + 1 without padding: the last windows
+/// of a row or column may reach beyond the image, and an average divides by the pixels that are there.
 struct PoolShape {
   Shape in;
   PoolKind kind = PoolKind::average;
@@ -48,9 +52,10 @@ struct PoolShape {
   friend constexpr bool operator==(const PoolShape&, const PoolShape&) = default;
 };
 
-/// A shortcut without parameters: average over window × window (1: plain subsampling) at the given stride, then zero channels up to channels_out.
-/// Where the stride does not divide an extent, out = ceil(in / stride), as of a convolution with padding kernel/2, and the average at the
-/// edge is over the pixels that are there.
+/// A shortcut without parameters: average over window × window (1: plain subsampling) at the given stride,
+/// then zero channels up to channels_out. Where the stride does not divide an extent, out = ceil(in /
+/// stride), as of a convolution with padding kernel/2, and the average at the edge is over the pixels that
+/// are there.
 struct ShortcutShape {
   Shape in;
   int channels_out = 0;
@@ -87,7 +92,8 @@ struct DropoutShape {
   friend constexpr bool operator==(const DropoutShape&, const DropoutShape&) = default;
 };
 
-/// A fully connected layer over all numbers of an image. Weights are [H·W·C_in (in the order h, w, c), padded(features)].
+/// A fully connected layer over all numbers of an image. Weights are [H·W·C_in (in the order h, w, c),
+/// padded(features)].
 struct LinearShape {
   Shape in;
   int features = 0;

@@ -23,9 +23,9 @@ struct Range {
 /// Parts that a batch is cut into: no part is empty, and their number depends on the batch alone.
 [[nodiscard]] constexpr int parts_of(int batch, int most) noexcept { return std::min(batch, most); }
 
-/// Calls body(index, thread) for index in [0, count), each exactly once, on up to `threads` threads; thread < threads.
-/// The body must not throw. Indices are handed out as threads become free, so nothing may depend on which thread runs which.
-/// A loop inside another one's body runs on the thread that meets it.
+/// Calls body(index, thread) for index in [0, count), each exactly once, on up to `threads` threads; thread <
+/// threads. The body must not throw. Indices are handed out as threads become free, so nothing may depend on
+/// which thread runs which. A loop inside another one's body runs on the thread that meets it.
 template <class Body>
 void parallel_for(int count, int threads, const Body& body) {
   const bool divided = threads > 1 && count > 1 && !ThreadTeam::inside_loop();

@@ -1,5 +1,5 @@
-// Philox4x32-10: random numbers as a pure function of (seed, counters), so that gates, shuffles and augmentation need no state,
-// are the same on every thread and backend, and resume from two integers.
+// Philox4x32-10: random numbers as a pure function of (seed, counters), so that gates, shuffles and
+// augmentation need no state, are the same on every thread and backend, and resume from two integers.
 #pragma once
 
 #include <array>
@@ -26,20 +26,32 @@ namespace sdepth::inline SDEPTH_ISA {
 }
 
 /// What a random number is for. Each purpose has its own streams: drawing more of one never changes another.
-enum class Purpose : std::uint32_t { gate, shuffle, augment, initialise, synthetic, image_gate, dropout, split };
+enum class Purpose : std::uint32_t {
+  gate,
+  shuffle,
+  augment,
+  initialise,
+  synthetic,
+  image_gate,
+  dropout,
+  split
+};
 
-/// Four independent 32-bit words for (seed, purpose, major, minor): step and block of a gate, epoch and record of a shift, ….
-[[nodiscard]] constexpr std::array<std::uint32_t, 4> random_words(std::uint64_t seed, Purpose purpose, std::uint64_t major,
+/// Four independent 32-bit words for (seed, purpose, major, minor): step and block of a gate, epoch and
+/// record of a shift, ….
+[[nodiscard]] constexpr std::array<std::uint32_t, 4> random_words(std::uint64_t seed, Purpose purpose,
+                                                                  std::uint64_t major,
                                                                   std::uint32_t minor) noexcept {
-  return philox4x32(
-      {static_cast<std::uint32_t>(major), static_cast<std::uint32_t>(major >> 32), minor, static_cast<std::uint32_t>(purpose)},
-      {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  return philox4x32({static_cast<std::uint32_t>(major), static_cast<std::uint32_t>(major >> 32), minor,
+                     static_cast<std::uint32_t>(purpose)},
+                    {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
 }
 
 /// A number in [0, 1) with 32 random bits.
 [[nodiscard]] constexpr double uniform(std::uint32_t word) noexcept { return word * 0x1p-32; }
 
-/// A standard normal number from two words (Box–Muller); the first word is moved into (0, 1] for the logarithm.
+/// A standard normal number from two words (Box–Muller); the first word is moved into (0, 1] for the
+/// logarithm.
 [[nodiscard]] inline double normal(std::uint32_t a, std::uint32_t b) noexcept {
   return std::sqrt(-2.0 * std::log(1.0 - uniform(a))) * std::cos(2.0 * std::numbers::pi * uniform(b));
 }

@@ -1,4 +1,5 @@
-// The shape of one image's activations: what layers check and compute, and what the network's plans are made of.
+// The shape of one image's activations: what layers check and compute, and what the network's plans are made
+// of.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,12 @@ struct Shape {
   int height = 0;
   int width = 0;
 
-  [[nodiscard]] constexpr std::size_t pixels() const noexcept { return static_cast<std::size_t>(height) * static_cast<std::size_t>(width); }
-  [[nodiscard]] constexpr std::size_t size() const noexcept { return static_cast<std::size_t>(channels) * pixels(); }
+  [[nodiscard]] constexpr std::size_t pixels() const noexcept {
+    return static_cast<std::size_t>(height) * static_cast<std::size_t>(width);
+  }
+  [[nodiscard]] constexpr std::size_t size() const noexcept {
+    return static_cast<std::size_t>(channels) * pixels();
+  }
   friend constexpr bool operator==(const Shape&, const Shape&) = default;
 };
 

@@ -1,4 +1,5 @@
-// The threads that help a calling thread through its parallel loops. They wait for work a few microseconds without sleeping, then sleep.
+// The threads that help a calling thread through its parallel loops. They wait for work a few microseconds
+// without sleeping, then sleep.
 #pragma once
 
 #include <pthread.h>
@@ -19,7 +20,8 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// The indices [0, count) of one parallel loop, handed out one by one to the threads that ask for them.
 ///
-/// A thread has to take an index before it may look at the loop's body: so the caller need not wait for helpers that come late, only for indices that were taken.
+/// A thread has to take an index before it may look at the loop's body: so the caller need not wait for
+/// helpers that come late, only for indices that were taken.
 class LoopIndices {
  public:
   /// Begins loop number `loop`. Every index of the one before must have been taken.
@@ -37,17 +39,21 @@ class LoopIndices {
   }
 
  private:
-  std::atomic<std::uint64_t> left_{0};  // upper half: the loop's number; lower half: how many indices are left
+  // upper half: the loop's number; lower half: how many indices are left
+  std::atomic<std::uint64_t> left_{0};
   int count_ = 0;
 };
 
-/// Waits until `done(value)`: for `patience` while watching, which costs a processor but no time, then asleep, which leaves the processor to others.
+/// Waits until `done(value)`: for `patience` while watching, which costs a processor but no time, then
+/// asleep, which leaves the processor to others.
 ///
-/// Parts of a step take tens to hundreds of microseconds and their ends lie close together, so most waits end while watching (measured: see docs/speed.md).
+/// Parts of a step take tens to hundreds of microseconds and their ends lie close together, so most waits end
+/// while watching (measured: see docs/speed.md).
 template <class T, class Done>
 T wait_for(const std::atomic<T>& value, const Done& done) noexcept {
-  constexpr std::int64_t patience = 80'000;  // ns: about as long as a part of a step takes, so that most waits for the last part end awake
-  constexpr int looks = 16;                  // between two looks at the clock: about half a microsecond
+  // ns: about as long as a part of a step takes, so that most waits for the last part end awake
+  constexpr std::int64_t patience = 80'000;
+  constexpr int looks = 16;  // between two looks at the clock: about half a microsecond
   T now = value.load(std::memory_order_acquire);
   for (const std::int64_t end = nanoseconds() + patience; !done(now) && nanoseconds() < end;)
     for (int look = 0; look < looks && !done(now); ++look) {
@@ -62,8 +68,8 @@ T wait_for(const std::atomic<T>& value, const Done& done) noexcept {
 
 /// The helpers of one calling thread. They are started when a loop first needs them, and end with the caller.
 ///
-/// Helpers compute in the caller's floating-point environment (rounding, flush to zero), so that results do not depend on who computes.
-/// In a child process after fork() the helpers do not exist; it starts its own.
+/// Helpers compute in the caller's floating-point environment (rounding, flush to zero), so that results do
+/// not depend on who computes. In a child process after fork() the helpers do not exist; it starts its own.
 class ThreadTeam {
  public:
   ThreadTeam() = default;
@@ -84,8 +90,9 @@ class ThreadTeam {
     return inside;
   }
 
-  /// Calls body(index, thread) for each index in [0, count) on the caller (thread 0) and up to `helpers` helpers (threads 1, 2, …) of its team.
-  /// Without helpers on the caller alone, in order. All that does not depend on the body is compiled once, and the body once.
+  /// Calls body(index, thread) for each index in [0, count) on the caller (thread 0) and up to `helpers`
+  /// helpers (threads 1, 2, …) of its team. Without helpers on the caller alone, in order. All that does not
+  /// depend on the body is compiled once, and the body once.
   template <class Body>
   static void run(int count, int helpers, const Body& body) {
     if (helpers == 0) {
@@ -129,7 +136,8 @@ class ThreadTeam {
   /// The caller has computed so many indices, and finds no more: waits for those that helpers still compute.
   void end(int done) {
     inside_loop() = false;
-    if (open_.fetch_sub(done, std::memory_order_acq_rel) != done) wait_for(open_, [](int open) { return open == 0; });
+    if (open_.fetch_sub(done, std::memory_order_acq_rel) != done)
+      wait_for(open_, [](int open) { return open == 0; });
   }
 
   /// Starts helpers until there are `wanted`; returns how many there are, fewer where the system refuses.
@@ -160,7 +168,8 @@ class ThreadTeam {
     ThreadTeam& team = *helper.team;
     inside_loop() = true;
     while (true) {
-      helper.seen = wait_for(helper.called, [before = helper.seen](std::uint32_t now) { return now != before; });
+      helper.seen =
+          wait_for(helper.called, [before = helper.seen](std::uint32_t now) { return now != before; });
       if (team.stopping_) return nullptr;
       const int index = team.indices_.take(helper.seen);
       if (index < 0) continue;  // too late: the others have everything
@@ -169,9 +178,11 @@ class ThreadTeam {
       if (team.open_.fetch_sub(done, std::memory_order_acq_rel) == done) team.open_.notify_one();
     }
   }
-  /// Computes `index` and then whatever indices the team has left, or without one those up to `count`; returns how many that were. A body that throws ends the program.
+  /// Computes `index` and then whatever indices the team has left, or without one those up to `count`;
+  /// returns how many that were. A body that throws ends the program.
   template <class Body>
-  [[gnu::noinline]] static int compute(ThreadTeam* team, const void* body, int index, int thread, int count) noexcept {
+  [[gnu::noinline]] static int compute(ThreadTeam* team, const void* body, int index, int thread,
+                                       int count) noexcept {
     int done = 0;
     const std::uint32_t loop = team ? team->loop_ : 0;
     for (; index >= 0; ++done) {

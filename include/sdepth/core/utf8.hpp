@@ -1,4 +1,5 @@
-// Text for files that must be UTF-8, such as JSON and HTML. A path is any bytes, so what comes out of one need not be.
+// Text for files that must be UTF-8, such as JSON and HTML. A path is any bytes, so what comes out of one
+// need not be.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,14 @@ namespace sdepth::inline SDEPTH_ISA {
   if (lead < 0x80) return 1;
   const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
   if (length == 0 || text.size() < length) return 0;
-  // The second byte has a smaller range behind some first ones: no character has two spellings, is half of a pair, or lies beyond the last.
-  const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80, most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  // The second byte has a smaller range behind some first ones: no character has two spellings, is half of a
+  // pair, or lies beyond the last.
+  const unsigned char least = lead == 0xE0   ? 0xA0
+                              : lead == 0xF0 ? 0x90
+                                             : 0x80,
+                      most = lead == 0xED   ? 0x9F
+                             : lead == 0xF4 ? 0x8F
+                                            : 0xBF;
   if (byte(1) < least || byte(1) > most) return 0;
   for (std::size_t i = 2; i < length; ++i)
     if (byte(i) < 0x80 || byte(i) > 0xBF) return 0;
@@ -32,12 +39,15 @@ namespace sdepth::inline SDEPTH_ISA {
   return text.empty();
 }
 
-/// `text` to be shown: each byte that is no UTF-8, and each control character but tab and line end, as U+FFFD, the replacement character.
+/// `text` to be shown: each byte that is no UTF-8, and each control character but tab and line end, as
+/// U+FFFD, the replacement character.
 [[nodiscard]] inline std::string shown_as_utf8(std::string_view text) {
   std::string shown;
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
-    const bool control = (length == 1 && text[0] >= 0 && text[0] < 0x20 && text[0] != '\t' && text[0] != '\n') || text[0] == 0x7F;
+    const bool control =
+        (length == 1 && text[0] >= 0 && text[0] < 0x20 && text[0] != '\t' && text[0] != '\n') ||
+        text[0] == 0x7F;
     if (length == 0 || control)
       shown += "\xEF\xBF\xBD";
     else

@@ -7,7 +7,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Semantic: a new first number breaks programs, a new second one adds to what there is; below 1.0 the second one may break them, too.
+/// Semantic: a new first number breaks programs, a new second one adds to what there is; below 1.0 the second
+/// one may break them, too.
 inline constexpr std::string_view version_text = "0.2.0";
 
 /// The same as a number to compare with: 10000 · first + 100 · second + third.

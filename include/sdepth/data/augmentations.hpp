@@ -20,7 +20,8 @@ struct Normalize {
   Normalization by = Normalization::none();
 
   void apply(Picture& picture, RecordContext&, int) const {
-    if (!by.fits(picture.shape)) fail("normalization: the means are of other pictures than ", extents_text(picture.shape));
+    if (!by.fits(picture.shape))
+      fail("normalization: the means are of other pictures than ", extents_text(picture.shape));
     if (picture.bytes.empty()) {
       by.apply(std::span<const float>(picture.numbers), picture.numbers.data());
     } else {
@@ -31,17 +32,20 @@ struct Normalize {
   }
 };
 
-/// The paper's augmentation, with the numbers that draw_augmentation draws, wherever the step stands: shift by up to 4 pixels, flip.
+/// The paper's augmentation, with the numbers that draw_augmentation draws, wherever the step stands: shift
+/// by up to 4 pixels, flip.
 struct PaperAugmentation {
   void apply(Picture& picture, RecordContext& context, int) const {
     std::vector<float>& from = picture.as_numbers();
     context.scratch.result.resize(from.size());
-    augment(from.data(), picture.shape, draw_augmentation(context.seed, context.epoch, context.record), context.scratch.result.data());
+    augment(from.data(), picture.shape, draw_augmentation(context.seed, context.epoch, context.record),
+            context.scratch.result.data());
     from.swap(context.scratch.result);
   }
 };
 
-/// Moved by up to `pixels` each way, zeros coming in: torchvision's RandomCrop(padding=pixels). Zero is the mean behind Normalize, black before it.
+/// Moved by up to `pixels` each way, zeros coming in: torchvision's RandomCrop(padding=pixels). Zero is the
+/// mean behind Normalize, black before it.
 struct Shift {
   int pixels = 4;
 
@@ -55,16 +59,18 @@ struct Shift {
   }
 };
 
-/// A part of these extents, anywhere in a picture that is at least as large: torchvision's RandomCrop without padding.
+/// A part of these extents, anywhere in a picture that is at least as large: torchvision's RandomCrop without
+/// padding.
 struct RandomCrop {
   int height = 224, width = 224;
 
   void apply(Picture& picture, RecordContext& context, int place) const {
     if (picture.shape.height < height || picture.shape.width < width)
-      fail("RandomCrop: a picture of ", picture.shape.height, " x ", picture.shape.width, " has no part of ", height, " x ", width,
-           "; resize it before, or pad it by Shift");
+      fail("RandomCrop: a picture of ", picture.shape.height, " x ", picture.shape.width, " has no part of ",
+           height, " x ", width, "; resize it before, or pad it by Shift");
     RecordRandom random = context.random(place);
-    const int top = random.below(picture.shape.height - height + 1), left = random.below(picture.shape.width - width + 1);
+    const int top = random.below(picture.shape.height - height + 1),
+              left = random.below(picture.shape.width - width + 1);
     resize(picture, {top, left, height, width}, height, width, {0, 0, height, width}, context.scratch);
   }
 };
@@ -76,9 +82,11 @@ struct HorizontalFlip {
   void apply(Picture& picture, RecordContext& context, int place) const {
     if (!context.random(place).happens(probability)) return;
     const auto flip = [&](auto& values) {
-      const auto channels = static_cast<std::ptrdiff_t>(picture.shape.channels), row = channels * picture.shape.width;
+      const auto channels = static_cast<std::ptrdiff_t>(picture.shape.channels),
+                 row = channels * picture.shape.width;
       for (auto line = values.begin(); line != values.end(); line += row)
-        for (auto left = line, right = line + row - channels; left < right; left += channels, right -= channels)
+        for (auto left = line, right = line + row - channels; left < right;
+             left += channels, right -= channels)
           std::swap_ranges(left, left + channels, right);
     };
     if (picture.bytes.empty())
@@ -91,10 +99,13 @@ struct HorizontalFlip {
 /// Resized to exactly these extents, whatever that does to proportions.
 struct ResizeTo {
   int height = 224, width = 224;
-  void apply(Picture& picture, RecordContext& context, int) const { resize(picture, height, width, context.scratch); }
+  void apply(Picture& picture, RecordContext& context, int) const {
+    resize(picture, height, width, context.scratch);
+  }
 };
 
-/// For tests: the shorter edge becomes `shorter`, and the middle is kept: torchvision's Resize(shorter), CenterCrop((height, width)).
+/// For tests: the shorter edge becomes `shorter`, and the middle is kept: torchvision's Resize(shorter),
+/// CenterCrop((height, width)).
 struct ResizeAndCrop {
   int shorter = 256, height = 224, width = 224;
 
@@ -103,20 +114,21 @@ struct ResizeAndCrop {
   }
 };
 
-/// For tests at any input: the picture just covers the input divided by `fraction`, keeping proportions, and the middle is kept. Pictures of the
-/// input's extents stay as they are; 0.875 is ImageNet's 224 of 256.
+/// For tests at any input: the picture just covers the input divided by `fraction`, keeping proportions, and
+/// the middle is kept. Pictures of the input's extents stay as they are; 0.875 is ImageNet's 224 of 256.
 struct FitInput {
   Shape input;
   double fraction = 1.0;
 
   void apply(Picture& picture, RecordContext& context, int) const {
     const auto covered = [&](int extent) { return static_cast<int>(std::lround(extent / fraction)); };
-    resize_to_cover(picture, covered(input.height), covered(input.width), input.height, input.width, context.scratch);
+    resize_to_cover(picture, covered(input.height), covered(input.width), input.height, input.width,
+                    context.scratch);
   }
 };
 
-/// A part of random area and proportions, resized: torchvision's RandomResizedCrop, the usual augmentation of ImageNet.
-/// Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, section 6.
+/// A part of random area and proportions, resized: torchvision's RandomResizedCrop, the usual augmentation of
+/// ImageNet. Source: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, section 6.
 struct RandomResizedCrop {
   int height = 224, width = 224;
   double smallest_area = 0.08, largest_area = 1.0;   // of the picture's
@@ -153,11 +165,14 @@ struct Cutout {
 
   void apply(Picture& picture, RecordContext& context, int place) const {
     RecordRandom random = context.random(place);
-    const int y = random.below(picture.shape.height) - size / 2, x = random.below(picture.shape.width) - size / 2;
+    const int y = random.below(picture.shape.height) - size / 2,
+              x = random.below(picture.shape.width) - size / 2;
     std::vector<float>& numbers = picture.as_numbers();
     const int left = std::max(x, 0), right = std::min(x + size, picture.shape.width);
     for (int row = std::max(y, 0); row < std::min(y + size, picture.shape.height); ++row) {
-      const auto at = [&](int column) { return numbers.begin() + (row * picture.shape.width + column) * picture.shape.channels; };
+      const auto at = [&](int column) {
+        return numbers.begin() + (row * picture.shape.width + column) * picture.shape.channels;
+      };
       std::fill(at(left), at(right), 0.0F);
     }
   }

@@ -12,10 +12,11 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// Pictures ready for the network.
 struct Batch {
-  std::vector<float> images{};   ///< [size, H, W, C]
-  std::vector<int> labels{};     ///< [size]
-  std::vector<float> targets{};  ///< [size, targets of a picture]: probabilities of classes, or numbers; empty where the labels are all
-  int size = 0;                  ///< the last batch of an epoch may be smaller than the others
+  std::vector<float> images{};  ///< [size, H, W, C]
+  std::vector<int> labels{};    ///< [size]
+  /// [size, targets of a picture]: probabilities of classes, or numbers; empty where the labels are all
+  std::vector<float> targets{};
+  int size = 0;  ///< the last batch of an epoch may be smaller than the others
 
   /// Writes the labels as probabilities, where there are no targets yet.
   void make_probabilities(int classes) {

@@ -1,4 +1,5 @@
-// How data files are opened and read: sizes are checked before memory is taken, and every failure is one sentence with the path.
+// How data files are opened and read: sizes are checked before memory is taken, and every failure is one
+// sentence with the path.
 #pragma once
 
 #include <zlib.h>
@@ -28,7 +29,8 @@ namespace sdepth::inline SDEPTH_ISA {
 }
 
 /// What to do about a file that is cut off or altered; ends most sentences about one.
-inline constexpr std::string_view download_again = "the download was probably cut off or altered, delete it and fetch it again";
+inline constexpr std::string_view download_again =
+    "the download was probably cut off or altered, delete it and fetch it again";
 
 /// Whether there is something of that name, whatever it is. What may not be looked at is not there.
 [[nodiscard]] inline bool is_there(const std::filesystem::path& path) noexcept {
@@ -36,7 +38,8 @@ inline constexpr std::string_view download_again = "the download was probably cu
   return std::filesystem::exists(path, ignored);
 }
 
-/// Of several names that a file may have, the first that is one; where none is, the first that is there, for a sentence about what it is instead; else nothing.
+/// Of several names that a file may have, the first that is one; where none is, the first that is there, for
+/// a sentence about what it is instead; else nothing.
 [[nodiscard]] inline std::filesystem::path first_file(const std::vector<std::filesystem::path>& names) {
   std::filesystem::path other;
   for (const auto& name : names) {
@@ -47,18 +50,23 @@ inline constexpr std::string_view download_again = "the download was probably cu
   return other;
 }
 
-/// Size in bytes of a file that must be there. Throws Error with `what` (the data set) and the path where it is not.
+/// Size in bytes of a file that must be there. Throws Error with `what` (the data set) and the path where it
+/// is not.
 [[nodiscard]] inline std::uintmax_t file_size(const std::filesystem::path& path, std::string_view what) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found)
     fail(what, ": ", path.string(), " is missing; check the directory or fetch the data set");
   if (std::filesystem::is_directory(status))
-    fail(what, ": ", path.string(), " is not a file but a directory; put the file that belongs there, which may lie in it, in its place");
+    fail(
+        what, ": ", path.string(),
+        " is not a file but a directory; put the file that belongs there, which may lie in it, in its place");
   if (std::filesystem::status_known(status) && !std::filesystem::is_regular_file(status))
     fail(what, ": ", path.string(), " is not a file; check the directory");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) fail(what, ": the size of ", path.string(), " cannot be read: ", error.message(), "; check the permissions of the directory");
+  if (error)
+    fail(what, ": the size of ", path.string(), " cannot be read: ", error.message(),
+         "; check the permissions of the directory");
   return size;
 }
 
@@ -80,8 +88,9 @@ class UnpackedFile {
     gzbuffer(file_.get(), 1 << 18);
   }
 
-  /// Appends up to `count` bytes to `bytes`, fewer at the end of the file; returns how many. Memory grows with what the file
-  /// really holds, never with what a header claims. Throws Error where packed data is cut off or altered.
+  /// Appends up to `count` bytes to `bytes`, fewer at the end of the file; returns how many. Memory grows
+  /// with what the file really holds, never with what a header claims. Throws Error where packed data is cut
+  /// off or altered.
   std::uintmax_t append(std::vector<std::uint8_t>& bytes, std::uintmax_t count) {
     constexpr std::uintmax_t chunk = 1 << 20;
     std::uintmax_t done = 0;
@@ -94,7 +103,8 @@ class UnpackedFile {
       int status = Z_OK;
       const char* reason = gzerror(file_.get(), &status);
       if (got < 0 || (status != Z_OK && status != Z_STREAM_END))
-        fail(what_, ": ", path_.string(), " breaks off after ", grouped(bytes.size()), " unpacked bytes (", reason, "); ", download_again);
+        fail(what_, ": ", path_.string(), " breaks off after ", grouped(bytes.size()), " unpacked bytes (",
+             reason, "); ", download_again);
       done += static_cast<std::uintmax_t>(got);
       if (static_cast<std::size_t>(got) < want) break;
     }

@@ -1,4 +1,5 @@
-// Pictures in memory: what every reader returns and the loader draws batches from. Bytes stay bytes until a batch is made.
+// Pictures in memory: what every reader returns and the loader draws batches from. Bytes stay bytes until a
+// batch is made.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +26,18 @@ struct ImageSet {
 
   [[nodiscard]] int size() const noexcept { return static_cast<int>(labels.size()); }
 
-  /// Throws Error where shape, labels and pixels do not fit together. Labels are looked at when they are used.
+  /// Throws Error where shape, labels and pixels do not fit together. Labels are looked at when they are
+  /// used.
   void check() const {
     const double picture = static_cast<double>(shape.channels) * shape.height * shape.width;
     if (shape.channels < 1 || shape.height < 1 || shape.width < 1 || picture > UINT32_MAX)
       fail(name, ": pictures of ", shape.channels, " x ", shape.height, " x ", shape.width,
            " were given, expected 1 or more of each and less than 4 GiB");
-    if (labels.size() > std::size_t{INT_MAX}) fail(name, ": ", labels.size(), " records are more than can be counted, at most ", INT_MAX);
+    if (labels.size() > std::size_t{INT_MAX})
+      fail(name, ": ", labels.size(), " records are more than can be counted, at most ", INT_MAX);
     if (pixels.size() != labels.size() * shape.size())
-      fail(name, ": ", pixels.size(), " bytes of pixels do not fit ", labels.size(), " records of ", shape.size());
+      fail(name, ": ", pixels.size(), " bytes of pixels do not fit ", labels.size(), " records of ",
+           shape.size());
   }
 
   /// Picture i, [H, W, C].   @pre 0 ≤ i < size()
@@ -44,7 +48,8 @@ struct ImageSet {
   /// A copy of records [first, first + count). Throws Error where the set has fewer.
   [[nodiscard]] ImageSet subset(int first, int count) const {
     if (first < 0 || count < 0 || first > size() - count)
-      fail(name, ": records ", first, " to ", static_cast<long long>(first) + count, " were asked for, but there are ", size());
+      fail(name, ": records ", first, " to ", static_cast<long long>(first) + count,
+           " were asked for, but there are ", size());
     check();
     const auto from = static_cast<std::ptrdiff_t>(first);
     const auto to = from + count;
@@ -56,7 +61,8 @@ struct ImageSet {
             .name = name};
   }
 
-  /// Keeps the first `count` records, all where there are fewer. Copies nothing. Throws Error for a negative count.
+  /// Keeps the first `count` records, all where there are fewer. Copies nothing. Throws Error for a negative
+  /// count.
   void limit(int count) {
     if (count < 0) fail(name, ": cannot be limited to ", count, " records, expected 0 or more");
     const auto kept = static_cast<std::size_t>(std::min(count, size()));
@@ -64,12 +70,13 @@ struct ImageSet {
     labels.resize(kept);
   }
 
-  /// Moves the last `count` records into a set of their own: the validation part of a training set. Copies those only.
-  /// Throws Error where nothing would be left.
+  /// Moves the last `count` records into a set of their own: the validation part of a training set. Copies
+  /// those only. Throws Error where nothing would be left.
   [[nodiscard]] ImageSet split_off(int count) {
     if (labels.empty()) fail(name, ": there are no records to hold ", count, " of them out for validation");
     if (count < 0 || count >= size())
-      fail(name, ": cannot hold out ", count, " of ", size(), " records for validation; hold out between 0 and ", size() - 1);
+      fail(name, ": cannot hold out ", count, " of ", size(),
+           " records for validation; hold out between 0 and ", size() - 1);
     ImageSet held_out = subset(size() - count, count);
     held_out.name = name + ", held out";
     limit(size() - count);

@@ -1,4 +1,5 @@
-// Batches for training and evaluation: read, augmented and normalised by threads of its own while the network computes.
+// Batches for training and evaluation: read, augmented and normalised by threads of its own while the network
+// computes.
 #pragma once
 
 #include <algorithm>
@@ -32,26 +33,32 @@ namespace sdepth::inline SDEPTH_ISA {
 struct LoaderOptions {
   int batch = 128;
   bool shuffle = true;  ///< else the records come in the set's order
-  bool augment = true;  ///< of an ImageSet: shift and flip as in the paper. Other sources say it by their transforms
+  /// of an ImageSet: shift and flip as in the paper. Other sources say it by their transforms
+  bool augment = true;
   std::uint64_t seed = 0;
   int prefetch =
-      3;  ///< batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for 128 of CIFAR's)
-  int threads = 1;           ///< that read and augment; batches do not depend on how many
-  BatchShare share = {};     ///< of each batch, where several processes train together
-  bool skip_broken = false;  ///< records that cannot be read are left out of their batch, and counted; else they are errors
+      /// batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for
+      /// 128 of CIFAR's)
+      3;
+  int threads = 1;        ///< that read and augment; batches do not depend on how many
+  BatchShare share = {};  ///< of each batch, where several processes train together
+  /// records that cannot be read are left out of their batch, and counted; else they are errors
+  bool skip_broken = false;
 };
 
-/// Makes batches ahead of their use. A batch is a pure function of (source, transforms, options, epoch, step), not of threads, so an epoch
-/// can be entered at any step and resumes with what it would have had.
+/// Makes batches ahead of their use. A batch is a pure function of (source, transforms, options, epoch,
+/// step), not of threads, so an epoch can be entered at any step and resumes with what it would have had.
 ///
 ///     for (loader.start(epoch, step); const Batch* batch = loader.next();) …
 ///
 /// One thread calls start() and next(). The set or source must outlive the loader, unchanged.
 class Loader {
  public:
-  /// Batches of pictures in memory, as the paper has them. Throws Error where set, normalization and options do not fit together.
+  /// Batches of pictures in memory, as the paper has them. Throws Error where set, normalization and options
+  /// do not fit together.
   Loader(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options)
-      : Loader(checked(set, normalization, options), paper(normalization, options.augment), set.shape, options) {}
+      : Loader(checked(set, normalization, options), paper(normalization, options.augment), set.shape,
+               options) {}
 
   /// Batches of any source. Throws Error where options make no sense.
   /// @param shape  of the network's input, which pictures must have behind the transforms
@@ -59,7 +66,8 @@ class Loader {
       : source_(std::move(source)), transforms_(std::move(transforms)), shape_(shape), options_(options) {
     check(options_);
     const auto largest = static_cast<std::size_t>(std::min(options_.batch, source_.size()));
-    slots_ = std::vector<Slot>(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);  // one is in the caller's hands
+    // one is in the caller's hands
+    slots_ = std::vector<Slot>(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);
     for (Slot& slot : slots_) {
       slot.batch.images.reserve(largest * shape_.size());
       slot.batch.labels.reserve(largest);
@@ -70,10 +78,13 @@ class Loader {
   ~Loader() { stop(); }
 
   /// Batches of an epoch, the smaller last one counted.
-  [[nodiscard]] int steps() const noexcept { return source_.size() / options_.batch + (source_.size() % options_.batch != 0); }
+  [[nodiscard]] int steps() const noexcept {
+    return source_.size() / options_.batch + (source_.size() % options_.batch != 0);
+  }
 
-  /// Begins epoch `epoch` at batch `first_step`; an epoch in progress is given up, and its batches become invalid.
-  /// Throws Error for a step that is not in the epoch, or a negative epoch; the epoch in progress then goes on.
+  /// Begins epoch `epoch` at batch `first_step`; an epoch in progress is given up, and its batches become
+  /// invalid. Throws Error for a step that is not in the epoch, or a negative epoch; the epoch in progress
+  /// then goes on.
   void start(int epoch, int first_step = 0) {
     if (epoch < 0) fail(source_.name(), ": cannot begin epoch ", epoch, ", epochs are counted from 0");
     if (first_step < 0 || first_step > steps())
@@ -85,7 +96,8 @@ class Loader {
     job_first_ = 0;
     if (options_.shuffle) shuffled_order(order_, source_.size(), options_.seed, epoch);
     try {
-      for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this, epoch] { make_batches(epoch); });
+      for (int i = 0; i < options_.threads; ++i)
+        threads_.emplace_back([this, epoch] { make_batches(epoch); });
     } catch (const std::system_error& error) {
       stop();
       fail(source_.name(), ": the thread that makes batches cannot be started (", error.code().message(),
@@ -94,7 +106,8 @@ class Loader {
     end_ = steps();
   }
 
-  /// The next batch, or nullptr after the last; valid until the next call of next() or start(). Rethrows what went wrong in a thread.
+  /// The next batch, or nullptr after the last; valid until the next call of next() or start(). Rethrows what
+  /// went wrong in a thread.
   [[nodiscard]] const Batch* next() {
     std::unique_lock lock(mutex_);
     taken_ = next_;  // the caller is done with the batch before
@@ -119,7 +132,8 @@ class Loader {
   /// Seconds that next() has waited for batches since this loader was made: what faster reading could save.
   [[nodiscard]] double waited() const noexcept { return waited_; }
 
-  /// The records that could not be read so far, with what was wrong with each. Records are counted once, however many epochs have passed.
+  /// The records that could not be read so far, with what was wrong with each. Records are counted once,
+  /// however many epochs have passed.
   [[nodiscard]] std::map<int, std::string> broken() const {
     const std::lock_guard lock(mutex_);
     return broken_;
@@ -133,21 +147,26 @@ class Loader {
     int left = 0;                      // records that are not finished
     bool done = false;
     std::exception_ptr error;
-    int error_at = 0;  // the first record of the batch that has one: which error is seen does not depend on threads
+    // the first record of the batch that has one: which error is seen does not depend on threads
+    int error_at = 0;
   };
-  /// Records that a thread takes at once: enough that the lock is rarely held, few enough that threads share a batch.
+  /// Records that a thread takes at once: enough that the lock is rarely held, few enough that threads share
+  /// a batch.
   static constexpr int chunk = 8;
 
   static void check(const LoaderOptions& options) {
     if (options.batch < 1 || options.prefetch < 1)
-      fail("loader: batch ", options.batch, " and prefetch ", options.prefetch, " were given, expected 1 or more of each");
+      fail("loader: batch ", options.batch, " and prefetch ", options.prefetch,
+           " were given, expected 1 or more of each");
     static_cast<void>(check_at_least_one("loader", "threads", options.threads));
   }
-  static AnySource checked(const ImageSet& set, const Normalization& normalization, const LoaderOptions& options) {
+  static AnySource checked(const ImageSet& set, const Normalization& normalization,
+                           const LoaderOptions& options) {
     check(options);
     set.check();
     if (!normalization.fits(set.shape))
-      fail(set.name, ": the mean picture has ", normalization.mean().size(), " values, the pictures ", set.shape.size());
+      fail(set.name, ": the mean picture has ", normalization.mean().size(), " values, the pictures ",
+           set.shape.size());
     return AnySource(ImageRecords{set});
   }
   static Transforms paper(const Normalization& normalization, bool augment) {
@@ -155,7 +174,9 @@ class Loader {
     return Compose{Normalize{normalization}};
   }
 
-  [[nodiscard]] Slot& slot_of(int step) noexcept { return slots_[static_cast<std::size_t>(step) % slots_.size()]; }
+  [[nodiscard]] Slot& slot_of(int step) noexcept {
+    return slots_[static_cast<std::size_t>(step) % slots_.size()];
+  }
   /// This process's share of a batch, counted from the batch's first record.
   [[nodiscard]] Range share_of(int step) const noexcept {
     return options_.share.images_of(std::min(options_.batch, source_.size() - step * options_.batch));
@@ -188,7 +209,8 @@ class Loader {
       if (job_first_ == size_of(step)) job_first_ = 0, ++job_step_;
       const bool good = !slot.error;
       lock.unlock();
-      for (int i = first; good && i < first + count; ++i) attempt(slot, i, [&] { read(slot, step, i, picture, context); });
+      for (int i = first; good && i < first + count; ++i)
+        attempt(slot, i, [&] { read(slot, step, i, picture, context); });
       lock.lock();
       slot.left -= count;
       if (slot.left > 0) continue;
@@ -245,24 +267,31 @@ class Loader {
       return;
     }
     if (picture.targets.size() != static_cast<std::size_t>(source_.targets()))
-      fail(source_.name(), ": record ", record, " has ", picture.targets.size(), " targets, expected ", source_.targets());
-    if (source_.classes() > 0 && source_.targets() == 0 && (picture.label < 0 || picture.label >= source_.classes()))
-      fail(source_.name(), ": record ", record, " has the label ", picture.label, ", expected 0 to ", source_.classes() - 1);
+      fail(source_.name(), ": record ", record, " has ", picture.targets.size(), " targets, expected ",
+           source_.targets());
+    if (source_.classes() > 0 && source_.targets() == 0 &&
+        (picture.label < 0 || picture.label >= source_.classes()))
+      fail(source_.name(), ": record ", record, " has the label ", picture.label, ", expected 0 to ",
+           source_.classes() - 1);
     transforms_.apply(picture, context);
     const std::vector<float>& numbers = picture.as_numbers();
     if (picture.shape != shape_ || numbers.size() != shape_.size())
-      fail(source_.name(), ": record ", record, " becomes a picture of ", extents_text(picture.shape), " with ", numbers.size(),
-           " numbers, the network reads ", extents_text(shape_), "; begin the transforms with FitInput or RandomResizedCrop");
+      fail(source_.name(), ": record ", record, " becomes a picture of ", extents_text(picture.shape),
+           " with ", numbers.size(), " numbers, the network reads ", extents_text(shape_),
+           "; begin the transforms with FitInput or RandomResizedCrop");
     slot.batch.labels[at] = picture.label;
-    std::copy(numbers.begin(), numbers.end(), slot.batch.images.begin() + static_cast<std::ptrdiff_t>(at * shape_.size()));
-    std::copy(picture.targets.begin(), picture.targets.end(), slot.batch.targets.begin() + i * source_.targets());
+    std::copy(numbers.begin(), numbers.end(),
+              slot.batch.images.begin() + static_cast<std::ptrdiff_t>(at * shape_.size()));
+    std::copy(picture.targets.begin(), picture.targets.end(),
+              slot.batch.targets.begin() + i * source_.targets());
   }
 
   /// Leaves out what is broken, and mixes.
   void finish(Batch& batch, const std::vector<std::uint8_t>& broken, int epoch, int step) {
     const auto good = static_cast<int>(std::count(broken.begin(), broken.end(), 0));
     if (good == 0 && batch.size > 0)
-      fail(source_.name(), ": all ", batch.size, " records of batch ", step, " are broken; look at the first few by hand");
+      fail(source_.name(), ": all ", batch.size, " records of batch ", step,
+           " are broken; look at the first few by hand");
     if (good < batch.size) {
       const auto close_up = [&](auto& values) {
         const std::size_t row = values.size() / broken.size();
@@ -283,8 +312,9 @@ class Loader {
   Transforms transforms_;
   Shape shape_;
   LoaderOptions options_;
-  std::vector<Slot> slots_;  // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
-  std::vector<int> order_;   // of the epoch
+  // batch of step s in slot s mod size: made_ of them are ready, those before taken_ may be overwritten
+  std::vector<Slot> slots_;
+  std::vector<int> order_;  // of the epoch
   std::vector<std::thread> threads_;
   double waited_ = 0;
   mutable std::mutex mutex_;  // guards what follows, and of the slots what says how far they are

@@ -16,7 +16,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Of what there is one mean: each channel, with a deviation of its own; or each position of a picture, with one deviation, as in the paper.
+/// Of what there is one mean: each channel, with a deviation of its own; or each position of a picture, with
+/// one deviation, as in the paper.
 enum class MeansOf { channels, positions };
 
 struct MeasureOptions {
@@ -26,13 +27,15 @@ struct MeasureOptions {
   bool skip_broken = false;
 };
 
-/// Measures the pictures of a source behind `transforms`, which must not normalise. Sums are doubles, in the order of the seed.
-/// Throws Error where there are no pictures, or they do not differ, or one cannot be read.
-[[nodiscard]] inline Normalization measure(const AnySource& source, const Transforms& transforms, Shape shape, MeansOf of,
-                                           const MeasureOptions& options = {}) {
-  Loader loader(source, transforms, shape,
-                {.batch = 64, .seed = options.seed, .threads = options.threads, .skip_broken = options.skip_broken});
-  const auto channels = static_cast<std::size_t>(shape.channels), means = of == MeansOf::channels ? channels : shape.size();
+/// Measures the pictures of a source behind `transforms`, which must not normalise. Sums are doubles, in the
+/// order of the seed. Throws Error where there are no pictures, or they do not differ, or one cannot be read.
+[[nodiscard]] inline Normalization measure(const AnySource& source, const Transforms& transforms, Shape shape,
+                                           MeansOf of, const MeasureOptions& options = {}) {
+  Loader loader(
+      source, transforms, shape,
+      {.batch = 64, .seed = options.seed, .threads = options.threads, .skip_broken = options.skip_broken});
+  const auto channels = static_cast<std::size_t>(shape.channels),
+             means = of == MeansOf::channels ? channels : shape.size();
   std::vector<double> sums(means), squares(means);
   double each = 0;  // numbers that each mean is of
   loader.start(0);
@@ -59,8 +62,9 @@ struct MeasureOptions {
     variance += own / static_cast<double>(means);
   }
   if (!(variance > 0))
-    fail(source.name(),
-         ": the pictures do not differ, so there is no standard deviation to divide by; use more pictures or no normalisation");
+    fail(
+        source.name(),
+        ": the pictures do not differ, so there is no standard deviation to divide by; use more pictures or no normalisation");
   if (of == MeansOf::channels) {
     for (float& deviation : deviations)
       if (!(deviation > 0)) deviation = 1;  // a channel that is the same everywhere becomes 0

@@ -28,8 +28,8 @@ void mix_rows(std::vector<float>& values, int rows, const Share& share) {
   }
 }
 
-/// Convex combinations: λ ~ Beta(α, α) of one picture and 1 − λ of another, the same λ for a batch, as torchvision's MixUp.
-/// Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+/// Convex combinations: λ ~ Beta(α, α) of one picture and 1 − λ of another, the same λ for a batch, as
+/// torchvision's MixUp. Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 struct Mixup {
   double alpha = 0.2;
 
@@ -41,24 +41,28 @@ struct Mixup {
   }
 };
 
-/// A rectangle of another picture, of about 1 − λ of the area, λ ~ Beta(α, α); the targets are mixed by the area that it has in the end.
-/// Source: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", ICCV 2019.
+/// A rectangle of another picture, of about 1 − λ of the area, λ ~ Beta(α, α); the targets are mixed by the
+/// area that it has in the end. Source: Yun et al., "CutMix: Regularization Strategy to Train Strong
+/// Classifiers with Localizable Features", ICCV 2019.
 struct CutMix {
   double alpha = 1.0;
 
   [[nodiscard]] static Box draw(Shape shape, double alpha, RecordRandom& random) {
     const double edge = 0.5 * std::sqrt(1 - random.beta(alpha));
     const int x = random.below(shape.width), y = random.below(shape.height);
-    const int half_width = static_cast<int>(edge * shape.width), half_height = static_cast<int>(edge * shape.height);
+    const int half_width = static_cast<int>(edge * shape.width),
+              half_height = static_cast<int>(edge * shape.height);
     const int left = std::max(x - half_width, 0), top = std::max(y - half_height, 0);
-    return {top, left, std::min(y + half_height, shape.height) - top, std::min(x + half_width, shape.width) - left};
+    return {top, left, std::min(y + half_height, shape.height) - top,
+            std::min(x + half_width, shape.width) - left};
   }
   void mix(Batch& batch, Shape shape, int classes, RecordRandom& random) const {
     const Box box = draw(shape, alpha, random);
     batch.make_probabilities(classes);
     std::vector<float> own(shape.size(), 1.0F);
     for (int y = box.top; y < box.top + box.height; ++y)
-      std::fill_n(own.begin() + (y * shape.width + box.left) * shape.channels, box.width * shape.channels, 0.0F);
+      std::fill_n(own.begin() + (y * shape.width + box.left) * shape.channels, box.width * shape.channels,
+                  0.0F);
     mix_rows(batch.images, batch.size, [&](std::size_t i) { return own[i]; });
     const double cut = static_cast<double>(box.height) * box.width / static_cast<double>(shape.pixels());
     mix_rows(batch.targets, batch.size, [&](std::size_t) { return static_cast<float>(1 - cut); });

@@ -1,4 +1,5 @@
-// One picture on its way into a batch: bytes as a file has them, then numbers as the network reads them, and what is to be learned of it.
+// One picture on its way into a batch: bytes as a file has them, then numbers as the network reads them, and
+// what is to be learned of it.
 #pragma once
 
 #include <concepts>
@@ -16,13 +17,15 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A picture with what is to be learned of it. Its extents are its own until a step of the augmentation makes them the network's.
+/// A picture with what is to be learned of it. Its extents are its own until a step of the augmentation makes
+/// them the network's.
 struct Picture {
   Shape shape;
   std::vector<std::uint8_t> bytes{};  ///< [H, W, C], or empty where `numbers` holds the picture
   std::vector<float> numbers{};       ///< [H, W, C], in bytes' units (0 … 255) until they are normalised
   int label = 0;                      ///< the class, where there are no targets
-  std::vector<float> targets{};       ///< a probability for each class, or numbers to be predicted; empty: the label
+  /// a probability for each class, or numbers to be predicted; empty: the label
+  std::vector<float> targets{};
 
   /// Makes numbers of the bytes, where that has not been done, and returns them.
   std::vector<float>& as_numbers() {
@@ -40,7 +43,8 @@ struct Picture {
   }
 };
 
-/// What records are read from while a network trains: pictures in memory, in a folder, in a database, or made up.
+/// What records are read from while a network trains: pictures in memory, in a folder, in a database, or made
+/// up.
 ///
 ///     struct Noise {
 ///       int size() const { return 1000; }
@@ -50,8 +54,9 @@ struct Picture {
 ///       void read(int record, Picture& picture) const { picture.shape = {1, 8, 8}; picture.numbers.assign(64, 0.0F); … }
 ///     };
 ///
-/// read() is called by several threads at once, and gives the same picture each time. What it throws is shown to the user as it is. The
-/// picture it is given is an old one: it sets shape, and bytes or numbers with the other one empty, and label or targets.
+/// read() is called by several threads at once, and gives the same picture each time. What it throws is shown
+/// to the user as it is. The picture it is given is an old one: it sets shape, and bytes or numbers with the
+/// other one empty, and label or targets.
 template <class Type>
 concept DataSource = requires(const Type& source, int record, Picture& picture) {
   { source.size() } -> std::convertible_to<int>;
@@ -92,7 +97,8 @@ class AnySource {
 
 /// A picture's numbers as text, for messages: "3 x 224 x 224".
 [[nodiscard]] inline std::string extents_text(Shape shape) {
-  return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width);
+  return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " +
+         std::to_string(shape.width);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

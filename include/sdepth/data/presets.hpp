@@ -14,9 +14,11 @@ namespace sdepth::inline SDEPTH_ISA {
 /// The names that training_transforms() knows, for a program's help text.
 inline constexpr std::array<std::string_view, 3> augmentation_names{"paper", "imagenet", "none"};
 
-/// What pictures go through when a network is tested: made as large as its input, by the shorter edge, and of that the middle.
+/// What pictures go through when a network is tested: made as large as its input, by the shorter edge, and of
+/// that the middle.
 /// @param fraction  of the shorter edge that is kept: 0.875 for ImageNet's 224 of 256
-[[nodiscard]] inline Transforms test_transforms(Shape input, const Normalization& normalization, double fraction = 1.0) {
+[[nodiscard]] inline Transforms test_transforms(Shape input, const Normalization& normalization,
+                                                double fraction = 1.0) {
   return Compose{Channels{input.channels}, FitInput{input, fraction}, Normalize{normalization}};
 }
 
@@ -27,12 +29,15 @@ inline constexpr std::array<std::string_view, 3> augmentation_names{"paper", "im
 ///     none       as in a test
 ///
 /// Throws Error for another name.
-[[nodiscard]] inline Transforms training_transforms(std::string_view name, Shape input, const Normalization& normalization) {
+[[nodiscard]] inline Transforms training_transforms(std::string_view name, Shape input,
+                                                    const Normalization& normalization) {
   const Channels channels{input.channels};
   if (name == "none") return test_transforms(input, normalization);
-  if (name == "paper") return Compose{channels, FitInput{input}, Normalize{normalization}, PaperAugmentation{}};
+  if (name == "paper")
+    return Compose{channels, FitInput{input}, Normalize{normalization}, PaperAugmentation{}};
   if (name == "imagenet")
-    return Compose{channels, RandomResizedCrop{.height = input.height, .width = input.width}, HorizontalFlip{}, Normalize{normalization}};
+    return Compose{channels, RandomResizedCrop{.height = input.height, .width = input.width},
+                   HorizontalFlip{}, Normalize{normalization}};
   fail("there is no augmentation named ", std::string(name), "; choose paper, imagenet or none");
 }
 

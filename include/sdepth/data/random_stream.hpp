@@ -1,4 +1,5 @@
-// Random numbers in sequence from Philox's random access: for shuffling and drawing, where how many are needed is not known beforehand.
+// Random numbers in sequence from Philox's random access: for shuffling and drawing, where how many are
+// needed is not known beforehand.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Successive 32-bit words of one stream: (seed, purpose, major), read from its first word on.
 class RandomStream {
  public:
-  RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t major) noexcept : seed_(seed), purpose_(purpose), major_(major) {}
+  RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t major) noexcept
+      : seed_(seed), purpose_(purpose), major_(major) {}
 
   [[nodiscard]] std::uint32_t word() noexcept {
     if (used_ == words_.size()) {
@@ -27,7 +29,8 @@ class RandomStream {
   [[nodiscard]] std::uint32_t below(std::uint32_t n) noexcept {
     std::uint64_t product = std::uint64_t{word()} * n;
     if (static_cast<std::uint32_t>(product) < n) {
-      const std::uint32_t uneven = (0U - n) % n;  // so many of the 2^32 words would make some numbers likelier: drawn again
+      // so many of the 2^32 words would make some numbers likelier: drawn again
+      const std::uint32_t uneven = (0U - n) % n;
       while (static_cast<std::uint32_t>(product) < uneven) product = std::uint64_t{word()} * n;
     }
     return static_cast<std::uint32_t>(product >> 32);

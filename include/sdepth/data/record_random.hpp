@@ -1,4 +1,5 @@
-// Random numbers for what happens to one record in one epoch, or to one batch: pure functions, so that threads and resuming change nothing.
+// Random numbers for what happens to one record in one epoch, or to one batch: pure functions, so that
+// threads and resuming change nothing.
 #pragma once
 
 #include <array>
@@ -10,7 +11,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The numbers of (seed, epoch, record) for one step of an augmentation. Steps have streams of their own: what one draws changes no other.
+/// The numbers of (seed, epoch, record) for one step of an augmentation. Steps have streams of their own:
+/// what one draws changes no other.
 class RecordRandom {
  public:
   /// @param step  from 1 on; 0 is draw_augmentation's, the paper's
@@ -27,9 +29,13 @@ class RecordRandom {
     return words_[used_++];
   }
   /// In [low, high).
-  [[nodiscard]] double between(double low, double high) noexcept { return low + (high - low) * uniform(word()); }
+  [[nodiscard]] double between(double low, double high) noexcept {
+    return low + (high - low) * uniform(word());
+  }
   /// In 0 … n − 1, equally likely up to n / 2^32.   @pre n > 0
-  [[nodiscard]] int below(int n) noexcept { return static_cast<int>(std::uint64_t{word()} * static_cast<std::uint32_t>(n) >> 32); }
+  [[nodiscard]] int below(int n) noexcept {
+    return static_cast<int>(std::uint64_t{word()} * static_cast<std::uint32_t>(n) >> 32);
+  }
   [[nodiscard]] bool happens(double probability) noexcept { return uniform(word()) < probability; }
 
   /// λ ~ Beta(α, α), of two gamma variables.   @pre α > 0

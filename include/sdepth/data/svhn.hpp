@@ -1,5 +1,6 @@
 // SVHN, format 2 (cropped digits): train_32x32.mat, test_32x32.mat and extra_32x32.mat into an ImageSet.
-// Format: http://ufldl.stanford.edu/housenumbers — X [32, 32, 3, N], column-major bytes, and y [N, 1], or [1, N] as Python writes it, with 1 … 9 and 10 for the digit 0.
+// Format: http://ufldl.stanford.edu/housenumbers — X [32, 32, 3, N], column-major bytes, and y [N, 1], or [1,
+// N] as Python writes it, with 1 … 9 and 10 for the digit 0.
 #pragma once
 
 #include <algorithm>
@@ -17,14 +18,17 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Whether the 531,131 easier pictures of extra_32x32.mat, if the file is there, join the training set, as in the paper.
+/// Whether the 531,131 easier pictures of extra_32x32.mat, if the file is there, join the training set, as in
+/// the paper.
 enum class SvhnExtra { if_present, never };
 
 /// Appends the pictures of the array X to `set`; the file is at the first value of X.
-inline void append_svhn_pictures(ImageSet& set, MatFile& file, const MatFile::Array& x, std::uintmax_t file_bytes) {
+inline void append_svhn_pictures(ImageSet& set, MatFile& file, const MatFile::Array& x,
+                                 std::uintmax_t file_bytes) {
   constexpr std::size_t side = 32, channels = 3, plane = side * side, picture = channels * plane;
   std::size_t to = set.pixels.size();
-  // Photographs pack by less than a quarter: enough is reserved for them, but a header cannot ask for more than the file's size allows.
+  // Photographs pack by less than a quarter: enough is reserved for them, but a header cannot ask for more
+  // than the file's size allows.
   set.pixels.reserve(to + static_cast<std::size_t>(std::min<std::uintmax_t>(x.bytes, 4 * file_bytes)));
   std::array<std::uint8_t, picture> columns{};
   for (std::uint32_t n = 0; n < x.sizes[3]; ++n, to += picture) {
@@ -37,7 +41,8 @@ inline void append_svhn_pictures(ImageSet& set, MatFile& file, const MatFile::Ar
   }
 }
 
-/// Appends the records of a file to `set`. Throws Error with path and numbers where the file is cut off, altered, or holds something else.
+/// Appends the records of a file to `set`. Throws Error with path and numbers where the file is cut off,
+/// altered, or holds something else.
 inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
   const std::string what = "svhn";
   MatFile file(path, what);
@@ -49,14 +54,16 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
     std::uintmax_t product = 1;
     for (const std::uint32_t size : array.sizes) {
       sizes += (sizes.empty() ? "" : " x ") + grouped(size);
-      product = size != 0 && product > UINT32_MAX / size ? UINTMAX_MAX / UINT32_MAX : product * size;  // saturates
+      // saturates
+      product = size != 0 && product > UINT32_MAX / size ? UINTMAX_MAX / UINT32_MAX : product * size;
     }
     const auto& s = array.sizes;
-    const bool as_expected =
-        array.name == "X" ? s.size() == 4 && s[0] == 32 && s[1] == 32 && s[2] == 3 : s.size() == 2 && std::min(s[0], s[1]) == 1;
+    const bool as_expected = array.name == "X" ? s.size() == 4 && s[0] == 32 && s[1] == 32 && s[2] == 3
+                                               : s.size() == 2 && std::min(s[0], s[1]) == 1;
     if (!as_expected || product != array.bytes || product == 0)
-      fail(what, ": the array ", array.name, " of ", path.string(), " has sizes ", sizes, " and ", grouped(array.bytes),
-           " bytes, expected ", array.name == "X" ? "32 x 32 x 3 x N" : "N x 1", " and as many bytes; ", download_again);
+      fail(what, ": the array ", array.name, " of ", path.string(), " has sizes ", sizes, " and ",
+           grouped(array.bytes), " bytes, expected ", array.name == "X" ? "32 x 32 x 3 x N" : "N x 1",
+           " and as many bytes; ", download_again);
     if (array.name == "X") {
       if (pictures > 0) fail(what, ": ", path.string(), " has the array X twice; ", download_again);
       pictures = array.sizes[3];
@@ -67,17 +74,19 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
         std::uint8_t label = 0;
         file.read(&label, 1);
         if (label < 1 || label > 10)
-          fail(what, ": record ", i, " of ", path.string(), " has the label ", static_cast<int>(label), ", expected 1 to 10; ",
-               download_again);
+          fail(what, ": record ", i, " of ", path.string(), " has the label ", static_cast<int>(label),
+               ", expected 1 to 10; ", download_again);
         labels.push_back(label == 10 ? std::uint8_t{0} : label);
       }
     }
     file.finish();
   }
   if (pictures == 0 || labels.empty())
-    fail(what, ": ", path.string(), " lacks the array ", pictures == 0 ? "X of pictures" : "y of labels", "; ", download_again);
+    fail(what, ": ", path.string(), " lacks the array ", pictures == 0 ? "X of pictures" : "y of labels",
+         "; ", download_again);
   if (pictures != labels.size())
-    fail(what, ": ", path.string(), " has ", grouped(pictures), " pictures but ", grouped(labels.size()), " labels; ", download_again);
+    fail(what, ": ", path.string(), " has ", grouped(pictures), " pictures but ", grouped(labels.size()),
+         " labels; ", download_again);
   set.labels.insert(set.labels.end(), labels.begin(), labels.end());
 }
 
@@ -86,20 +95,23 @@ inline void append_svhn_file(ImageSet& set, const std::filesystem::path& path) {
   return {.shape = {3, 32, 32}, .classes = 10, .pixels = {}, .labels = {}, .name = name};
 }
 
-/// Reads test_32x32.mat of `directory` alone; labels are the digits. Throws Error where it is missing or damaged.
+/// Reads test_32x32.mat of `directory` alone; labels are the digits. Throws Error where it is missing or
+/// damaged.
 [[nodiscard]] inline ImageSet read_svhn_test(const std::filesystem::path& directory) {
   ImageSet set = empty_svhn_set("svhn test set");
   append_svhn_file(set, directory / "test_32x32.mat");
   return set;
 }
 
-/// Reads train_32x32.mat, test_32x32.mat and, if it is there and wanted, extra_32x32.mat of `directory`; labels are the digits.
-/// With the extra pictures the training set has 604,388 records and takes 1.9 GB.
+/// Reads train_32x32.mat, test_32x32.mat and, if it is there and wanted, extra_32x32.mat of `directory`;
+/// labels are the digits. With the extra pictures the training set has 604,388 records and takes 1.9 GB.
 /// Throws Error naming the file that is missing or damaged.
-[[nodiscard]] inline DataSet read_svhn(const std::filesystem::path& directory, SvhnExtra extra = SvhnExtra::if_present) {
+[[nodiscard]] inline DataSet read_svhn(const std::filesystem::path& directory,
+                                       SvhnExtra extra = SvhnExtra::if_present) {
   DataSet data{empty_svhn_set("svhn training set"), {}};
   append_svhn_file(data.train, directory / "train_32x32.mat");
-  if (const auto path = directory / "extra_32x32.mat"; extra == SvhnExtra::if_present && is_there(path)) append_svhn_file(data.train, path);
+  if (const auto path = directory / "extra_32x32.mat"; extra == SvhnExtra::if_present && is_there(path))
+    append_svhn_file(data.train, path);
   data.test = read_svhn_test(directory);
   return data;
 }

@@ -1,4 +1,5 @@
-// Augmentation put together from steps: each a type of its own, from a picture of any size to the network's input.
+// Augmentation put together from steps: each a type of its own, from a picture of any size to the network's
+// input.
 #pragma once
 
 #include <concepts>
@@ -29,17 +30,21 @@ struct RecordContext {
 
 /// A step that changes one picture: what it draws is a function of (seed, epoch, record, place of the step).
 template <class Step>
-concept PictureStep = requires(const Step& step, Picture& picture, RecordContext& context) { step.apply(picture, context, 1); };
-/// A step that mixes the pictures of a batch: what it draws is a function of (seed, epoch, batch, place of the step).
+concept PictureStep =
+    requires(const Step& step, Picture& picture, RecordContext& context) { step.apply(picture, context, 1); };
+/// A step that mixes the pictures of a batch: what it draws is a function of (seed, epoch, batch, place of
+/// the step).
 template <class Step>
-concept BatchStep = requires(const Step& step, Batch& batch, RecordRandom& random) { step.mix(batch, Shape{}, 10, random); };
+concept BatchStep =
+    requires(const Step& step, Batch& batch, RecordRandom& random) { step.mix(batch, Shape{}, 10, random); };
 
 /// Steps in a row, as torchvision's Compose:
 ///
 ///     const Compose training{RandomResizedCrop{224, 224}, HorizontalFlip{}, ColorJitter{0.4, 0.4, 0.4}, Normalize{Normalization::imagenet()}, Mixup{0.2}};
 ///     const Compose test{ResizeAndCrop{256, 224, 224}, Normalize{Normalization::imagenet()}};
 ///
-/// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of Mixup.
+/// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of
+/// Mixup.
 template <class... Steps>
   requires((PictureStep<Steps> || BatchStep<Steps>) && ...)
 class Compose {
@@ -95,7 +100,8 @@ class Transforms {
   [[nodiscard]] Transforms then(Step last) const {
     constexpr int place = 1000;  // behind those of any row of steps, so that its random numbers are its own
     Transforms both = *this;
-    both.mix_ = [before = mix_, last](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) {
+    both.mix_ = [before = mix_, last](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch,
+                                      int number) {
       if (before) before(batch, shape, classes, seed, epoch, number);
       RecordRandom random(seed, epoch, number, place);
       last.mix(batch, shape, classes, random);

@@ -1,4 +1,5 @@
-// Several processes train one network together, over MPI: on the processors of one machine, or on many machines.
+// Several processes train one network together, over MPI: on the processors of one machine, or on many
+// machines.
 //
 //     #include <sdepth/distributed/mpi.hpp>     // CMake: sdepth::mpi
 //
@@ -7,8 +8,9 @@
 //     const Range mine = trainer.share().images_of(128);
 //     trainer.step(NHWC<float>{my_part_of_the_batch}, my_labels);
 //
-// What is sent: of each batch normalisation a few numbers per channel, forward and backward, for which everybody waits; and the weights' gradients of the blocks
-// that ran, in buckets, by a thread of its own while the way back goes on.
+// What is sent: of each batch normalisation a few numbers per channel, forward and backward, for which
+// everybody waits; and the weights' gradients of the blocks that ran, in buckets, by a thread of its own
+// while the way back goes on.
 #pragma once
 
 #include <mpi.h>
@@ -31,11 +33,12 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The processes that mpirun has started. One object for each process, made before its trainers, and living longer than they.
+/// The processes that mpirun has started. One object for each process, made before its trainers, and living
+/// longer than they.
 ///
-/// MPI's functions are called by one thread at a time. Where an exception ends the object's life, all processes are ended, since they would wait for this one for
-/// ever; a process that is killed is noticed by mpirun, which ends the others.
-/// Throws Error where MPI cannot be used so.
+/// MPI's functions are called by one thread at a time. Where an exception ends the object's life, all
+/// processes are ended, since they would wait for this one for ever; a process that is killed is noticed by
+/// mpirun, which ends the others. Throws Error where MPI cannot be used so.
 class Mpi final : public Communicator {
  public:
   Mpi() : exceptions_(std::uncaught_exceptions()) {
@@ -80,7 +83,8 @@ class Mpi final : public Communicator {
     MPI_Request request = MPI_REQUEST_NULL;
     {
       const std::lock_guard lock(sums_->mutex());
-      MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts_.data(), places_.data(), MPI_BYTE, together_, &request);
+      MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts_.data(), places_.data(), MPI_BYTE, together_,
+                      &request);
     }
     traffic_.waited += wait_until([&] {
       int done = 0;
@@ -91,7 +95,8 @@ class Mpi final : public Communicator {
 
   void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
     sums_->begin(rows, count, size, sum);
-    traffic_.summed_bytes += size * sizeof(float) * static_cast<std::size_t>((rank_ > 0) + (rank_ + 1 < ranks_));
+    traffic_.summed_bytes +=
+        size * sizeof(float) * static_cast<std::size_t>((rank_ > 0) + (rank_ + 1 < ranks_));
   }
   void do_finish_sums() override {
     sums_->close();

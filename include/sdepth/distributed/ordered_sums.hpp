@@ -1,8 +1,10 @@
-// Sums over processes with the bits of one: added up in the order of ranks along a chain, and sent back along it.
+// Sums over processes with the bits of one: added up in the order of ranks along a chain, and sent back along
+// it.
 //
 //   rank 0: its rows  →  rank 1: + its rows  →  …  →  last rank: + its rows = the sum  →  …  →  rank 1  →  rank 0
 //
-// Each process sends a sum at most twice, whatever their number, as it would in a ring. Sums travel in buckets, several on the way at once.
+// Each process sends a sum at most twice, whatever their number, as it would in a ring. Sums travel in
+// buckets, several on the way at once.
 #pragma once
 
 #include <mpi.h>
@@ -46,7 +48,8 @@ class OrderedSums {
     bucket.places.push_back({sum, size, bucket.rows.size(), count});
     bucket.rows.insert(bucket.rows.end(), rows, rows + static_cast<std::size_t>(count) * size);
     bucket.size += size;
-    // Enough that what a message costs by itself is little against what it takes on a network of 1 Gbit/s (2 ms), and little against a network's gradients.
+    // Enough that what a message costs by itself is little against what it takes on a network of 1 Gbit/s (2
+    // ms), and little against a network's gradients.
     constexpr std::size_t enough = 64 * 1024;
     if (bucket.size >= enough) close();
   }
@@ -64,7 +67,8 @@ class OrderedSums {
   /// What can be done without waiting. @pre  the mutex is held
   void go_on() {
     for (int i = finished_; i < closed_; ++i) buckets_[static_cast<std::size_t>(i)].go_on(*this);
-    while (finished_ < closed_ && buckets_[static_cast<std::size_t>(finished_)].state == State::done) ++finished_;
+    while (finished_ < closed_ && buckets_[static_cast<std::size_t>(finished_)].state == State::done)
+      ++finished_;
   }
   [[nodiscard]] bool done() const noexcept { return finished_ == closed_; }
   /// Once all are done: their memory is for others.
@@ -174,7 +178,8 @@ class OrderedSums {
   MPI_Comm chain_ = MPI_COMM_NULL;
   std::mutex mutex_;
   std::condition_variable begun_;
-  std::deque<Bucket> buckets_;  // of this step; the last one is being filled while it is open, by its only thread
+  // of this step; the last one is being filled while it is open, by its only thread
+  std::deque<Bucket> buckets_;
   bool open_ = false;
   int closed_ = 0;    // buckets that are on their way or done
   int finished_ = 0;  // those that are done, in order

@@ -1,4 +1,5 @@
-// A checkpoint: everything a stopped run needs to go on to the same bytes as one never stopped, in one safetensors file.
+// A checkpoint: everything a stopped run needs to go on to the same bytes as one never stopped, in one
+// safetensors file.
 //
 //     conv1.weight, …            the weights and running statistics, as in weights.hpp
 //     momentum.conv1.weight, …   SGD's momentum of each trainable parameter; of other optimizers what they keep, by its names
@@ -37,7 +38,8 @@ namespace sdepth::inline SDEPTH_ISA {
 
 inline constexpr std::string_view checkpoint_format = "sdepth checkpoint 1";
 
-/// A checkpoint in memory, not yet in a trainer: a program reads its options first, makes the trainer of them, then restores it.
+/// A checkpoint in memory, not yet in a trainer: a program reads its options first, makes the trainer of
+/// them, then restores it.
 struct Checkpoint {
   std::uint64_t step = 0;  // steps made
   int epoch = 0;           // epochs complete
@@ -56,13 +58,14 @@ template <class Kind, class Options>
 [[nodiscard]] nlohmann::json options_as_json(const Options& options) {
   nlohmann::json all = nlohmann::json::object();
   if constexpr (requires { Kind::each_option(options, [](std::string_view, const auto&) {}); })
-    Kind::each_option(options, [&](std::string_view name, const auto& value) { all[std::string(name)] = value; });
+    Kind::each_option(options,
+                      [&](std::string_view name, const auto& value) { all[std::string(name)] = value; });
   return all;
 }
 /// The groups of parameters, each by its parameters' names and what it makes of the trainer's options.
 /// @param groups  what each group makes of them   @param group_of  [trainable tensors]
-[[nodiscard]] inline nlohmann::json groups_as_json(std::span<const ParameterInfo> tensors, const std::vector<int>& group_of,
-                                                   nlohmann::json groups) {
+[[nodiscard]] inline nlohmann::json groups_as_json(std::span<const ParameterInfo> tensors,
+                                                   const std::vector<int>& group_of, nlohmann::json groups) {
   std::size_t i = 0;
   for (const ParameterInfo& tensor : tensors)
     if (tensor.trainable())
@@ -71,8 +74,8 @@ template <class Kind, class Options>
   return groups;
 }
 /// What decides a trainer's next steps besides loss, optimizer and numbers.
-[[nodiscard]] inline nlohmann::json steps_as_json(int batch, std::uint64_t seed, SkipUpdate skip_update, Scaling scaling,
-                                                  std::span<const double> survival) {
+[[nodiscard]] inline nlohmann::json steps_as_json(int batch, std::uint64_t seed, SkipUpdate skip_update,
+                                                  Scaling scaling, std::span<const double> survival) {
   return {{"batch", batch},
           {"seed", seed},
           {"skip_update", skip_update == SkipUpdate::frozen ? "frozen" : "as-code"},
@@ -84,7 +87,8 @@ template <class Kind, class Options>
 template <class Net, class Backend, class Loss, class Optimizer>
 [[nodiscard]] nlohmann::json training_state(const Trainer<Net, Backend, Loss, Optimizer>& trainer) {
   const auto& options = trainer.options();
-  nlohmann::json state = steps_as_json(options.batch, options.seed, options.skip_update, options.scaling, trainer.survival());
+  nlohmann::json state =
+      steps_as_json(options.batch, options.seed, options.skip_update, options.scaling, trainer.survival());
   nlohmann::json& loss = state["loss"] = options_as_json<Loss>(options.loss);
   loss["name"] = std::string(Loss::name);
   state["optimizer"] = std::string(Optimizer::name);
@@ -100,11 +104,13 @@ template <class Net, class Backend, class Loss, class Optimizer>
     entry["frozen"] = group.frozen;
     entry["parameters"] = nlohmann::json::array();
   }
-  state["groups"] = groups_as_json(trainer.weights()->tensors(), groups.tensor_groups(), std::move(of_groups));
+  state["groups"] =
+      groups_as_json(trainer.weights()->tensors(), groups.tensor_groups(), std::move(of_groups));
   return state;
 }
 
-/// With what the optimizer keeps, so that a reader who does not know the optimizer tells its numbers from weights.
+/// With what the optimizer keeps, so that a reader who does not know the optimizer tells its numbers from
+/// weights.
 template <class Names>
 [[nodiscard]] nlohmann::json with_state_names(nlohmann::json training, const Names& names) {
   training["state"] = nlohmann::json::array();
@@ -112,7 +118,8 @@ template <class Names>
   return training;
 }
 /// Of each trainable tensor, by its name, how many updates it has had.
-[[nodiscard]] inline nlohmann::json counts_as_json(std::span<const ParameterInfo> tensors, const std::vector<std::uint64_t>& counts) {
+[[nodiscard]] inline nlohmann::json counts_as_json(std::span<const ParameterInfo> tensors,
+                                                   const std::vector<std::uint64_t>& counts) {
   nlohmann::json by_name = nlohmann::json::object();
   std::size_t i = 0;
   for (const ParameterInfo& tensor : tensors)
@@ -125,14 +132,18 @@ inline const std::string average_prefix = "average.";
 [[nodiscard]] inline std::string state_prefix(std::string_view state) { return std::string(state) + "."; }
 
 /// Writes the trainer's state, replacing an older file only when complete.
-/// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON, say. What is not UTF-8 in it is lost.
+/// @param epoch    Epochs complete.   @param program  Whatever the program wants back: its options, as JSON,
+///                 say. What is not UTF-8 in it is lost.
 /// @param average  of the trainer's weights, kept with them   @see WeightAverage
-/// A trainer of doubles is rounded to float32 and resumes nearly, not exactly. Gradients that wait for apply are not stored.
-/// Throws Error where the file cannot be written, or a number is not finite; the older file is then left as it was.
+/// A trainer of doubles is rounded to float32 and resumes nearly, not exactly. Gradients that wait for apply
+/// are not stored. Throws Error where the file cannot be written, or a number is not finite; the older file
+/// is then left as it was.
 template <class Net, class Backend, class Loss, class Optimizer>
-void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Loss, Optimizer>& trainer, int epoch,
-                     std::string program = "", const WeightAverage<Net, Backend>* average = nullptr) {
-  if (epoch < 0) fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
+void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Loss, Optimizer>& trainer,
+                     int epoch, std::string program = "",
+                     const WeightAverage<Net, Backend>* average = nullptr) {
+  if (epoch < 0)
+    fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
   const auto& weights = std::as_const(*trainer.weights());
   SafeTensors file;
   file.metadata = {{"format", std::string(checkpoint_format)},
@@ -143,19 +154,24 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
   append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
   using T = typename Backend::Scalar;
   for (const std::string_view name : Optimizer::state)
-    append_weights<T>(file, weights.tensors(), std::as_const(trainer.optimizer_state(name)).data(), nullptr, state_prefix(name));
+    append_weights<T>(file, weights.tensors(), std::as_const(trainer.optimizer_state(name)).data(), nullptr,
+                      state_prefix(name));
   if constexpr (counts_updates<Optimizer>) {
-    file.metadata["counts"] = counts_as_json(weights.tensors(), trainer.update().groups().tensor_counts()).dump();
+    file.metadata["counts"] =
+        counts_as_json(weights.tensors(), trainer.update().groups().tensor_counts()).dump();
   }
   if (average) {
     const auto& averaged = std::as_const(*average->weights());
-    file.metadata["average"] = nlohmann::json{{"decay", average->decay()}, {"updates", average->updates()}}.dump();
-    append_weights(file, averaged.tensors(), averaged.parameters().data(), averaged.running().data(), average_prefix);
+    file.metadata["average"] =
+        nlohmann::json{{"decay", average->decay()}, {"updates", average->updates()}}.dump();
+    append_weights(file, averaged.tensors(), averaged.parameters().data(), averaged.running().data(),
+                   average_prefix);
   }
   write_safetensors(path, file);
 }
 
-/// Reads a checkpoint. Throws Error where the file is missing, damaged, or something else, such as weights alone.
+/// Reads a checkpoint. Throws Error where the file is missing, damaged, or something else, such as weights
+/// alone.
 [[nodiscard]] inline Checkpoint read_checkpoint(const std::filesystem::path& path) {
   SafeTensors file = read_safetensors(path);
   Checkpoint checkpoint;
@@ -172,7 +188,8 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
     const std::string& digits = text(key);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size() || std::cmp_less(value, 0))
-      fail(checkpoint.where, " is damaged: its ", key, " is ", in_quotes(digits), ", expected a whole number; use an older checkpoint");
+      fail(checkpoint.where, " is damaged: its ", key, " is ", in_quotes(digits),
+           ", expected a whole number; use an older checkpoint");
   };
   text("format");
   number("step", checkpoint.step);
@@ -180,7 +197,8 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
   checkpoint.program = text("program");
   checkpoint.training = parse_json(text("training")).value_or(nullptr);
   if (!checkpoint.training.is_object())
-    fail(checkpoint.where, " is damaged: its training options are not a JSON object; use an older checkpoint");
+    fail(checkpoint.where,
+         " is damaged: its training options are not a JSON object; use an older checkpoint");
   if (const auto counts = file.metadata.find("counts"); counts != file.metadata.end())
     checkpoint.counts = parse_json(counts->second).value_or(nullptr);
   if (const auto average = file.metadata.find("average"); average != file.metadata.end())
@@ -201,49 +219,62 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
 }
 
 /// Throws Error where a checkpoint was saved with something else than the trainer has.
-[[noreturn]] inline void refuse(const Checkpoint& checkpoint, const std::string& key, const nlohmann::json& saved,
-                                const nlohmann::json& now) {
-  fail(checkpoint.where, " was saved with ", key, " ", saved.dump(), ", the trainer has ", now.dump(), "; use the options of that run");
+[[noreturn]] inline void refuse(const Checkpoint& checkpoint, const std::string& key,
+                                const nlohmann::json& saved, const nlohmann::json& now) {
+  fail(checkpoint.where, " was saved with ", key, " ", saved.dump(), ", the trainer has ", now.dump(),
+       "; use the options of that run");
 }
 
 /// Of each trainable tensor how many updates it has had. Throws Error where the checkpoint does not say so.
-[[nodiscard]] inline std::vector<std::uint64_t> saved_counts(const Checkpoint& checkpoint, const std::vector<ParameterInfo>& tensors) {
+[[nodiscard]] inline std::vector<std::uint64_t> saved_counts(const Checkpoint& checkpoint,
+                                                             const std::vector<ParameterInfo>& tensors) {
   std::vector<std::uint64_t> all;
   for (const ParameterInfo& tensor : tensors) {
     if (!tensor.trainable()) continue;
-    const auto found = checkpoint.counts.is_object() ? checkpoint.counts.find(tensor.name) : checkpoint.counts.end();
+    const auto found =
+        checkpoint.counts.is_object() ? checkpoint.counts.find(tensor.name) : checkpoint.counts.end();
     if (found == checkpoint.counts.end() || !found->is_number_unsigned())
-      fail(checkpoint.where, " is damaged: it does not say how many updates ", tensor.name, " has had; use an older checkpoint");
+      fail(checkpoint.where, " is damaged: it does not say how many updates ", tensor.name,
+           " has had; use an older checkpoint");
     all.push_back(found->get<std::uint64_t>());
   }
   return all;
 }
 
-/// How often the average had been updated. Throws Error where the checkpoint has none, or one with another decay.
+/// How often the average had been updated. Throws Error where the checkpoint has none, or one with another
+/// decay.
 [[nodiscard]] inline std::uint64_t saved_updates(const Checkpoint& checkpoint, double expected_decay) {
   const nlohmann::json& saved = checkpoint.average_training;
-  if (saved.is_null()) fail(checkpoint.where, " has no average of the weights, the run has; use the options of that run");
+  if (saved.is_null())
+    fail(checkpoint.where, " has no average of the weights, the run has; use the options of that run");
   const nlohmann::json decay = saved.is_object() ? saved.value("decay", nlohmann::json()) : nlohmann::json(),
-                       updates = saved.is_object() ? saved.value("updates", nlohmann::json()) : nlohmann::json();
+                       updates =
+                           saved.is_object() ? saved.value("updates", nlohmann::json()) : nlohmann::json();
   if (!updates.is_number_unsigned())
-    fail(checkpoint.where, " is damaged: it does not say how many updates the average has had; use an older checkpoint");
+    fail(checkpoint.where,
+         " is damaged: it does not say how many updates the average has had; use an older checkpoint");
   if (decay != expected_decay) refuse(checkpoint, "average", decay, expected_decay);
   return updates.get<std::uint64_t>();
 }
 
-/// The learning rate of a checkpoint. Throws Error where it was saved with something else than `now` says, as training_state has it.
+/// The learning rate of a checkpoint. Throws Error where it was saved with something else than `now` says, as
+/// training_state has it.
 [[nodiscard]] inline double checked_learning_rate(const Checkpoint& checkpoint, const nlohmann::json& now) {
   // Checkpoints of before there was a choice do not say these.
   const nlohmann::json cross_entropy = {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}};
   const std::pair<std::string, nlohmann::json> usual[] = {
       {"optimizer", "SGD"}, {"loss", cross_entropy}, {"groups", nlohmann::json::array()}};
   for (const auto& [key, value] : usual)
-    if (const nlohmann::json saved = checkpoint.training.value(key, value); saved != now[key]) refuse(checkpoint, key, saved, now[key]);
+    if (const nlohmann::json saved = checkpoint.training.value(key, value); saved != now[key])
+      refuse(checkpoint, key, saved, now[key]);
   double learning_rate = 0;
   for (const auto& [key, value] : now.items()) {
-    if (std::any_of(std::begin(usual), std::end(usual), [&](const auto& compared) { return compared.first == key; })) continue;
+    if (std::any_of(std::begin(usual), std::end(usual),
+                    [&](const auto& compared) { return compared.first == key; }))
+      continue;
     const auto saved = checkpoint.training.find(key);
-    if (saved == checkpoint.training.end()) fail(checkpoint.where, " is damaged: it does not say its ", key, "; use an older checkpoint");
+    if (saved == checkpoint.training.end())
+      fail(checkpoint.where, " is damaged: it does not say its ", key, "; use an older checkpoint");
     const auto damaged = [&](const auto&... what) {
       fail(checkpoint.where, " is damaged: its ", key, " ", what..., "; use an older checkpoint");
     };
@@ -253,19 +284,25 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
       learning_rate = saved->get<double>();
       if (learning_rate < 0) damaged("is ", learning_rate, ", expected a number from 0 up");
     } else if (*saved != value) {
-      const auto probability = [](const nlohmann::json& p) { return p.is_number() && p.get<double>() >= 0 && p.get<double>() <= 1; };
-      if (key == "survival" && !std::all_of(saved->begin(), saved->end(), probability)) damaged("is not a list of numbers from 0 to 1");
+      const auto probability = [](const nlohmann::json& p) {
+        return p.is_number() && p.get<double>() >= 0 && p.get<double>() <= 1;
+      };
+      if (key == "survival" && !std::all_of(saved->begin(), saved->end(), probability))
+        damaged("is not a list of numbers from 0 to 1");
       if (key == "survival")
-        fail(checkpoint.where, " was saved with another survival table than the trainer has; use the network and schedule of that run");
+        fail(
+            checkpoint.where,
+            " was saved with another survival table than the trainer has; use the network and schedule of that run");
       refuse(checkpoint, key, *saved, value);
     }
   }
   return learning_rate;
 }
 
-/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate; and `average` its average.
-/// Throws Error, and leaves both as they were, where the checkpoint is of another network, or of a trainer made with other options, optimizer,
-/// loss or groups of parameters, or with another survival table: going on would be another run.
+/// Makes `trainer` the one that was saved: weights, the optimizer's state, steps and learning rate; and
+/// `average` its average. Throws Error, and leaves both as they were, where the checkpoint is of another
+/// network, or of a trainer made with other options, optimizer, loss or groups of parameters, or with another
+/// survival table: going on would be another run.
 template <class Net, class Backend, class Loss, class Optimizer>
 void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer,
              WeightAverage<Net, Backend>* average = nullptr) {
@@ -277,7 +314,8 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
   using T = typename Backend::Scalar;
   using Storage = typename Trainer<Net, Backend, Loss, Optimizer>::Storage;
   auto& weights = *trainer.weights();
-  // The optimizer's state goes to a place of its own first, so that whatever is wrong with anything is found before anything changes.
+  // The optimizer's state goes to a place of its own first, so that whatever is wrong with anything is found
+  // before anything changes.
   std::vector<std::uint64_t> counts;
   if constexpr (counts_updates<Optimizer>) counts = saved_counts(checkpoint, weights.tensors());
   std::vector<Storage> state;
@@ -286,17 +324,19 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
     for (const Tensor& tensor : checkpoint.state.tensors)
       if (tensor.name.starts_with(state_prefix(name))) of_name.tensors.push_back(tensor);
     state.emplace_back(trainer.optimizer_state(name).size());
-    take_weights<T>(of_name, weights.tensors(), state.back().data(), nullptr, state_prefix(name), checkpoint.where);
+    take_weights<T>(of_name, weights.tensors(), state.back().data(), nullptr, state_prefix(name),
+                    checkpoint.where);
   }
   std::uint64_t updates = 0;
   std::shared_ptr<Weights<Net, Backend>> averaged;
   if (average) {
     updates = saved_updates(checkpoint, average->decay());
     averaged = std::make_shared<Weights<Net, Backend>>();
-    take_weights<T>(checkpoint.average, weights.tensors(), averaged->parameters().data(), averaged->running().data(), average_prefix,
-                    checkpoint.where);
+    take_weights<T>(checkpoint.average, weights.tensors(), averaged->parameters().data(),
+                    averaged->running().data(), average_prefix, checkpoint.where);
   }
-  take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(), weights.running().data(), "", checkpoint.where);
+  take_weights<T>(checkpoint.weights, weights.tensors(), weights.parameters().data(),
+                  weights.running().data(), "", checkpoint.where);
   for (std::size_t i = 0; i < state.size(); ++i) trainer.update().state()[i] = std::move(state[i]);
   if constexpr (counts_updates<Optimizer>) trainer.update().set_tensor_counts(weights, counts);
   trainer.update().drop_pending();

@@ -33,10 +33,14 @@ namespace sdepth::inline SDEPTH_ISA {
     for (const int argument : arguments) text += (text.ends_with('<') ? "" : ", ") + std::to_string(argument);
     return text + last + ">";
   };
-  const auto bias = [](bool learned) { return learned ? std::string(", Bias::learned") : std::string(", Bias::none"); };
+  const auto bias = [](bool learned) {
+    return learned ? std::string(", Bias::learned") : std::string(", Bias::none");
+  };
   if (const auto* s = std::get_if<ConvShape>(&layer.what))
-    return list("Conv", {s->channels_out, s->kernel, s->stride}, bias(s->bias) + ", " + std::to_string(s->padding));
-  if (const auto* s = std::get_if<LinearShape>(&layer.what)) return list("Linear", {s->features}, bias(s->bias));
+    return list("Conv", {s->channels_out, s->kernel, s->stride},
+                bias(s->bias) + ", " + std::to_string(s->padding));
+  if (const auto* s = std::get_if<LinearShape>(&layer.what))
+    return list("Linear", {s->features}, bias(s->bias));
   if (std::holds_alternative<NormDescription>(layer.what)) return "BN";
   if (const auto* a = std::get_if<ActivationDescription>(&layer.what)) return a->spelling;
   const PoolShape& s = std::get<PoolShape>(layer.what);
@@ -91,7 +95,8 @@ inline void append_list(std::string& text, const std::vector<std::string>& items
       " switch template this thread_local throw true try typedef typeid typename union unsigned"
       " using virtual void volatile wchar_t while xor xor_eq std sdepth main ";
   const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  return !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) && std::all_of(name.begin(), name.end(), is_letter) &&
+  return !name.empty() && !std::isdigit(static_cast<unsigned char>(name[0])) &&
+         std::all_of(name.begin(), name.end(), is_letter) &&
          words.find(" " + std::string(name) + " ") == std::string_view::npos;
 }
 
@@ -106,24 +111,28 @@ struct CppHeaderOptions {
 [[nodiscard]] inline std::string cpp_header(const TrainedNetwork& trained, const CppHeaderOptions& options) {
   const std::string& name = options.name;
   if (!is_cpp_name(name))
-    fail("header: expected a name of C++ for the namespace, letters, digits and _ and no word of the language, found ", in_quotes(name),
-         "; give another one");
+    fail(
+        "header: expected a name of C++ for the namespace, letters, digits and _ and no word of the language, found ",
+        in_quotes(name), "; give another one");
 
   std::size_t closed = 0, index = 0;
   for (const auto& part : trained.network.parts)
-    if (const auto* block = std::get_if<BlockDescription>(&part)) closed += !trained.keep[index++] && !block->identity;
+    if (const auto* block = std::get_if<BlockDescription>(&part))
+      closed += !trained.keep[index++] && !block->identity;
   std::string gates;
   for (std::size_t i = 0; i < closed; ++i) gates += i > 0 ? ", 0" : "0";
 
   const Shape in = trained.network.input;
-  std::vector<std::string> words{"Input<" + std::to_string(in.channels) + ", " + std::to_string(in.height) + ", " +
-                                 std::to_string(in.width) + ">"};
+  std::vector<std::string> words{"Input<" + std::to_string(in.channels) + ", " + std::to_string(in.height) +
+                                 ", " + std::to_string(in.width) + ">"};
   std::vector<bool> used(trained.network.tensors.size(), true);
   std::vector<std::string> scales, repeated;
   std::string last_block;
   const auto finish_row = [&] {
     if (last_block.empty()) return;
-    words.push_back(repeated.size() > 1 ? "Repeat<" + std::to_string(repeated.size()) + ", " + last_block + ">" : last_block);
+    words.push_back(repeated.size() > 1
+                        ? "Repeat<" + std::to_string(repeated.size()) + ", " + last_block + ">"
+                        : last_block);
     last_block.clear();
     repeated.clear();
   };
@@ -138,11 +147,14 @@ struct CppHeaderOptions {
     const std::size_t here = index++;
     if (!trained.keep[here]) {
       // The branch's tensors are left out.
-      const std::size_t end = block.projection.empty() ? block.end_tensor : block.projection.front().first_tensor;
+      const std::size_t end =
+          block.projection.empty() ? block.end_tensor : block.projection.front().first_tensor;
       for (std::size_t i = block.first_tensor; i < end; ++i) used[i] = false;
       if (block.identity) continue;
     }
-    const std::string word = trained.keep[here] ? word_of(block) : "StochasticDepth<" + word_of(block) + ", FixedGates<" + gates + ">>";
+    const std::string word = trained.keep[here]
+                                 ? word_of(block)
+                                 : "StochasticDepth<" + word_of(block) + ", FixedGates<" + gates + ">>";
     if (word != last_block || !block.identity) finish_row();
     last_block = word;
     repeated.push_back(word);
@@ -152,24 +164,29 @@ struct CppHeaderOptions {
   finish_row();
   for (const std::string& word : words)
     if (word.find_first_of("({") != std::string::npos)
-      fail("header: ", in_quotes(word), " has no name outside of its file; give the activation a name in a namespace");
+      fail("header: ", in_quotes(word),
+           " has no name outside of its file; give the activation a name in a namespace");
 
   std::vector<std::string> numbers;
   for (std::size_t i = 0; i < used.size(); ++i)
     if (used[i])
       for (const float number : trained.numbers[i]) numbers.push_back(float_literal(number));
 
-  std::string text = "// A trained network, written by sdepth's export. " + options.comment + "\n//\n//     auto network = " + name +
-                     "::inference();\n//     network.predict(sdepth::NHWC<float>{image}, logits);  // image [H, W, C], normalised\n" +
-                     "#pragma once\n\n#include <array>\n#include <cstddef>\n#include <span>\n\n#include <sdepth/net.hpp>\n" +
-                     "#include <sdepth/run/numbers.hpp>\n\nnamespace " + name + " {\nusing namespace sdepth;\n\nusing Net = Network<\n";
+  std::string text =
+      "// A trained network, written by sdepth's export. " + options.comment +
+      "\n//\n//     auto network = " + name +
+      "::inference();\n//     network.predict(sdepth::NHWC<float>{image}, logits);  // image [H, W, C], normalised\n" +
+      "#pragma once\n\n#include <array>\n#include <cstddef>\n#include <span>\n\n#include <sdepth/net.hpp>\n" +
+      "#include <sdepth/run/numbers.hpp>\n\nnamespace " + name +
+      " {\nusing namespace sdepth;\n\nusing Net = Network<\n";
   append_list(text, words, "    ");
-  text += ">;\n\ninline constexpr std::size_t classes = Net::output.size();\n\n/// The factors of the residual branches.\n" +
-          std::string("inline constexpr std::array<double, ") + std::to_string(scales.size()) + "> scales{";
+  text +=
+      ">;\n\ninline constexpr std::size_t classes = Net::output.size();\n\n/// The factors of the residual branches.\n" +
+      std::string("inline constexpr std::array<double, ") + std::to_string(scales.size()) + "> scales{";
   if (!scales.empty()) text += "\n";
   append_list(text, scales, scales.empty() ? "" : "    ");
-  text += "};\n\n/// All tensors, in PyTorch's order and layout.\ninline constexpr std::array<float, " + std::to_string(numbers.size()) +
-          "> numbers{\n";
+  text += "};\n\n/// All tensors, in PyTorch's order and layout.\ninline constexpr std::array<float, " +
+          std::to_string(numbers.size()) + "> numbers{\n";
   append_list(text, numbers, "    ");
   text +=
       "};\n\n/// Takes all memory that predicting needs. @param batch  images at once\n"
@@ -182,7 +199,8 @@ struct CppHeaderOptions {
 }
 
 /// Writes it. Throws Error where that is not possible; an older file is then left as it was.
-inline void write_cpp_header(const std::filesystem::path& path, const TrainedNetwork& trained, const CppHeaderOptions& options) {
+inline void write_cpp_header(const std::filesystem::path& path, const TrainedNetwork& trained,
+                             const CppHeaderOptions& options) {
   write_file_atomically(path, cpp_header(trained, options));
 }
 

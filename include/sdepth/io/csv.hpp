@@ -1,4 +1,5 @@
-// Tables that grow by a row at a time and outlive the process: metrics.csv, losses.csv and gates.csv; and gates back in.
+// Tables that grow by a row at a time and outlive the process: metrics.csv, losses.csv and gates.csv; and
+// gates back in.
 #pragma once
 
 #include <fcntl.h>
@@ -40,7 +41,9 @@ namespace sdepth::inline SDEPTH_ISA {
 }
 
 /// The whole lines of a table. A last one without its end, which a killed process may leave, is not a row.
-[[nodiscard]] inline std::string_view whole_lines(std::string_view text) noexcept { return text.substr(0, text.rfind('\n') + 1); }
+[[nodiscard]] inline std::string_view whole_lines(std::string_view text) noexcept {
+  return text.substr(0, text.rfind('\n') + 1);
+}
 
 /// Splits off and returns the next line, without its end: \n, or \r\n as editors on Windows write it.
 [[nodiscard]] inline std::string_view take_line(std::string_view& text) noexcept {
@@ -66,19 +69,22 @@ inline void take_header(std::string_view& text, std::string_view header, const s
 
 /// `cell` as a number of type T, all of it. Throws Error with line and column, both counted from 1.
 template <class T>
-[[nodiscard]] T number_in(std::string_view cell, const std::string& where, std::size_t line, std::size_t column) {
+[[nodiscard]] T number_in(std::string_view cell, const std::string& where, std::size_t line,
+                          std::size_t column) {
   T value{};
   const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (error != std::errc() || end != cell.data() + cell.size())
-    fail(where, ": line ", line, ", column ", column, " is ", in_quotes(cell), ", expected a ", std::is_integral_v<T> ? "whole " : "",
-         "number");
+    fail(where, ": line ", line, ", column ", column, " is ", in_quotes(cell), ", expected a ",
+         std::is_integral_v<T> ? "whole " : "", "number");
   return value;
 }
 
-/// Reads a table of numbers under the header line `header`, as CsvLog writes it: rows outside, columns inside; "nan" is a number.
-/// The file may have more columns behind those asked for, as tables of later versions do; they are left out. Lines may end as on Windows.
-/// Throws Error with line and column where the file is no such table.
-[[nodiscard]] inline std::vector<std::vector<double>> read_csv(const std::filesystem::path& path, std::string_view header) {
+/// Reads a table of numbers under the header line `header`, as CsvLog writes it: rows outside, columns
+/// inside; "nan" is a number. The file may have more columns behind those asked for, as tables of later
+/// versions do; they are left out. Lines may end as on Windows. Throws Error with line and column where the
+/// file is no such table.
+[[nodiscard]] inline std::vector<std::vector<double>> read_csv(const std::filesystem::path& path,
+                                                               std::string_view header) {
   const std::string bytes = read_whole_file(path);
   const std::string where = path.string();
   std::string_view text = whole_lines(without_mark(bytes)), rest = text;
@@ -91,23 +97,27 @@ template <class T>
     const std::size_t line = rows.size() + 2;
     const auto cells = cells_of(take_line(text));
     if (cells.size() != columns)
-      fail(where, ": line ", line, " has ", cells.size(), " columns, expected ", columns, " as in the first line");
+      fail(where, ": line ", line, " has ", cells.size(), " columns, expected ", columns,
+           " as in the first line");
     std::vector<double>& row = rows.emplace_back();
-    for (const std::string_view cell : std::span(cells).first(wanted)) row.push_back(number_in<double>(cell, where, line, row.size() + 1));
+    for (const std::string_view cell : std::span(cells).first(wanted))
+      row.push_back(number_in<double>(cell, where, line, row.size() + 1));
   }
   return rows;
 }
 
-/// The rows before `next` of a table of CsvLog's, its header included: those whose first column, a whole number, is less, or in a table without a header,
-/// the first `next` rows. Throws Error where these are not the rows `first`, `first` + 1 … `next` − 1, each once, or the file is no such table.
-/// Lines may end as on Windows.
-[[nodiscard]] inline std::string rows_before(const std::filesystem::path& path, const std::string& header, std::uint64_t next,
-                                             std::uint64_t first = 0) {
+/// The rows before `next` of a table of CsvLog's, its header included: those whose first column, a whole
+/// number, is less, or in a table without a header, the first `next` rows. Throws Error where these are not
+/// the rows `first`, `first` + 1 … `next` − 1, each once, or the file is no such table. Lines may end as on
+/// Windows.
+[[nodiscard]] inline std::string rows_before(const std::filesystem::path& path, const std::string& header,
+                                             std::uint64_t next, std::uint64_t first = 0) {
   const std::string bytes = read_whole_file(path);
   const std::string where = path.string();
   std::string_view text = whole_lines(without_mark(bytes));
   const std::string counted = header.empty() ? "row" : header.substr(0, header.find(','));
-  const char* advice = "; the table was altered since it was written, so put it back as it was, or begin another run by --out";
+  const char* advice =
+      "; the table was altered since it was written, so put it back as it was, or begin another run by --out";
   std::string kept, out_of_order;
   if (!header.empty()) {
     take_header(text, header, where);
@@ -116,38 +126,44 @@ template <class T>
   std::uint64_t expected = first;
   for (std::size_t line = header.empty() ? 1 : 2; !text.empty(); ++line) {
     const std::string_view row = take_line(text);
-    const std::uint64_t key = header.empty() ? line - 1 : number_in<std::uint64_t>(row.substr(0, row.find(',')), where, line, 1);
+    const std::uint64_t key =
+        header.empty() ? line - 1 : number_in<std::uint64_t>(row.substr(0, row.find(',')), where, line, 1);
     if (key >= next) continue;
     if (key == expected)
       ++expected;
     else if (out_of_order.empty())
-      out_of_order = ": line " + std::to_string(line) + " is of " + counted + " " + std::to_string(key) + ", expected " + counted + " " +
-                     std::to_string(expected);
+      out_of_order = ": line " + std::to_string(line) + " is of " + counted + " " + std::to_string(key) +
+                     ", expected " + counted + " " + std::to_string(expected);
     kept.append(row).append("\n");
   }
-  if (!out_of_order.empty()) fail(where, out_of_order, advice);  // only now: what is no number at all says more
+  // only now: what is no number at all says more
+  if (!out_of_order.empty()) fail(where, out_of_order, advice);
   if (expected < next)
-    fail(where, " ends before ", counted, " ", expected, ", but the run has got to the end of ", counted, " ", next - 1, advice);
+    fail(where, " ends before ", counted, " ", expected, ", but the run has got to the end of ", counted, " ",
+         next - 1, advice);
   return kept;
 }
 
-/// A table under construction. Rows gather in memory and reach the file at flush(), at the end of an epoch, say, or by 64 KiB.
+/// A table under construction. Rows gather in memory and reach the file at flush(), at the end of an epoch,
+/// say, or by 64 KiB.
 ///
-/// A run that is stopped and resumed starts its tables again from the last checkpoint: resume() keeps the rows before it, so that
-/// the finished table is the one of a run never stopped.
+/// A run that is stopped and resumed starts its tables again from the last checkpoint: resume() keeps the
+/// rows before it, so that the finished table is the one of a run never stopped.
 class CsvLog {
  public:
   CsvLog() = default;
 
-  /// A new table with the column names `header`, "step,loss" say; an empty one for a table without a header, as gates.csv is.
-  /// An older file of that name is replaced.
+  /// A new table with the column names `header`, "step,loss" say; an empty one for a table without a header,
+  /// as gates.csv is. An older file of that name is replaced.
   [[nodiscard]] static CsvLog create(const std::filesystem::path& path, std::string header) {
     write_file_atomically(path, header.empty() ? "" : header + "\n");
     return CsvLog(path, std::move(header));
   }
 
-  /// Goes on with a table, of which only rows_before() are kept. Throws Error as that does, and leaves the file alone then.
-  [[nodiscard]] static CsvLog resume(const std::filesystem::path& path, std::string header, std::uint64_t next, std::uint64_t first = 0) {
+  /// Goes on with a table, of which only rows_before() are kept. Throws Error as that does, and leaves the
+  /// file alone then.
+  [[nodiscard]] static CsvLog resume(const std::filesystem::path& path, std::string header,
+                                     std::uint64_t next, std::uint64_t first = 0) {
     const std::string kept = rows_before(path, header, next, first);
     if (kept != read_whole_file(path)) write_file_atomically(path, kept);
     return CsvLog(path, std::move(header));
@@ -203,7 +219,8 @@ class CsvLog {
     if (cells > 0) pending_.pop_back();  // the last comma
     pending_ += '\n';
     if (!header_.empty() && cells != cells_of(header_).size())
-      fail("a row of ", cells, " cells does not fit a table with the columns ", in_quotes(header_), ": please report it");
+      fail("a row of ", cells, " cells does not fit a table with the columns ", in_quotes(header_),
+           ": please report it");
     constexpr std::size_t enough = 64 * 1024;
     if (pending_.size() >= enough) flush();
   }
@@ -213,11 +230,13 @@ class CsvLog {
   std::string pending_;
 };
 
-/// Forced gates: a line per training step, in each a 0 (skipped) or 1 (survives) for every residual block, separated by commas, without a header;
-/// gates.csv of an earlier run is such a text. Lines may end as on Windows.
+/// Forced gates: a line per training step, in each a 0 (skipped) or 1 (survives) for every residual block,
+/// separated by commas, without a header; gates.csv of an earlier run is such a text. Lines may end as on
+/// Windows.
 /// @param where  the file, for messages   @param blocks  Residual blocks of the network.
 /// Throws Error with line and column where the text is anything else, or empty.
-[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> gates_in(std::string_view text, const std::string& where, int blocks) {
+[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> gates_in(std::string_view text,
+                                                                     const std::string& where, int blocks) {
   text = without_mark(text);
   std::vector<std::vector<std::uint8_t>> steps;
   while (!text.empty()) {
@@ -239,7 +258,8 @@ class CsvLog {
 }
 
 /// The same out of a file.
-[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> read_gates(const std::filesystem::path& path, int blocks) {
+[[nodiscard]] inline std::vector<std::vector<std::uint8_t>> read_gates(const std::filesystem::path& path,
+                                                                       int blocks) {
   return gates_in(read_whole_file(path), path.string(), blocks);
 }
 

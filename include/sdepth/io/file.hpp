@@ -1,5 +1,6 @@
-// Whole files in and out. Everything a run leaves behind is written through here, so that a full disk, a kill or a power cut
-// costs at most the newest version: the one before it stands until the new one is complete and on the disk.
+// Whole files in and out. Everything a run leaves behind is written through here, so that a full disk, a kill
+// or a power cut costs at most the newest version: the one before it stands until the new one is complete and
+// on the disk.
 #pragma once
 
 #include <fcntl.h>
@@ -23,7 +24,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-static_assert(std::endian::native == std::endian::little, "sdepth writes its files, all little-endian, straight from memory");
+static_assert(std::endian::native == std::endian::little,
+              "sdepth writes its files, all little-endian, straight from memory");
 
 /// What the system says about an error code (errno), and what a person can do about it.
 [[nodiscard]] inline std::string reason_and_advice(int code) {
@@ -53,14 +55,17 @@ static_assert(std::endian::native == std::endian::little, "sdepth writes its fil
 class OpenFile {
  public:
   OpenFile() = default;
-  /// Opens `path` with the flags of open(2). Throws Error; `purpose` completes its sentence: "<file> cannot be <purpose>: <reason>".
-  OpenFile(const std::filesystem::path& path, int flags, std::string shown, const char* purpose) : shown_(std::move(shown)) {
+  /// Opens `path` with the flags of open(2). Throws Error; `purpose` completes its sentence: "<file> cannot
+  /// be <purpose>: <reason>".
+  OpenFile(const std::filesystem::path& path, int flags, std::string shown, const char* purpose)
+      : shown_(std::move(shown)) {
     do {
       descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
     } while (descriptor_ < 0 && errno == EINTR);
     if (descriptor_ < 0) fail(shown_, " cannot be ", purpose, ": ", reason_and_advice(errno));
   }
-  OpenFile(OpenFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), shown_(std::move(other.shown_)) {}
+  OpenFile(OpenFile&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), shown_(std::move(other.shown_)) {}
   OpenFile& operator=(OpenFile&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     std::swap(shown_, other.shown_);
@@ -113,21 +118,27 @@ class OpenFile {
   [[nodiscard]] bool is_open() const noexcept { return descriptor_ >= 0; }
 
  private:
-  [[noreturn]] void not_written(int code) const { fail(shown_, " cannot be written: ", reason_and_advice(code)); }
+  [[noreturn]] void not_written(int code) const {
+    fail(shown_, " cannot be written: ", reason_and_advice(code));
+  }
 
   int descriptor_ = -1;
   std::string shown_;
 };
 
-/// All bytes of a file. Throws Error where it cannot be read or has more than `most` bytes, which says that it is some other file.
-[[nodiscard]] inline std::string read_whole_file(const std::filesystem::path& path, std::size_t most = std::size_t{4} << 30) {
+/// All bytes of a file. Throws Error where it cannot be read or has more than `most` bytes, which says that
+/// it is some other file.
+[[nodiscard]] inline std::string read_whole_file(const std::filesystem::path& path,
+                                                 std::size_t most = std::size_t{4} << 30) {
   OpenFile file(path, O_RDONLY, path.string(), "read");
   const std::size_t size = file.size();
   const auto refuse = [&](std::size_t found) {
-    fail(path.string(), " has ", with_commas(found), " bytes or more, at most ", with_commas(most), " are expected; is it the right file?");
+    fail(path.string(), " has ", with_commas(found), " bytes or more, at most ", with_commas(most),
+         " are expected; is it the right file?");
   };
   if (size > most) refuse(size);
-  std::string bytes(size + 1, '\0');  // one more than expected, so that the read that finds the end has somewhere to put nothing
+  // one more than expected, so that the read that finds the end has somewhere to put nothing
+  std::string bytes(size + 1, '\0');
   std::size_t filled = 0;
   while (const std::size_t got = file.read(bytes.data() + filled, bytes.size() - filled)) {
     filled += got;
@@ -138,7 +149,8 @@ class OpenFile {
   return bytes;
 }
 
-/// The file that writing to `path` reaches: `path` itself or, where that is a symbolic link, what the link leads to, there already or not.
+/// The file that writing to `path` reaches: `path` itself or, where that is a symbolic link, what the link
+/// leads to, there already or not.
 /// @pre the links are no circle
 [[nodiscard]] inline std::filesystem::path behind_links(std::filesystem::path path) {
   constexpr int most = 40;  // as many as Linux follows
@@ -151,9 +163,10 @@ class OpenFile {
   return path;
 }
 
-/// Replaces the file `path` by what `fill(OpenFile&)` writes: into a file beside it of that name + ".partial" first, then to the disk, then by renaming.
-/// Whatever fails, or is thrown by `fill`, leaves the old file as it was and removes the partial one; only a kill leaves that
-/// behind, and the next call overwrites it. The new file has the owner and the permissions of the old one. A symbolic link stays and what it leads to is
+/// Replaces the file `path` by what `fill(OpenFile&)` writes: into a file beside it of that name + ".partial"
+/// first, then to the disk, then by renaming. Whatever fails, or is thrown by `fill`, leaves the old file as
+/// it was and removes the partial one; only a kill leaves that behind, and the next call overwrites it. The
+/// new file has the owner and the permissions of the old one. A symbolic link stays and what it leads to is
 /// replaced. A path that is a pipe or a device is written to directly.
 template <std::invocable<OpenFile&> Fill>
 void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
@@ -164,7 +177,8 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
   struct stat old{};
   const bool replaces = ::stat(path.c_str(), &old) == 0;
   if (!replaces && errno != ENOENT) refuse(errno);
-  if (replaces && S_ISDIR(old.st_mode)) fail(shown, " cannot be written: it is a directory; give the name of a file");
+  if (replaces && S_ISDIR(old.st_mode))
+    fail(shown, " cannot be written: it is a directory; give the name of a file");
   if (replaces && !S_ISREG(old.st_mode)) {
     OpenFile device(path, O_WRONLY, shown, "written");
     fill(device);
@@ -172,7 +186,8 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
     return;
   }
   const fs::path target = behind_links(path);
-  // Renaming asks for the directory's permission alone; a file that was protected from writing is not to be lost by that.
+  // Renaming asks for the directory's permission alone; a file that was protected from writing is not to be
+  // lost by that.
   if (replaces && ::faccessat(AT_FDCWD, target.c_str(), W_OK, AT_EACCESS) != 0) refuse(errno);
 
   struct Partial {
@@ -183,7 +198,8 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
     }
   };
   constexpr std::string_view ending = ".partial";
-  constexpr std::size_t longest = NAME_MAX - ending.size();  // a longer name is cut for the partial file, where it fits the disk alone
+  // a longer name is cut for the partial file, where it fits the disk alone
+  constexpr std::size_t longest = NAME_MAX - ending.size();
   fs::path name = target;
   name.replace_filename(target.filename().native().substr(0, longest) + std::string(ending));
   OpenFile file(name, O_WRONLY | O_CREAT | O_TRUNC, shown, "written");
@@ -192,12 +208,15 @@ void write_file_atomically(const std::filesystem::path& path, Fill&& fill) {
   fill(file);
   file.sync();
   file.close();
-  if (std::rename(partial.name.c_str(), target.c_str()) != 0) fail(shown, " cannot be replaced: ", reason_and_advice(errno));
+  if (std::rename(partial.name.c_str(), target.c_str()) != 0)
+    fail(shown, " cannot be replaced: ", reason_and_advice(errno));
   partial.remove = false;
 
-  // The new name must reach the disk too. A directory that may be written but not opened loses this, and nothing else.
+  // The new name must reach the disk too. A directory that may be written but not opened loses this, and
+  // nothing else.
   const fs::path directory = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (::access(directory.c_str(), R_OK) == 0) OpenFile(directory, O_RDONLY | O_DIRECTORY, shown, "written").sync();
+  if (::access(directory.c_str(), R_OK) == 0)
+    OpenFile(directory, O_RDONLY | O_DIRECTORY, shown, "written").sync();
 }
 
 /// Replaces the file `path` by `bytes`, as above.

@@ -52,14 +52,16 @@ class OnnxGraph {
         added.set_i(*whole);
       } else {
         added.set_type(sdepth_onnx::AttributeProto::INTS);
-        for (const std::int64_t each : std::get<std::vector<std::int64_t>>(attribute.value)) added.add_ints(each);
+        for (const std::int64_t each : std::get<std::vector<std::int64_t>>(attribute.value))
+          added.add_ints(each);
       }
     }
     return node.name();
   }
 
   /// Adds a tensor. Returns its name.
-  std::string tensor(const std::string& name, std::span<const std::int64_t> shape, std::span<const float> values) {
+  std::string tensor(const std::string& name, std::span<const std::int64_t> shape,
+                     std::span<const float> values) {
     return tensor_of(name, sdepth_onnx::TensorProto::FLOAT, shape, values);
   }
   std::string tensor(const std::string& name, const std::vector<std::int64_t>& values) {
@@ -73,8 +75,9 @@ class OnnxGraph {
   }
 
   /// An input or output of the graph of [batch, extents]; the batch is free.
-  void describe(sdepth_onnx::ValueInfoProto& value, const std::string& name, sdepth_onnx::TensorProto::DataType type,
-                const std::vector<int>& extents, const std::string& text) {
+  void describe(sdepth_onnx::ValueInfoProto& value, const std::string& name,
+                sdepth_onnx::TensorProto::DataType type, const std::vector<int>& extents,
+                const std::string& text) {
     value.set_name(name);
     value.set_doc_string(text);
     auto& tensor = *value.mutable_type()->mutable_tensor_type();
@@ -92,8 +95,8 @@ class OnnxGraph {
 
  private:
   template <class Number>
-  std::string tensor_of(const std::string& name, sdepth_onnx::TensorProto::DataType type, std::span<const std::int64_t> shape,
-                        std::span<const Number> values) {
+  std::string tensor_of(const std::string& name, sdepth_onnx::TensorProto::DataType type,
+                        std::span<const std::int64_t> shape, std::span<const Number> values) {
     sdepth_onnx::TensorProto& tensor = *graph_.add_initializer();
     tensor.set_name(free_name(name));
     tensor.set_data_type(type);

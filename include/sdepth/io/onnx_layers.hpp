@@ -53,11 +53,13 @@ class OnnxLayers {
   }
 
  private:
-  [[nodiscard]] OnnxValue residual_block(const BlockDescription& block, const OnnxValue& x, std::size_t index) {
+  [[nodiscard]] OnnxValue residual_block(const BlockDescription& block, const OnnxValue& x,
+                                         std::size_t index) {
     const std::string name = "blocks." + std::to_string(index);
     const bool runs = trained_.keep[index] != 0;
     if (!runs && block.identity) return x;
-    OnnxValue sum = block.projection.empty() ? plain_shortcut(block, x, name + ".shortcut") : layers(block.projection, x, 1.0, name);
+    OnnxValue sum = block.projection.empty() ? plain_shortcut(block, x, name + ".shortcut")
+                                             : layers(block.projection, x, 1.0, name);
     if (runs) {
       OnnxValue branch = layers(block.branch, x, trained_.scales[index], name);
       if (branch.flat != sum.flat) branch = with_pixels(branch), sum = with_pixels(sum);
@@ -68,33 +70,40 @@ class OnnxLayers {
   }
 
   /// Average or every stride-th pixel, then zero channels.
-  [[nodiscard]] OnnxValue plain_shortcut(const BlockDescription& block, OnnxValue x, const std::string& name) {
+  [[nodiscard]] OnnxValue plain_shortcut(const BlockDescription& block, OnnxValue x,
+                                         const std::string& name) {
     if (block.identity) return x;
     const ShortcutShape& s = block.shortcut;
     x = with_pixels(x);
     if (s.stride > 1 && block.subsamples) {
-      const std::string starts = graph_.tensor(name + ".starts", {0, 0}), ends = graph_.tensor(name + ".ends", {s.in.height, s.in.width}),
-                        axes = graph_.tensor(name + ".axes", {2, 3}), steps = graph_.tensor(name + ".steps", {s.stride, s.stride});
+      const std::string starts = graph_.tensor(name + ".starts", {0, 0}),
+                        ends = graph_.tensor(name + ".ends", {s.in.height, s.in.width}),
+                        axes = graph_.tensor(name + ".axes", {2, 3}),
+                        steps = graph_.tensor(name + ".steps", {s.stride, s.stride});
       x.name = graph_.node("Slice", name + ".slice", {x.name, starts, ends, axes, steps});
     } else if (s.stride > 1) {
       x.name = pool(s.pool(), x.name, name + ".pool");
     }
     if (const int more = s.channels_out - s.in.channels; more > 0)
-      x.name = graph_.node("Pad", name + ".pad", {x.name, graph_.tensor(name + ".pads", {0, 0, 0, 0, 0, more, 0, 0})});
+      x.name = graph_.node("Pad", name + ".pad",
+                           {x.name, graph_.tensor(name + ".pads", {0, 0, 0, 0, 0, more, 0, 0})});
     x.shape = s.out();
     return x;
   }
 
   /// A row of layers; what they give is multiplied by `factor`.
-  [[nodiscard]] OnnxValue layers(const std::vector<LayerDescription>& row, OnnxValue x, double factor, const std::string& name) {
+  [[nodiscard]] OnnxValue layers(const std::vector<LayerDescription>& row, OnnxValue x, double factor,
+                                 const std::string& name) {
     // f(c·x) = c·f(x) for ReLU and c ≥ 0: the factor may stand before one.
     std::size_t end = row.size();
     while (end > 0 && scales(row[end - 1])) --end;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const LayerDescription& layer = row[i];
-      const bool multiplies = std::holds_alternative<ConvShape>(layer.what) || std::holds_alternative<LinearShape>(layer.what);
+      const bool multiplies =
+          std::holds_alternative<ConvShape>(layer.what) || std::holds_alternative<LinearShape>(layer.what);
       const bool is_norm = std::holds_alternative<NormDescription>(layer.what);
-      const bool takes_norm = !keep_norms_ && multiplies && i + 1 < row.size() && std::holds_alternative<NormDescription>(row[i + 1].what);
+      const bool takes_norm = !keep_norms_ && multiplies && i + 1 < row.size() &&
+                              std::holds_alternative<NormDescription>(row[i + 1].what);
       const bool takes_factor = !keep_norms_ && (multiplies || is_norm) && i + 1 + takes_norm == end;
       const double own_factor = takes_factor ? std::exchange(factor, 1.0) : 1.0;
       if (multiplies) {
@@ -108,7 +117,8 @@ class OnnxLayers {
         x = activation(std::get<ActivationDescription>(layer.what), x);
       }
     }
-    if (factor != 1.0) x.name = graph_.node("Mul", name + ".scaled", {x.name, graph_.number(name + ".survival", factor)});
+    if (factor != 1.0)
+      x.name = graph_.node("Mul", name + ".scaled", {x.name, graph_.number(name + ".survival", factor)});
     return x;
   }
   [[nodiscard]] static bool scales(const LayerDescription& layer) {
@@ -121,27 +131,32 @@ class OnnxLayers {
     std::vector<double> scale, shift;
   };
   [[nodiscard]] Affine affine(const LayerDescription& norm, double factor) const {
-    const std::vector<float>*numbers = &trained_.numbers[norm.first_tensor], &weight = numbers[0], &bias = numbers[1], &mean = numbers[2],
-          &variance = numbers[3];
+    const std::vector<float>*numbers = &trained_.numbers[norm.first_tensor], &weight = numbers[0],
+          &bias = numbers[1], &mean = numbers[2], &variance = numbers[3];
     Affine result{std::vector<double>(weight.size()), std::vector<double>(weight.size())};
     for (std::size_t c = 0; c < weight.size(); ++c) {
-      result.scale[c] = factor * static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(variance[c]) + BN::eps);
-      result.shift[c] = factor * static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * result.scale[c];
+      result.scale[c] =
+          factor * static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(variance[c]) + BN::eps);
+      result.shift[c] =
+          factor * static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * result.scale[c];
     }
     return result;
   }
 
   /// Convolution or linear layer, with the norm behind it where there is one.
-  [[nodiscard]] OnnxValue dense(const LayerDescription& layer, const LayerDescription* norm, double factor, OnnxValue x) {
+  [[nodiscard]] OnnxValue dense(const LayerDescription& layer, const LayerDescription* norm, double factor,
+                                OnnxValue x) {
     const ParameterInfo& weight_info = trained_.network.tensors[layer.first_tensor];
     const auto channels = static_cast<std::size_t>(layer.out.channels);
     const auto* conv = std::get_if<ConvShape>(&layer.what);
     const bool has_bias = conv != nullptr ? conv->bias : std::get<LinearShape>(layer.what).bias;
     std::vector<float> weight = trained_.numbers[layer.first_tensor], bias(channels);
-    const Affine by =
-        norm != nullptr ? affine(*norm, factor) : Affine{std::vector<double>(channels, factor), std::vector<double>(channels)};
+    const Affine by = norm != nullptr
+                          ? affine(*norm, factor)
+                          : Affine{std::vector<double>(channels, factor), std::vector<double>(channels)};
     const std::size_t rows = weight.size() / channels;
-    for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<float>(by.scale[i / rows] * static_cast<double>(weight[i]));
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      weight[i] = static_cast<float>(by.scale[i / rows] * static_cast<double>(weight[i]));
     for (std::size_t c = 0; c < channels; ++c) {
       const double own = has_bias ? static_cast<double>(trained_.numbers[layer.first_tensor + 1][c]) : 0.0;
       bias[c] = static_cast<float>(by.scale[c] * own + by.shift[c]);
@@ -185,8 +200,11 @@ class OnnxLayers {
     const bool average = s.kind == PoolKind::average;
     if (s.window_height == s.in.height && s.window_width == s.in.width && s.padding == 0)
       return graph_.node(average ? "GlobalAveragePool" : "GlobalMaxPool", name, {x});
-    const std::vector<std::int64_t> window{s.window_height, s.window_width}, strides(2, s.stride), pads(4, s.padding);
-    if (!average) return graph_.node("MaxPool", name, {x}, {{"kernel_shape", window}, {"strides", strides}, {"pads", pads}});
+    const std::vector<std::int64_t> window{s.window_height, s.window_width}, strides(2, s.stride),
+        pads(4, s.padding);
+    if (!average)
+      return graph_.node("MaxPool", name, {x},
+                         {{"kernel_shape", window}, {"strides", strides}, {"pads", pads}});
     // The average divides by the whole window, but where that reaches beyond the image, by the pixels that
     // are there.
     return graph_.node("AveragePool", name, {x},
@@ -202,9 +220,11 @@ class OnnxLayers {
     if (a.kind == Kind::relu) {
       x.name = graph_.node("Relu", x.name + ".relu", {x.name});
     } else if (a.kind == Kind::leaky_relu) {
-      x.name = graph_.node("LeakyRelu", x.name + ".leaky_relu", {x.name}, {{"alpha", static_cast<float>(a.negative_slope)}});
+      x.name = graph_.node("LeakyRelu", x.name + ".leaky_relu", {x.name},
+                           {{"alpha", static_cast<float>(a.negative_slope)}});
     } else if (a.kind == Kind::silu) {
-      x.name = graph_.node("Mul", x.name + ".silu", {x.name, graph_.node("Sigmoid", x.name + ".sigmoid", {x.name})});
+      x.name = graph_.node("Mul", x.name + ".silu",
+                           {x.name, graph_.node("Sigmoid", x.name + ".sigmoid", {x.name})});
     } else if (a.kind == Kind::hardswish) {
       x.name = graph_.node("HardSwish", x.name + ".hardswish", {x.name});
     } else {
@@ -215,7 +235,8 @@ class OnnxLayers {
   }
 
   /// The nodes of a formula in `x`. @param known  results that are there already
-  [[nodiscard]] std::string formula(const Formula& step, const std::string& x, std::map<const FormulaStep*, std::string>& known) {
+  [[nodiscard]] std::string formula(const Formula& step, const std::string& x,
+                                    std::map<const FormulaStep*, std::string>& known) {
     using Kind = FormulaStep::Kind;
     if (step->kind == Kind::input) return x;
     if (const auto found = known.find(step.get()); found != known.end()) return found->second;
@@ -252,7 +273,8 @@ class OnnxLayers {
   /// [batch, C, H, W]
   [[nodiscard]] OnnxValue with_pixels(const OnnxValue& x) {
     if (!x.flat) return x;
-    const std::string extents = graph_.tensor(x.name + ".extents", {-1, x.shape.channels, x.shape.height, x.shape.width});
+    const std::string extents =
+        graph_.tensor(x.name + ".extents", {-1, x.shape.channels, x.shape.height, x.shape.width});
     return {graph_.node("Reshape", x.name + ".pixels", {x.name, extents}), x.shape};
   }
 

@@ -49,7 +49,8 @@ class ChannelOrder {
         for (std::size_t t = 0; t < 4; ++t) reorder(layer.first_tensor + t, 1, 1, order);
       } else if (mixes(layer)) {
         const std::size_t outputs = static_cast<std::size_t>(layer.out.channels), inputs = order.size();
-        reorder(layer.first_tensor, outputs, trained_.numbers[layer.first_tensor].size() / (outputs * inputs), order);
+        reorder(layer.first_tensor, outputs, trained_.numbers[layer.first_tensor].size() / (outputs * inputs),
+                order);
         order = i + 1 == last && out != nullptr ? *out : as_it_was(layer.out.channels);
         reorder(layer.first_tensor, 1, trained_.numbers[layer.first_tensor].size() / outputs, order);
         if (has_bias(layer)) reorder(layer.first_tensor + 1, 1, 1, order);
@@ -107,7 +108,9 @@ inline void set_shortcuts(TrainedNetwork& trained, ShortcutKind kind) {
       block.subsamples = kind != ShortcutKind::pool;
       const auto more = static_cast<std::size_t>(block.out.channels - block.in.channels);
       if (kind == ShortcutKind::subsample_centred) {
-        if (more % 2 != 0) fail("shortcuts: block ", here, " has ", more, " new channels, which cannot stand on both sides of the others");
+        if (more % 2 != 0)
+          fail("shortcuts: block ", here, " has ", more,
+               " new channels, which cannot stand on both sides of the others");
         for (std::size_t& channel : out) channel += more / 2;
       }
       for (std::size_t channel = 0; channel < static_cast<std::size_t>(block.out.channels); ++channel)

@@ -1,4 +1,5 @@
-// What a network says of pictures, for people and programs: the likeliest classes of each by name, as text, CSV or JSON.
+// What a network says of pictures, for people and programs: the likeliest classes of each by name, as text,
+// CSV or JSON.
 #pragma once
 
 #include <algorithm>
@@ -33,14 +34,16 @@ struct Guess {
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto kept = static_cast<std::ptrdiff_t>(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
+  const auto kept =
+      static_cast<std::ptrdiff_t>(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
   std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int a, int b) {
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
     return x > y || (x == y && a < b);
   });
   std::vector<Guess> guesses;
   for (auto label = order.begin(); label != order.begin() + kept; ++label)
-    guesses.push_back({*label, std::exp(static_cast<double>(logits[static_cast<std::size_t>(*label)]) - largest) / sum});
+    guesses.push_back(
+        {*label, std::exp(static_cast<double>(logits[static_cast<std::size_t>(*label)]) - largest) / sum});
   return guesses;
 }
 
@@ -52,9 +55,11 @@ struct Prediction {
 
 enum class PredictionFormat { text, csv, json };
 
-/// Lines `path: name 97.1 %, name 2.0 %`; or CSV with a line for each guess; or JSON with an object for each picture.
+/// Lines `path: name 97.1 %, name 2.0 %`; or CSV with a line for each guess; or JSON with an object for each
+/// picture.
 /// @param class_names  of the labels; numbers where there are fewer
-[[nodiscard]] inline std::string predictions_as(PredictionFormat format, std::span<const Prediction> predictions,
+[[nodiscard]] inline std::string predictions_as(PredictionFormat format,
+                                                std::span<const Prediction> predictions,
                                                 std::span<const std::string> class_names) {
   const auto name = [&](const Guess& guess) {
     const auto label = static_cast<std::size_t>(guess.label);
@@ -65,7 +70,8 @@ enum class PredictionFormat { text, csv, json };
     for (const Prediction& prediction : predictions) {
       nlohmann::ordered_json guesses = nlohmann::ordered_json::array();
       for (const Guess& guess : prediction.guesses)
-        guesses.push_back({{"class", name(guess)}, {"label", guess.label}, {"probability", guess.probability}});
+        guesses.push_back(
+            {{"class", name(guess)}, {"label", guess.label}, {"probability", guess.probability}});
       all.push_back({{"path", shown_as_utf8(prediction.path)}, {"guesses", guesses}});
     }
     return all.dump(2) + "\n";
@@ -80,15 +86,17 @@ enum class PredictionFormat { text, csv, json };
     std::string text = "path,rank,class,probability\n";
     for (const Prediction& prediction : predictions)
       for (std::size_t i = 0; i < prediction.guesses.size(); ++i)
-        text += field(prediction.path) + "," + std::to_string(i + 1) + "," + field(name(prediction.guesses[i])) + "," +
-                decimal(prediction.guesses[i].probability, 6) + "\n";
+        text += field(prediction.path) + "," + std::to_string(i + 1) + "," +
+                field(name(prediction.guesses[i])) + "," + decimal(prediction.guesses[i].probability, 6) +
+                "\n";
     return text;
   }
   std::string text;
   for (const Prediction& prediction : predictions) {
     text += shown_as_utf8(prediction.path) + ":";
     for (std::size_t i = 0; i < prediction.guesses.size(); ++i)
-      text += (i > 0 ? ", " : " ") + name(prediction.guesses[i]) + " " + fixed_point(100 * prediction.guesses[i].probability, 1) + " %";
+      text += (i > 0 ? ", " : " ") + name(prediction.guesses[i]) + " " +
+              fixed_point(100 * prediction.guesses[i].probability, 1) + " %";
     text += "\n";
   }
   return text;
@@ -100,8 +108,10 @@ enum class PredictionFormat { text, csv, json };
 }
 [[nodiscard]] inline std::vector<std::string> class_names_from(const std::string& text) {
   const auto list = nlohmann::json::parse(text, nullptr, false);
-  if (!list.is_array() || !std::all_of(list.begin(), list.end(), [](const auto& name) { return name.is_string(); }))
-    fail("the names of classes are ", in_quotes(text), ", expected a list of texts as JSON; save the model again");
+  if (!list.is_array() ||
+      !std::all_of(list.begin(), list.end(), [](const auto& name) { return name.is_string(); }))
+    fail("the names of classes are ", in_quotes(text),
+         ", expected a list of texts as JSON; save the model again");
   return list.get<std::vector<std::string>>();
 }
 

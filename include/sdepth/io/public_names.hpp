@@ -27,14 +27,16 @@ class PublicNames {
     for (bool again = !names.empty(); again;) {
       again = false;
       for (const std::string_view wrapper : {"module.", "_orig_mod.", "model."})
-        if (std::ranges::all_of(
-                names, [&](std::string_view name) { return name.substr(std::min(name.size(), in_front_)).starts_with(wrapper); })) {
+        if (std::ranges::all_of(names, [&](std::string_view name) {
+              return name.substr(std::min(name.size(), in_front_)).starts_with(wrapper);
+            })) {
           in_front_ += wrapper.size();
           again = true;
         }
     }
     for (const std::string_view name : names)
-      if (const auto [layer, block, rest] = split(name.substr(in_front_)); layer >= 0) blocks_.emplace(layer, block);
+      if (const auto [layer, block, rest] = split(name.substr(in_front_)); layer >= 0)
+        blocks_.emplace(layer, block);
   }
 
   [[nodiscard]] std::string own(std::string_view name) const {
@@ -47,10 +49,13 @@ class PublicNames {
       prefix = "blocks." + std::to_string(place) + ".";
       name = rest;
     }
-    constexpr std::array<std::pair<std::string_view, const char*>, 4> shortcuts{
-        {{"downsample.0.", "conv."}, {"downsample.1.", "bn."}, {"shortcut.0.", "conv."}, {"shortcut.1.", "bn."}}};
+    constexpr std::array<std::pair<std::string_view, const char*>, 4> shortcuts{{{"downsample.0.", "conv."},
+                                                                                 {"downsample.1.", "bn."},
+                                                                                 {"shortcut.0.", "conv."},
+                                                                                 {"shortcut.1.", "bn."}}};
     for (const auto& [theirs, ours] : shortcuts)
-      if (name.starts_with(theirs)) return prefix + "shortcut." + ours + std::string(name.substr(theirs.size()));
+      if (name.starts_with(theirs))
+        return prefix + "shortcut." + ours + std::string(name.substr(theirs.size()));
     return prefix + std::string(name);
   }
 

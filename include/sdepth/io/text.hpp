@@ -1,4 +1,5 @@
-// How numbers, names and shapes are spelled in the files that a run writes and in the sentences about files that are wrong.
+// How numbers, names and shapes are spelled in the files that a run writes and in the sentences about files
+// that are wrong.
 #pragma once
 
 #include <algorithm>
@@ -14,12 +15,14 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The shortest spelling of `value` rounded to `digits` significant digits (1 to 40), whatever the locale. Nine digits bring a float back exactly.
-/// Not-a-number is "nan", infinity "inf" or "-inf".
+/// The shortest spelling of `value` rounded to `digits` significant digits (1 to 40), whatever the locale.
+/// Nine digits bring a float back exactly. Not-a-number is "nan", infinity "inf" or "-inf".
 [[nodiscard]] inline std::string decimal(double value, int digits) {
   if (std::isnan(value)) return "nan";
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, std::clamp(digits, 1, 40)).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof(text), value, std::chars_format::general, std::clamp(digits, 1, 40))
+          .ptr;
   return std::string(text, end);
 }
 
@@ -27,7 +30,9 @@ namespace sdepth::inline SDEPTH_ISA {
 [[nodiscard]] inline std::string fixed_point(double value, int places) {
   if (std::isnan(value)) return "nan";
   char text[400];  // the largest double has 309 digits before the point
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, std::clamp(places, 0, 80)).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, std::clamp(places, 0, 80))
+          .ptr;
   return std::string(text, end);
 }
 
@@ -45,11 +50,13 @@ namespace sdepth::inline SDEPTH_ISA {
   return text + "]";
 }
 
-/// How many numbers an array of that shape holds; nothing where an extent is negative, or 64 bits cannot count them.
+/// How many numbers an array of that shape holds; nothing where an extent is negative, or 64 bits cannot
+/// count them.
 [[nodiscard]] inline std::optional<std::uint64_t> numbers_of(std::span<const std::int64_t> shape) {
   std::uint64_t count = 1;
   for (const std::int64_t extent : shape) {
-    if (extent < 0 || (extent > 0 && count > UINT64_MAX / static_cast<std::uint64_t>(extent))) return std::nullopt;
+    if (extent < 0 || (extent > 0 && count > UINT64_MAX / static_cast<std::uint64_t>(extent)))
+      return std::nullopt;
     count *= static_cast<std::uint64_t>(extent);
   }
   return count;
@@ -59,7 +66,8 @@ namespace sdepth::inline SDEPTH_ISA {
 [[nodiscard]] inline std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 60;
   std::string shown = "\"";
-  for (const char c : text.substr(0, longest)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  for (const char c : text.substr(0, longest))
+    shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
   return shown + (text.size() > longest ? "…\"" : "\"");
 }
 

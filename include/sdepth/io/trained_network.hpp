@@ -41,7 +41,8 @@ struct TrainedNetwork {
 /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
 /// Throws Error where the plan or the probabilities are another network's.
 template <class Net>
-[[nodiscard]] TrainedNetwork network_to_export(std::span<const double> survival, Scaling scaling, const DepthPlan& plan) {
+[[nodiscard]] TrainedNetwork network_to_export(std::span<const double> survival, Scaling scaling,
+                                               const DepthPlan& plan) {
   TrainedNetwork trained{describe_network<Net>(), {}, {}, gates_of<Net>(plan)};
   if (survival.empty()) survival = Net::survival;
   check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
@@ -52,7 +53,8 @@ template <class Net>
 /// A network with the weights of a file. Throws Error where they do not fit.
 /// @param where  names the file in messages
 template <class Net>
-[[nodiscard]] TrainedNetwork trained_network(const SafeTensors& file, const std::string& where, std::span<const double> survival = {},
+[[nodiscard]] TrainedNetwork trained_network(const SafeTensors& file, const std::string& where,
+                                             std::span<const double> survival = {},
                                              Scaling scaling = Scaling::test, const DepthPlan& plan = {}) {
   TrainedNetwork trained = network_to_export<Net>(survival, scaling, plan);
   const ParameterSizes sizes = Net::storage(1);
@@ -66,13 +68,17 @@ template <class Net>
 /// The same with the weights as they are now: a trainer's, a loaded model's. Doubles are rounded.
 /// @param weights  Weights<Net, Backend> of a processor. Throws Error where a number is not finite.
 template <template <class, class> class Weights, class Net, class Backend>
-[[nodiscard]] TrainedNetwork trained_network(const Weights<Net, Backend>& weights, std::span<const double> survival = {},
+[[nodiscard]] TrainedNetwork trained_network(const Weights<Net, Backend>& weights,
+                                             std::span<const double> survival = {},
                                              Scaling scaling = Scaling::test, const DepthPlan& plan = {}) {
   TrainedNetwork trained = network_to_export<Net>(survival, scaling, plan);
   for (const ParameterInfo& info : weights.tensors()) {
-    trained.numbers.push_back(to_pytorch(info, info.trainable() ? weights.parameters().data() : weights.running().data()));
-    if (!std::all_of(trained.numbers.back().begin(), trained.numbers.back().end(), [](float value) { return std::isfinite(value); }))
-      fail("the network is not exported: ", info.name, " holds a number that is not finite; use weights from before the training diverged");
+    trained.numbers.push_back(
+        to_pytorch(info, info.trainable() ? weights.parameters().data() : weights.running().data()));
+    if (!std::all_of(trained.numbers.back().begin(), trained.numbers.back().end(),
+                     [](float value) { return std::isfinite(value); }))
+      fail("the network is not exported: ", info.name,
+           " holds a number that is not finite; use weights from before the training diverged");
   }
   return trained;
 }
@@ -98,12 +104,14 @@ struct InputNormalization {
   } else if (values.size() == 1) {
     result.scale = {values[0]};
   } else {
-    fail("normalization: ", values.size(), " values, expected 1 (a scale), ", 1 + shape.size(), " (a scale and a mean for each value) or ",
-         2 * channels, " (a mean and a scale for each channel); the weights belong to other pictures");
+    fail("normalization: ", values.size(), " values, expected 1 (a scale), ", 1 + shape.size(),
+         " (a scale and a mean for each value) or ", 2 * channels,
+         " (a mean and a scale for each channel); the weights belong to other pictures");
   }
   const auto finite = [](float value) { return std::isfinite(value); };
   if (!std::all_of(result.mean.begin(), result.mean.end(), finite) ||
-      !std::all_of(result.scale.begin(), result.scale.end(), [](float value) { return std::isfinite(value) && value > 0; }))
+      !std::all_of(result.scale.begin(), result.scale.end(),
+                   [](float value) { return std::isfinite(value) && value > 0; }))
     fail("normalization: expected finite means and scales above 0; the file is damaged");
   return result;
 }

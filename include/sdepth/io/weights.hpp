@@ -1,5 +1,6 @@
-// A network's weights as named tensors, by PyTorch's names and in PyTorch's layouts, so that `load_state_dict` takes what
-// write_safetensors wrote, and the other way round. Checkpoints use the same functions for momentum, under a prefix.
+// A network's weights as named tensors, by PyTorch's names and in PyTorch's layouts, so that
+// `load_state_dict` takes what write_safetensors wrote, and the other way round. Checkpoints use the same
+// functions for momentum, under a prefix.
 #pragma once
 
 #include <algorithm>
@@ -27,13 +28,15 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Numbers are stored as float32: exact for T = float, rounded for double.
 /// Throws Error where a number is not finite: what diverged is not written over what was good.
 template <class T>
-void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, const T* parameters, const T* running,
-                    const std::string& prefix = "") {
+void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, const T* parameters,
+                    const T* running, const std::string& prefix = "") {
   for (const ParameterInfo& info : infos) {
     if (!info.trainable() && running == nullptr) continue;
     Tensor tensor{prefix + info.name, info.shape, to_pytorch(info, info.trainable() ? parameters : running)};
-    if (!std::all_of(tensor.values.begin(), tensor.values.end(), [](float value) { return std::isfinite(value); }))
-      fail("the training has diverged: ", tensor.name, " holds a number that is not finite, so the weights are not saved; ",
+    if (!std::all_of(tensor.values.begin(), tensor.values.end(),
+                     [](float value) { return std::isfinite(value); }))
+      fail("the training has diverged: ", tensor.name,
+           " holds a number that is not finite, so the weights are not saved; ",
            "go on from the last checkpoint with a lower learning rate");
     file.tensors.push_back(std::move(tensor));
   }
@@ -42,7 +45,9 @@ void append_weights(SafeTensors& file, std::span<const ParameterInfo> infos, con
 /// "a", "a and b", or "a, b and 5 more", for messages.
 [[nodiscard]] inline std::string names_in_words(const std::vector<std::string>& names) {
   if (names.size() == 1) return names[0];
-  return names[0] + (names.size() == 2 ? " and " + names[1] : ", " + names[1] + " and " + std::to_string(names.size() - 2) + " more");
+  return names[0] + (names.size() == 2
+                         ? " and " + names[1]
+                         : ", " + names[1] + " and " + std::to_string(names.size() - 2) + " more");
 }
 
 /// The tensors of a file under a network's names.
@@ -51,10 +56,10 @@ struct NamedTensors {
   std::unordered_map<std::string, const Tensor*> found;
 };
 
-/// Where the file has not all of the network's names, and no prefix says whose they are, both are taken by their places: see public_names.hpp.
-/// Throws Error where two of the file's tensors are then one.
-[[nodiscard]] inline NamedTensors named_tensors(const SafeTensors& file, std::span<const ParameterInfo> infos, const std::string& prefix,
-                                                const std::string& where) {
+/// Where the file has not all of the network's names, and no prefix says whose they are, both are taken by
+/// their places: see public_names.hpp. Throws Error where two of the file's tensors are then one.
+[[nodiscard]] inline NamedTensors named_tensors(const SafeTensors& file, std::span<const ParameterInfo> infos,
+                                                const std::string& prefix, const std::string& where) {
   NamedTensors result;
   std::vector<const Tensor*> tensors;
   std::vector<std::string_view> theirs, ours;
@@ -81,17 +86,20 @@ struct NamedTensors {
   return result;
 }
 
-/// Fills a network's buffers from the tensors of `file` whose names begin with `prefix`; the opposite of append_weights.
+/// Fills a network's buffers from the tensors of `file` whose names begin with `prefix`; the opposite of
+/// append_weights.
 ///
-/// Each parameter must be there, floating-point and finite, with PyTorch's shape, and there must be no other tensor under the prefix.
-/// A running variance must not be negative: the network would compute not-a-number.
-/// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored. Names may be those of public ResNets: see public_names.hpp.
+/// Each parameter must be there, floating-point and finite, with PyTorch's shape, and there must be no other
+/// tensor under the prefix. A running variance must not be negative: the network would compute not-a-number.
+/// PyTorch's `num_batches_tracked`, a counter that nothing here uses, is ignored. Names may be those of
+/// public ResNets: see public_names.hpp.
 /// @param running  Null: the running statistics are neither expected nor written.
 /// @param where    Names the file in messages.
-/// Throws Error before the first number is written, so the buffers hold either all of the file or what they held.
+/// Throws Error before the first number is written, so the buffers hold either all of the file or what they
+/// held.
 template <class T>
-void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos, T* parameters, T* running, const std::string& prefix = "",
-                  const std::string& where = "the weights") {
+void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos, T* parameters, T* running,
+                  const std::string& prefix = "", const std::string& where = "the weights") {
   NamedTensors named = named_tensors(file, infos, prefix, where);
   std::vector<std::pair<const ParameterInfo*, const Tensor*>> pairs;
   std::vector<std::string> missing;
@@ -113,28 +121,34 @@ void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos,
     if (found == unused.end()) continue;
     extra.push_back(in_quotes(tensor.name));
     if (missing.empty() && found->second.find(".shortcut.conv.") != std::string_view::npos)
-      fail(where, ": its shortcuts are convolutions (", extra.back(), "), and this network's have no weights; ",
-           "use a network of ProjectionShortcut");
+      fail(where, ": its shortcuts are convolutions (", extra.back(),
+           "), and this network's have no weights; ", "use a network of ProjectionShortcut");
   }
   const char* advice = "; choose the model and the options that the file was saved with";
   if (!missing.empty() && !extra.empty())
-    fail(where, ": does not fit the network, it lacks ", names_in_words(missing), " and has ", names_in_words(extra),
-         ", which the network lacks", advice);
+    fail(where, ": does not fit the network, it lacks ", names_in_words(missing), " and has ",
+         names_in_words(extra), ", which the network lacks", advice);
   if (!missing.empty()) fail(where, ": lacks ", names_in_words(missing), " of the network", advice);
   if (!extra.empty()) fail(where, ": has ", names_in_words(extra), ", which the network lacks", advice);
 
   for (const auto& [info, tensor] : pairs) {
     if (tensor->shape != info->shape)
-      fail(where, ": ", tensor->name, " has the shape ", shape_text(tensor->shape), ", the network's is ", shape_text(info->shape), advice);
+      fail(where, ": ", tensor->name, " has the shape ", shape_text(tensor->shape), ", the network's is ",
+           shape_text(info->shape), advice);
     if (tensor->values.size() != pytorch_size(*info))
-      fail(where, ": ", tensor->name, " holds numbers of type ", tensor->dtype, ", expected F32 (or F64, F16, BF16); save it as floats");
-    if (!std::all_of(tensor->values.begin(), tensor->values.end(), [](float value) { return std::isfinite(value); }))
-      fail(where, ": ", tensor->name, " holds a number that is not finite in float32; use weights from before the training diverged");
+      fail(where, ": ", tensor->name, " holds numbers of type ", tensor->dtype,
+           ", expected F32 (or F64, F16, BF16); save it as floats");
+    if (!std::all_of(tensor->values.begin(), tensor->values.end(),
+                     [](float value) { return std::isfinite(value); }))
+      fail(where, ": ", tensor->name,
+           " holds a number that is not finite in float32; use weights from before the training diverged");
     if (info->kind == ParameterKind::running_var &&
         std::any_of(tensor->values.begin(), tensor->values.end(), [](float value) { return value < 0; }))
-      fail(where, ": ", tensor->name, " holds a negative number, which no variance is; the file is damaged, save the weights again");
+      fail(where, ": ", tensor->name,
+           " holds a negative number, which no variance is; the file is damaged, save the weights again");
   }
-  for (const auto& [info, tensor] : pairs) from_pytorch(*info, tensor->values, info->trainable() ? parameters : running);
+  for (const auto& [info, tensor] : pairs)
+    from_pytorch(*info, tensor->values, info->trainable() ? parameters : running);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

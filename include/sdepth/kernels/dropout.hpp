@@ -1,4 +1,5 @@
-// Which numbers a dropout sets to zero: a pure function of seed, step, stage and place, so that the way back and every backend see the same, with no mask in memory.
+// Which numbers a dropout sets to zero: a pure function of seed, step, stage and place, so that the way back
+// and every backend see the same, with no mask in memory.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ struct DropoutMask {
   float scale = 1;              // of all others: 1/(1 − P)
 
   /// @param probability  P, in [0, 1)
-  [[nodiscard]] static constexpr DropoutMask of(double probability, std::uint64_t seed, std::uint64_t step, std::uint32_t stage) noexcept {
+  [[nodiscard]] static constexpr DropoutMask of(double probability, std::uint64_t seed, std::uint64_t step,
+                                                std::uint32_t stage) noexcept {
     return {seed, static_cast<std::uint32_t>(step), stage, static_cast<std::uint32_t>(probability * 0x1p32),
             static_cast<float>(1 / (1 - probability))};
   }
@@ -28,16 +30,21 @@ struct DropoutMask {
     return philox4x32({group, step, stage, static_cast<std::uint32_t>(Purpose::dropout)},
                       {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
   }
-  [[nodiscard]] constexpr float factor(std::uint32_t word) const noexcept { return word < threshold ? 0.0F : scale; }
+  [[nodiscard]] constexpr float factor(std::uint32_t word) const noexcept {
+    return word < threshold ? 0.0F : scale;
+  }
 
   friend constexpr bool operator==(const DropoutMask&, const DropoutMask&) = default;
 };
 
 /// Groups of four channels in a pixel.
-[[nodiscard]] constexpr std::uint32_t channel_groups(int channels) noexcept { return (static_cast<std::uint32_t>(channels) + 3) / 4; }
+[[nodiscard]] constexpr std::uint32_t channel_groups(int channels) noexcept {
+  return (static_cast<std::uint32_t>(channels) + 3) / 4;
+}
 
 /// The factor of one number. @param pixel  counted over the batch
-[[nodiscard]] constexpr float dropout_factor(const DropoutMask& mask, int channels, std::uint32_t pixel, int channel) noexcept {
+[[nodiscard]] constexpr float dropout_factor(const DropoutMask& mask, int channels, std::uint32_t pixel,
+                                             int channel) noexcept {
   const auto words = mask.words(pixel * channel_groups(channels) + static_cast<std::uint32_t>(channel) / 4);
   return mask.factor(words[static_cast<std::size_t>(channel % 4)]);
 }

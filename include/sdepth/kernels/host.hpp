@@ -1,4 +1,5 @@
-// What the backends on the host share: their memory, which everyone reaches, and the few numbers per channel of batch normalisation.
+// What the backends on the host share: their memory, which everyone reaches, and the few numbers per channel
+// of batch normalisation.
 #pragma once
 
 #include <cmath>
@@ -12,7 +13,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// For the walk: a pointer by which kernels read and write the numbers of a Storage, or only read them. @see HostBackend::Storage
+/// For the walk: a pointer by which kernels read and write the numbers of a Storage, or only read them. @see
+/// HostBackend::Storage
 template <class T>
 [[nodiscard]] T* for_kernels(Buffer<T>& buffer) noexcept {
   return buffer.data();
@@ -41,21 +43,25 @@ struct HostBackend {
   static constexpr bool addressable = true;
   /// Whether results are there when a kernel returns.
   static constexpr bool synchronous = true;
-  /// Whether what a block launches is recorded and replayed as one, for which its memory stays in the same place from step to step.
+  /// Whether what a block launches is recorded and replayed as one, for which its memory stays in the same
+  /// place from step to step.
   static constexpr bool replays = false;
 
   /// Whether stages take what follows from their sums: Statistics::norm, SourceSums::norm.
   static constexpr bool prepares_norms = false;
 
-  /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β − mean·scale, both times branch_scale.
-  static void norm_forward(Space&, std::size_t channels, const NormForward<T>& n, const T* mean, const T* variance) {
+  /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β −
+  /// mean·scale, both times branch_scale.
+  static void norm_forward(Space&, std::size_t channels, const NormForward<T>& n, const T* mean,
+                           const T* variance) {
     for (std::size_t c = 0; c < channels; ++c) {
       const double inverse = 1.0 / std::sqrt(static_cast<double>(variance[c]) + n.eps);
       const double factor = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
       n.norm.mean[c] = mean[c];
       n.norm.inverse_deviation[c] = static_cast<T>(inverse);
       n.norm.scale[c] = static_cast<T>(factor);
-      n.norm.shift[c] = static_cast<T>(n.branch_scale * static_cast<double>(n.beta[c]) - static_cast<double>(mean[c]) * factor);
+      n.norm.shift[c] = static_cast<T>(n.branch_scale * static_cast<double>(n.beta[c]) -
+                                       static_cast<double>(mean[c]) * factor);
     }
   }
   /// y = branch_scale·x.
@@ -66,9 +72,11 @@ struct HostBackend {
       norm.scale[c] = norm.gradient_scale[c] = static_cast<T>(branch_scale);
     }
   }
-  /// γ's and β's gradients from Σ dz and Σ dz·x̂ and dx = A·dz + B·(x − mean) + D with
-  /// A = γ/σ, B = −A/σ · mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not finite leaves them alone.
-  static void norm_backward(Space& space, std::size_t channels, const NormBackward<T>& n, const T* dz, const T* dz_normalised) {
+  /// γ's and β's gradients from Σ dz and Σ dz·x̂ and dx = A·dz + B·(x − mean) + D with A = γ/σ, B = −A/σ ·
+  /// mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not
+  /// finite leaves them alone.
+  static void norm_backward(Space& space, std::size_t channels, const NormBackward<T>& n, const T* dz,
+                            const T* dz_normalised) {
     for (std::size_t c = 0; c < channels; ++c) {
       const auto sum = static_cast<double>(dz[c]), sum_normalised = static_cast<double>(dz_normalised[c]);
       const double inverse = static_cast<double>(n.norm.inverse_deviation[c]),
@@ -84,14 +92,15 @@ struct HostBackend {
         return static_cast<T>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
       };
       running.mean[c] = mix(running.mean[c], static_cast<double>(n.norm.mean[c]));
-      running.variance[c] = mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
+      running.variance[c] =
+          mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
     }
     space.add_up_norm_gradient(n.gamma_gradient, channels);
     space.add_up_norm_gradient(n.beta_gradient, channels);
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.
-  static void add_statistics(Space&, std::size_t channels, double count, const T* mean, const T* variance, double* mean_sum,
-                             double* variance_sum) {
+  static void add_statistics(Space&, std::size_t channels, double count, const T* mean, const T* variance,
+                             double* mean_sum, double* variance_sum) {
     for (std::size_t c = 0; c < channels; ++c) {
       mean_sum[c] += static_cast<double>(mean[c]);
       variance_sum[c] += static_cast<double>(variance[c]) * count / (count - 1);
@@ -99,7 +108,9 @@ struct HostBackend {
   }
 
   /// `count` numbers of kernels' memory, once all kernels that write them are done.
-  [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) { return {numbers, count}; }
+  [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) {
+    return {numbers, count};
+  }
 
   /// The same numbers as activations have them in memory, and as everyone computes with them.
   static void store_numbers(Space&, std::size_t count, const T* numbers, Stored* stored) {

@@ -1,12 +1,16 @@
-// What kernels read and write: the operands of a stage. Numbers and shapes only; kernels know nothing of networks.
+// What kernels read and write: the operands of a stage. Numbers and shapes only; kernels know nothing of
+// networks.
 //
-// A stage reads its input through a Source: raw numbers to which the pending batch normalisation, shortcut sum and activation are applied
-// on the way into scratch. Which activation that is, is a template argument of the stage. In the backward direction a stage reads its output's gradient through a Gradient, which applies the backward of a
-// batch normalisation on the way, and writes the gradient of its Source's raw numbers, taken back through the Source's activation.
+// A stage reads its input through a Source: raw numbers to which the pending batch normalisation, shortcut
+// sum and activation are applied on the way into scratch. Which activation that is, is a template argument of
+// the stage. In the backward direction a stage reads its output's gradient through a Gradient, which applies
+// the backward of a batch normalisation on the way, and writes the gradient of its Source's raw numbers,
+// taken back through the Source's activation.
 //
-// Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is what is computed with, float, or double in the double
-// reference; Stored is what activations and their gradients lie in memory as: T, or bfloat16. A kernel that writes one rounds it, and what it sums up of it is
-// the rounded number.
+// Activations are [N, H, W, C'], C' = Backend::padded(C): the lanes beyond C hold zeros. T is what is
+// computed with, float, or double in the double reference; Stored is what activations and their gradients lie
+// in memory as: T, or bfloat16. A kernel that writes one rounds it, and what it sums up of it is the rounded
+// number.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +20,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Where an image lies in memory, in numbers: its first pixel, and the distances between rows, pixels, and from image to image.
+/// Where an image lies in memory, in numbers: its first pixel, and the distances between rows, pixels, and
+/// from image to image.
 struct ImageLayout {
   std::size_t first = 0;
   std::size_t row = 0;
@@ -39,7 +44,8 @@ struct Norm {
   friend bool operator==(const Norm&, const Norm&) = default;
 };
 
-/// The running statistics of a batch normalisation, and what the batch adds: weight `momentum` for its mean and unbiased variance. Source: PyTorch's BatchNorm2d.
+/// The running statistics of a batch normalisation, and what the batch adds: weight `momentum` for its mean
+/// and unbiased variance. Source: PyTorch's BatchNorm2d.
 template <class T>
 struct RunningUpdate {
   T* mean = nullptr;  // null: nothing is updated
@@ -62,7 +68,8 @@ struct NormForward {
   friend bool operator==(const NormForward&, const NormForward&) = default;
 };
 
-/// A batch normalisation on the way back: from the sums of the gradient of its output to its parameters' gradients, and the numbers of its own backward.
+/// A batch normalisation on the way back: from the sums of the gradient of its output to its parameters'
+/// gradients, and the numbers of its own backward.
 template <class T>
 struct NormBackward {
   Norm<T> norm;
@@ -79,10 +86,12 @@ struct NormBackward {
 template <class T, class Stored = T>
 struct ImageSource;
 
-/// What a stage reads: v = A::forward( norm(x) + shortcut_norm(shortcut) ), absent parts left out; A is the stage's template argument.
+/// What a stage reads: v = A::forward( norm(x) + shortcut_norm(shortcut) ), absent parts left out; A is the
+/// stage's template argument.
 ///
-/// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from there. Without it the backward
-/// stage computes v again. Where A's derivative needs its input, a backward stage computes that again in both cases.
+/// With `finished` set, a forward stage also writes v there while it passes; a backward stage reads v from
+/// there. Without it the backward stage computes v again. Where A's derivative needs its input, a backward
+/// stage computes that again in both cases.
 template <class T, class Stored = T>
 struct Source {
   const Stored* x = nullptr;
@@ -91,26 +100,32 @@ struct Source {
   const Norm<T>* shortcut_norm = nullptr;  // null: shortcut itself
   bool activated = false;                  // whether there is an A at all
   Stored* finished = nullptr;
-  const ImageSource<T, Stored>* images = nullptr;  // [N]: every image has a Source of its own, and what stands above is not read
-  /// Of finish and finish_backward alone: v is multiplied by the mask's factors. A backward stage then never reads v from `finished`.
+  // [N]: every image has a Source of its own, and what stands above is not read
+  const ImageSource<T, Stored>* images = nullptr;
+  /// Of finish and finish_backward alone: v is multiplied by the mask's factors. A backward stage then never
+  /// reads v from `finished`.
   const DropoutMask* dropout = nullptr;
 
   /// True where v is x: nothing is pending.
-  [[nodiscard]] bool plain() const noexcept { return !norm && !shortcut && !activated && !images && !dropout; }
+  [[nodiscard]] bool plain() const noexcept {
+    return !norm && !shortcut && !activated && !images && !dropout;
+  }
   /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
   [[nodiscard]] Source of_image(int n, std::size_t size) const noexcept;
   /// Where the gradient of image n lies in a backward stage's `add` and `out`: that of which image.
   [[nodiscard]] int gradient_image(int n) const noexcept;
 };
 
-/// One image of a stage whose images come from different places, as they do where each has its own gates: the survivors of a block were last
-/// changed by different blocks.
+/// One image of a stage whose images come from different places, as they do where each has its own gates: the
+/// survivors of a block were last changed by different blocks.
 template <class T, class Stored>
 struct ImageSource {
   Source<T, Stored> source;  // at this image's first number
   int image = 0;             // which image of the batch it is
   T* sums =
-      nullptr;  // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted. SourceSums are then not asked for
+      // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted.
+      // SourceSums are then not asked for
+      nullptr;
 };
 
 template <class T, class Stored>
@@ -125,13 +140,15 @@ int Source<T, Stored>::gradient_image(int n) const noexcept {
   return images ? images[n].image : n;
 }
 
-/// The gradient of a stage's raw output: norm's backward of dy where there is one (x is then the raw output), else dy itself.
+/// The gradient of a stage's raw output: norm's backward of dy where there is one (x is then the raw output),
+/// else dy itself.
 template <class T, class Stored = T>
 struct Gradient {
   const Stored* dy = nullptr;
   const Stored* x = nullptr;
   const Norm<T>* norm = nullptr;
-  const ImageSource<T, Stored>* images = nullptr;  // dy of image n is that of the batch's image images[n].image; null: of image n
+  // dy of image n is that of the batch's image images[n].image; null: of image n
+  const ImageSource<T, Stored>* images = nullptr;
 
   /// Image n alone, its first number at index 0. @param size  numbers from one image to the next
   [[nodiscard]] Gradient of_image(int n, std::size_t size) const noexcept {
@@ -140,30 +157,32 @@ struct Gradient {
   }
 };
 
-/// Where a forward stage puts the batch's mean and biased variance of its output, per channel; null: not wanted.
-/// Merged from fixed parts by Chan's formula, so independent of the number of threads.
+/// Where a forward stage puts the batch's mean and biased variance of its output, per channel; null: not
+/// wanted. Merged from fixed parts by Chan's formula, so independent of the number of threads.
 template <class T>
 struct Statistics {
   T* mean = nullptr;
   T* variance = nullptr;
-  /// Of a backend that prepares norms at once: what it does with the statistics as soon as they are there; null: nothing.
+  /// Of a backend that prepares norms at once: what it does with the statistics as soon as they are there;
+  /// null: nothing.
   const NormForward<T>* norm = nullptr;
 };
 
-/// Where a backward stage puts the sums over batch and pixels that the norms of its Source need, per channel, of the dz it writes; null: not wanted.
-/// x̂ = (x − mean)·inverse_deviation.
+/// Where a backward stage puts the sums over batch and pixels that the norms of its Source need, per channel,
+/// of the dz it writes; null: not wanted. x̂ = (x − mean)·inverse_deviation.
 template <class T>
 struct SourceSums {
   T* dz = nullptr;
   T* dz_normalised = nullptr;           // Σ dz·x̂ with the Source's x and norm
   T* dz_normalised_shortcut = nullptr;  // Σ dz·x̂ with the Source's shortcut and shortcut_norm
-  /// Of a backend that prepares norms at once: whose backward it prepares as soon as the sums are there; null: nobody's.
+  /// Of a backend that prepares norms at once: whose backward it prepares as soon as the sums are there;
+  /// null: nobody's.
   const NormBackward<T>* norm = nullptr;
   const NormBackward<T>* shortcut_norm = nullptr;
 };
 
-/// What happens to a layer's numbers v on their way to memory, at inference: v = A::forward(v); v += what is there (a shortcut's value);
-/// v = After::forward(v). A and After are template arguments of the kernel.
+/// What happens to a layer's numbers v on their way to memory, at inference: v = A::forward(v); v += what is
+/// there (a shortcut's value); v = After::forward(v). A and After are template arguments of the kernel.
 struct Ending {
   bool activated = false;
   bool add = false;
@@ -177,7 +196,8 @@ struct LossResult {
   [[nodiscard]] const LossResult& get() const noexcept { return *this; }
 };
 
-/// Parameters that are updated together: those of one residual block's branch, of what always runs (block −1), or those that are never updated.
+/// Parameters that are updated together: those of one residual block's branch, of what always runs (block
+/// −1), or those that are never updated.
 struct ParameterSegment {
   static constexpr int never = -2;
 

@@ -1,4 +1,5 @@
-// Scratch memory of the host backends: one block per thread and one shared by all, grown before a parallel loop and kept. And with whom the batch is shared.
+// Scratch memory of the host backends: one block per thread and one shared by all, grown before a parallel
+// loop and kept. And with whom the batch is shared.
 #pragma once
 
 #include <cstddef>
@@ -21,17 +22,21 @@ class Workspace {
 
   [[nodiscard]] int threads() const noexcept { return static_cast<int>(per_thread_.size()); }
 
-  /// Makes room for at least so many numbers; earlier content is lost where memory grows. Not inside a parallel loop.
+  /// Makes room for at least so many numbers; earlier content is lost where memory grows. Not inside a
+  /// parallel loop.
   void reserve(std::size_t per_thread, std::size_t shared) {
     for (Buffer<T>& buffer : per_thread_)
       if (buffer.size() < per_thread) buffer = Buffer<T>(per_thread);
     if (shared_.size() < shared) shared_ = Buffer<T>(shared);
   }
-  [[nodiscard]] T* of_thread(int thread) noexcept { return per_thread_[static_cast<std::size_t>(thread)].data(); }
+  [[nodiscard]] T* of_thread(int thread) noexcept {
+    return per_thread_[static_cast<std::size_t>(thread)].data();
+  }
   [[nodiscard]] T* shared() noexcept { return shared_.data(); }
 
   /// From now on kernels are given this process's share of a batch of so many images; null: whole batches.
-  void share_batch(Communicator* others, const BatchShare& share = {}, int images = 0, bool local_norms = false) noexcept {
+  void share_batch(Communicator* others, const BatchShare& share = {}, int images = 0,
+                   bool local_norms = false) noexcept {
     others_ = others;
     share_ = share;
     images_ = images;
@@ -41,7 +46,9 @@ class Workspace {
   /// How many images the whole batch has of which so many are here.
   [[nodiscard]] int whole_batch(int here) const noexcept { return others_ ? images_ : here; }
   /// The same as far as batch normalisation counts.
-  [[nodiscard]] int normalised_together(int here) const noexcept { return others_ && !local_norms_ ? images_ : here; }
+  [[nodiscard]] int normalised_together(int here) const noexcept {
+    return others_ && !local_norms_ ? images_ : here;
+  }
   [[nodiscard]] BatchParts parts(int here, int most) const noexcept {
     return others_ ? BatchParts::shared(share_, images_, local_norms_) : BatchParts::whole(here, most);
   }
@@ -55,11 +62,13 @@ class Workspace {
   void fetch_statistics(const BatchParts& parts, Number* rows, std::size_t size) {
     if (!local_norms_) fetch_rows(parts, rows, size);
   }
-  /// Where each process has norms of its own: makes a gradient the sum over all of them, once finish_sums() has been called.
+  /// Where each process has norms of its own: makes a gradient the sum over all of them, once finish_sums()
+  /// has been called.
   void add_up_norm_gradient([[maybe_unused]] T* gradient, [[maybe_unused]] std::size_t size) {
     if constexpr (std::is_same_v<T, float>)
       if (others_ && local_norms_)
-        others_->begin_sum(gradient, share_.parts_of_rank(images_, share_.rank).size() > 0 ? 1 : 0, size, gradient);
+        others_->begin_sum(gradient, share_.parts_of_rank(images_, share_.rank).size() > 0 ? 1 : 0, size,
+                           gradient);
   }
   void finish_sums() {
     if (others_) others_->finish_sums();

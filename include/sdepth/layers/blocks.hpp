@@ -15,23 +15,30 @@ inline constexpr bool is_residual<BasicResidual<Shortcut, AfterSum, Branch...>> 
 
 /// What has a gate of its own in a training step.
 enum class Gating {
-  per_batch,         // the mini-batch: b_l ~ Bernoulli(p_l). The paper's way, and the one that saves the most time
-  per_sample,        // each image: b_l,n ~ Bernoulli(p_l), as torchvision's mode "row" and timm's DropPath
-  per_sample_exact,  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; see exact_branch_scale
+  // the mini-batch: b_l ~ Bernoulli(p_l). The paper's way, and the one that saves the most time
+  per_batch,
+  per_sample,  // each image: b_l,n ~ Bernoulli(p_l), as torchvision's mode "row" and timm's DropPath
+  // each image, but round(p_l · N) of the N images survive, as in DINOv2, at least one where p_l > 0; see
+  // exact_branch_scale
+  per_sample_exact,
 };
 
 template <class Block, class Schedule>
-inline constexpr WordError stochastic_depth_error = !is_residual<Block>      ? WordError::stochastic_depth_block
-                                                    : !is_schedule<Schedule> ? WordError::stochastic_depth_schedule
-                                                                             : WordError::none;
+inline constexpr WordError stochastic_depth_error =
+    !is_residual<Block>      ? WordError::stochastic_depth_block
+    : !is_schedule<Schedule> ? WordError::stochastic_depth_schedule
+                             : WordError::none;
 
-/// A residual block that is skipped in some training steps: f_l runs where the gate b_l ~ Bernoulli(p_l) is open, else only the shortcut.
+/// A residual block that is skipped in some training steps: f_l runs where the gate b_l ~ Bernoulli(p_l) is
+/// open, else only the shortcut.
 ///
 /// Per sample, the branch runs on the surviving images alone, and BN's statistics are theirs.
 ///
 /// @tparam Block_     Residual<...> or one of its relatives.
-/// @tparam Schedule_  A SurvivalSchedule: LinearDecay<p_L>, Early<LinearDecay<p_L>, E>, or a type of one's own.
-/// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; per sample: Oquab et al., "DINOv2", 2023.
+/// @tparam Schedule_  A SurvivalSchedule: LinearDecay<p_L>, Early<LinearDecay<p_L>, E>, or a type of one's
+///                    own.
+/// Source: Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016; per sample: Oquab et al.,
+/// "DINOv2", 2023.
 template <class Block_, class Schedule_ = void, Gating Gates = Gating::per_batch>
 struct StochasticDepth {
   static constexpr WordError error = stochastic_depth_error<Block_, Schedule_>;
@@ -55,9 +62,10 @@ template <class Block, class Schedule, Gating Gates>
 inline constexpr bool is_layer<StochasticDepth<Block, Schedule, Gates>> = true;
 
 template <int Count, class Block>
-inline constexpr WordError repeat_error = Count <= 0                                     ? WordError::repeat_count
-                                          : !is_residual<Block> && !is_stochastic<Block> ? WordError::repeat_block
-                                                                                         : WordError::none;
+inline constexpr WordError repeat_error =
+    Count <= 0                                     ? WordError::repeat_count
+    : !is_residual<Block> && !is_stochastic<Block> ? WordError::repeat_block
+                                                   : WordError::none;
 
 /// `Count` blocks in a row: one instantiation and a loop, however deep the network.
 template <int Count, class Block_>
@@ -70,7 +78,8 @@ struct Repeat {
   static constexpr int count = Count;
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
     if (const ShapeError inside = Block::check(in); inside != ShapeError::none) return inside;
-    return Count > 1 && Block::output(in) != in ? ShapeError::block_changes_shape_in_repeat : ShapeError::none;
+    return Count > 1 && Block::output(in) != in ? ShapeError::block_changes_shape_in_repeat
+                                                : ShapeError::none;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept { return Block::output(in); }
 };
@@ -80,7 +89,8 @@ inline constexpr bool is_block<Repeat<Count, Block>> = true;
 template <int Count, class Block>
 inline constexpr bool is_layer<Repeat<Count, Block>> = true;
 
-/// What a word of the trunk is, seen as blocks: how many, the residual block itself (void: none), its schedule (void: always open), and its gates.
+/// What a word of the trunk is, seen as blocks: how many, the residual block itself (void: none), its
+/// schedule (void: always open), and its gates.
 template <class Word>
 struct BlockTraits {
   static constexpr int count = 0;

@@ -1,4 +1,5 @@
-// What a word may refuse, as values (so that they can be tested) and each as one compile error with a sentence: its own arguments, and the shape of its input.
+// What a word may refuse, as values (so that they can be tested) and each as one compile error with a
+// sentence: its own arguments, and the shape of its input.
 #pragma once
 
 #include <concepts>
@@ -36,35 +37,48 @@ enum class WordError {
   repeat_block,
 };
 
-/// Says what is wrong with a word. There is one class for each error, not for each word, so an error is said once, however many words have it. And the assertions
-/// fail here, not in the word: clang computes nothing more with a class in which one has failed, and would report that, too.
+/// Says what is wrong with a word. There is one class for each error, not for each word, so an error is said
+/// once, however many words have it. And the assertions fail here, not in the word: clang computes nothing
+/// more with a class in which one has failed, and would report that, too.
 template <WordError Error>
 struct CheckedWord {
   static constexpr bool said = true;
-  static_assert(Error != WordError::input_extents, "Input<C, H, W>: channels, height and width must be positive");
-  static_assert(Error != WordError::conv_channels, "Conv<Channels, Kernel, Stride>: the number of output channels must be positive");
-  static_assert(Error != WordError::conv_kernel, "Conv<Channels, Kernel, Stride>: the kernel's extent must be positive");
-  static_assert(Error != WordError::conv_stride, "Conv<Channels, Kernel, Stride>: the stride must be positive");
-  static_assert(Error != WordError::conv_padding, "Conv: the padding must be at least 0 and smaller than the kernel");
-  static_assert(Error != WordError::linear_features, "Linear<Features>: the number of features must be positive");
+  static_assert(Error != WordError::input_extents,
+                "Input<C, H, W>: channels, height and width must be positive");
+  static_assert(Error != WordError::conv_channels,
+                "Conv<Channels, Kernel, Stride>: the number of output channels must be positive");
+  static_assert(Error != WordError::conv_kernel,
+                "Conv<Channels, Kernel, Stride>: the kernel's extent must be positive");
+  static_assert(Error != WordError::conv_stride,
+                "Conv<Channels, Kernel, Stride>: the stride must be positive");
+  static_assert(Error != WordError::conv_padding,
+                "Conv: the padding must be at least 0 and smaller than the kernel");
+  static_assert(Error != WordError::linear_features,
+                "Linear<Features>: the number of features must be positive");
   static_assert(Error != WordError::pooling_extents, "a pooling layer's window and stride must be positive");
-  static_assert(Error != WordError::pooling_padding, "a pooling layer's padding must be at least 0 and at most half its window");
-  static_assert(Error != WordError::dropout_probability, "Dropout<P>: the probability must be at least 0 and below 1");
+  static_assert(Error != WordError::pooling_padding,
+                "a pooling layer's padding must be at least 0 and at most half its window");
+  static_assert(Error != WordError::dropout_probability,
+                "Dropout<P>: the probability must be at least 0 and below 1");
   static_assert(
       Error != WordError::activation_word,
       "not an Activation: the struct lacks its base; write `struct Name : sdepth::ActivationWord`, see activations/activation.hpp");
-  static_assert(Error != WordError::activation_derivative_from_output,
-                "not an Activation: the struct lacks `static constexpr bool derivative_from_output`; see activations/activation.hpp");
-  static_assert(Error != WordError::activation_forward,
-                "not an Activation: the struct lacks `template <class V> static constexpr V forward(V x)`; see activations/activation.hpp");
+  static_assert(
+      Error != WordError::activation_derivative_from_output,
+      "not an Activation: the struct lacks `static constexpr bool derivative_from_output`; see activations/activation.hpp");
+  static_assert(
+      Error != WordError::activation_forward,
+      "not an Activation: the struct lacks `template <class V> static constexpr V forward(V x)`; see activations/activation.hpp");
   static_assert(
       Error != WordError::activation_derivative,
       "not an Activation: the struct lacks `template <class V> static constexpr V derivative(V number)`; see activations/activation.hpp");
-  static_assert(Error != WordError::activation_not_constant,
-                "not an Activation: forward and derivative must be constexpr, with math::exp, not std::exp, and so on; see core/math.hpp");
+  static_assert(
+      Error != WordError::activation_not_constant,
+      "not an Activation: forward and derivative must be constexpr, with math::exp, not std::exp, and so on; see core/math.hpp");
   static_assert(Error != WordError::residual_empty, "Residual<...>: the branch needs at least one layer");
-  static_assert(Error != WordError::residual_block_inside,
-                "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
+  static_assert(
+      Error != WordError::residual_block_inside,
+      "Residual<...>: a branch cannot contain another Residual, StochasticDepth or Repeat; put the blocks one after the other");
   static_assert(
       Error != WordError::residual_not_a_layer,
       "Residual<layers...>: every argument must be a layer such as Conv<16>, BN or ReLU; a layer of your own is a template that is made "
@@ -82,11 +96,13 @@ struct CheckedWord {
       "StochasticDepth<Block, Schedule>: the schedule must be LinearDecay<p_L>, Uniform<p>, FixedGates<b_1, ..., b_L>, or a type of "
       "your own with `static constexpr double survival(int l, int L)`");
   static_assert(Error != WordError::repeat_count, "Repeat<N, Block>: the number of blocks must be positive");
-  static_assert(Error != WordError::repeat_block,
-                "Repeat<N, Block>: the block must be a Residual or a StochasticDepth block; other layers are written one after the other");
+  static_assert(
+      Error != WordError::repeat_block,
+      "Repeat<N, Block>: the block must be a Residual or a StochasticDepth block; other layers are written one after the other");
 };
 
-/// True for the words that may stand behind Input in a network. They are listed, and not asked what they can do: to ask a word with a mistake is an error again.
+/// True for the words that may stand behind Input in a network. They are listed, and not asked what they can
+/// do: to ask a word with a mistake is an error again.
 template <class Word>
 inline constexpr bool is_layer = false;
 
@@ -99,10 +115,12 @@ inline constexpr bool is_sound<Word> = Word::sound;
 
 /// A struct that was meant as an activation, whether or not it is one.
 template <class Word>
-concept MeantAsActivation = std::derived_from<Word, ActivationWord> || requires { Word::derivative_from_output; } ||
-                            requires { Word::forward(1.0); } || requires { Word::derivative(1.0); };
+concept MeantAsActivation = std::derived_from<Word, ActivationWord> || requires {
+  Word::derivative_from_output;
+} || requires { Word::forward(1.0); } || requires { Word::derivative(1.0); };
 
-/// What a struct that is no layer lacks to be the activation that it was meant as; none where it was not meant as one.
+/// What a struct that is no layer lacks to be the activation that it was meant as; none where it was not
+/// meant as one.
 template <class Word>
 consteval WordError lacks_of_activation() {
   if constexpr (is_layer<Word> || !MeantAsActivation<Word>)
@@ -137,18 +155,21 @@ consteval WordError lacks_of_activations() {
 template <class Layer, Shape In>
 struct Accepts {
   static constexpr ShapeError error = Layer::check(In);
-  static_assert(error != ShapeError::kernel_larger_than_input,
-                "Conv: the kernel is larger than the padded input; use a smaller kernel, or pool less before this layer");
-  static_assert(error != ShapeError::window_larger_than_input,
-                "a pooling window must fit into the padded input, and its padding must be at most half the window");
+  static_assert(
+      error != ShapeError::kernel_larger_than_input,
+      "Conv: the kernel is larger than the padded input; use a smaller kernel, or pool less before this layer");
+  static_assert(
+      error != ShapeError::window_larger_than_input,
+      "a pooling window must fit into the padded input, and its padding must be at most half the window");
   static_assert(
       error != ShapeError::shortcut_loses_channels,
       "Residual: a parameter-free shortcut can add channels but not remove them; use ProjectionShortcut for a branch with fewer channels");
   static_assert(
       error != ShapeError::shortcut_extents_do_not_match,
       "Residual: the branch must divide height and width by its stride, rounded up, so that the shortcut can follow it; check padding and strides");
-  static_assert(error != ShapeError::block_changes_shape_in_repeat,
-                "Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block before Repeat");
+  static_assert(
+      error != ShapeError::block_changes_shape_in_repeat,
+      "Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block before Repeat");
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

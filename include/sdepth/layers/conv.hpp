@@ -5,7 +5,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Whether a Conv or Linear adds a learned number per output channel. A batch normalisation right after it makes it useless.
+/// Whether a Conv or Linear adds a learned number per output channel. A batch normalisation right after it
+/// makes it useless.
 enum class Bias { none, learned };
 
 [[nodiscard]] constexpr WordError conv_error(int channels, int kernel, int stride, int padding) noexcept {
@@ -15,8 +16,9 @@ enum class Bias { none, learned };
   return 0 <= padding && padding < kernel ? WordError::none : WordError::conv_padding;
 }
 
-/// 2-D convolution (cross-correlation, as PyTorch's Conv2d): [C, H, W] → [Channels, (H + 2·Padding − Kernel)/Stride + 1, …], zero padding.
-/// Where the stride does not divide the extents, the division rounds down, as PyTorch's.
+/// 2-D convolution (cross-correlation, as PyTorch's Conv2d): [C, H, W] → [Channels, (H + 2·Padding −
+/// Kernel)/Stride + 1, …], zero padding. Where the stride does not divide the extents, the division rounds
+/// down, as PyTorch's.
 template <int Channels, int Kernel = 3, int Stride = 1, Bias HasBias = Bias::none, int Padding = Kernel / 2>
 struct Conv {
   static constexpr WordError error = conv_error(Channels, Kernel, Stride, Padding);
@@ -27,11 +29,13 @@ struct Conv {
   static constexpr bool bias = HasBias == Bias::learned;
 
   [[nodiscard]] static constexpr ShapeError check(Shape in) noexcept {
-    if (in.height + 2 * Padding < Kernel || in.width + 2 * Padding < Kernel) return ShapeError::kernel_larger_than_input;
+    if (in.height + 2 * Padding < Kernel || in.width + 2 * Padding < Kernel)
+      return ShapeError::kernel_larger_than_input;
     return ShapeError::none;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept {
-    return {Channels, (in.height + 2 * Padding - Kernel) / Stride + 1, (in.width + 2 * Padding - Kernel) / Stride + 1};
+    return {Channels, (in.height + 2 * Padding - Kernel) / Stride + 1,
+            (in.width + 2 * Padding - Kernel) / Stride + 1};
   }
 };
 

@@ -8,7 +8,8 @@ namespace sdepth::inline SDEPTH_ISA {
 /// Images of `Channels` × `Height` × `Width`.
 template <int Channels, int Height, int Width>
 struct Input {
-  static constexpr WordError error = Channels > 0 && Height > 0 && Width > 0 ? WordError::none : WordError::input_extents;
+  static constexpr WordError error =
+      Channels > 0 && Height > 0 && Width > 0 ? WordError::none : WordError::input_extents;
   static constexpr bool sound = error == WordError::none;
   static_assert(CheckedWord<error>::said);
 

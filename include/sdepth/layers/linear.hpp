@@ -5,7 +5,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Fully connected over all numbers of an image, flattened as PyTorch's Flatten does (channel, row, column): [C, H, W] → [Features, 1, 1].
+/// Fully connected over all numbers of an image, flattened as PyTorch's Flatten does (channel, row, column):
+/// [C, H, W] → [Features, 1, 1].
 template <int Features, Bias HasBias = Bias::learned>
 struct Linear {
   static constexpr WordError error = Features > 0 ? WordError::none : WordError::linear_features;

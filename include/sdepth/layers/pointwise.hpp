@@ -1,4 +1,5 @@
-// The words that keep the shape: batch normalisation and activations. They become part of a neighbouring stage, never a pass of their own.
+// The words that keep the shape: batch normalisation and activations. They become part of a neighbouring
+// stage, never a pass of their own.
 #pragma once
 
 #include <sdepth/activations/activation.hpp>
@@ -6,8 +7,9 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Batch normalisation over batch, height and width, as PyTorch's BatchNorm2d: eps 1e-5, running statistics with weight 0.1 for the new
-/// batch, biased variance to normalise, unbiased to keep.  Source: Ioffe, Szegedy, ICML 2015.
+/// Batch normalisation over batch, height and width, as PyTorch's BatchNorm2d: eps 1e-5, running statistics
+/// with weight 0.1 for the new batch, biased variance to normalise, unbiased to keep.  Source: Ioffe,
+/// Szegedy, ICML 2015.
 struct BN {
   static constexpr bool sound = true;
   static constexpr double eps = 1e-5;

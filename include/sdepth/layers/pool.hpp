@@ -10,7 +10,8 @@ namespace sdepth::inline SDEPTH_ISA {
   return 0 <= padding && 2 * padding <= window ? WordError::none : WordError::pooling_padding;
 }
 
-/// What AvgPool and MaxPool share: windows of Window × Window, Stride apart, out = floor((in + 2·Padding − Window)/Stride) + 1.
+/// What AvgPool and MaxPool share: windows of Window × Window, Stride apart, out = floor((in + 2·Padding −
+/// Window)/Stride) + 1.
 template <int Window, int Stride, int Padding>
 struct Pooling {
   static constexpr WordError error = pooling_error(Window, Stride, Padding);
@@ -24,7 +25,8 @@ struct Pooling {
     return fits ? ShapeError::none : ShapeError::window_larger_than_input;
   }
   [[nodiscard]] static constexpr Shape output(Shape in) noexcept {
-    return {in.channels, (in.height + 2 * Padding - Window) / Stride + 1, (in.width + 2 * Padding - Window) / Stride + 1};
+    return {in.channels, (in.height + 2 * Padding - Window) / Stride + 1,
+            (in.width + 2 * Padding - Window) / Stride + 1};
   }
 };
 
@@ -32,7 +34,8 @@ struct Pooling {
 template <int Window, int Stride = Window, int Padding = 0>
 struct AvgPool : Pooling<Window, Stride, Padding> {};
 
-/// Maximum over windows; padding never wins. The gradient goes to the first maximum in row-major order, as in PyTorch.
+/// Maximum over windows; padding never wins. The gradient goes to the first maximum in row-major order, as in
+/// PyTorch.
 template <int Window, int Stride = Window, int Padding = 0>
 struct MaxPool : Pooling<Window, Stride, Padding> {};
 

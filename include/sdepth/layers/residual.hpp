@@ -31,30 +31,35 @@ struct Chain {
   static constexpr int stride = (1 * ... * stride_of<Words>());
 };
 
-/// Shortcut of the paper's program since 2017: average over s × s pixels where the branch has stride s, new channels zero; no parameters.
+/// Shortcut of the paper's program since 2017: average over s × s pixels where the branch has stride s, new
+/// channels zero; no parameters.
 struct PoolShortcut {};
 /// Shortcut behind the paper's numbers ("option A"): every s-th pixel, new channels zero; no parameters.
 struct SubsampleShortcut {};
-/// 1×1 convolution with the branch's stride, then BN, where the branch changes the shape; the identity where it does not ("option B").
+/// 1×1 convolution with the branch's stride, then BN, where the branch changes the shape; the identity where
+/// it does not ("option B").
 struct ProjectionShortcut {};
 
 template <class Word>
 inline constexpr bool is_shortcut =
-    std::is_same_v<Word, PoolShortcut> || std::is_same_v<Word, SubsampleShortcut> || std::is_same_v<Word, ProjectionShortcut>;
+    std::is_same_v<Word, PoolShortcut> || std::is_same_v<Word, SubsampleShortcut> ||
+    std::is_same_v<Word, ProjectionShortcut>;
 
 /// True for words that are residual blocks or have one inside.
 template <class Word>
 inline constexpr bool is_block = false;
 
 template <class Shortcut, class... Branch>
-inline constexpr WordError residual_error = !is_shortcut<Shortcut>                                 ? WordError::residual_shortcut
-                                            : sizeof...(Branch) == 0                               ? WordError::residual_empty
-                                            : (is_block<Branch> || ...)                            ? WordError::residual_block_inside
-                                            : lacks_of_activations<Branch...>() != WordError::none ? lacks_of_activations<Branch...>()
-                                            : !(is_layer<Branch> && ...)                           ? WordError::residual_not_a_layer
-                                                                                                   : WordError::none;
+inline constexpr WordError residual_error =
+    !is_shortcut<Shortcut>                                 ? WordError::residual_shortcut
+    : sizeof...(Branch) == 0                               ? WordError::residual_empty
+    : (is_block<Branch> || ...)                            ? WordError::residual_block_inside
+    : lacks_of_activations<Branch...>() != WordError::none ? lacks_of_activations<Branch...>()
+    : !(is_layer<Branch> && ...)                           ? WordError::residual_not_a_layer
+                                                           : WordError::none;
 
-/// H = AfterSum( branch(x) + shortcut(x) ). Use Residual, ResidualWith, PreActivation or PreActivationWith below.
+/// H = AfterSum( branch(x) + shortcut(x) ). Use Residual, ResidualWith, PreActivation or PreActivationWith
+/// below.
 template <class Shortcut_, class AfterSum_, class... Branch>
 struct BasicResidual {
   static constexpr WordError error = residual_error<Shortcut_, Branch...>;
@@ -68,11 +73,13 @@ struct BasicResidual {
 
   /// True where the shortcut is the input itself, so that a skipped block is an alias.
   [[nodiscard]] static constexpr bool identity_shortcut(Shape in) noexcept { return output(in) == in; }
-  /// How many input pixels per output pixel, in each direction. Where that is no whole number, the branch's stride: the shortcut's last
-  /// pixels are then of what is left, as in PyTorch of a 1x1 convolution, of every s-th row and column, and of AvgPool2d(s, ceil_mode=True).
+  /// How many input pixels per output pixel, in each direction. Where that is no whole number, the branch's
+  /// stride: the shortcut's last pixels are then of what is left, as in PyTorch of a 1x1 convolution, of
+  /// every s-th row and column, and of AvgPool2d(s, ceil_mode=True).
   [[nodiscard]] static constexpr int shortcut_stride(Shape in) noexcept {
     const Shape out = output(in);
-    const bool whole = in.height % out.height == 0 && in.width % out.width == 0 && in.height / out.height == in.width / out.width;
+    const bool whole = in.height % out.height == 0 && in.width % out.width == 0 &&
+                       in.height / out.height == in.width / out.width;
     return whole ? in.height / out.height : Words::stride;
   }
 
@@ -106,7 +113,8 @@ using Residual = BasicResidual<PoolShortcut, ReLU, Branch...>;
 template <class Shortcut, class... Branch>
 using ResidualWith = BasicResidual<Shortcut, ReLU, Branch...>;
 
-/// H = branch(x) + x, for branches of BN–ReLU–Conv. Source: He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016.
+/// H = branch(x) + x, for branches of BN–ReLU–Conv. Source: He et al., "Identity Mappings in Deep Residual
+/// Networks", ECCV 2016.
 template <class... Branch>
 using PreActivation = BasicResidual<PoolShortcut, NoActivation, Branch...>;
 

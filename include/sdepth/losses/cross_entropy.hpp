@@ -11,15 +11,18 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Cross-entropy of softmax(x) with probabilities q of the classes, as PyTorch defines it (torch.nn.CrossEntropyLoss), in nats:
+/// Cross-entropy of softmax(x) with probabilities q of the classes, as PyTorch defines it
+/// (torch.nn.CrossEntropyLoss), in nats:
 ///
 ///     −Σ_c q'_c log softmax(x)_c,   q' = (1 − label_smoothing)·q + label_smoothing/classes
 ///
-/// q is 1 for an image's label and 0 for all others, or what Probabilities say. An image whose first largest output is not its label, or not the first of its
-/// most probable classes, counts as an error, and so does one that has a NaN.
+/// q is 1 for an image's label and 0 for all others, or what Probabilities say. An image whose first largest
+/// output is not its label, or not the first of its most probable classes, counts as an error, and so does
+/// one that has a NaN.
 ///
-/// Source of label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016; of soft targets by mixing images:
-/// Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
+/// Source of label smoothing: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
+/// CVPR 2016; of soft targets by mixing images: Zhang et al., "mixup: Beyond Empirical Risk Minimization",
+/// ICLR 2018.
 struct CrossEntropy {
   static constexpr std::string_view name = "CrossEntropy";
   static constexpr bool needs_classifier = true;
@@ -52,8 +55,8 @@ struct CrossEntropy {
 
   /// @param target  the image's label, an int, or its probabilities, [classes] floats
   template <class T, class Number>
-  static constexpr double of_image(const Options& o, int classes, const T* x, const Number* target, double factor, T* gradient,
-                                   bool& wrong) {
+  static constexpr double of_image(const Options& o, int classes, const T* x, const Number* target,
+                                   double factor, T* gradient, bool& wrong) {
     int best = 0, likeliest = 0;
     for (int c = 1; c < classes; ++c)
       if (x[c] > x[best] || x[c] != x[c]) best = c;
@@ -72,14 +75,18 @@ struct CrossEntropy {
     double sum = 0, loss = 0, all = 0;
     for (int c = 0; c < classes; ++c) sum += exp(static_cast<double>(x[c]) - maximum);
     const double log_of_sum = log(sum) + maximum;
-    const auto smoothed = [&](int c) { return (1 - o.label_smoothing) * probability(c) + o.label_smoothing / classes; };
+    const auto smoothed = [&](int c) {
+      return (1 - o.label_smoothing) * probability(c) + o.label_smoothing / classes;
+    };
     for (int c = 0; c < classes; ++c) {
       const double q = smoothed(c);
       all += q;
-      if (q != 0) loss += q * (log_of_sum - static_cast<double>(x[c]));  // a class that cannot be may have an output of −∞
+      // a class that cannot be may have an output of −∞
+      if (q != 0) loss += q * (log_of_sum - static_cast<double>(x[c]));
     }
     for (int c = 0; gradient && c < classes; ++c)
-      gradient[c] = static_cast<T>((all * (exp(static_cast<double>(x[c]) - maximum) / sum) - smoothed(c)) * factor);
+      gradient[c] =
+          static_cast<T>((all * (exp(static_cast<double>(x[c]) - maximum) / sum) - smoothed(c)) * factor);
     return maximum != maximum ? maximum : loss;
   }
 };

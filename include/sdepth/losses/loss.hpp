@@ -1,5 +1,5 @@
-// What a loss is: a type with options, the targets that it compares with, and one formula for one image, the same for all backends. A new one is one header
-// of this shape, wherever it stands:
+// What a loss is: a type with options, the targets that it compares with, and one formula for one image, the
+// same for all backends. A new one is one header of this shape, wherever it stands:
 //
 //     struct AbsoluteError {
 //       static constexpr std::string_view name = "AbsoluteError";  // for checkpoints
@@ -19,8 +19,9 @@
 //       }
 //     };
 //
-// The loss of a batch is the mean over its images. `bool& wrong` is for losses that know right from wrong: an image for which they make it true counts in
-// Score::errors; it is false at first. Options need each_option(options, visit), as an optimizer's, where they have members.
+// The loss of a batch is the mean over its images. `bool& wrong` is for losses that know right from wrong: an
+// image for which they make it true counts in Score::errors; it is false at first. Options need
+// each_option(options, visit), as an optimizer's, where they have members.
 #pragma once
 
 #include <cmath>
@@ -35,7 +36,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Calls body(numbers, numbers of one image) with the targets as kernels read them. A loss whose Targets are no span says how itself, by with_targets.
+/// Calls body(numbers, numbers of one image) with the targets as kernels read them. A loss whose Targets are
+/// no span says how itself, by with_targets.
 template <class Loss, class Body>
 auto with_targets(const typename Loss::Targets& targets, int outputs, std::size_t images, const Body& body) {
   if constexpr (requires { Loss::with_targets(targets, outputs, body); })
@@ -50,13 +52,15 @@ concept HasLossNames = requires {
   { L::needs_classifier } -> std::convertible_to<bool>;
 };
 template <class L>
-concept HasLossOptions = std::is_trivially_copyable_v<typename L::Options> && std::equality_comparable<typename L::Options>;
+concept HasLossOptions =
+    std::is_trivially_copyable_v<typename L::Options> && std::equality_comparable<typename L::Options>;
 template <class L>
 concept HasLossTargets = requires(const typename L::Targets& targets) { L::check(targets, 1, 1); };
 template <class L>
 struct LossProbe {
   template <class Number>
-    requires requires(const typename L::Options& options, const float* x, const Number* target, float* gradient, bool& wrong) {
+    requires requires(const typename L::Options& options, const float* x, const Number* target,
+                      float* gradient, bool& wrong) {
       { L::of_image(options, 1, x, target, 1.0, gradient, wrong) } -> std::convertible_to<double>;
     }
   int operator()(const Number*, std::size_t) const;
@@ -64,17 +68,21 @@ struct LossProbe {
 template <class L>
 concept HasLossOfImage = requires(const typename L::Targets& targets, const LossProbe<L>& probe) {
   probe(targets.data(), std::size_t{1});
-} || requires(const typename L::Targets& targets, const LossProbe<L>& probe) { L::with_targets(targets, 1, probe); };
+} || requires(const typename L::Targets& targets, const LossProbe<L>& probe) {
+  L::with_targets(targets, 1, probe);
+};
 
 /// A loss: see the example above.
 template <class L>
 concept Loss = HasLossNames<L> && HasLossOptions<L> && HasLossTargets<L> && HasLossOfImage<L>;
 
-/// True unless the formula is there for another type of target than the loss's Targets hold, which `Found` is.
+/// True unless the formula is there for another type of target than the loss's Targets hold, which `Found`
+/// is.
 template <class L, class Held, class Found>
 inline constexpr bool takes_no_other_target =
-    std::is_same_v<Held, Found> || !requires(const typename L::Options& options, const float* x, const Found* target, float* gradient,
-                                             bool& wrong) { L::of_image(options, 1, x, target, 1.0, gradient, wrong); };
+    std::is_same_v<Held, Found> ||
+    !requires(const typename L::Options& options, const float* x, const Found* target, float* gradient,
+              bool& wrong) { L::of_image(options, 1, x, target, 1.0, gradient, wrong); };
 struct NoNumber {};  // of Targets that are no span
 template <class L>
 struct NumberOfTargets {
@@ -90,24 +98,29 @@ template <class L>
 inline constexpr bool takes_its_targets = [] {
   using Held = typename NumberOfTargets<L>::type;
   return HasLossOfImage<L> || std::is_same_v<Held, NoNumber> ||
-         (takes_no_other_target<L, Held, float> && takes_no_other_target<L, Held, double> && takes_no_other_target<L, Held, int>);
+         (takes_no_other_target<L, Held, float> && takes_no_other_target<L, Held, double> &&
+          takes_no_other_target<L, Held, int>);
 }();
 
 /// Says in a sentence what a type lacks to be a loss.
 template <class L>
 struct CheckedLoss {
   static constexpr bool said = true;
-  static_assert(HasLossNames<L>,
-                "a loss has a name, and says by needs_classifier whether the network's outputs are classes; see sdepth/losses/loss.hpp");
-  static_assert(HasLossOptions<L>,
-                "a loss has a plain structure Options, which may be empty, with a defaulted operator==; see sdepth/losses/loss.hpp");
+  static_assert(
+      HasLossNames<L>,
+      "a loss has a name, and says by needs_classifier whether the network's outputs are classes; see sdepth/losses/loss.hpp");
+  static_assert(
+      HasLossOptions<L>,
+      "a loss has a plain structure Options, which may be empty, with a defaulted operator==; see sdepth/losses/loss.hpp");
   static_assert(
       HasLossTargets<L>,
       "a loss has a type Targets, and check(targets, images, outputs), which throws Error where they do not fit; see sdepth/losses/loss.hpp");
-  static_assert(takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, float>,
-                "the loss's Targets hold floats, but its of_image takes a pointer to other numbers: write `const float* target`");
-  static_assert(takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, int>,
-                "the loss's Targets hold ints, but its of_image takes a pointer to other numbers: write `const int* target`");
+  static_assert(
+      takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, float>,
+      "the loss's Targets hold floats, but its of_image takes a pointer to other numbers: write `const float* target`");
+  static_assert(
+      takes_its_targets<L> || !std::is_same_v<typename NumberOfTargets<L>::type, int>,
+      "the loss's Targets hold ints, but its of_image takes a pointer to other numbers: write `const int* target`");
   static_assert(
       takes_its_targets<L> || std::is_same_v<typename NumberOfTargets<L>::type, float> ||
           std::is_same_v<typename NumberOfTargets<L>::type, int>,
@@ -122,8 +135,8 @@ struct CheckedLoss {
 inline void check_numbers(std::string_view loss, std::span<const float> targets, int count, int outputs) {
   const std::size_t expected = static_cast<std::size_t>(count) * static_cast<std::size_t>(outputs);
   if (targets.size() != expected)
-    fail("targets: ", loss, " expects ", outputs, " numbers for each of ", count, " images, ", expected, " together, found ",
-         targets.size());
+    fail("targets: ", loss, " expects ", outputs, " numbers for each of ", count, " images, ", expected,
+         " together, found ", targets.size());
   for (std::size_t i = 0; i < targets.size(); ++i)
     if (!std::isfinite(targets[i]))
       fail("targets: image ", i / static_cast<std::size_t>(outputs), " has ", targets[i], " for output ",

@@ -1,4 +1,5 @@
-// The ImageNet ResNets, with torchvision's architecture and names of tensors: its weights load as they are, and it loads ours.
+// The ImageNet ResNets, with torchvision's architecture and names of tensors: its weights load as they are,
+// and it loads ours.
 #pragma once
 
 #include <string>
@@ -10,12 +11,15 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// How many blocks stand in the four layers (torchvision's word for a group of blocks of one width), and of which kind they are.
+/// How many blocks stand in the four layers (torchvision's word for a group of blocks of one width), and of
+/// which kind they are.
 struct ResNetLayers {
   int layer1 = 2, layer2 = 2, layer3 = 2, layer4 = 2;
   bool bottlenecks = false;
 
-  [[nodiscard]] constexpr bool sound() const noexcept { return layer1 > 1 && layer2 > 1 && layer3 > 1 && layer4 > 1; }
+  [[nodiscard]] constexpr bool sound() const noexcept {
+    return layer1 > 1 && layer2 > 1 && layer3 > 1 && layer4 > 1;
+  }
 };
 
 /// The layers of the ResNets of 18, 34, 50, 101 and 152 layers. Source: He et al., CVPR 2016, table 1.
@@ -36,17 +40,20 @@ struct ResNetLayers {
   }
 }
 
-/// Two 3×3 convolutions; the shortcut is a 1×1 convolution where the shape changes. Stride 2 in the first block of a layer.
+/// Two 3×3 convolutions; the shortcut is a 1×1 convolution where the shape changes. Stride 2 in the first
+/// block of a layer.
 template <int Channels, int Stride = 1>
-using ProjectedBasicBlock = ResidualWith<ProjectionShortcut, Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>, BN>;
+using ProjectedBasicBlock =
+    ResidualWith<ProjectionShortcut, Conv<Channels, 3, Stride>, BN, ReLU, Conv<Channels>, BN>;
 
-/// 1×1, 3×3 and 1×1 convolutions, with a quarter of the channels inside. The stride is the 3×3 convolution's, as torchvision has it (its
-/// "ResNet v1.5"; the paper's is the first convolution's).
+/// 1×1, 3×3 and 1×1 convolutions, with a quarter of the channels inside. The stride is the 3×3 convolution's,
+/// as torchvision has it (its "ResNet v1.5"; the paper's is the first convolution's).
 template <int Channels, int Stride = 1>
-using Bottleneck =
-    ResidualWith<ProjectionShortcut, Conv<Channels / 4, 1>, BN, ReLU, Conv<Channels / 4, 3, Stride>, BN, ReLU, Conv<Channels, 1>, BN>;
+using Bottleneck = ResidualWith<ProjectionShortcut, Conv<Channels / 4, 1>, BN, ReLU,
+                                Conv<Channels / 4, 3, Stride>, BN, ReLU, Conv<Channels, 1>, BN>;
 
-/// torchvision's name of one of the network's tensors: `layer2.0.conv1.weight` for `blocks.3.conv1.weight`, `downsample.0` for `shortcut.conv`.
+/// torchvision's name of one of the network's tensors: `layer2.0.conv1.weight` for `blocks.3.conv1.weight`,
+/// `downsample.0` for `shortcut.conv`.
 [[nodiscard]] inline std::string torchvision_name(const ResNetLayers& layers, const std::string& name) {
   const std::string ours = "blocks.";
   if (!name.starts_with(ours)) return name;
@@ -58,8 +65,10 @@ using Bottleneck =
     ++layer;
   }
   std::string rest = name.substr(ours.size() + end);
-  if (const std::string conv = ".shortcut.conv"; rest.starts_with(conv)) rest.replace(0, conv.size(), ".downsample.0");
-  if (const std::string bn = ".shortcut.bn"; rest.starts_with(bn)) rest.replace(0, bn.size(), ".downsample.1");
+  if (const std::string conv = ".shortcut.conv"; rest.starts_with(conv))
+    rest.replace(0, conv.size(), ".downsample.0");
+  if (const std::string bn = ".shortcut.bn"; rest.starts_with(bn))
+    rest.replace(0, bn.size(), ".downsample.1");
   return "layer" + std::to_string(layer) + "." + std::to_string(block) + rest;
 }
 
@@ -73,8 +82,9 @@ struct WithTorchvisionNames : Net {
   }
 };
 
-/// The network of given layers: a 7×7 convolution of stride 2 and a pool, then the blocks, which halve the extents three times. Layer i has
-/// Width·2^(i−1) channels inside its blocks, and of bottlenecks four times as many between them.
+/// The network of given layers: a 7×7 convolution of stride 2 and a pool, then the blocks, which halve the
+/// extents three times. Layer i has Width·2^(i−1) channels inside its blocks, and of bottlenecks four times
+/// as many between them.
 template <class Image, int Classes, ResNetLayers Layers, int Width, class Schedule, Gating Gates>
 struct ImageNetResNetOf {
   template <int Channels, int Stride = 1>
@@ -83,7 +93,8 @@ struct ImageNetResNetOf {
                        Repeat<Layers.layer1, Block<Width>>,                               //
                        Block<2 * Width, 2>, Repeat<Layers.layer2 - 1, Block<2 * Width>>,  //
                        Block<4 * Width, 2>, Repeat<Layers.layer3 - 1, Block<4 * Width>>,  //
-                       Block<8 * Width, 2>, Repeat<Layers.layer4 - 1, Block<8 * Width>>, GlobalAvgPool, Linear<Classes>>;
+                       Block<8 * Width, 2>, Repeat<Layers.layer4 - 1, Block<8 * Width>>, GlobalAvgPool,
+                       Linear<Classes>>;
 };
 /// The first block of layer 1 changes the number of channels, too.
 template <class Image, int Classes, ResNetLayers Layers, int Width, class Schedule, Gating Gates>
@@ -95,28 +106,34 @@ struct ImageNetResNetOf<Image, Classes, Layers, Width, Schedule, Gates> {
                        Block<Width>, Repeat<Layers.layer1 - 1, Block<Width>>,             //
                        Block<2 * Width, 2>, Repeat<Layers.layer2 - 1, Block<2 * Width>>,  //
                        Block<4 * Width, 2>, Repeat<Layers.layer3 - 1, Block<4 * Width>>,  //
-                       Block<8 * Width, 2>, Repeat<Layers.layer4 - 1, Block<8 * Width>>, GlobalAvgPool, Linear<Classes>>;
+                       Block<8 * Width, 2>, Repeat<Layers.layer4 - 1, Block<8 * Width>>, GlobalAvgPool,
+                       Linear<Classes>>;
 };
 
 /// The layers of a ResNet by its number of layers, or a compile error that lists them.
 template <int Layers>
 struct CheckedResNetLayers {
   static_assert(resnet_layers(Layers).sound(), "ResNets of ImageNet have 18, 34, 50, 101 or 152 layers");
-  static constexpr ResNetLayers value = resnet_layers(Layers).sound() ? resnet_layers(Layers) : ResNetLayers{};
+  static constexpr ResNetLayers value =
+      resnet_layers(Layers).sound() ? resnet_layers(Layers) : ResNetLayers{};
 };
 
-/// The ResNet of ImageNet with 18, 34, 50, 101 or 152 layers and stochastic depth: ImageNetResNet<152> is the paper's.
+/// The ResNet of ImageNet with 18, 34, 50, 101 or 152 layers and stochastic depth: ImageNetResNet<152> is the
+/// paper's.
 ///
 ///     using Net = ImageNetResNet<50, Input<3, 224, 224>, 37>;  // 37 classes of one's own
 ///
 /// @tparam Image     Input<C, H, W> of any extents from 32 on; what strides do not divide is rounded up
-/// @tparam Schedule  survival probabilities, replaceable at run time (Trainer::set_survival); Uniform<1.0> is the constant-depth network
-/// @tparam Gates     a gate for the batch, as in the paper, or one for each image, as torchvision's stochastic_depth(mode="row")
+/// @tparam Schedule  survival probabilities, replaceable at run time (Trainer::set_survival); Uniform<1.0> is
+///                   the constant-depth network
+/// @tparam Gates     a gate for the batch, as in the paper, or one for each image, as torchvision's
+///                   stochastic_depth(mode="row")
 /// Source: He et al., CVPR 2016; Huang et al., ECCV 2016, section 4; torchvision/models/resnet.py.
 template <int Layers, class Image = Input<3, 224, 224>, int Classes = 1000, class Schedule = LinearDecay<0.5>,
           Gating Gates = Gating::per_batch>
 struct ImageNetResNet
-    : WithTorchvisionNames<typename ImageNetResNetOf<Image, Classes, CheckedResNetLayers<Layers>::value, 64, Schedule, Gates>::type,
+    : WithTorchvisionNames<typename ImageNetResNetOf<Image, Classes, CheckedResNetLayers<Layers>::value, 64,
+                                                     Schedule, Gates>::type,
                            CheckedResNetLayers<Layers>::value> {};
 
 /// torchvision's resnet18 … resnet152: constant depth, 3 × 224 × 224, 1,000 classes.

@@ -63,7 +63,8 @@ struct TracedNumber {
   template <class Number>
     requires std::is_arithmetic_v<Number>
   TracedNumber(Number number)
-      : formula(std::make_shared<const FormulaStep>(FormulaStep{FormulaStep::Kind::constant, static_cast<double>(number)})) {}
+      : formula(std::make_shared<const FormulaStep>(
+            FormulaStep{FormulaStep::Kind::constant, static_cast<double>(number)})) {}
 
   template <std::same_as<TracedNumber>... Operands>
   [[nodiscard]] static TracedNumber of(FormulaStep::Kind kind, const Operands&... operands) {
@@ -72,21 +73,35 @@ struct TracedNumber {
   using K = FormulaStep::Kind;
   friend TracedNumber operator-(const TracedNumber& a) { return of(K::negate, a); }
   friend TracedNumber operator+(const TracedNumber& a, const TracedNumber& b) { return of(K::add, a, b); }
-  friend TracedNumber operator-(const TracedNumber& a, const TracedNumber& b) { return of(K::subtract, a, b); }
-  friend TracedNumber operator*(const TracedNumber& a, const TracedNumber& b) { return of(K::multiply, a, b); }
+  friend TracedNumber operator-(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::subtract, a, b);
+  }
+  friend TracedNumber operator*(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::multiply, a, b);
+  }
   friend TracedNumber operator/(const TracedNumber& a, const TracedNumber& b) { return of(K::divide, a, b); }
   TracedNumber& operator+=(const TracedNumber& b) { return *this = *this + b; }
   TracedNumber& operator-=(const TracedNumber& b) { return *this = *this - b; }
   TracedNumber& operator*=(const TracedNumber& b) { return *this = *this * b; }
   TracedNumber& operator/=(const TracedNumber& b) { return *this = *this / b; }
   friend TracedNumber operator<(const TracedNumber& a, const TracedNumber& b) { return of(K::less, a, b); }
-  friend TracedNumber operator<=(const TracedNumber& a, const TracedNumber& b) { return of(K::less_or_equal, a, b); }
+  friend TracedNumber operator<=(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::less_or_equal, a, b);
+  }
   friend TracedNumber operator>(const TracedNumber& a, const TracedNumber& b) { return of(K::less, b, a); }
-  friend TracedNumber operator>=(const TracedNumber& a, const TracedNumber& b) { return of(K::less_or_equal, b, a); }
+  friend TracedNumber operator>=(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::less_or_equal, b, a);
+  }
   friend TracedNumber operator==(const TracedNumber& a, const TracedNumber& b) { return of(K::equal, a, b); }
-  friend TracedNumber operator!=(const TracedNumber& a, const TracedNumber& b) { return of(K::logical_not, of(K::equal, a, b)); }
-  friend TracedNumber operator&(const TracedNumber& a, const TracedNumber& b) { return of(K::logical_and, a, b); }
-  friend TracedNumber operator|(const TracedNumber& a, const TracedNumber& b) { return of(K::logical_or, a, b); }
+  friend TracedNumber operator!=(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::logical_not, of(K::equal, a, b));
+  }
+  friend TracedNumber operator&(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::logical_and, a, b);
+  }
+  friend TracedNumber operator|(const TracedNumber& a, const TracedNumber& b) {
+    return of(K::logical_or, a, b);
+  }
   friend TracedNumber operator!(const TracedNumber& a) { return of(K::logical_not, a); }
 };
 
@@ -127,7 +142,8 @@ template <class Type>
   std::string text = compilers_spelling<Type>(), inside = compilers_spelling<ReLU>();
   inside.resize(inside.size() - std::string_view("ReLU").size());
   if (inside.empty()) return text;
-  for (std::size_t at = text.find(inside); at != std::string::npos; at = text.find(inside, at)) text.erase(at, inside.size());
+  for (std::size_t at = text.find(inside); at != std::string::npos; at = text.find(inside, at))
+    text.erase(at, inside.size());
   return text;
 }
 
@@ -151,12 +167,13 @@ struct ActivationDescription {
 template <class A>
 [[nodiscard]] ActivationDescription describe_activation() {
   using Kind = ActivationDescription::Kind;
-  ActivationDescription description{std::is_same_v<A, ReLU>        ? Kind::relu
-                                    : is_leaky_relu<A>             ? Kind::leaky_relu
-                                    : std::is_same_v<A, SiLU>      ? Kind::silu
-                                    : std::is_same_v<A, Hardswish> ? Kind::hardswish
-                                                                   : Kind::formula,
-                                    spelling_of<A>(), 0, A::forward(math::TracedNumber(std::make_shared<const FormulaStep>())).formula};
+  ActivationDescription description{
+      std::is_same_v<A, ReLU>        ? Kind::relu
+      : is_leaky_relu<A>             ? Kind::leaky_relu
+      : std::is_same_v<A, SiLU>      ? Kind::silu
+      : std::is_same_v<A, Hardswish> ? Kind::hardswish
+                                     : Kind::formula,
+      spelling_of<A>(), 0, A::forward(math::TracedNumber(std::make_shared<const FormulaStep>())).formula};
   if constexpr (is_leaky_relu<A>) description.negative_slope = A::slope;
   return description;
 }

@@ -81,10 +81,14 @@ void describe_blocks(NetworkDescription& network, std::size_t& tensor) {
                            .in = Row::in,
                            .out = Row::out,
                            .first_tensor = tensor};
-    Row::Branch::for_each([&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.branch, tensor); });
+    Row::Branch::for_each(
+        [&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.branch, tensor); });
     if constexpr (Row::projects)
-      Row::Projection::for_each([&]<class Stage>(std::type_identity<Stage>) { describe_stage_layers<Stage>(block.projection, tensor); });
-    if constexpr (activates<typename Block::AfterSum>) block.after_sum = describe_activation<typename Block::AfterSum>();
+      Row::Projection::for_each([&]<class Stage>(std::type_identity<Stage>) {
+        describe_stage_layers<Stage>(block.projection, tensor);
+      });
+    if constexpr (activates<typename Block::AfterSum>)
+      block.after_sum = describe_activation<typename Block::AfterSum>();
     block.end_tensor = tensor;
     network.parts.emplace_back(std::move(block));
   }
@@ -92,7 +96,8 @@ void describe_blocks(NetworkDescription& network, std::size_t& tensor) {
 
 template <class Net>
 [[nodiscard]] NetworkDescription describe_network() {
-  NetworkDescription network{{}, Net::parameters(1), Net::input, Net::output, {Net::survival.begin(), Net::survival.end()}};
+  NetworkDescription network{
+      {}, Net::parameters(1), Net::input, Net::output, {Net::survival.begin(), Net::survival.end()}};
   std::size_t tensor = 0;
   Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
     if constexpr (Stage::blocks > 0) {

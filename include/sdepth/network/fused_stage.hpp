@@ -1,6 +1,8 @@
-// A fused stage: one main operation with the normalisation and the activation behind it. Networks are lists of them.
+// A fused stage: one main operation with the normalisation and the activation behind it. Networks are lists
+// of them.
 //
-// Training and inference, parameters and memory are all read off the same list. A stage says what it consists of and what it keeps; run/ says how it runs.
+// Training and inference, parameters and memory are all read off the same list. A stage says what it consists
+// of and what it keeps; run/ says how it runs.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +25,8 @@ namespace sdepth::inline SDEPTH_ISA {
   return static_cast<std::size_t>(round_up(shape.channels, lanes)) * shape.pixels();
 }
 
-/// Activations of one image in a training step: numbers kept for the backward pass with every block open (an upper bound), and the largest tensor.
+/// Activations of one image in a training step: numbers kept for the backward pass with every block open (an
+/// upper bound), and the largest tensor.
 struct ActivationSizes {
   std::size_t kept = 0;
   std::size_t largest = 0;
@@ -32,17 +35,20 @@ struct ActivationSizes {
   return {a.kept + b.kept, std::max(a.largest, b.largest)};
 }
 
-/// Multiply-adds for each number that an operation writes: rows of its matrix of weights; 0 for one without weights.
+/// Multiply-adds for each number that an operation writes: rows of its matrix of weights; 0 for one without
+/// weights.
 template <class Operation>
 [[nodiscard]] constexpr std::size_t weight_rows(const Operation&) noexcept {
   return 0;
 }
 [[nodiscard]] constexpr std::size_t weight_rows(const ConvShape& s) noexcept {
-  return static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.in.channels);
+  return static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.kernel) *
+         static_cast<std::size_t>(s.in.channels);
 }
 [[nodiscard]] constexpr std::size_t weight_rows(const LinearShape& s) noexcept { return s.in.size(); }
 
-/// Whether an operation is of that kind. (Asked by a function, since nvcc does not tell its host compiler the type of an `auto` template argument.)
+/// Whether an operation is of that kind. (Asked by a function, since nvcc does not tell its host compiler the
+/// type of an `auto` template argument.)
 template <class Kind, class Operation>
 [[nodiscard]] constexpr bool is_a(const Operation&) noexcept {
   return std::is_same_v<Kind, Operation>;
@@ -60,18 +66,22 @@ struct StageTensors {
 inline void describe_stage(Planner& planner, Naming& naming, const StageTensors& s) {
   const int channels = s.out.channels;
   if (s.rows > 0) {
-    std::string name = s.kernel > 0 ? naming.next("conv", naming.convolutions) : naming.next("fc", naming.linears);
+    std::string name =
+        s.kernel > 0 ? naming.next("conv", naming.convolutions) : naming.next("fc", naming.linears);
     if (s.kernel == 0 && naming.only_linear) name = naming.prefix + "fc";
     if (s.kernel > 0)
-      planner.add(name + ".weight", ParameterKind::conv_weight, {channels, s.in.channels, s.kernel, s.kernel}, naming, channels, s.rows);
+      planner.add(name + ".weight", ParameterKind::conv_weight, {channels, s.in.channels, s.kernel, s.kernel},
+                  naming, channels, s.rows);
     else
-      planner.add(name + ".weight", ParameterKind::linear_weight, {channels, static_cast<std::int64_t>(s.rows)}, naming, channels, s.rows,
-                  s.in);
+      planner.add(name + ".weight", ParameterKind::linear_weight,
+                  {channels, static_cast<std::int64_t>(s.rows)}, naming, channels, s.rows, s.in);
     if (s.bias) planner.add(name + ".bias", ParameterKind::bias, {channels}, naming, channels, 1);
   }
   if (!s.norm) return;
   const std::string name = naming.next("bn", naming.norms);
-  const auto add = [&](const char* what, ParameterKind kind) { planner.add(name + what, kind, {channels}, naming, channels, 1); };
+  const auto add = [&](const char* what, ParameterKind kind) {
+    planner.add(name + what, kind, {channels}, naming, channels, 1);
+  };
   add(".weight", ParameterKind::bn_weight);
   add(".bias", ParameterKind::bn_bias);
   add(".running_mean", ParameterKind::running_mean);
@@ -82,7 +92,8 @@ inline void describe_stage(Planner& planner, Naming& naming, const StageTensors&
 ///
 /// The norm and the activation stay pending: the next stage applies them while it reads.
 ///
-/// @tparam Operation   ConvShape, LinearShape, PoolShape, DropoutShape or NoOperation: the main operation with its shapes
+/// @tparam Operation   ConvShape, LinearShape, PoolShape, DropoutShape or NoOperation: the main operation
+///                     with its shapes
 /// @tparam Activation_ the activation behind it; NoActivation: none
 /// @tparam Pending_    the activation that may be pending on the input; NoActivation: none
 template <auto Operation, bool HasNorm, class Activation_, class Pending_>
@@ -113,10 +124,14 @@ struct FusedStage {
     const std::size_t norms = norm ? 2 * static_cast<std::size_t>(round_up(out.channels, lanes)) : 0;
     return {dense_size(lanes) + norms, norms};
   }
-  /// A convolution reads through what is pending and keeps its output. All other stages need their input written down, a norm unless it is plain already.
+  /// A convolution reads through what is pending and keeps its output. All other stages need their input
+  /// written down, a norm unless it is plain already.
   [[nodiscard]] static constexpr ActivationSizes activations(int lanes, bool plain_input) noexcept {
     const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
-    const std::size_t kept = convolves || drops ? output : computes ? input + output : writes_input_down(plain_input) ? input : 0;
+    const std::size_t kept = convolves || drops               ? output
+                             : computes                       ? input + output
+                             : writes_input_down(plain_input) ? input
+                                                              : 0;
     return {kept, std::max(input, output)};
   }
   /// Whether nothing is pending on the output.
@@ -161,7 +176,9 @@ struct StageList {
     ((sum = i++ < count ? sum + Stages::sizes(lanes) : sum), ...);
     return sum;
   }
-  [[nodiscard]] static constexpr ParameterSizes sizes(int lanes) noexcept { return sizes_before(length, lanes); }
+  [[nodiscard]] static constexpr ParameterSizes sizes(int lanes) noexcept {
+    return sizes_before(length, lanes);
+  }
   /// Activations of the first `count` stages, and of all.
   [[nodiscard]] static constexpr ActivationSizes activations_before(std::size_t count, int lanes) noexcept {
     ActivationSizes sum;
@@ -170,7 +187,9 @@ struct StageList {
     ((sum = i++ < count ? sum + Stages::activations(lanes, plain) : sum, plain = Stages::leaves_plain), ...);
     return sum;
   }
-  [[nodiscard]] static constexpr ActivationSizes activations(int lanes) noexcept { return activations_before(length, lanes); }
+  [[nodiscard]] static constexpr ActivationSizes activations(int lanes) noexcept {
+    return activations_before(length, lanes);
+  }
 
   /// Residual blocks in the first `count` stages.
   [[nodiscard]] static constexpr int blocks_before(std::size_t count) noexcept {

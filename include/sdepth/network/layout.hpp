@@ -1,4 +1,5 @@
-// The border between the network's layouts and PyTorch's: weights leave and enter through here, number by number, exactly.
+// The border between the network's layouts and PyTorch's: weights leave and enter through here, number by
+// number, exactly.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,8 @@ namespace sdepth::inline SDEPTH_ISA {
   return size;
 }
 
-/// Calls visit(i, j) for every number of a parameter: i its index in PyTorch's tensor, running through 0, 1, 2, …; j its index in storage,
-/// counted from the parameter's first number.
+/// Calls visit(i, j) for every number of a parameter: i its index in PyTorch's tensor, running through 0, 1,
+/// 2, …; j its index in storage, counted from the parameter's first number.
 ///
 ///     conv     i over [o][c][y][x]    j = ((y · kernel + x) · C_in + c) · s + o           s = out_stride
 ///     linear   i over [o][c][h][w]    j = ((h · W + w) · C_in + c) · s + o
@@ -45,8 +46,8 @@ void for_each_number(const ParameterInfo& info, Visit&& visit) {
 }
 
 /// A parameter's numbers in PyTorch's order, without padding.
-/// @param buffer  The whole flat buffer that `info.offset` counts in: parameters, or running statistics; gradients and momentum, which
-///                are laid out like parameters, as well.
+/// @param buffer  The whole flat buffer that `info.offset` counts in: parameters, or running statistics;
+///                gradients and momentum, which are laid out like parameters, as well.
 template <class T>
 [[nodiscard]] std::vector<float> to_pytorch(const ParameterInfo& info, const T* buffer) {
   std::vector<float> values(pytorch_size(info));
@@ -55,12 +56,14 @@ template <class T>
   return values;
 }
 
-/// The opposite of to_pytorch: puts `values`, in PyTorch's order, into their places in `buffer`. Padding keeps what it holds.
-/// Throws Error where there are more or fewer values than the parameter has numbers, before anything is written.
+/// The opposite of to_pytorch: puts `values`, in PyTorch's order, into their places in `buffer`. Padding
+/// keeps what it holds. Throws Error where there are more or fewer values than the parameter has numbers,
+/// before anything is written.
 template <class T>
 void from_pytorch(const ParameterInfo& info, std::span<const float> values, T* buffer) {
   if (values.size() != pytorch_size(info))
-    fail(info.name, " has ", pytorch_size(info), " numbers, ", values.size(), " were given; are they of another network?");
+    fail(info.name, " has ", pytorch_size(info), " numbers, ", values.size(),
+         " were given; are they of another network?");
   T* storage = buffer + info.offset;
   for_each_number(info, [&](std::size_t i, std::size_t j) { storage[j] = static_cast<T>(values[i]); });
 }

@@ -1,4 +1,5 @@
-// The mistakes that can be made in a row of words, each as one compile error with a sentence, after which the compiler has nothing else to say.
+// The mistakes that can be made in a row of words, each as one compile error with a sentence, after which the
+// compiler has nothing else to say.
 #pragma once
 
 #include <array>
@@ -24,11 +25,12 @@ enum class NetworkError {
 
 /// The mistakes that can be found without asking a word.
 template <class Input_, class... Words>
-inline constexpr NetworkError words_error = !is_input<Input_>                                     ? NetworkError::no_input
-                                            : sizeof...(Words) == 0                               ? NetworkError::no_layers
-                                            : !(is_layer<Words> && ...)                           ? NetworkError::not_a_layer
-                                            : !(is_sound_input<Input_> && ... && is_sound<Words>) ? NetworkError::word
-                                                                                                  : NetworkError::none;
+inline constexpr NetworkError words_error =
+    !is_input<Input_>                                     ? NetworkError::no_input
+    : sizeof...(Words) == 0                               ? NetworkError::no_layers
+    : !(is_layer<Words> && ...)                           ? NetworkError::not_a_layer
+    : !(is_sound_input<Input_> && ... && is_sound<Words>) ? NetworkError::word
+                                                          : NetworkError::none;
 
 /// The first mistake in a row of words: each rule is asked only where those before it hold.
 template <NetworkError WordsError, class Input_, class... Words>
@@ -55,11 +57,14 @@ constexpr NetworkError network_error() {
 template <NetworkError Error>
 struct CheckedNetwork {
   static constexpr bool said = true;
-  static_assert(Error != NetworkError::no_input,
-                "Network<Input, layers...>: the first argument must be the shape of an image, Input<channels, height, width>");
-  static_assert(Error != NetworkError::no_layers, "Network<Input, layers...>: a network needs at least one layer");
-  static_assert(Error != NetworkError::fixed_gates,
-                "FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in the network");
+  static_assert(
+      Error != NetworkError::no_input,
+      "Network<Input, layers...>: the first argument must be the shape of an image, Input<channels, height, width>");
+  static_assert(Error != NetworkError::no_layers,
+                "Network<Input, layers...>: a network needs at least one layer");
+  static_assert(
+      Error != NetworkError::fixed_gates,
+      "FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in the network");
   static_assert(
       Error != NetworkError::survival_unknown,
       "StochasticDepth: the compiler cannot compute the schedule's probabilities; its survival(l, L) must be constexpr, with a value "
@@ -82,7 +87,8 @@ struct IsLayer {
       "your own is a template that is made of these");
 };
 
-/// Instantiates IsLayer or Accepts for the first word that makes the mistake and for no other. Never called: deducing its return type instantiates it.
+/// Instantiates IsLayer or Accepts for the first word that makes the mistake and for no other. Never called:
+/// deducing its return type instantiates it.
 template <NetworkError Error, std::array Shapes, std::size_t Index, class... Words>
   requires(Error != NetworkError::not_a_layer && Error != NetworkError::shape)
 auto report_mistake() {}

@@ -1,4 +1,5 @@
-// Network<Input, words...>: a network as a type, and everything about it that is known before there are any numbers.
+// Network<Input, words...>: a network as a type, and everything about it that is known before there are any
+// numbers.
 #pragma once
 
 #include <array>
@@ -13,21 +14,25 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A network: the shape of its input and its layers in order. Carries no state; see Trainer and Inference for numbers.
+/// A network: the shape of its input and its layers in order. Carries no state; see Trainer and Inference for
+/// numbers.
 ///
 ///     using Net = Network<Input<3, 32, 32>, Conv<16>, BN, ReLU,
 ///                         Repeat<9, StochasticDepth<Residual<Conv<16>, BN, ReLU, Conv<16>, BN>, LinearDecay<0.5>>>, GlobalAvgPool, Linear<10>>;
 ///
-/// A mistake is one compile error with a sentence; where a layer does not accept its input, the error names the layer, its input shape and the rule.
+/// A mistake is one compile error with a sentence; where a layer does not accept its input, the error names
+/// the layer, its input shape and the rule.
 template <class Input_, class... Words>
 struct Network {
   static constexpr NetworkError error = network_error<words_error<Input_, Words...>, Input_, Words...>();
   static_assert(CheckedNetwork<error>::said);
-  /// False after a mistake, which has been said. Everything can still be asked of the network, so that nothing is said of what follows from the mistake.
+  /// False after a mistake, which has been said. Everything can still be asked of the network, so that
+  /// nothing is said of what follows from the mistake.
   static constexpr bool sound = error == NetworkError::none;
   using Layers = std::conditional_t<sound, Chain<Words...>, Chain<Linear<1>>>;
 
-  /// This type itself, also of a type that is made of it by inheritance: `struct MyNet : Network<…> {};` is a network with a short name.
+  /// This type itself, also of a type that is made of it by inheritance: `struct MyNet : Network<…> {};` is a
+  /// network with a short name.
   using Type = Network;
 
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
@@ -36,7 +41,8 @@ struct Network {
   static constexpr Shape output = shapes.back();
   using Mistake = decltype(report_mistake<error, shapes, 0, Words...>());
 
-  /// The network as a list of fused stages: see lowering.hpp. And the activation that may be pending on the last one's output.
+  /// The network as a list of fused stages: see lowering.hpp. And the activation that may be pending on the
+  /// last one's output.
   using Lowered = Lowering<Layers, input, NoActivation, true>;
   using Stages = typename Lowered::type;
 
@@ -77,10 +83,12 @@ struct Network {
   /// Learned numbers, as PyTorch counts them: no running statistics, no padding.
   static constexpr std::size_t parameter_count = Stages::sizes(1).trainable;
 
-  /// Floating-point operations of one image's forward pass with every block open: 2 per multiply-add of convolutions and linear layers.
+  /// Floating-point operations of one image's forward pass with every block open: 2 per multiply-add of
+  /// convolutions and linear layers.
   static constexpr double operations_per_image = 2 * Stages::multiply_adds;
 
-  /// The same of each residual block's branch alone: what is saved where the block does not run. Shortcuts always run.
+  /// The same of each residual block's branch alone: what is saved where the block does not run. Shortcuts
+  /// always run.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> branch_operations = [] {
     std::array<double, static_cast<std::size_t>(residual_blocks)> table{};
     std::size_t block = 0;
@@ -91,10 +99,12 @@ struct Network {
     return table;
   }();
 
-  /// Operations of one image's forward pass on average over the gates: each branch counted with its survival probability.
+  /// Operations of one image's forward pass on average over the gates: each branch counted with its survival
+  /// probability.
   static constexpr double expected_operations_per_image = [] {
     double sum = operations_per_image;
-    for (std::size_t block = 0; block < branch_operations.size(); ++block) sum -= branch_operations[block] * (1.0 - survival[block]);
+    for (std::size_t block = 0; block < branch_operations.size(); ++block)
+      sum -= branch_operations[block] * (1.0 - survival[block]);
     return sum;
   }();
 

@@ -1,4 +1,5 @@
-// The parameter plan: which numbers a network has, where they lie in its flat buffers, and what PyTorch calls them.
+// The parameter plan: which numbers a network has, where they lie in its flat buffers, and what PyTorch calls
+// them.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +16,24 @@ enum class ParameterKind { conv_weight, bias, linear_weight, bn_weight, bn_bias,
 
 /// One named tensor of a network.
 ///
-/// Internal layouts, with s = out_stride, the padded number of output channels (padding holds zeros, and 1 or 0 in running statistics):
-/// conv [kernel, kernel, C_in, s] for PyTorch's OIHW; linear [H·W·C_in in the order h, w, c; s] for PyTorch's [out, C_in·H·W]; all others [s].
+/// Internal layouts, with s = out_stride, the padded number of output channels (padding holds zeros, and 1 or
+/// 0 in running statistics): conv [kernel, kernel, C_in, s] for PyTorch's OIHW; linear [H·W·C_in in the order
+/// h, w, c; s] for PyTorch's [out, C_in·H·W]; all others [s].
 struct ParameterInfo {
   std::string name;
   ParameterKind kind = ParameterKind::bias;
   std::vector<std::int64_t> shape;  // PyTorch's
   std::size_t offset = 0;           // first number, in the flat buffer of parameters or of running statistics
-  int block = -1;                   // the residual block whose branch it belongs to; -1: trunk, or a shortcut, which always runs
-  Shape in;                         // linear: the shape that is flattened
+  // the residual block whose branch it belongs to; -1: trunk, or a shortcut, which always runs
+  int block = -1;
+  Shape in;  // linear: the shape that is flattened
   int out_stride = 0;
   std::size_t size = 0;  // numbers of storage, padding included
 
   /// False for running statistics, which live in a buffer of their own.
-  [[nodiscard]] bool trainable() const noexcept { return kind != ParameterKind::running_mean && kind != ParameterKind::running_var; }
+  [[nodiscard]] bool trainable() const noexcept {
+    return kind != ParameterKind::running_mean && kind != ParameterKind::running_var;
+  }
 };
 
 /// Numbers of storage: trainable ones and running statistics.
@@ -44,7 +49,8 @@ struct ParameterSizes {
   friend constexpr bool operator==(const ParameterSizes&, const ParameterSizes&) = default;
 };
 
-/// Names in PyTorch's manner: conv1, bn1, conv2, … counted within a prefix; a network's only linear layer is fc.
+/// Names in PyTorch's manner: conv1, bn1, conv2, … counted within a prefix; a network's only linear layer is
+/// fc.
 struct Naming {
   std::string prefix;
   int block = -1;        // the tensors' ParameterInfo::block
@@ -67,9 +73,10 @@ struct Planner {
   ParameterSizes used;
   std::vector<ParameterInfo> tensors;
 
-  void add(std::string name, ParameterKind kind, std::vector<std::int64_t> shape, const Naming& naming, int channels, std::size_t rows,
-           Shape in = {}) {
-    ParameterInfo info{std::move(name), kind, std::move(shape), 0, naming.block, in, round_up(channels, lanes), 0};
+  void add(std::string name, ParameterKind kind, std::vector<std::int64_t> shape, const Naming& naming,
+           int channels, std::size_t rows, Shape in = {}) {
+    ParameterInfo info{std::move(name), kind, std::move(shape),          0,
+                       naming.block,    in,   round_up(channels, lanes), 0};
     info.size = rows * static_cast<std::size_t>(info.out_stride);
     std::size_t& offset = info.trainable() ? used.trainable : used.running;
     info.offset = offset;

@@ -1,4 +1,5 @@
-// What makes a row of words a network: every word fits its input, every schedule gives probabilities, every skip is exact.
+// What makes a row of words a network: every word fits its input, every schedule gives probabilities, every
+// skip is exact.
 #pragma once
 
 #include <array>
@@ -17,11 +18,14 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The shape before each word of a network and after the last. After a mistake they are a guess at what was meant, never empty, so that nothing fails but the mistake.
+/// The shape before each word of a network and after the last. After a mistake they are a guess at what was
+/// meant, never empty, so that nothing fails but the mistake.
 template <class Input_, class... Words>
 constexpr std::array<Shape, sizeof...(Words) + 1> network_shapes() {
   const auto positive = [](int number) { return number > 0 ? number : 1; };
-  const auto not_empty = [&](Shape shape) { return Shape{positive(shape.channels), positive(shape.height), positive(shape.width)}; };
+  const auto not_empty = [&](Shape shape) {
+    return Shape{positive(shape.channels), positive(shape.height), positive(shape.width)};
+  };
   std::array<Shape, sizeof...(Words) + 1> all{};
   if constexpr (is_input<Input_>) all[0] = Input_::shape;
   all[0] = not_empty(all[0]);
@@ -45,11 +49,12 @@ constexpr bool shapes_fit() {
 
 /// False for a word with a schedule that is none, or one with a wrong argument; it has said so itself.
 template <class Word>
-inline constexpr bool has_sound_schedule =
-    std::is_void_v<typename BlockTraits<Word>::Schedule> || is_sound_schedule<typename BlockTraits<Word>::Schedule>;
+inline constexpr bool has_sound_schedule = std::is_void_v<typename BlockTraits<Word>::Schedule> ||
+                                           is_sound_schedule<typename BlockTraits<Word>::Schedule>;
 
 template <class Word>
-inline constexpr bool is_stochastic_word = is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;
+inline constexpr bool is_stochastic_word =
+    is_block<Word> && !std::is_void_v<typename BlockTraits<Word>::Schedule>;
 
 /// How many StochasticDepth blocks stand in one word.
 template <class Word>
@@ -59,7 +64,8 @@ inline constexpr int stochastic_count = is_stochastic_word<Word> ? BlockTraits<W
 template <class Word>
 inline constexpr bool has_fixed_gates = is_fixed_gates<typename BlockTraits<Word>::Schedule>;
 
-/// StochasticDepth blocks before word Index of a row, if that has fixed gates, which are looked up by it; 0 otherwise.
+/// StochasticDepth blocks before word Index of a row, if that has fixed gates, which are looked up by it; 0
+/// otherwise.
 template <std::size_t Index, class... Words>
 inline constexpr int stochastic_before = [] {
   if (!has_fixed_gates<std::tuple_element_t<Index, std::tuple<Words...>>>) return 0;
@@ -100,8 +106,9 @@ constexpr bool not_negative_after(bool input_not_negative) {
   return std::is_same_v<Word, ReLU> || (keeps_sign<Word> && input_not_negative);
 }
 
-/// A skipped block with an activation after its sum is that activation of the shortcut's value. That is the value itself, an alias, only for a ReLU of numbers that
-/// are not negative: other activations change what they have once made.
+/// A skipped block with an activation after its sum is that activation of the shortcut's value. That is the
+/// value itself, an alias, only for a ReLU of numbers that are not negative: other activations change what
+/// they have once made.
 template <class... Words>
 constexpr bool skips_are_exact() {
   bool not_negative = false, exact = true;
@@ -116,7 +123,8 @@ constexpr bool skips_are_exact() {
   return exact;
 }
 
-/// The survival probability of every residual block of `Words`, L blocks of which are stochastic; the others always run.
+/// The survival probability of every residual block of `Words`, L blocks of which are stochastic; the others
+/// always run.
 template <std::size_t Blocks, int L, class... Words>
 constexpr std::array<double, Blocks> survival_table() {
   std::array<double, Blocks> table{};
@@ -161,7 +169,8 @@ constexpr std::array<Gating, Blocks> gating_table() {
 
 /// True where the compiler can compute the survival table.
 template <std::size_t Blocks, int L, class... Words>
-concept ConstantSurvival = requires { typename std::bool_constant<(survival_table<Blocks, L, Words...>(), true)>; };
+concept ConstantSurvival =
+    requires { typename std::bool_constant<(survival_table<Blocks, L, Words...>(), true)>; };
 
 /// The survival table, or where the compiler cannot compute it, 1 for every block.
 template <std::size_t Blocks, int L, class... Words>

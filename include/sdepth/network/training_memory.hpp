@@ -1,4 +1,5 @@
-// What a training step keeps for its backward pass, as a distribution over the gates: for saying before a run whether it fits into memory.
+// What a training step keeps for its backward pass, as a distribution over the gates: for saying before a run
+// whether it fits into memory.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Numbers that an image's activations keep. Blocks whose images have gates of their own count as always open: some image nearly always survives.
+/// Numbers that an image's activations keep. Blocks whose images have gates of their own count as always
+/// open: some image nearly always survives.
 struct ActivationTable {
   std::size_t always = 0;              // stem, head, and of each block what its shortcut needs
   std::vector<std::size_t> when_open;  // [residual blocks], besides
@@ -30,7 +32,8 @@ template <class Net>
     if constexpr (Stage::blocks > 0) {
       constexpr auto count = static_cast<std::size_t>(Stage::blocks);
       constexpr bool skips = Stage::gating == Gating::per_batch;
-      const std::size_t shortcut = Stage::identity ? 0 : padded_size(Stage::in, lanes) + padded_size(Stage::out, lanes);
+      const std::size_t shortcut =
+          Stage::identity ? 0 : padded_size(Stage::in, lanes) + padded_size(Stage::out, lanes);
       const std::size_t when_open = skips ? Stage::block_activations(lanes).kept - shortcut : 0;
       result.when_open.insert(result.when_open.end(), count, when_open);
       result.always -= count * when_open;
@@ -50,11 +53,14 @@ struct ActivationBytes {
 ///
 ///     mean = always + Σ p_l a_l,   variance = Σ p_l (1 − p_l) a_l²,   likely = mean + 6 √variance, at most all open
 ///
-/// A normal variable is above its mean and six deviations in one of 10⁹ draws, the paper's longest run has 2·10⁵ steps. @param survival  [residual blocks]
-[[nodiscard]] inline ActivationBytes activation_bytes(const ActivationTable& table, std::span<const double> survival, int batch,
+/// A normal variable is above its mean and six deviations in one of 10⁹ draws, the paper's longest run has
+/// 2·10⁵ steps. @param survival  [residual blocks]
+[[nodiscard]] inline ActivationBytes activation_bytes(const ActivationTable& table,
+                                                      std::span<const double> survival, int batch,
                                                       std::size_t bytes_per_number = sizeof(float)) {
   if (survival.size() != table.when_open.size())
-    fail("survival table: expected ", table.when_open.size(), " probabilities, one for each residual block, found ", survival.size());
+    fail("survival table: expected ", table.when_open.size(),
+         " probabilities, one for each residual block, found ", survival.size());
   const double unit = static_cast<double>(batch) * static_cast<double>(bytes_per_number);
   double all = static_cast<double>(table.always), mean = all, variance = 0;
   for (std::size_t block = 0; block < survival.size(); ++block) {

@@ -15,8 +15,8 @@ namespace sdepth::inline SDEPTH_ISA {
 ///
 /// Its learning rate is 3 to 10 times smaller than AdamW's, its weight decay as many times larger.
 ///
-/// A block that was skipped: with SkipUpdate::as_code its g is 0, so it moves on by the sign of m, a whole step however small m has become, and m
-/// shrinks. With SkipUpdate::frozen its w and m stay as they are.
+/// A block that was skipped: with SkipUpdate::as_code its g is 0, so it moves on by the sign of m, a whole
+/// step however small m has become, and m shrinks. With SkipUpdate::frozen its w and m stay as they are.
 ///
 /// Source: Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023, algorithm 2.
 struct Lion {
@@ -41,10 +41,12 @@ struct Lion {
     check_decay_rate("beta2", o.beta2);
   }
   static std::array<double, 6> factors(const Options& o) {
-    return {1 - o.learning_rate * o.weight_decay, -o.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2};
+    return {
+        1 - o.learning_rate * o.weight_decay, -o.learning_rate, o.beta1, 1 - o.beta1, o.beta2, 1 - o.beta2};
   }
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 6>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 6>& factors, V& weight, V gradient,
+                                             std::array<V, 1>& kept) {
     const auto& [keep, step, beta1, rest1, beta2, rest2] = factors;
     const V direction = math::sign(math::multiply_add(beta1, kept[0], rest1 * gradient));
     weight = math::multiply_add(step, direction, keep * weight);

@@ -1,4 +1,5 @@
-// What an optimizer is: a type with options, named state, and one formula for all backends. A new one is one header of this shape, wherever it stands:
+// What an optimizer is: a type with options, named state, and one formula for all backends. A new one is one
+// header of this shape, wherever it stands:
 //
 //     struct Momentum {
 //       static constexpr std::string_view name = "Momentum";                     // for checkpoints
@@ -31,14 +32,16 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Whether an optimizer's factors depend on how many updates a parameter has had: factors(options, n) for its n-th, from 1 up, in place of factors(options).
+/// Whether an optimizer's factors depend on how many updates a parameter has had: factors(options, n) for its
+/// n-th, from 1 up, in place of factors(options).
 template <class Optimizer>
 inline constexpr bool counts_updates =
     requires(const typename Optimizer::Options& options) { Optimizer::factors(options, std::uint64_t{1}); };
 
 /// The numbers of one update, the same for all parameters that share options and count.
 template <class Optimizer>
-[[nodiscard]] auto factors_of(const typename Optimizer::Options& options, [[maybe_unused]] std::uint64_t update) {
+[[nodiscard]] auto factors_of(const typename Optimizer::Options& options,
+                              [[maybe_unused]] std::uint64_t update) {
   if constexpr (counts_updates<Optimizer>)
     return Optimizer::factors(options, update);
   else
@@ -69,17 +72,20 @@ concept HasOptimizerState = requires {
   { O::state.size() } -> std::convertible_to<std::size_t>;
 } || requires { requires O::state.size() == 0; };
 template <class O>
-concept HasOptimizerFactors = requires(const typename O::Options& options) { factors_of<O>(options, 1).size(); };
+concept HasOptimizerFactors =
+    requires(const typename O::Options& options) { factors_of<O>(options, 1).size(); };
 template <class O>
-concept HasOptimizerUpdate = requires(std::array<double, std::tuple_size_v<Factors<O>>> factors, double weight,
-                                      std::array<double, state_count<O>> state) { O::update(factors, weight, 1.0, state); };
+concept HasOptimizerUpdate =
+    requires(std::array<double, std::tuple_size_v<Factors<O>>> factors, double weight,
+             std::array<double, state_count<O>> state) { O::update(factors, weight, 1.0, state); };
 
 /// An optimizer: see the example above.
 template <class O>
-concept Optimizer = HasOptimizerOptions<O> && HasOptimizerState<O> && HasOptimizerFactors<O> && HasOptimizerUpdate<O>;
+concept Optimizer =
+    HasOptimizerOptions<O> && HasOptimizerState<O> && HasOptimizerFactors<O> && HasOptimizerUpdate<O>;
 
-/// Compiles an optimizer's formula for a number that stands for any. What it computes is not asked for: std::exp, say,
-/// is no constant expression for every compiler, which would be said besides.
+/// Compiles an optimizer's formula for a number that stands for any. What it computes is not asked for:
+/// std::exp, say, is no constant expression for every compiler, which would be said besides.
 template <class O>
 consteval bool is_update_formula(bool compute = false) {
   if constexpr (Optimizer<O>) {
@@ -121,18 +127,22 @@ struct CheckedOptimizer {
       HasOptimizerUpdate<O>,
       "an optimizer has one formula for every number type V: template <class V> static constexpr void update(const std::array<V, K>& factors, "
       "V& weight, V gradient, std::array<V, N>& kept); see sdepth/optimizers/optimizer.hpp");
-  static_assert(state_names_differ<O>(), "an optimizer's states have names of their own, by which checkpoints store and restore them");
+  static_assert(state_names_differ<O>(),
+                "an optimizer's states have names of their own, by which checkpoints store and restore them");
   static_assert(is_update_formula<O>());
 };
 
-/// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with floats.
+/// Throws Error naming the option unless it is a number from 0 to the largest float: kernels compute with
+/// floats.
 inline void check_rate(std::string_view option, double rate) {
   if (!(0 <= rate && rate <= static_cast<double>(std::numeric_limits<float>::max())))
     fail("options: ", option, " is ", rate, ", expected a finite float that is not negative");
 }
-/// Throws Error naming the option unless it lies in [0, 1): the weight of what was, in an average that must end.
+/// Throws Error naming the option unless it lies in [0, 1): the weight of what was, in an average that must
+/// end.
 inline void check_decay_rate(std::string_view option, double rate) {
-  if (!(0 <= rate && rate < 1)) fail("options: ", option, " is ", rate, ", expected a number from 0 up to, but not including, 1");
+  if (!(0 <= rate && rate < 1))
+    fail("options: ", option, " is ", rate, ", expected a number from 0 up to, but not including, 1");
 }
 /// Throws Error naming the first of an optimizer's options that nothing can be trained with.
 template <class O>

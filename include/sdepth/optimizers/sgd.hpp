@@ -13,8 +13,8 @@ namespace sdepth::inline SDEPTH_ISA {
 ///
 ///     g += weight_decay·w;   m = momentum·m + g;   w −= learning_rate·(nesterov ? g + momentum·m : m)
 ///
-/// A block that was skipped: with SkipUpdate::as_code its g begins as 0, so weight decay and momentum go on to move it; with SkipUpdate::frozen its weights
-/// and momentum stay as they are.
+/// A block that was skipped: with SkipUpdate::as_code its g begins as 0, so weight decay and momentum go on
+/// to move it; with SkipUpdate::frozen its weights and momentum stay as they are.
 struct SGD {
   static constexpr std::string_view name = "SGD";
   struct Options {
@@ -34,10 +34,12 @@ struct SGD {
   }
   /// Both rules are w −= rate·(keep·g + push·m): keep 1, push momentum for Nesterov, else keep 0, push 1.
   static std::array<double, 5> factors(const Options& o) {
-    return {o.weight_decay, o.momentum, o.learning_rate, o.nesterov ? 1.0 : 0.0, o.nesterov ? o.momentum : 1.0};
+    return {o.weight_decay, o.momentum, o.learning_rate, o.nesterov ? 1.0 : 0.0,
+            o.nesterov ? o.momentum : 1.0};
   }
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 5>& factors, V& weight, V gradient, std::array<V, 1>& kept) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 5>& factors, V& weight, V gradient,
+                                             std::array<V, 1>& kept) {
     const auto& [decay, momentum, rate, keep, push] = factors;
     const V decayed = math::multiply_add(decay, weight, gradient);
     kept[0] = math::multiply_add(momentum, kept[0], decayed);

@@ -1,4 +1,5 @@
-// A folder of pictures as a data set: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* of which a part is split off for the test.
+// A folder of pictures as a data set: DIR/train/CLASS/* and DIR/test/CLASS/*, or DIR/CLASS/* of which a part
+// is split off for the test.
 #pragma once
 
 #include <algorithm>
@@ -28,9 +29,11 @@ struct PictureOptions {
 };
 
 /// Whether a file's name ends as pictures' names do: of those that can be read here, or of others.
-[[nodiscard]] inline bool ends_as(const std::filesystem::path& path, std::initializer_list<std::string_view> suffixes) {
+[[nodiscard]] inline bool ends_as(const std::filesystem::path& path,
+                                  std::initializer_list<std::string_view> suffixes) {
   std::string suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return std::find(suffixes.begin(), suffixes.end(), suffix) != suffixes.end();
 }
 [[nodiscard]] inline bool is_picture_name(const std::filesystem::path& path) {
@@ -40,15 +43,18 @@ struct PictureOptions {
   return ends_as(path, {".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".jp2", ".ppm", ".pgm"});
 }
 
-/// What lies in a directory, sorted by the bytes of the names; nothing that begins with a point. Throws Error where it cannot be read.
+/// What lies in a directory, sorted by the bytes of the names; nothing that begins with a point. Throws Error
+/// where it cannot be read.
 [[nodiscard]] inline std::vector<std::filesystem::path> entries_of(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> entries;
   std::error_code error;
   std::filesystem::directory_iterator at(directory, error);
   for (; !error && at != std::filesystem::directory_iterator(); at.increment(error))
     if (!at->path().filename().string().starts_with('.')) entries.push_back(at->path());
-  if (error) fail(shown(directory), " cannot be read: ", error.message(), "; check the path and its permissions");
-  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  if (error)
+    fail(shown(directory), " cannot be read: ", error.message(), "; check the path and its permissions");
+  std::sort(entries.begin(), entries.end(),
+            [](const auto& a, const auto& b) { return a.native() < b.native(); });
   return entries;
 }
 [[nodiscard]] inline bool is_folder(const std::filesystem::path& path) {
@@ -56,31 +62,40 @@ struct PictureOptions {
   return std::filesystem::is_directory(path, ignored);
 }
 
-/// Appends the pictures below a class's directory. Throws Error for pictures of formats that cannot be read, unless they may be left out.
-inline void append_class(PictureSet& set, const std::filesystem::path& directory, int label, std::vector<std::string>* left_out) {
+/// Appends the pictures below a class's directory. Throws Error for pictures of formats that cannot be read,
+/// unless they may be left out.
+inline void append_class(PictureSet& set, const std::filesystem::path& directory, int label,
+                         std::vector<std::string>* left_out) {
   for (const auto& path : entries_of(directory)) {
     std::error_code ignored;
     if (is_folder(path)) {
-      if (!std::filesystem::is_symlink(path, ignored)) append_class(set, path, label, left_out);  // which could lead round in a circle
+      // which could lead round in a circle
+      if (!std::filesystem::is_symlink(path, ignored)) append_class(set, path, label, left_out);
     } else if (is_picture_name(path)) {
       set.files.push_back({path, label});
     } else if (is_other_picture_name(path)) {
-      const std::string sentence = shown(path) + " is no PNG or JPEG, which alone are read; convert or remove the file";
+      const std::string sentence =
+          shown(path) + " is no PNG or JPEG, which alone are read; convert or remove the file";
       if (!left_out) fail(sentence, ", or leave broken pictures out");
       left_out->push_back(sentence);
     }
   }
 }
 
-/// The pictures of DIR/CLASS/*, also in folders below. @param known  the classes that there may be; empty: the folders' names are the classes
-/// Throws Error where there are no folders of classes, or one without pictures, or, where classes are known, of another class.
-[[nodiscard]] inline PictureSet read_classes(const std::filesystem::path& directory, const PictureLimits& limits,
-                                             const std::vector<std::string>& known, std::vector<std::string>* left_out) {
+/// The pictures of DIR/CLASS/*, also in folders below. @param known  the classes that there may be; empty:
+/// the folders' names are the classes Throws Error where there are no folders of classes, or one without
+/// pictures, or, where classes are known, of another class.
+[[nodiscard]] inline PictureSet read_classes(const std::filesystem::path& directory,
+                                             const PictureLimits& limits,
+                                             const std::vector<std::string>& known,
+                                             std::vector<std::string>* left_out) {
   PictureSet set{shown(directory), known, {}, limits};
   for (const auto& path : entries_of(directory)) {
     if (!is_folder(path)) continue;
     const std::string name = path.filename().string();
-    if (!is_utf8(name)) fail(shown(path), ": the name of a class must be UTF-8, since models and reports name it; rename the folder");
+    if (!is_utf8(name))
+      fail(shown(path),
+           ": the name of a class must be UTF-8, since models and reports name it; rename the folder");
     auto found = std::find(set.class_names.begin(), set.class_names.end(), name);
     if (found == set.class_names.end()) {
       if (!known.empty())
@@ -91,17 +106,21 @@ inline void append_class(PictureSet& set, const std::filesystem::path& directory
     const std::size_t before = set.files.size();
     append_class(set, path, static_cast<int>(found - set.class_names.begin()), left_out);
     if (set.files.size() == before)
-      fail(shown(path), ": the class ", name, " has no picture that ends in .png or .jpg; add some, or remove the folder");
+      fail(shown(path), ": the class ", name,
+           " has no picture that ends in .png or .jpg; add some, or remove the folder");
   }
-  if (set.files.empty()) fail(shown(directory), " has no folders with pictures, expected one for each class; check the path");
+  if (set.files.empty())
+    fail(shown(directory), " has no folders with pictures, expected one for each class; check the path");
   if (set.class_names.size() < 2)
-    fail(shown(directory), " has the one class ", set.class_names[0], ", expected a folder for each of two or more");
+    fail(shown(directory), " has the one class ", set.class_names[0],
+         ", expected a folder for each of two or more");
   return set;
 }
 
-/// The pictures that places name: files as they are, and of folders all pictures below, sorted. Throws Error for a place that is not there,
-/// or a folder without pictures.
-[[nodiscard]] inline std::vector<std::filesystem::path> picture_files(const std::vector<std::filesystem::path>& places) {
+/// The pictures that places name: files as they are, and of folders all pictures below, sorted. Throws Error
+/// for a place that is not there, or a folder without pictures.
+[[nodiscard]] inline std::vector<std::filesystem::path> picture_files(
+    const std::vector<std::filesystem::path>& places) {
   std::vector<std::filesystem::path> files;
   for (const auto& place : places) {
     std::error_code ignored;
@@ -119,10 +138,11 @@ inline void append_class(PictureSet& set, const std::filesystem::path& directory
   return files;
 }
 
-/// Reads DIR/train/CLASS/* and DIR/test/CLASS/* (or val for test); or, where there is no such part, DIR/train/CLASS/* or DIR/CLASS/*, of
-/// which test_split becomes the test part. Classes are sorted by name. Looks at the beginning of every file.
-/// Throws Error with what is wrong and where.
-[[nodiscard]] inline PictureData read_picture_folder(const std::filesystem::path& directory, const PictureOptions& options = {}) {
+/// Reads DIR/train/CLASS/* and DIR/test/CLASS/* (or val for test); or, where there is no such part,
+/// DIR/train/CLASS/* or DIR/CLASS/*, of which test_split becomes the test part. Classes are sorted by name.
+/// Looks at the beginning of every file. Throws Error with what is wrong and where.
+[[nodiscard]] inline PictureData read_picture_folder(const std::filesystem::path& directory,
+                                                     const PictureOptions& options = {}) {
   if (!is_folder(directory)) fail(shown(directory), " is not a directory; check the path");
   PictureData data;
   std::vector<std::string>* const left_out = options.skip_broken ? &data.left_out : nullptr;
@@ -131,8 +151,9 @@ inline void append_class(PictureSet& set, const std::filesystem::path& directory
   const auto test = is_folder(directory / "test") ? directory / "test" : directory / "val";
   const bool has_test = has_train && is_folder(test);
   if (!has_test && options.test_split == 0)
-    fail(shown(directory),
-         " has no folders train and test; make them, or say which part of the pictures is for the test, such as --test-split 0.2");
+    fail(
+        shown(directory),
+        " has no folders train and test; make them, or say which part of the pictures is for the test, such as --test-split 0.2");
   data.train = read_classes(root, options.limits, {}, left_out);
   check_pictures(data.train, options.threads, left_out);
   if (has_test) {

@@ -1,5 +1,6 @@
-// JPEG pictures by libjpeg(-turbo). The library leaves its functions by longjmp, which must pass over no object with a destructor: so
-// every call of it stands in a function that has none, and says by its result whether it failed.
+// JPEG pictures by libjpeg(-turbo). The library leaves its functions by longjmp, which must pass over no
+// object with a destructor: so every call of it stands in a function that has none, and says by its result
+// whether it failed.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ namespace sdepth::inline SDEPTH_ISA {
 class JpegDecoder {
  public:
   /// @param bytes  a whole file, which must outlive this   @param where  names it in messages
-  JpegDecoder(std::span<const std::uint8_t> bytes, std::string where) : bytes_(bytes), where_(std::move(where)) {
+  JpegDecoder(std::span<const std::uint8_t> bytes, std::string where)
+      : bytes_(bytes), where_(std::move(where)) {
     state_.library.err = jpeg_std_error(&state_.errors);
     state_.errors.error_exit = leave;
     state_.errors.emit_message = note;
@@ -36,10 +38,12 @@ class JpegDecoder {
     if (state_.created) jpeg_destroy_decompress(&state_.library);
   }
 
-  /// The size as it lies in the file, before it is turned upright. Throws Error where there is none, or it is above the limit.
+  /// The size as it lies in the file, before it is turned upright. Throws Error where there is none, or it is
+  /// above the limit.
   Shape read_header(const PictureLimits& limits) {
     if (!call(begin)) broken();
-    const Shape shape{3, static_cast<int>(state_.library.image_height), static_cast<int>(state_.library.image_width)};
+    const Shape shape{3, static_cast<int>(state_.library.image_height),
+                      static_cast<int>(state_.library.image_width)};
     limits.check(shape, where_);
     return shape;
   }
@@ -54,7 +58,9 @@ class JpegDecoder {
     state_.pixels = pixels_.data();
     state_.row_bytes = width * channels;
     if (!call(read_rows)) broken();
-    if (state_.cut_off) fail(where_, " is cut off or damaged: the picture's data end before the picture does; replace the file");
+    if (state_.cut_off)
+      fail(where_,
+           " is cut off or damaged: the picture's data end before the picture does; replace the file");
     if (state_.cmyk)
       from_cmyk(picture);
     else
@@ -81,10 +87,12 @@ class JpegDecoder {
     (*library->err->format_message)(library, state.message);
     std::longjmp(state.way_out, 1);
   }
-  /// Warnings: the library goes on with grey where data are missing, which is no picture to learn from. Others are harmless, as stray bytes.
+  /// Warnings: the library goes on with grey where data are missing, which is no picture to learn from.
+  /// Others are harmless, as stray bytes.
   static void note(j_common_ptr library, int level) {
     const int code = library->err->msg_code;
-    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE)) state_of(library).cut_off = true;
+    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE))
+      state_of(library).cut_off = true;
   }
 
   static void begin(State& state, const std::uint8_t* bytes, unsigned long size) {
@@ -111,8 +119,8 @@ class JpegDecoder {
   [[nodiscard]] bool call(void (*function)(State&, const std::uint8_t*, unsigned long)) {
     return guarded(state_, function, bytes_.data(), bytes_.size());
   }
-  static bool guarded(State& state, void (*function)(State&, const std::uint8_t*, unsigned long), const std::uint8_t* bytes,
-                      unsigned long size) {
+  static bool guarded(State& state, void (*function)(State&, const std::uint8_t*, unsigned long),
+                      const std::uint8_t* bytes, unsigned long size) {
     if (setjmp(state.way_out) != 0) return false;
     function(state, bytes, size);
     return true;

@@ -16,7 +16,8 @@ struct PictureLimits {
   void check(Shape shape, const std::string& where) const {
     if (shape.height < 1 || shape.width < 1)
       fail(where, " is damaged: it has ", shape.width, " x ", shape.height, " pixels; replace the file");
-    const std::uint64_t claimed = static_cast<std::uint64_t>(shape.height) * static_cast<std::uint64_t>(shape.width);
+    const std::uint64_t claimed =
+        static_cast<std::uint64_t>(shape.height) * static_cast<std::uint64_t>(shape.width);
     if (claimed > pixels)
       fail(where, " has ", shape.width, " x ", shape.height, " pixels, more than the ", pixels,
            " that a picture may have; shrink it, or raise the limit where the file can be trusted");

@@ -46,7 +46,8 @@ struct ListedPicture {
   int line = 0;
 };
 
-/// The lines of a list, without its first one where that names the columns. Throws Error with the line that has not two fields.
+/// The lines of a list, without its first one where that names the columns. Throws Error with the line that
+/// has not two fields.
 [[nodiscard]] inline std::vector<ListedPicture> read_list(const std::filesystem::path& csv) {
   std::vector<std::uint8_t> bytes;
   read_picture_file(csv, bytes, largest_picture_file);
@@ -60,10 +61,12 @@ struct ListedPicture {
     if (row.empty()) continue;
     const std::vector<std::string> fields = csv_fields(row);
     if (fields.size() != 2 || fields[0].empty() || fields[1].empty())
-      fail(shown(csv), ", line ", line, ": expected a path, a comma and a label, found ", shown_as_utf8(row.substr(0, 80)));
+      fail(shown(csv), ", line ", line, ": expected a path, a comma and a label, found ",
+           shown_as_utf8(row.substr(0, 80)));
     if (line == 1 && fields[1] == "label") continue;
     if (!is_utf8(fields[1]))
-      fail(shown(csv), ", line ", line, ": a label must be UTF-8, since models and reports name it; save the list as UTF-8");
+      fail(shown(csv), ", line ", line,
+           ": a label must be UTF-8, since models and reports name it; save the list as UTF-8");
     pictures.push_back({csv.parent_path() / fields[0], fields[1], line});
   }
   if (pictures.empty()) fail(shown(csv), " lists no pictures, expected lines of a path, a comma and a label");
@@ -79,7 +82,8 @@ struct ListedPicture {
   const auto number = [](const std::string& name) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
-    return error == std::errc() && end == name.data() + name.size() ? std::pair(true, value) : std::pair(false, std::uint64_t{0});
+    return error == std::errc() && end == name.data() + name.size() ? std::pair(true, value)
+                                                                    : std::pair(false, std::uint64_t{0});
   };
   if (std::all_of(names.begin(), names.end(), [&](const std::string& name) { return number(name).first; }))
     std::sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
@@ -90,14 +94,17 @@ struct ListedPicture {
 }
 
 /// The set of a list. @param classes  what labels there may be
-[[nodiscard]] inline PictureSet set_of_list(const std::filesystem::path& csv, const std::vector<ListedPicture>& pictures,
-                                            const std::vector<std::string>& classes, const PictureLimits& limits) {
+[[nodiscard]] inline PictureSet set_of_list(const std::filesystem::path& csv,
+                                            const std::vector<ListedPicture>& pictures,
+                                            const std::vector<std::string>& classes,
+                                            const PictureLimits& limits) {
   PictureSet set{shown(csv), classes, {}, limits};
   std::vector<std::pair<std::string_view, int>> sorted;
   for (std::size_t c = 0; c < classes.size(); ++c) sorted.emplace_back(classes[c], static_cast<int>(c));
   std::sort(sorted.begin(), sorted.end());
   for (const ListedPicture& picture : pictures) {
-    const auto found = std::lower_bound(sorted.begin(), sorted.end(), std::pair(std::string_view(picture.label), 0));
+    const auto found =
+        std::lower_bound(sorted.begin(), sorted.end(), std::pair(std::string_view(picture.label), 0));
     if (found == sorted.end() || found->first != picture.label)
       fail(shown(csv), ", line ", picture.line, ": the class ", picture.label,
            " is tested but no picture of it is trained on; add it to the training list, or remove it here");
@@ -106,15 +113,18 @@ struct ListedPicture {
   return set;
 }
 
-/// Reads a training list, and a test list where `test` is not empty; else test_split of the training list becomes the test part.
-/// Looks at the beginning of every file. Throws Error with what is wrong and where.
-[[nodiscard]] inline PictureData read_picture_lists(const std::filesystem::path& train, const std::filesystem::path& test,
+/// Reads a training list, and a test list where `test` is not empty; else test_split of the training list
+/// becomes the test part. Looks at the beginning of every file. Throws Error with what is wrong and where.
+[[nodiscard]] inline PictureData read_picture_lists(const std::filesystem::path& train,
+                                                    const std::filesystem::path& test,
                                                     const PictureOptions& options = {}) {
   PictureData data;
   std::vector<std::string>* const left_out = options.skip_broken ? &data.left_out : nullptr;
   const auto pictures = read_list(train);
   if (test.empty() && options.test_split == 0)
-    fail(shown(train), " has no list of test pictures; say which part of the pictures is for the test, such as --test-split 0.2");
+    fail(
+        shown(train),
+        " has no list of test pictures; say which part of the pictures is for the test, such as --test-split 0.2");
   const auto classes = class_names_of(pictures);
   if (classes.size() < 2) fail(shown(train), " has the one class ", classes[0], ", expected two or more");
   data.train = set_of_list(train, pictures, classes, options.limits);
@@ -128,14 +138,17 @@ struct ListedPicture {
   return data;
 }
 
-/// Pictures of one's own, whatever there is: a file x.csv, a directory with train.csv (and test.csv), or a directory of classes.
-/// Throws Error as read_picture_lists and read_picture_folder do.
-[[nodiscard]] inline PictureData read_pictures(const std::filesystem::path& place, const PictureOptions& options = {}) {
+/// Pictures of one's own, whatever there is: a file x.csv, a directory with train.csv (and test.csv), or a
+/// directory of classes. Throws Error as read_picture_lists and read_picture_folder do.
+[[nodiscard]] inline PictureData read_pictures(const std::filesystem::path& place,
+                                               const PictureOptions& options = {}) {
   std::error_code ignored;
   if (ends_as(place, {".csv"}) && !is_folder(place)) return read_picture_lists(place, {}, options);
   if (std::filesystem::exists(place / "train.csv", ignored)) {
     const auto test = place / "test.csv";
-    return read_picture_lists(place / "train.csv", std::filesystem::exists(test, ignored) ? test : std::filesystem::path(), options);
+    return read_picture_lists(place / "train.csv",
+                              std::filesystem::exists(test, ignored) ? test : std::filesystem::path(),
+                              options);
   }
   return read_picture_folder(place, options);
 }

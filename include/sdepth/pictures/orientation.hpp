@@ -11,9 +11,9 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The orientation 1 … 8 in EXIF data as it follows "Exif\0\0": a TIFF header and its first directory. 1, which changes nothing, where it
-/// is absent or damaged: such data are no reason to refuse a picture.
-/// Source: CIPA DC-008 (Exif 2.32), 4.5.4; TIFF 6.0, section 2.
+/// The orientation 1 … 8 in EXIF data as it follows "Exif\0\0": a TIFF header and its first directory. 1,
+/// which changes nothing, where it is absent or damaged: such data are no reason to refuse a picture. Source:
+/// CIPA DC-008 (Exif 2.32), 4.5.4; TIFF 6.0, section 2.
 [[nodiscard]] inline int exif_orientation(std::span<const std::uint8_t> tiff) noexcept {
   if (tiff.size() < 8) return 1;
   const bool big = tiff[0] == 'M' && tiff[1] == 'M';
@@ -36,12 +36,14 @@ namespace sdepth::inline SDEPTH_ISA {
   return 1;
 }
 
-/// Turns and mirrors a picture's bytes so that its first row is the top one: where the file's rows go is what the number says.
+/// Turns and mirrors a picture's bytes so that its first row is the top one: where the file's rows go is what
+/// the number says.
 ///
 ///     1 as it is   2 mirrored   3 by 180°   4 upside down   5 transposed   6 by 90° clockwise   7 transverse   8 by 270° clockwise
 inline void turn_upright(Picture& picture, int orientation) {
   if (orientation <= 1 || orientation > 8) return;
-  const auto height = static_cast<std::size_t>(picture.shape.height), width = static_cast<std::size_t>(picture.shape.width),
+  const auto height = static_cast<std::size_t>(picture.shape.height),
+             width = static_cast<std::size_t>(picture.shape.width),
              channels = static_cast<std::size_t>(picture.shape.channels);
   const bool swaps = orientation >= 5;
   const std::size_t new_height = swaps ? width : height, new_width = swaps ? height : width;

@@ -1,4 +1,5 @@
-// Pictures in files, with a class each: they are decoded when they are read, so a set may be larger than memory.
+// Pictures in files, with a class each: they are decoded when they are read, so a set may be larger than
+// memory.
 #pragma once
 
 #include <algorithm>
@@ -44,8 +45,9 @@ struct PictureSet {
     picture.label = entry.label;
   }
 
-  /// Moves about `fraction` of the files into a set of their own, each by a draw from (seed, path below `root`): a file stays on its side
-  /// when others come or go. Throws Error where that leaves no picture on one side, or a class with none to train on.
+  /// Moves about `fraction` of the files into a set of their own, each by a draw from (seed, path below
+  /// `root`): a file stays on its side when others come or go. Throws Error where that leaves no picture on
+  /// one side, or a class with none to train on.
   [[nodiscard]] PictureSet split_off(double fraction, std::uint64_t seed, const std::filesystem::path& root) {
     if (!(fraction > 0 && fraction < 1))
       fail(set_name, ": the part to be split off is ", fraction, ", expected more than 0 and less than 1");
@@ -65,11 +67,13 @@ struct PictureSet {
       if (left[c] == 0)
         fail(set_name, ": the class ", class_names[c], " keeps no picture to train on when ", fraction,
              " of all are split off; split off fewer, or add pictures");
-    if (apart.files.empty()) fail(set_name, ": ", fraction, " of ", size(), " pictures is none; split off more, or add pictures");
+    if (apart.files.empty())
+      fail(set_name, ": ", fraction, " of ", size(), " pictures is none; split off more, or add pictures");
     return apart;
   }
 
-  /// Keeps the first `count` files of an order that mixes the classes, all where there are fewer; labels stay.
+  /// Keeps the first `count` files of an order that mixes the classes, all where there are fewer; labels
+  /// stay.
   void limit(int count, std::uint64_t seed) {
     if (count < 0) fail(set_name, ": cannot be limited to ", count, " pictures, expected 0 or more");
     if (count >= size()) return;
@@ -88,11 +92,13 @@ struct PictureSet {
 /// What is looked at before training.
 struct PictureData {
   PictureSet train, test;
-  std::vector<std::string> left_out;  ///< a sentence for each picture that is left out, where that was asked for
+  /// a sentence for each picture that is left out, where that was asked for
+  std::vector<std::string> left_out;
 };
 
-/// Looks at the beginning of every file, and throws Error for the first one that is no picture; or takes all of them out of the set, and
-/// appends a sentence for each to `left_out`. Pictures that are cut off further behind are found when they are read.
+/// Looks at the beginning of every file, and throws Error for the first one that is no picture; or takes all
+/// of them out of the set, and appends a sentence for each to `left_out`. Pictures that are cut off further
+/// behind are found when they are read.
 /// @param left_out  null: nothing may be left out
 inline void check_pictures(PictureSet& set, int threads, std::vector<std::string>* left_out) {
   std::vector<std::string> wrong(set.files.size());
@@ -103,10 +109,12 @@ inline void check_pictures(PictureSet& set, int threads, std::vector<std::string
       wrong[static_cast<std::size_t>(i)] = error.what();
     }
   });
-  const auto bad = std::count_if(wrong.begin(), wrong.end(), [](const std::string& sentence) { return !sentence.empty(); });
+  const auto bad = std::count_if(wrong.begin(), wrong.end(),
+                                 [](const std::string& sentence) { return !sentence.empty(); });
   if (bad == 0) return;
   if (!left_out) {
-    const auto first = std::find_if(wrong.begin(), wrong.end(), [](const std::string& sentence) { return !sentence.empty(); });
+    const auto first = std::find_if(wrong.begin(), wrong.end(),
+                                    [](const std::string& sentence) { return !sentence.empty(); });
     if (bad == 1) fail(*first, ", or leave broken pictures out");
     fail(*first, ", or leave broken pictures out (", bad - 1, " more of ", set.set_name, " are broken, too)");
   }
@@ -119,7 +127,8 @@ inline void check_pictures(PictureSet& set, int threads, std::vector<std::string
   }
   set.files = std::move(good);
   if (set.files.empty())
-    fail(set.set_name, ": all ", bad, " pictures are broken; the first: ", left_out->at(left_out->size() - static_cast<std::size_t>(bad)));
+    fail(set.set_name, ": all ", bad,
+         " pictures are broken; the first: ", left_out->at(left_out->size() - static_cast<std::size_t>(bad)));
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -36,7 +36,8 @@ class PngDecoder {
   PngDecoder& operator=(const PngDecoder&) = delete;
   ~PngDecoder() { png_destroy_read_struct(&state_.library, &state_.info, nullptr); }
 
-  /// The size as it lies in the file, before it is turned upright. Throws Error where there is none, or it is above the limit.
+  /// The size as it lies in the file, before it is turned upright. Throws Error where there is none, or it is
+  /// above the limit.
   Shape read_header(const PictureLimits& limits) {
     if (!guarded(state_, begin)) broken();
     const Shape shape{3, static_cast<int>(state_.height), static_cast<int>(state_.width)};
@@ -44,12 +45,15 @@ class PngDecoder {
     return shape;
   }
 
-  /// The picture as RGB, upright; transparency is left out, as by Pillow's convert("RGB"). Throws Error where the file is damaged or cut off.
+  /// The picture as RGB, upright; transparency is left out, as by Pillow's convert("RGB"). Throws Error where
+  /// the file is damaged or cut off.
   void decode(Picture& picture, const PictureLimits& limits) {
     picture.shape = read_header(limits);
-    const auto height = static_cast<std::size_t>(picture.shape.height), row = static_cast<std::size_t>(picture.shape.width) * 3;
+    const auto height = static_cast<std::size_t>(picture.shape.height),
+               row = static_cast<std::size_t>(picture.shape.width) * 3;
     if (!guarded(state_, to_rgb)) broken();
-    if (state_.row_bytes != row) fail(where_, " cannot be made RGB: a row has ", state_.row_bytes, " bytes, expected ", row);
+    if (state_.row_bytes != row)
+      fail(where_, " cannot be made RGB: a row has ", state_.row_bytes, " bytes, expected ", row);
     picture.numbers.clear();
     picture.bytes.resize(height * row);
     std::vector<png_bytep> rows(height);
@@ -91,7 +95,8 @@ class PngDecoder {
   static void begin(State& state) {
     png_set_read_fn(state.library, &state, read);
     png_set_user_limits(state.library, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // PictureLimits says how large
-    png_set_chunk_malloc_max(state.library, 16U << 20);                    // texts and profiles, which nobody reads here
+    // texts and profiles, which nobody reads here
+    png_set_chunk_malloc_max(state.library, 16U << 20);
     png_read_info(state.library, state.info);
     state.height = png_get_image_height(state.library, state.info);
     state.width = png_get_image_width(state.library, state.info);

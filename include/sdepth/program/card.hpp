@@ -14,11 +14,12 @@ namespace sdepth::inline SDEPTH_ISA::program {
 
 /// One trained network. Metadata are texts: the names as they are, the lists as JSON.
 struct ModelCard {
-  std::string model;                   // its name: resnet110
-  std::string data;                    // cifar10
-  std::string scaling;                 // test or train
-  std::vector<double> survival;        // p_l of each residual block
-  std::vector<float> normalization;    // Normalization::values(): the scale, and the mean picture [H, W, C] if there is one
+  std::string model;             // its name: resnet110
+  std::string data;              // cifar10
+  std::string scaling;           // test or train
+  std::vector<double> survival;  // p_l of each residual block
+  // Normalization::values(): the scale, and the mean picture [H, W, C] if there is one
+  std::vector<float> normalization;
   std::vector<std::string> classes{};  // their names; empty: they have none
 };
 

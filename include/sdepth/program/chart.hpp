@@ -1,5 +1,6 @@
-// Line charts as SVG, for the report: curves over the epochs with axes, ticks and a value to read at every epoch, without a script.
-// Colours are CSS variables of the page (see report.hpp), so that a chart is readable in light and in dark.
+// Line charts as SVG, for the report: curves over the epochs with axes, ticks and a value to read at every
+// epoch, without a script. Colours are CSS variables of the page (see report.hpp), so that a chart is
+// readable in light and in dark.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// `text` for HTML and SVG, in content and in attributes; what is no UTF-8 in it, as a path may hold, is shown as U+FFFD.
+/// `text` for HTML and SVG, in content and in attributes; what is no UTF-8 in it, as a path may hold, is
+/// shown as U+FFFD.
 [[nodiscard]] inline std::string escaped(std::string_view text) {
   std::string result;
   for (const char c : shown_as_utf8(text)) {
@@ -36,7 +38,8 @@ namespace sdepth::inline SDEPTH_ISA::program {
   return result;
 }
 
-/// One curve: a value for each epoch, not-a-number where there is none. `style` is its CSS class: train, validation or test.
+/// One curve: a value for each epoch, not-a-number where there is none. `style` is its CSS class: train,
+/// validation or test.
 struct Curve {
   std::string name;
   std::string style;
@@ -53,7 +56,9 @@ struct Mark {
 [[nodiscard]] inline bool drawable(double value) noexcept { return std::abs(value) < 1e100; }
 
 /// A value to be read beside its curve; a dash where there is none.
-[[nodiscard]] inline std::string value_text(double value) { return std::isfinite(value) ? decimal(value, 4) : "–"; }
+[[nodiscard]] inline std::string value_text(double value) {
+  return std::isfinite(value) ? decimal(value, 4) : "–";
+}
 
 /// What one chart shows. `epochs` rises; every curve has as many values.
 struct Chart {
@@ -62,10 +67,12 @@ struct Chart {
   std::vector<int> epochs = {};
   std::string counted = "epoch";  // what the whole numbers of `epochs` count
   std::vector<Curve> curves = {};
-  std::vector<Mark> levels = {};   // horizontal, the highest first: its label stands above its line, the others' below theirs
+  // horizontal, the highest first: its label stands above its line, the others' below theirs
+  std::vector<Mark> levels = {};
   std::vector<Mark> changes = {};  // vertical
   bool from_zero = false;          // the axis of values begins at 0
-  bool may_be_log = false;         // a logarithmic axis if the values, all above 0, span a factor of 20 or more
+  // a logarithmic axis if the values, all above 0, span a factor of 20 or more
+  bool may_be_log = false;
 };
 
 /// An axis: where values lie between its ends, and the values that get a tick.
@@ -107,7 +114,8 @@ struct Axis {
       }
   } else {
     if (from_zero) lowest = std::min(lowest, 0.0);
-    if (highest - lowest <= std::max(tiny, nearly * std::abs(highest))) {  // one value, or all the same: room above and below
+    // one value, or all the same: room above and below
+    if (highest - lowest <= std::max(tiny, nearly * std::abs(highest))) {
       const double room = std::abs(highest) <= tiny ? 1.0 : 0.1 * std::abs(highest);
       highest += room;
       if (!from_zero) lowest -= room;
@@ -131,7 +139,8 @@ struct Axis {
   }
   constexpr int most_steps = 10;
   const double step = std::max(1.0, tick_step(std::max(1.0, axis.high - axis.low), most_steps));
-  for (double tick = std::ceil(axis.low / step) * step; tick <= axis.high; tick += step) axis.ticks.push_back(tick);
+  for (double tick = std::ceil(axis.low / step) * step; tick <= axis.high; tick += step)
+    axis.ticks.push_back(tick);
   return axis;
 }
 
@@ -142,23 +151,31 @@ struct Plot {
   Axis values;
 
   [[nodiscard]] static std::string text(double place) { return fixed_point(place, 1); }
-  [[nodiscard]] std::string x(double epoch) const { return text(left + (right - left) * epochs.position(epoch)); }
-  [[nodiscard]] std::string y(double value) const { return text(bottom - (bottom - top) * values.position(value)); }
+  [[nodiscard]] std::string x(double epoch) const {
+    return text(left + (right - left) * epochs.position(epoch));
+  }
+  [[nodiscard]] std::string y(double value) const {
+    return text(bottom - (bottom - top) * values.position(value));
+  }
 };
 
 /// Grid, ticks and their numbers, units.
-[[nodiscard]] inline std::string axes_of(const Plot& plot, const std::string& unit, const std::string& counted) {
+[[nodiscard]] inline std::string axes_of(const Plot& plot, const std::string& unit,
+                                         const std::string& counted) {
   const std::string right = Plot::text(Plot::right), before = Plot::text(Plot::left - 8);
   const std::string bottom = Plot::text(Plot::bottom), below = Plot::text(Plot::bottom + 20);
-  std::string svg = "<text x='8' y='14'>" + escaped(unit) + (plot.values.log ? ", logarithmic" : "") + "</text>\n";
+  std::string svg =
+      "<text x='8' y='14'>" + escaped(unit) + (plot.values.log ? ", logarithmic" : "") + "</text>\n";
   svg += "<text x='" + right + "' y='292' text-anchor='end'>" + escaped(counted) + "</text>\n";
   for (const double tick : plot.values.ticks) {
     svg += "<path class='grid' d='M" + Plot::text(Plot::left) + " " + plot.y(tick) + "H" + right + "'/>";
-    svg += "<text x='" + before + "' y='" + plot.y(tick) + "' dy='4' text-anchor='end'>" + decimal(tick, 6) + "</text>\n";
+    svg += "<text x='" + before + "' y='" + plot.y(tick) + "' dy='4' text-anchor='end'>" + decimal(tick, 6) +
+           "</text>\n";
   }
   for (const double tick : plot.epochs.ticks) {
     svg += "<path class='tick' d='M" + plot.x(tick) + " " + bottom + "v5'/>";
-    svg += "<text x='" + plot.x(tick) + "' y='" + below + "' text-anchor='middle'>" + decimal(tick, 9) + "</text>\n";
+    svg += "<text x='" + plot.x(tick) + "' y='" + below + "' text-anchor='middle'>" + decimal(tick, 9) +
+           "</text>\n";
   }
   return svg;
 }
@@ -168,22 +185,26 @@ struct Plot {
   std::string svg;
   for (const Mark& change : chart.changes) {
     const bool near_right = plot.epochs.position(change.at) > 0.8;
-    svg += "<path class='mark' d='M" + plot.x(change.at) + " " + Plot::text(Plot::top) + "V" + Plot::text(Plot::bottom) + "'/>";
-    svg +=
-        "<text x='" + plot.x(change.at) + "' y='" + Plot::text(Plot::top + 10) + "' dx=" + (near_right ? "'-4' text-anchor='end'" : "'4'");
+    svg += "<path class='mark' d='M" + plot.x(change.at) + " " + Plot::text(Plot::top) + "V" +
+           Plot::text(Plot::bottom) + "'/>";
+    svg += "<text x='" + plot.x(change.at) + "' y='" + Plot::text(Plot::top + 10) +
+           "' dx=" + (near_right ? "'-4' text-anchor='end'" : "'4'");
     svg += ">" + escaped(change.label) + "</text>\n";
   }
   for (const Mark& level : chart.levels) {
     const bool highest = &level == &chart.levels.front();
-    svg += "<path class='mark' d='M" + Plot::text(Plot::left) + " " + plot.y(level.at) + "H" + Plot::text(Plot::right) + "'/>";
-    svg += "<text x='" + Plot::text(Plot::right - 4) + "' y='" + plot.y(level.at) + "' dy=" + (highest ? "'-5'" : "'14'");
+    svg += "<path class='mark' d='M" + Plot::text(Plot::left) + " " + plot.y(level.at) + "H" +
+           Plot::text(Plot::right) + "'/>";
+    svg += "<text x='" + Plot::text(Plot::right - 4) + "' y='" + plot.y(level.at) +
+           "' dy=" + (highest ? "'-5'" : "'14'");
     svg += " text-anchor='end'>" + escaped(level.label) + "</text>\n";
   }
   return svg;
 }
 
 /// A curve, interrupted where a value cannot be drawn; a value without neighbours is a dot.
-[[nodiscard]] inline std::string line_of(const Plot& plot, const std::vector<int>& epochs, const Curve& curve) {
+[[nodiscard]] inline std::string line_of(const Plot& plot, const std::vector<int>& epochs,
+                                         const Curve& curve) {
   std::string line, dots;
   const auto shown = [&](std::size_t i) { return i < curve.values.size() && drawable(curve.values[i]); };
   bool pen_down = false;
@@ -191,7 +212,8 @@ struct Plot {
     if (shown(i)) {
       const std::string x = plot.x(epochs[i]), y = plot.y(curve.values[i]);
       line += (pen_down ? "L" : "M") + x + " " + y;
-      if (!pen_down && !shown(i + 1)) dots += "<circle class='" + curve.style + "' cx='" + x + "' cy='" + y + "' r='3.5'/>";
+      if (!pen_down && !shown(i + 1))
+        dots += "<circle class='" + curve.style + "' cx='" + x + "' cy='" + y + "' r='3.5'/>";
     }
     pen_down = shown(i);
   }
@@ -205,9 +227,11 @@ struct Plot {
   for (std::size_t i = 0; i < chart.epochs.size(); ++i) {
     const bool last = i + 1 == chart.epochs.size();
     const std::string to = plot.x(last ? plot.epochs.high : (chart.epochs[i] + chart.epochs[i + 1]) / 2.0);
-    svg += "<path class='strip' d='M" + from + " " + Plot::text(Plot::top) + "H" + to + "V" + Plot::text(Plot::bottom) + "H" + from + "z'>";
+    svg += "<path class='strip' d='M" + from + " " + Plot::text(Plot::top) + "H" + to + "V" +
+           Plot::text(Plot::bottom) + "H" + from + "z'>";
     svg += "<title>" + escaped(chart.counted) + " " + std::to_string(chart.epochs[i]);
-    for (const Curve& curve : chart.curves) svg += "&#10;" + escaped(curve.name) + " " + value_text(curve.values[i]);
+    for (const Curve& curve : chart.curves)
+      svg += "&#10;" + escaped(curve.name) + " " + value_text(curve.values[i]);
     svg += "</title></path>\n";
     from = to;
   }
@@ -227,7 +251,8 @@ struct Plot {
   for (const Mark& level : chart.levels) include(level.at);
   if (chart.epochs.empty() || highest < lowest) return "<p class='none'>Nothing to draw yet.</p>\n";
 
-  const Plot plot{epoch_axis(chart.epochs.front(), chart.epochs.back()), value_axis(lowest, highest, chart.from_zero, chart.may_be_log)};
+  const Plot plot{epoch_axis(chart.epochs.front(), chart.epochs.back()),
+                  value_axis(lowest, highest, chart.from_zero, chart.may_be_log)};
   std::string svg = "<svg viewBox='0 0 640 300' role='img' aria-label='" + escaped(chart.title) + "'>\n";
   svg += axes_of(plot, chart.unit, chart.counted) + marks_of(plot, chart);
   for (const Curve& curve : chart.curves) svg += line_of(plot, chart.epochs, curve);

@@ -10,9 +10,11 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-inline const std::vector<std::string> data_names = {"fashion-mnist", "mnist", "cifar10", "cifar100", "svhn", "synthetic"};
+inline const std::vector<std::string> data_names = {"fashion-mnist", "mnist", "cifar10",
+                                                    "cifar100",      "svhn",  "synthetic"};
 /// And pictures of one's own, of which a program says whether it can read them.
-inline const std::vector<std::string> data_choices = {"fashion-mnist", "mnist", "cifar10", "cifar100", "svhn", "synthetic", "folder"};
+inline const std::vector<std::string> data_choices = {"fashion-mnist", "mnist",     "cifar10", "cifar100",
+                                                      "svhn",          "synthetic", "folder"};
 inline const std::vector<std::string> schedule_names = {"linear", "uniform", "none"};
 /// And that of the network's type.
 inline const std::vector<std::string> schedule_choices = {"linear", "uniform", "none", "network"};
@@ -24,8 +26,10 @@ inline const std::vector<std::string> scaling_names = {"test", "train"};
 inline const std::vector<std::string> optimizer_names = {"sgd", "adamw"};
 inline const std::vector<std::string> precision_names = {"float32", "bf16"};
 
-/// p_l for blocks 1 … `blocks`, as schedule/schedules.hpp computes them, for a probability known only now. @param survival  p_L, in [0, 1]
-[[nodiscard]] inline std::vector<double> survival_table(std::string_view schedule, double survival, int blocks) {
+/// p_l for blocks 1 … `blocks`, as schedule/schedules.hpp computes them, for a probability known only now.
+/// @param survival  p_L, in [0, 1]
+[[nodiscard]] inline std::vector<double> survival_table(std::string_view schedule, double survival,
+                                                        int blocks) {
   std::vector<double> table;
   for (int l = 1; l <= blocks; ++l)
     table.push_back(schedule == "linear"    ? 1.0 - (static_cast<double>(l) / blocks) * (1.0 - survival)
@@ -34,10 +38,13 @@ inline const std::vector<std::string> precision_names = {"float32", "bf16"};
   return table;
 }
 
-[[nodiscard]] inline Scaling scaling_of(std::string_view name) { return name == "train" ? Scaling::train : Scaling::test; }
+[[nodiscard]] inline Scaling scaling_of(std::string_view name) {
+  return name == "train" ? Scaling::train : Scaling::test;
+}
 
-/// The paper's recipe for a data set and a network. Sets that the paper has not get its steps for CIFAR, for as many epochs as easier sets
-/// need, and nothing held out. A network as deep as its 1202-layer one (600 blocks) gets that one's warm-up.
+/// The paper's recipe for a data set and a network. Sets that the paper has not get its steps for CIFAR, for
+/// as many epochs as easier sets need, and nothing held out. A network as deep as its 1202-layer one (600
+/// blocks) gets that one's warm-up.
 /// @param residual_blocks  of the network
 [[nodiscard]] inline Recipe recipe_of(std::string_view data, int residual_blocks) {
   if (data == "svhn") return paper_svhn();

@@ -1,4 +1,5 @@
-// How a trained network classifies a set of pictures: which classes it takes for which, and the pictures it is most wrong about.
+// How a trained network classifies a set of pictures: which classes it takes for which, and the pictures it
+// is most wrong about.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +33,10 @@ class Classification {
   Classification() = default;
   /// @param set  what the pictures are called: "test"   @param names  [classes], or empty: they have none
   Classification(std::string set, int classes, std::vector<std::string> names)
-      : set_(std::move(set)), names_(std::move(names)), classes_(static_cast<std::size_t>(classes)), counts_(classes_ * classes_) {}
+      : set_(std::move(set)),
+        names_(std::move(names)),
+        classes_(static_cast<std::size_t>(classes)),
+        counts_(classes_ * classes_) {}
 
   /// Another picture. @param logits  [classes]
   void add(std::span<const float> logits, int label, int record) {
@@ -49,9 +53,12 @@ class Classification {
     ++images_;
     outside_top_ += before >= top;
     if (best == own) return;
-    const double of_label = std::exp(static_cast<double>(logits[own]) - static_cast<double>(logits[best])) / sum;
+    const double of_label =
+        std::exp(static_cast<double>(logits[own]) - static_cast<double>(logits[best])) / sum;
     const WrongPicture picture{record, label, static_cast<int>(best), 1 / sum, of_label};
-    const auto less = [](const WrongPicture& a, const WrongPicture& b) { return a.label_probability < b.label_probability; };
+    const auto less = [](const WrongPicture& a, const WrongPicture& b) {
+      return a.label_probability < b.label_probability;
+    };
     worst_.insert(std::upper_bound(worst_.begin(), worst_.end(), picture, less), picture);
     if (worst_.size() > shown) worst_.pop_back();
   }
@@ -76,8 +83,11 @@ class Classification {
   [[nodiscard]] double error_of(int label) const {
     return 100.0 - 100.0 * static_cast<double>(count(label, label)) / static_cast<double>(images_of(label));
   }
-  /// Pictures whose class is not among the five most probable ones, in percent. It says something where there are more than five.
-  [[nodiscard]] double top_error() const { return 100.0 * static_cast<double>(outside_top_) / static_cast<double>(images_); }
+  /// Pictures whose class is not among the five most probable ones, in percent. It says something where there
+  /// are more than five.
+  [[nodiscard]] double top_error() const {
+    return 100.0 * static_cast<double>(outside_top_) / static_cast<double>(images_);
+  }
   /// The most wrong first.
   [[nodiscard]] std::vector<WrongPicture>& worst() noexcept { return worst_; }
   [[nodiscard]] const std::vector<WrongPicture>& worst() const noexcept { return worst_; }

@@ -18,11 +18,13 @@
 namespace sdepth::inline SDEPTH_ISA::program {
 
 /// @param name  of the set, for the report   @param how  batch, threads and skip_broken are looked at
-[[nodiscard]] inline Classification classify_set(Learner& learner, const AnySource& set, const std::string& name, const RunData& data,
+[[nodiscard]] inline Classification classify_set(Learner& learner, const AnySource& set,
+                                                 const std::string& name, const RunData& data,
                                                  const LoaderOptions& how) {
   Classification found(name, data.classes, data.class_names);
-  Loader loader(set, data.testing, data.shape,
-                {.batch = how.batch, .shuffle = false, .threads = how.threads, .skip_broken = how.skip_broken});
+  Loader loader(
+      set, data.testing, data.shape,
+      {.batch = how.batch, .shuffle = false, .threads = how.threads, .skip_broken = how.skip_broken});
   loader.start(0);
   const auto classes = static_cast<std::size_t>(data.classes);
   int record = 0;
@@ -37,7 +39,8 @@ namespace sdepth::inline SDEPTH_ISA::program {
   for (WrongPicture& wrong : found.worst()) {
     Picture picture;
     set.read(wrong.record, picture);
-    if (picture.shape.channels == 1 || picture.shape.channels == 3) wrong.thumbnail = thumbnail(std::move(picture));
+    if (picture.shape.channels == 1 || picture.shape.channels == 3)
+      wrong.thumbnail = thumbnail(std::move(picture));
   }
   return found;
 }

@@ -1,4 +1,5 @@
-// Numbers of a run as TensorBoard reads them: a file of records, each an Event with a scalar, which grows while the run goes on.
+// Numbers of a run as TensorBoard reads them: a file of records, each an Event with a scalar, which grows
+// while the run goes on.
 #pragma once
 
 #include <fcntl.h>
@@ -46,19 +47,23 @@ template <class Unsigned>
 template <class Unsigned>
 [[nodiscard]] Unsigned from_little_endian(std::string_view bytes) noexcept {
   Unsigned value = 0;
-  for (std::size_t i = 0; i < sizeof value; ++i) value |= Unsigned{static_cast<std::uint8_t>(bytes[i])} << 8 * i;
+  for (std::size_t i = 0; i < sizeof value; ++i)
+    value |= Unsigned{static_cast<std::uint8_t>(bytes[i])} << 8 * i;
   return value;
 }
 
-/// A record of a TFRecord file: length, its checksum, content, its checksum. Checksums are rotated and moved by a constant.
-/// Source: TensorFlow, tensorflow/core/lib/io/record_writer.h.
+/// A record of a TFRecord file: length, its checksum, content, its checksum. Checksums are rotated and moved
+/// by a constant. Source: TensorFlow, tensorflow/core/lib/io/record_writer.h.
 [[nodiscard]] inline std::string record_of(std::string_view content) {
-  const auto checksum = [](std::string_view bytes) { return little_endian(std::rotr(crc32c(bytes), 15) + 0xA282EAD8U); };
+  const auto checksum = [](std::string_view bytes) {
+    return little_endian(std::rotr(crc32c(bytes), 15) + 0xA282EAD8U);
+  };
   const std::string length = little_endian(std::uint64_t{content.size()});
   return length + checksum(length) + std::string(content) + checksum(content);
 }
 
-/// Splits off the content of the first record; nothing where there is no whole one, as at the end of a file whose writer was killed.
+/// Splits off the content of the first record; nothing where there is no whole one, as at the end of a file
+/// whose writer was killed.
 [[nodiscard]] inline std::optional<std::string_view> take_record(std::string_view& bytes) {
   constexpr std::size_t head = 12, tail = 4;
   if (bytes.size() < head) return std::nullopt;
@@ -98,33 +103,40 @@ struct Protobuf {
 };
 
 /// An Event of event.proto: wall_time = 1, step = 2, and file_version = 3 or summary = 5.
-[[nodiscard]] inline std::string event_of(double seconds_since_1970, std::uint64_t step, const std::string& content) {
-  return Protobuf::key(1, Protobuf::eight_bytes) + little_endian(std::bit_cast<std::uint64_t>(seconds_since_1970)) +
+[[nodiscard]] inline std::string event_of(double seconds_since_1970, std::uint64_t step,
+                                          const std::string& content) {
+  return Protobuf::key(1, Protobuf::eight_bytes) +
+         little_endian(std::bit_cast<std::uint64_t>(seconds_since_1970)) +
          (step > 0 ? Protobuf::key(2, Protobuf::varint) + Protobuf::number(step) : "") + content;
 }
 /// A Summary of one value, tag = 1 and simple_value = 2, as an Event's content.
 [[nodiscard]] inline std::string scalar_of(std::string_view tag, float value) {
-  const std::string of_value =
-      Protobuf::message(1, tag) + Protobuf::key(2, Protobuf::four_bytes) + little_endian(std::bit_cast<std::uint32_t>(value));
+  const std::string of_value = Protobuf::message(1, tag) + Protobuf::key(2, Protobuf::four_bytes) +
+                               little_endian(std::bit_cast<std::uint32_t>(value));
   return Protobuf::message(5, Protobuf::message(1, of_value));
 }
 /// The step of an Event.
 [[nodiscard]] inline std::uint64_t step_of_event(std::string_view event) {
   std::uint64_t step = 0;
-  const auto skip = [&](std::uint64_t count) { event.remove_prefix(count < event.size() ? count : event.size()); };
+  const auto skip = [&](std::uint64_t count) {
+    event.remove_prefix(count < event.size() ? count : event.size());
+  };
   while (!event.empty()) {
     const std::uint64_t key = Protobuf::take_number(event), wire = key & 7;
     if (wire == Protobuf::varint) {
       const std::uint64_t value = Protobuf::take_number(event);
       if (key >> 3 == 2) step = value;
     } else {
-      skip(wire == Protobuf::eight_bytes ? 8 : wire == Protobuf::four_bytes ? 4 : Protobuf::take_number(event));
+      skip(wire == Protobuf::eight_bytes  ? 8
+           : wire == Protobuf::four_bytes ? 4
+                                          : Protobuf::take_number(event));
     }
   }
   return step;
 }
 
-/// A file of events under construction. They gather in memory and reach the file at flush(), or by 64 KiB, as rows of a CsvLog do.
+/// A file of events under construction. They gather in memory and reach the file at flush(), or by 64 KiB, as
+/// rows of a CsvLog do.
 class EventLog {
  public:
   /// TensorBoard reads every file below its --logdir that has tfevents in its name.
@@ -174,9 +186,12 @@ class EventLog {
   }
 
  private:
-  explicit EventLog(const std::filesystem::path& path) : file_(path, O_WRONLY | O_APPEND, path.string(), "written") {}
+  explicit EventLog(const std::filesystem::path& path)
+      : file_(path, O_WRONLY | O_APPEND, path.string(), "written") {}
 
-  [[nodiscard]] static double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+  [[nodiscard]] static double now() {
+    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
 
   OpenFile file_;
   std::string pending_;

@@ -22,10 +22,11 @@ struct EpochResult {
 
 struct FitOptions {
   int epochs = 10;
-  /// The rate of step n of `count`, n from 1, as schedules of train/learning_rate.hpp count: `[s](auto n, auto count) { return s.at(n, count); }`.
-  /// Empty: the trainer's own.
+  /// The rate of step n of `count`, n from 1, as schedules of train/learning_rate.hpp count: `[s](auto n,
+  /// auto count) { return s.at(n, count); }`. Empty: the trainer's own.
   std::function<double(std::int64_t n, std::int64_t count)> learning_rate{};
-  /// Called behind each epoch: a place for metrics of one's own, and for save(). Returns false to stop. Empty: never.
+  /// Called behind each epoch: a place for metrics of one's own, and for save(). Returns false to stop.
+  /// Empty: never.
   std::function<bool(const EpochResult& result)> after_epoch{};
 };
 
@@ -40,19 +41,24 @@ struct FitOptions {
 /// @param training, validation  a Loader, or what has its steps(), start(epoch, step) and next()
 /// @return  a row for each epoch that was trained here
 template <class Trainer, Batches Training, Batches Validation>
-std::vector<EpochResult> fit(Trainer& trainer, Training& training, Validation& validation, const FitOptions& options = {}) {
+std::vector<EpochResult> fit(Trainer& trainer, Training& training, Validation& validation,
+                             const FitOptions& options = {}) {
   using Clock = std::chrono::steady_clock;
   const std::int64_t steps = training.steps(), count = steps * options.epochs;
   if (steps == 0 || options.epochs < 1)
-    fail("fit: ", options.epochs, " epochs of ", steps, " steps, expected at least one of each; give it pictures to train on");
+    fail("fit: ", options.epochs, " epochs of ", steps,
+         " steps, expected at least one of each; give it pictures to train on");
   std::vector<EpochResult> results;
-  for (auto at = static_cast<std::int64_t>(trainer.steps()); at < count; at = static_cast<std::int64_t>(trainer.steps())) {
+  for (auto at = static_cast<std::int64_t>(trainer.steps()); at < count;
+       at = static_cast<std::int64_t>(trainer.steps())) {
     const auto epoch = static_cast<int>(at / steps);
     EpochResult result{.epoch = epoch + 1, .training = {}, .validation = {}, .seconds = 0};
     const auto start = Clock::now();
     training.start(epoch, static_cast<int>(at % steps));
     while (const auto* batch = training.next()) {
-      if (options.learning_rate) trainer.set_learning_rate(options.learning_rate(static_cast<std::int64_t>(trainer.steps()) + 1, count));
+      if (options.learning_rate)
+        trainer.set_learning_rate(
+            options.learning_rate(static_cast<std::int64_t>(trainer.steps()) + 1, count));
       const Score score = train_step(trainer, *batch);
       result.training.loss += score.loss * static_cast<double>(score.images);
       result.training.errors += score.errors;

@@ -1,4 +1,5 @@
-// A network being trained, whatever its type: all that the run asks of it. So the run is compiled once, and each network beside it.
+// A network being trained, whatever its type: all that the run asks of it. So the run is compiled once, and
+// each network beside it.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// What is known of a network without its numbers. Operations are floating-point operations of one image's forward pass.
+/// What is known of a network without its numbers. Operations are floating-point operations of one image's
+/// forward pass.
 struct NetworkFacts {
   int residual_blocks = 0;
   std::size_t parameters = 0;
@@ -57,15 +59,17 @@ class Learner {
 
   using Targets = ClassTargets;
   /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
-  virtual Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) = 0;
+  virtual Score step(std::span<const float> images, const Targets& targets,
+                     std::span<const std::uint8_t> gates) = 0;
   /// @param plan  the blocks that run
-  [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) = 0;
+  [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels,
+                                       const DepthPlan& plan) = 0;
 
   /// Logits [N, classes], whatever they are.
   [[nodiscard]] virtual std::vector<float> predict(std::span<const float> images) = 0;
 
-  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out; not-a-number where there is none, where
-  /// the block was skipped, and on a GPU in all but every 16th step.
+  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out;
+  /// not-a-number where there is none, where the block was skipped, and on a GPU in all but every 16th step.
   [[nodiscard]] virtual double first_gradient() = 0;
 
   virtual void set_learning_rate(double rate) = 0;
@@ -79,7 +83,8 @@ class Learner {
   /// Weights to start from. Where they tell another number of classes apart, the last layer stays as it is.
   /// @return  a sentence that says so; empty: everything was taken
   [[nodiscard]] virtual std::string load_weights(SafeTensors file, const std::string& where) = 0;
-  virtual void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) = 0;
+  virtual void save_model(const std::filesystem::path& path,
+                          const std::map<std::string, std::string>& metadata) = 0;
   virtual void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) = 0;
   virtual void restore(const Checkpoint& checkpoint) = 0;
 };

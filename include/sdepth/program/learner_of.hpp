@@ -38,19 +38,23 @@ template <class Optimizer>
     return {t.batch, t.threads, t.seed, options.adamw.value(), t.skip_update, t.scaling, t.gamma, t.loss};
 }
 
-/// The walk and its kernels know nothing of the optimizer, so a second one costs a tenth of a network's compile time.
+/// The walk and its kernels know nothing of the optimizer, so a second one costs a tenth of a network's
+/// compile time.
 template <class Net, class Backend, class Optimizer>
 class LearnerOf final : public Learner {
  public:
   explicit LearnerOf(const LearnerOptions& options)
-      : trainer_(options_with<Optimizer>(options), SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
+      : trainer_(options_with<Optimizer>(options),
+                 SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
         clip_norm_(options.clip_norm) {
     if (options.average_decay > 0) average_.emplace(options.average_decay);
     if (!options.frozen.empty())
-      trainer_.set_parameter_groups({{.contains = frozen_by(options.frozen, trainer_.weights()->tensors()), .frozen = true}});
+      trainer_.set_parameter_groups(
+          {{.contains = frozen_by(options.frozen, trainer_.weights()->tensors()), .frozen = true}});
   }
 
-  Score step(std::span<const float> images, const Targets& targets, std::span<const std::uint8_t> gates) override {
+  Score step(std::span<const float> images, const Targets& targets,
+             std::span<const std::uint8_t> gates) override {
     const NHWC<float> pictures{images};
     const Score score = clip_norm_ > 0  ? clipped_step(pictures, targets, gates)
                         : gates.empty() ? trainer_.step(pictures, targets)
@@ -62,22 +66,27 @@ class LearnerOf final : public Learner {
     return trainer_.evaluate(NHWC<float>{images}, labels, plan);
   }
 
-  std::vector<float> predict(std::span<const float> images) override { return trainer_.predict(NHWC<float>{images}); }
+  std::vector<float> predict(std::span<const float> images) override {
+    return trainer_.predict(NHWC<float>{images});
+  }
 
   double first_gradient() override {
     constexpr double none = std::numeric_limits<double>::quiet_NaN();
     if constexpr (Net::residual_blocks == 0) return none;
     const auto gates = trainer_.gates();  // a row of them for each block
-    if (std::ranges::count(gates.first(gates.size() / std::max(1, Net::residual_blocks)), 1) == 0) return none;
+    if (std::ranges::count(gates.first(gates.size() / std::max(1, Net::residual_blocks)), 1) == 0)
+      return none;
     if (!Backend::synchronous && trainer_.steps() % 16 != 1) return none;  // looking waits for the device
     const auto& tensors = trainer_.weights()->tensors();
     const auto first = std::ranges::find_if(tensors, [](const ParameterInfo& tensor) {
-      return tensor.name == "blocks.0.conv1.weight" || tensor.name == "layer1.0.conv1.weight";  // torchvision's
+      // torchvision's
+      return tensor.name == "blocks.0.conv1.weight" || tensor.name == "layer1.0.conv1.weight";
     });
     if (first == tensors.end()) return none;
     const auto gradient = to_pytorch(*first, std::as_const(trainer_).gradients().data());
     const auto add_size = [](double sum, float g) { return sum + std::abs(static_cast<double>(g)); };
-    return std::accumulate(gradient.begin(), gradient.end(), 0.0, add_size) / static_cast<double>(gradient.size());
+    return std::accumulate(gradient.begin(), gradient.end(), 0.0, add_size) /
+           static_cast<double>(gradient.size());
   }
 
   void set_learning_rate(double rate) override { trainer_.set_learning_rate(rate); }
@@ -89,11 +98,14 @@ class LearnerOf final : public Learner {
 
   std::string load_weights(SafeTensors file, const std::string& where) override {
     auto& weights = *trainer_.weights();
-    const std::string sentence = keep_head<T>(file, weights.tensors(), weights.parameters().data(), Net::output.size(), where);
-    take_weights<T>(file, weights.tensors(), weights.parameters().data(), weights.running().data(), "", where);
+    const std::string sentence =
+        keep_head<T>(file, weights.tensors(), weights.parameters().data(), Net::output.size(), where);
+    take_weights<T>(file, weights.tensors(), weights.parameters().data(), weights.running().data(), "",
+                    where);
     return sentence;
   }
-  void save_model(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) override {
+  void save_model(const std::filesystem::path& path,
+                  const std::map<std::string, std::string>& metadata) override {
     const auto& weights = *trainer_.weights();
     SafeTensors file{metadata, {}};
     append_weights(file, weights.tensors(), weights.parameters().data(), weights.running().data());
@@ -102,13 +114,16 @@ class LearnerOf final : public Learner {
   void save_checkpoint(const std::filesystem::path& path, int epoch, const std::string& program) override {
     sdepth::save_checkpoint(path, trainer_, epoch, program, average_ ? &*average_ : nullptr);
   }
-  void restore(const Checkpoint& checkpoint) override { sdepth::restore(checkpoint, trainer_, average_ ? &*average_ : nullptr); }
+  void restore(const Checkpoint& checkpoint) override {
+    sdepth::restore(checkpoint, trainer_, average_ ? &*average_ : nullptr);
+  }
 
  private:
   using T = typename Backend::Scalar;
 
   Score clipped_step(const NHWC<float>& images, const Targets& targets, std::span<const std::uint8_t> gates) {
-    const Score score = gates.empty() ? trainer_.compute_gradients(images, targets) : trainer_.compute_gradients(images, targets, gates);
+    const Score score = gates.empty() ? trainer_.compute_gradients(images, targets)
+                                      : trainer_.compute_gradients(images, targets, gates);
     trainer_.clip_gradient_norm(clip_norm_);
     trainer_.apply();
     return score;

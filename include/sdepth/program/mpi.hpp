@@ -1,4 +1,5 @@
-// Adds `mpirun -n N` to a training program: N processes train one network, with the same files as one. Include it in one .cpp, and link sdepth::mpi.
+// Adds `mpirun -n N` to a training program: N processes train one network, with the same files as one.
+// Include it in one .cpp, and link sdepth::mpi.
 #pragma once
 
 #include <memory>

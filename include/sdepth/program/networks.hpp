@@ -1,4 +1,5 @@
-// The networks that a program trains, by name: what is known of each, and how it is made. Each may stand in a .cpp of its own.
+// The networks that a program trains, by name: what is known of each, and how it is made. Each may stand in a
+// .cpp of its own.
 #pragma once
 
 #include <algorithm>
@@ -44,7 +45,8 @@ struct Trainable {
   NetworkFacts (*facts)() = nullptr;
   std::string (*summary)() = nullptr;  ///< its layers as a table
   std::unique_ptr<Learner> (*make)(const LearnerOptions& options) = nullptr;
-  void (*check_device)() = nullptr;  ///< throws Error where the machine has no such device; null: every machine has it
+  /// throws Error where the machine has no such device; null: every machine has it
+  void (*check_device)() = nullptr;
 };
 using Networks = std::vector<Trainable>;
 
@@ -71,7 +73,8 @@ template <class Net, class Backend>
           make_learner<Net, Backend>};
 }
 
-/// Of a Choice, or of a Net. No specialisation for Choice: nvcc 13 does not find one whose argument is a Name.
+/// Of a Choice, or of a Net. No specialisation for Choice: nvcc 13 does not find one whose argument is a
+/// Name.
 template <class Entry, class Backend>
 [[nodiscard]] Trainable trainable_from() {
   if constexpr (requires { typename Entry::ChosenNetwork; })
@@ -84,7 +87,8 @@ template <class Entry, class Backend>
 ///
 ///     Networks small_networks() { return networks<Cpu<>, Choice<"tiny", Tiny>, Choice<"small", Small>>(); }
 ///
-/// In a .cpp of its own this is all of that file that is slow to compile: an edit elsewhere costs nothing of it.
+/// In a .cpp of its own this is all of that file that is slow to compile: an edit elsewhere costs nothing of
+/// it.
 template <class Backend, class... Entries>
 [[nodiscard]] Networks networks() {
   return {trainable_from<Entries, Backend>()...};
@@ -105,15 +109,18 @@ template <class Backend, class... Entries>
   return names;
 }
 
-/// What the networks of a name read and tell apart, in words: "3 x 32 x 32 in 10 or 100 classes, 1 x 28 x 28 in 10 classes".
+/// What the networks of a name read and tell apart, in words: "3 x 32 x 32 in 10 or 100 classes, 1 x 28 x 28
+/// in 10 classes".
 [[nodiscard]] inline std::string pictures_of(const Networks& networks, const std::string& name) {
   std::vector<std::string> words;
   for (const Trainable& network : networks)
-    if (const std::string text = extents_text(network.input) + " in " + std::to_string(network.classes) + " classes";
+    if (const std::string text =
+            extents_text(network.input) + " in " + std::to_string(network.classes) + " classes";
         network.name == name && std::ranges::find(words, text) == words.end())
       words.push_back(text);
   std::string all;
-  for (std::size_t i = 0; i < words.size(); ++i) all += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  for (std::size_t i = 0; i < words.size(); ++i)
+    all += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
   return all;
 }
 
@@ -125,16 +132,18 @@ template <class Backend, class... Entries>
     const std::pair pictures(network.input, network.classes);
     if (network.name != name || std::ranges::find(shown, pictures) != shown.end()) continue;
     shown.push_back(pictures);
-    all += (all.empty() ? "" : "\n") + name + " for pictures of " + extents_text(network.input) + " in " + std::to_string(network.classes) +
-           " classes\n\n" + network.summary();
+    all += (all.empty() ? "" : "\n") + name + " for pictures of " + extents_text(network.input) + " in " +
+           std::to_string(network.classes) + " classes\n\n" + network.summary();
   }
   return all;
 }
 
-/// The network of that name for such pictures. Throws Error where there is none, or none on that device in that precision.
+/// The network of that name for such pictures. Throws Error where there is none, or none on that device in
+/// that precision.
 /// @param pictures  the data set, for the message
-[[nodiscard]] inline const Trainable& find_network(const Networks& networks, const std::string& name, const std::string& pictures,
-                                                   Shape shape, int classes, const std::string& device, const std::string& precision) {
+[[nodiscard]] inline const Trainable& find_network(const Networks& networks, const std::string& name,
+                                                   const std::string& pictures, Shape shape, int classes,
+                                                   const std::string& device, const std::string& precision) {
   bool fits = false, on_device = false;
   for (const Trainable& network : networks) {
     if (network.name != name || network.input != shape || network.classes != classes) continue;
@@ -143,13 +152,15 @@ template <class Backend, class... Entries>
     on_device = on_device || network.device == device;
   }
   if (!fits)
-    fail(pictures, " has pictures of ", extents_text(shape), " in ", classes, " classes, for which this program has no network named ",
-         name, "; it has one for ", pictures_of(networks, name), ", so choose other data or another network");
+    fail(pictures, " has pictures of ", extents_text(shape), " in ", classes,
+         " classes, for which this program has no network named ", name, "; it has one for ",
+         pictures_of(networks, name), ", so choose other data or another network");
   if (!on_device && device == "cuda")
     fail(
         "--device cuda: this program was built without the CUDA Toolkit, or without this network on a GPU; install it (nvcc 12.8 or later) "
         "and build again, or train with --device cpu");
-  fail("--precision ", precision, ": this program was built without it for ", name, " on ", device == "cuda" ? "a GPU" : "the processor",
+  fail("--precision ", precision, ": this program was built without it for ", name, " on ",
+       device == "cuda" ? "a GPU" : "the processor",
        "; leave the option out, or list the network on such a backend, too");
 }
 

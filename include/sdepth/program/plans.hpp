@@ -22,9 +22,10 @@ class LearningRatePlan {
   LearningRatePlan(const Options& options, int steps_per_epoch);
   /// @param step  of the run, 0-based   @param epoch  1-based
   ///
-  /// Cosine and one-cycle go on with every step. Steps fall, with --epochs E, at a drop d in the first epoch e ≥ d·E, as the authors' program
-  /// counts, but never in epoch 1; with --steps N from step d·N on. Both as exactly as reached says. A drop at 1 never takes effect.
-  /// The first --warm-up epochs run at a tenth of the rate, or rise to it from there with every step.
+  /// Cosine and one-cycle go on with every step. Steps fall, with --epochs E, at a drop d in the first epoch
+  /// e ≥ d·E, as the authors' program counts, but never in epoch 1; with --steps N from step d·N on. Both as
+  /// exactly as reached says. A drop at 1 never takes effect. The first --warm-up epochs run at a tenth of
+  /// the rate, or rise to it from there with every step.
   [[nodiscard]] double at(std::uint64_t step, int epoch) const;
 
  private:
@@ -43,9 +44,11 @@ class SurvivalPlan {
  public:
   SurvivalPlan(const Options& options, int steps_per_epoch);
 
-  /// Those of an epoch, 1-based, are those of the place in the run where it begins. @param survival  p_l where the schedule is at work
+  /// Those of an epoch, 1-based, are those of the place in the run where it begins. @param survival  p_l
+  /// where the schedule is at work
   [[nodiscard]] std::vector<double> at(std::span<const double> survival, int epoch) const;
-  /// When blocks are skipped, to stand behind the name of the schedule: " after a warm-up of 3 epochs". Empty: always.
+  /// When blocks are skipped, to stand behind the name of the schedule: " after a warm-up of 3 epochs".
+  /// Empty: always.
   [[nodiscard]] std::string text() const;
 
  private:
@@ -56,7 +59,8 @@ class SurvivalPlan {
 };
 
 inline LearningRatePlan::LearningRatePlan(const Options& options, int steps_per_epoch)
-    : epochs_(options.epochs), steps_(options.steps > 0 ? options.steps : std::int64_t{options.epochs} * steps_per_epoch) {
+    : epochs_(options.epochs),
+      steps_(options.steps > 0 ? options.steps : std::int64_t{options.epochs} * steps_per_epoch) {
   constexpr double tenth = 0.1;
   const double rate = options.learning_rate;
   if (options.learning_rate_schedule == "constant") schedule_ = ConstantRate{rate};
@@ -107,7 +111,8 @@ inline SurvivalPlan::SurvivalPlan(const Options& options, int steps_per_epoch) {
 }
 
 inline std::vector<double> SurvivalPlan::at(std::span<const double> survival, int epoch) const {
-  // One division of whole numbers gives the double that is nearest to the fraction, as the number on the command line is.
+  // One division of whole numbers gives the double that is nearest to the fraction, as the number on the
+  // command line is.
   const double done = steps_ > 0 ? std::min(1.0, (epoch - 1) * steps_per_epoch_ / steps_) : epoch - 1;
   std::vector<double> table;
   for (const double p : survival) table.push_back(survival_in_phase(phase_, length_, p, done));
@@ -119,7 +124,8 @@ inline std::string SurvivalPlan::text() const {
   const std::string part = decimal(100 * length_, 6) + " % of the run";
   if (phase_ == early) return " in the first " + part;
   if (phase_ == late) return " after the first " + part;
-  if (phase_ == warm_up) return " after a warm-up of " + (steps_ > 0 ? part : decimal(length_, 9) + " epochs");
+  if (phase_ == warm_up)
+    return " after a warm-up of " + (steps_ > 0 ? part : decimal(length_, 9) + " epochs");
   return "";
 }
 

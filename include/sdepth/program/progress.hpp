@@ -1,4 +1,5 @@
-// What a person sees while it trains: one line that is written over and over on a terminal; nothing where the output goes elsewhere.
+// What a person sees while it trains: one line that is written over and over on a terminal; nothing where the
+// output goes elsewhere.
 #pragma once
 
 #include <unistd.h>
@@ -22,8 +23,9 @@ class Progress {
     const auto now = Clock::now();
     if (!terminal_ || now - shown_ < std::chrono::milliseconds(100)) return;
     shown_ = now;
-    const std::string line = place + "   " + with_commas(static_cast<std::uint64_t>(images_per_second)) + " images/s   loss " +
-                             fixed_point(loss, 4) + "   " + duration_text(seconds_left) + " left";
+    const std::string line = place + "   " + with_commas(static_cast<std::uint64_t>(images_per_second)) +
+                             " images/s   loss " + fixed_point(loss, 4) + "   " +
+                             duration_text(seconds_left) + " left";
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
   }
   /// Makes room for a line of text.

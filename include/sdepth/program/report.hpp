@@ -1,4 +1,5 @@
-// report.html: one file that shows how a run went, made new after each epoch; it loads nothing and runs no script.
+// report.html: one file that shows how a run went, made new after each epoch; it loads nothing and runs no
+// script.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// One epoch. Losses are means per image, errors percent of images classified wrongly; not-a-number where there is none.
+/// One epoch. Losses are means per image, errors percent of images classified wrongly; not-a-number where
+/// there is none.
 struct EpochRow {
   int epoch = 0;
   double train_loss = 0.0;
@@ -29,8 +31,10 @@ struct EpochRow {
   double blocks_run = 0.0;  // residual blocks run per step, on average over the epoch
   double learning_rate = 0.0;
   double gradient =
-      std::numeric_limits<double>::quiet_NaN();  // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
-  double average_validation_error = std::numeric_limits<double>::quiet_NaN();  // of the running average of the weights
+      // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
+      std::numeric_limits<double>::quiet_NaN();
+  // of the running average of the weights
+  double average_validation_error = std::numeric_limits<double>::quiet_NaN();
   double average_test_error = std::numeric_limits<double>::quiet_NaN();
 };
 
@@ -43,8 +47,9 @@ struct BlockHarm {
 
 /// What the report shows.
 struct RunReport {
-  std::string title;                                       // "resnet110 on CIFAR-10, linear decay to 0.5"
-  std::vector<std::pair<std::string, std::string>> facts;  // command line, data, model, parameters, survival, seed, …: shown as they are
+  std::string title;  // "resnet110 on CIFAR-10, linear decay to 0.5"
+  // command line, data, model, parameters, survival, seed, …: shown as they are
+  std::vector<std::pair<std::string, std::string>> facts;
   std::vector<EpochRow> rows;
   int residual_blocks = 0;       // of the network; 0: has none, and the report none of their charts
   double expected_blocks = 0.0;  // sum of the survival probabilities
@@ -63,7 +68,8 @@ struct RunReport {
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
 }
 
-/// Light colours first, dark ones where the reader's system asks for them. Each curve keeps its hue in both, at least 3:1 from the page.
+/// Light colours first, dark ones where the reader's system asks for them. Each curve keeps its hue in both,
+/// at least 3:1 from the page.
 inline constexpr const char* report_style = R"(<style>
 :root {
   color-scheme: light dark;
@@ -118,13 +124,16 @@ th { font-weight: 400; width: 25%; }
 </style>
 )";
 
-/// A chart with its title and a legend that ends in the last values, where there are any; curves without a single value are left out.
+/// A chart with its title and a legend that ends in the last values, where there are any; curves without a
+/// single value are left out.
 [[nodiscard]] inline std::string figure_of(Chart chart) {
-  std::erase_if(chart.curves, [](const Curve& curve) { return std::none_of(curve.values.begin(), curve.values.end(), drawable); });
+  std::erase_if(chart.curves, [](const Curve& curve) {
+    return std::none_of(curve.values.begin(), curve.values.end(), drawable);
+  });
   std::string html = "<figure>\n<h2>" + escaped(chart.title) + "</h2>\n<div>";
   for (const Curve& curve : chart.curves)
-    html +=
-        "<span class='key'><i class='" + curve.style + "'></i>" + escaped(curve.name) + " " + value_text(curve.values.back()) + "</span>";
+    html += "<span class='key'><i class='" + curve.style + "'></i>" + escaped(curve.name) + " " +
+            value_text(curve.values.back()) + "</span>";
   return html + "</div>\n" + svg_of(chart) + "</figure>\n";
 }
 
@@ -132,13 +141,14 @@ th { font-weight: 400; width: 25%; }
 [[nodiscard]] inline std::string harm_chart(const BlockHarm& harm) {
   std::vector<int> blocks;
   for (std::size_t block = 0; block < harm.without.size(); ++block) blocks.push_back(static_cast<int>(block));
-  return figure_of({.title = "Error without one block",
-                    .unit = "percent of the " + harm.set + " images",
-                    .epochs = blocks,
-                    .counted = "block",
-                    .curves = {{"without block " + std::to_string(blocks.back()), "validation", harm.without}},
-                    .levels = {{harm.whole, "all blocks " + decimal(harm.whole, 4)}},
-                    .may_be_log = true});
+  return figure_of(
+      {.title = "Error without one block",
+       .unit = "percent of the " + harm.set + " images",
+       .epochs = blocks,
+       .counted = "block",
+       .curves = {{"without block " + std::to_string(blocks.back()), "validation", harm.without}},
+       .levels = {{harm.whole, "all blocks " + decimal(harm.whole, 4)}},
+       .may_be_log = true});
 }
 
 /// The charts of a run: loss, error, blocks run, gradient, learning rate.
@@ -158,16 +168,17 @@ th { font-weight: 400; width: 25%; }
   if (changes.size() > 4) changes.clear();  // a rate that changes all the time is a curve, not an event
 
   std::string html = "<div class='charts'>\n";
-  html += figure_of({.title = "Error",
-                     .unit = "percent",
-                     .epochs = epochs,
-                     .curves = {{"train", "train", column(&EpochRow::train_error)},
-                                {"validation", "validation", column(&EpochRow::validation_error)},
-                                {"test", "test", column(&EpochRow::test_error)},
-                                {"validation, average", "validation average", column(&EpochRow::average_validation_error)},
-                                {"test, average", "test average", column(&EpochRow::average_test_error)}},
-                     .changes = changes,
-                     .from_zero = true});
+  html += figure_of(
+      {.title = "Error",
+       .unit = "percent",
+       .epochs = epochs,
+       .curves = {{"train", "train", column(&EpochRow::train_error)},
+                  {"validation", "validation", column(&EpochRow::validation_error)},
+                  {"test", "test", column(&EpochRow::test_error)},
+                  {"validation, average", "validation average", column(&EpochRow::average_validation_error)},
+                  {"test, average", "test average", column(&EpochRow::average_test_error)}},
+       .changes = changes,
+       .from_zero = true});
   html += figure_of({.title = "Loss",
                      .unit = "cross-entropy per image",
                      .epochs = epochs,
@@ -175,7 +186,8 @@ th { font-weight: 400; width: 25%; }
                      .changes = changes,
                      .may_be_log = true});
   if (report.residual_blocks > 0) {
-    std::vector<Mark> levels = {{static_cast<double>(report.residual_blocks), "all " + std::to_string(report.residual_blocks)}};
+    std::vector<Mark> levels = {
+        {static_cast<double>(report.residual_blocks), "all " + std::to_string(report.residual_blocks)}};
     if (report.expected_blocks < report.residual_blocks)
       levels.push_back({report.expected_blocks, "expected " + decimal(report.expected_blocks, 4)});
     html += figure_of({.title = "Residual blocks run",
@@ -216,7 +228,8 @@ th { font-weight: 400; width: 25%; }
     html += "<div><b>" + figure + "</b><span>" + what + "</span></div>\n";
   };
   const auto add_error = [&](double error, const std::string& what) {
-    if (!std::isnan(error)) add(fixed_point(error, 2) + " %", what + " after epoch " + std::to_string(last.epoch));
+    if (!std::isnan(error))
+      add(fixed_point(error, 2) + " %", what + " after epoch " + std::to_string(last.epoch));
   };
   add_error(last.test_error, "test error");
   add_error(last.validation_error, "validation error");
@@ -225,9 +238,12 @@ th { font-weight: 400; width: 25%; }
     add(fixed_point(found.top_error(), 2) + " %", "top-5 " + found.set() + " error");
   add(decimal(last.train_loss, 4), "training loss");
   const std::size_t epochs = report.rows.size();
-  add(duration_text(seconds),
-      epochs == 1 ? "1 epoch" : std::to_string(epochs) + " epochs, " + duration_text(seconds / static_cast<double>(epochs)) + " each");
-  if (report.residual_blocks > 0) add(decimal(blocks, 4) + " of " + std::to_string(report.residual_blocks), "residual blocks run per step");
+  add(duration_text(seconds), epochs == 1
+                                  ? "1 epoch"
+                                  : std::to_string(epochs) + " epochs, " +
+                                        duration_text(seconds / static_cast<double>(epochs)) + " each");
+  if (report.residual_blocks > 0)
+    add(decimal(blocks, 4) + " of " + std::to_string(report.residual_blocks), "residual blocks run per step");
   return html + "</div>\n";
 }
 
@@ -235,16 +251,22 @@ th { font-weight: 400; width: 25%; }
 [[nodiscard]] inline std::string report_html(const RunReport& report) {
   std::string html = "<!DOCTYPE html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n";
   html += "<meta name='viewport' content='width=device-width, initial-scale=1'>\n";
-  html += "<title>" + escaped(report.title) + "</title>\n" + report_style + "</head>\n<body>\n<h1>" + escaped(report.title) + "</h1>\n";
-  html += report.rows.empty() ? "<p class='none'>No epoch is complete yet.</p>\n" : figures_of(report) + charts_of(report);
-  if (report.classification.images() > 0) html += confusion_part(report.classification) + mistakes_part(report.classification);
+  html += "<title>" + escaped(report.title) + "</title>\n" + report_style + "</head>\n<body>\n<h1>" +
+          escaped(report.title) + "</h1>\n";
+  html += report.rows.empty() ? "<p class='none'>No epoch is complete yet.</p>\n"
+                              : figures_of(report) + charts_of(report);
+  if (report.classification.images() > 0)
+    html += confusion_part(report.classification) + mistakes_part(report.classification);
   if (!report.layers.empty()) html += network_part(report.layers, report.survival);
   html += "<div class='facts'><table>\n";
-  for (const auto& [name, value] : report.facts) html += "<tr><th>" + escaped(name) + "</th><td>" + escaped(value) + "</td></tr>\n";
+  for (const auto& [name, value] : report.facts)
+    html += "<tr><th>" + escaped(name) + "</th><td>" + escaped(value) + "</td></tr>\n";
   return html + "</table></div>\n</body>\n</html>\n";
 }
 
 /// Writes the page, replacing an older one only when it is complete. Throws Error where that fails.
-inline void write_report(const std::filesystem::path& path, const RunReport& report) { write_file_atomically(path, report_html(report)); }
+inline void write_report(const std::filesystem::path& path, const RunReport& report) {
+  write_file_atomically(path, report_html(report));
+}
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

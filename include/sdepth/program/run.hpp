@@ -1,4 +1,5 @@
-// A training run: the loop over epochs and steps, and all that is written meanwhile. Its parts are in run_start, run_loop and run_words.
+// A training run: the loop over epochs and steps, and all that is written meanwhile. Its parts are in
+// run_start, run_loop and run_words.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ between equal runs.
+/// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ
+/// between equal runs.
 struct EpochSums {
   int steps = 0;
   std::int64_t images = 0;
@@ -41,8 +43,10 @@ struct EpochSums {
 
 class Run {
  public:
-  /// A new run, or with a checkpoint one that goes on. Throws Error where data, weights, gates or folder are not as they must be.
-  Run(const Networks& networks, const Options& options, const CommandLine& line, const std::optional<Checkpoint>& checkpoint);
+  /// A new run, or with a checkpoint one that goes on. Throws Error where data, weights, gates or folder are
+  /// not as they must be.
+  Run(const Networks& networks, const Options& options, const CommandLine& line,
+      const std::optional<Checkpoint>& checkpoint);
 
   /// Trains to the end. Returns the program's exit status: 0, or 130 where a signal (Ctrl-C) stopped it.
   [[nodiscard]] int go();
@@ -62,7 +66,8 @@ class Run {
   /// Steps until the epoch ends, the run ends, or a signal comes; returns false for the signal.
   [[nodiscard]] bool train_epoch();
   void end_epoch();
-  /// Behind a step that took so long: makes the run shorter where --time-limit would end before it, and says so.
+  /// Behind a step that took so long: makes the run shorter where --time-limit would end before it, and says
+  /// so.
   void keep_time_limit(double seconds);
   /// Throws Error where the steps of this run need more memory than there is.
   void check_memory(double gigabytes) const;
@@ -83,7 +88,8 @@ class Run {
   [[nodiscard]] std::uint64_t total_steps() const;
   /// The row of the lowest validation error, the first of equal ones; 0 where there is no row.
   [[nodiscard]] std::size_t best_row() const;
-  /// Whether --early-stopping ends the run here: a function of the table, so a run that goes on ends where it would have.
+  /// Whether --early-stopping ends the run here: a function of the table, so a run that goes on ends where it
+  /// would have.
   [[nodiscard]] bool stops_early() const;
   [[nodiscard]] int last_epoch() const;
   [[nodiscard]] std::vector<std::uint8_t> forced_gates() const;

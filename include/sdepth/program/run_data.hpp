@@ -56,7 +56,8 @@ struct KeptImages {
   return options.cutmix > 0 ? transforms.then(cutmix) : transforms;
 }
 
-/// The input of the network that is meant, for so many classes. @param pictures  the data set, for the message where there is no such network
+/// The input of the network that is meant, for so many classes. @param pictures  the data set, for the
+/// message where there is no such network
 using InputFor = std::function<Shape(const std::string& pictures, int classes)>;
 /// Pictures of one's own. Null in programs that do not include program/pictures.hpp.
 using LoadPictures = RunData (*)(const Options& options, const InputFor& input, int threads);
@@ -79,26 +80,39 @@ inline LoadPictures load_pictures = nullptr;
                                       : options.normalize == "imagenet" ? Normalization::imagenet()
                                                                         : Normalization::none();
   if (!normalization.fits(train.shape))
-    fail("--normalize ", options.normalize, " is for pictures of 3 channels, those of ", train.name, " have ", train.shape.channels,
-         "; choose another");
+    fail("--normalize ", options.normalize, " is for pictures of 3 channels, those of ", train.name, " have ",
+         train.shape.channels, "; choose another");
   train.check();
   const Transforms testing = Compose{Normalize{normalization}};
-  const Transforms training = options.augment ? Transforms(Compose{Normalize{normalization}, PaperAugmentation{}}) : testing;
+  const Transforms training =
+      options.augment ? Transforms(Compose{Normalize{normalization}, PaperAugmentation{}}) : testing;
   const Shape shape = train.shape;
   const int classes = train.classes;
-  return {
-      KeptImages(std::move(train)), KeptImages(std::move(validation)), KeptImages(std::move(test)), training, testing, shape, classes, {},
-      normalization.values()};
+  return {KeptImages(std::move(train)),
+          KeptImages(std::move(validation)),
+          KeptImages(std::move(test)),
+          training,
+          testing,
+          shape,
+          classes,
+          {},
+          normalization.values()};
 }
 
 /// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error where the network computes
 /// what is not finite. @param advice  what to do then   @param most  batches that are looked at   @param plan  the blocks that run
-[[nodiscard]] inline Score evaluate_set(Learner& learner, const AnySource& set, const RunData& data, const LoaderOptions& how,
-                                        std::string_view advice, const DepthPlan& plan = {}, int most = std::numeric_limits<int>::max()) {
+[[nodiscard]] inline Score evaluate_set(Learner& learner, const AnySource& set, const RunData& data,
+                                        const LoaderOptions& how, std::string_view advice,
+                                        const DepthPlan& plan = {},
+                                        int most = std::numeric_limits<int>::max()) {
   Score total;
   if (set.size() == 0) return total;
   Loader loader(set, data.testing, data.shape,
-                {.batch = how.batch, .shuffle = false, .threads = how.threads, .share = how.share, .skip_broken = how.skip_broken});
+                {.batch = how.batch,
+                 .shuffle = false,
+                 .threads = how.threads,
+                 .share = how.share,
+                 .skip_broken = how.skip_broken});
   loader.start(0);
   for (int i = 0; i < most; ++i) {
     const Batch* batch = loader.next();
@@ -109,7 +123,8 @@ inline LoadPictures load_pictures = nullptr;
       total.errors += part.errors;
       total.images += part.images;
     } catch (const Error& error) {
-      fail("evaluating ", set.name(), " from picture ", static_cast<long long>(i) * how.batch, " on: ", error.what(), "; ", advice);
+      fail("evaluating ", set.name(), " from picture ", static_cast<long long>(i) * how.batch,
+           " on: ", error.what(), "; ", advice);
     }
   }
   total.loss /= static_cast<double>(total.images);

@@ -36,22 +36,23 @@ struct RunProgress {
 
 /// Everything that a run leaves behind. Without a path nothing is written.
 ///
-/// The checkpoint is always the last to be written, and tables are on the disk before it. So a run killed at any moment is found with a
-/// checkpoint whose rows are all there; rows beyond it are dropped when it goes on. Only the checkpoint of step 0 comes before the tables, which may
-/// be missing then: a folder without a checkpoint has nothing in it that another run would have to save.
+/// The checkpoint is always the last to be written, and tables are on the disk before it. So a run killed at
+/// any moment is found with a checkpoint whose rows are all there; rows beyond it are dropped when it goes
+/// on. Only the checkpoint of step 0 comes before the tables, which may be missing then: a folder without a
+/// checkpoint has nothing in it that another run would have to save.
 class RunFolder {
  public:
   RunFolder() = default;
 
-  /// A folder for a new run, made where there is none and held for this process; tables begin with begin_tables().
-  /// Throws Error where it holds a run already, or any other file that the run would write.
+  /// A folder for a new run, made where there is none and held for this process; tables begin with
+  /// begin_tables(). Throws Error where it holds a run already, or any other file that the run would write.
   [[nodiscard]] static RunFolder create(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
     std::error_code error, none;
     fs::create_directories(path, error);
     if (!fs::is_directory(path, none))
-      fail("--out ", path.string(), ": the folder cannot be made (", error ? error.message() : "there is a file of that name",
-           "); choose another");
+      fail("--out ", path.string(), ": the folder cannot be made (",
+           error ? error.message() : "there is a file of that name", "); choose another");
     RunFolder folder(path);
     folder.lock_ = FolderLock(path);
     for (const char* name : {"checkpoint.safetensors", "model.safetensors"})
@@ -62,8 +63,9 @@ class RunFolder {
       for (const std::string& file : {name, name + ".partial"}) {
         // Half of a first checkpoint may be left of a run that was killed, and is no obstacle to the next.
         if (file == "checkpoint.safetensors.partial" || !fs::exists(path / file, none)) continue;
-        fail("--out ", path.string(), ": ", file,
-             " is there already, and the run would write over it; choose another folder, or move that file away");
+        fail(
+            "--out ", path.string(), ": ", file,
+            " is there already, and the run would write over it; choose another folder, or move that file away");
       }
     return folder;
   }
@@ -78,31 +80,38 @@ class RunFolder {
     if (events) events_ = EventLog::create(path_ / EventLog::file_name);
   }
 
-  /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it for this process.
-  /// Throws Error, and leaves all tables alone, where one of them has other rows than the run has made.
-  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run, std::vector<EpochRow>& rows) {
+  /// The folder of a run that goes on; `rows` receives the rows of its whole epochs. Whoever calls holds it
+  /// for this process. Throws Error, and leaves all tables alone, where one of them has other rows than the
+  /// run has made.
+  [[nodiscard]] static RunFolder resume(const std::filesystem::path& path, const RunProgress& run,
+                                        std::vector<EpochRow>& rows) {
     RunFolder folder(path);
     for (const char* name : written)
-      if (std::error_code none; std::filesystem::is_directory(path / name, none) ||
-                                (std::filesystem::exists(path / name, none) && ::access((path / name).c_str(), W_OK) != 0))
-        fail(path.string(), ": ", name, " cannot be written, and the run would write it; it is protected, or no file");
-    const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv", metrics = path / "metrics.csv",
-                                averages = path / "average.csv";
+      if (std::error_code none;
+          std::filesystem::is_directory(path / name, none) ||
+          (std::filesystem::exists(path / name, none) && ::access((path / name).c_str(), W_OK) != 0))
+        fail(path.string(), ": ", name,
+             " cannot be written, and the run would write it; it is protected, or no file");
+    const std::filesystem::path losses = path / "losses.csv", gates = path / "gates.csv",
+                                metrics = path / "metrics.csv", averages = path / "average.csv";
     std::error_code none;
     if (run.steps == 0 && !(std::filesystem::exists(losses, none) && std::filesystem::exists(gates, none) &&
-                            std::filesystem::exists(metrics, none) && (!run.averaged || std::filesystem::exists(averages, none)))) {
+                            std::filesystem::exists(metrics, none) &&
+                            (!run.averaged || std::filesystem::exists(averages, none)))) {
       folder.begin_tables(run.averaged, run.events);
       return folder;
     }
     const auto next_epoch = static_cast<std::uint64_t>(run.epochs) + 1;
     static_cast<void>(numbers_of(losses, losses_header, 0, run.steps, {0, 1}));
     const std::string drawn = rows_before(gates, "", run.steps);
-    if (!drawn.empty() && run.residual_blocks > 0) static_cast<void>(gates_in(drawn, gates.string(), run.residual_blocks));
+    if (!drawn.empty() && run.residual_blocks > 0)
+      static_cast<void>(gates_in(drawn, gates.string(), run.residual_blocks));
     std::vector<std::size_t> always{0, 1, 2, 5, 6, 7};  // a gradient there may be none
     if (run.validated) always.push_back(3);
     if (run.tested) always.push_back(4);
     for (const auto& row : numbers_of(metrics, metrics_header, 1, next_epoch, always))
-      rows.push_back({static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
+      rows.push_back(
+          {static_cast<int>(row[0]), row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8]});
     if (run.averaged) {
       std::vector<std::size_t> judged;
       if (run.validated) judged.push_back(1);
@@ -138,8 +147,8 @@ class RunFolder {
   /// @param steps  that the run has made
   void add_epoch(const EpochRow& row, std::uint64_t steps) {
     if (!writes()) return;
-    metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error, row.seconds, row.blocks_run,
-                 row.learning_rate, row.gradient);
+    metrics_.row(row.epoch, row.train_loss, row.train_error, row.validation_error, row.test_error,
+                 row.seconds, row.blocks_run, row.learning_rate, row.gradient);
     if (averages_) averages_->row(row.epoch, row.average_validation_error, row.average_test_error);
     if (!events_) return;
     for (const auto& [tag, value] : {std::pair("loss/train", row.train_loss),
@@ -165,9 +174,11 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
-  /// The rows `first` … `next` − 1 of a table. Throws Error where one is missing, or has no finite number in one of these columns.
-  [[nodiscard]] static std::vector<std::vector<double>> numbers_of(const std::filesystem::path& table, const char* header,
-                                                                   std::uint64_t first, std::uint64_t next,
+  /// The rows `first` … `next` − 1 of a table. Throws Error where one is missing, or has no finite number in
+  /// one of these columns.
+  [[nodiscard]] static std::vector<std::vector<double>> numbers_of(const std::filesystem::path& table,
+                                                                   const char* header, std::uint64_t first,
+                                                                   std::uint64_t next,
                                                                    const std::vector<std::size_t>& columns) {
     static_cast<void>(rows_before(table, header, next, first));
     auto rows = read_csv(table, header);
@@ -176,8 +187,9 @@ class RunFolder {
     for (const auto& row : rows)
       for (const std::size_t column : columns)
         if (!std::isfinite(row[column]))
-          fail(table.string(), ": the ", names[column], " of ", names[0], " ", row[0], " is ", row[column],
-               ", expected a finite number; the table was altered since it was written, so put it back as it was");
+          fail(
+              table.string(), ": the ", names[column], " of ", names[0], " ", row[0], " is ", row[column],
+              ", expected a finite number; the table was altered since it was written, so put it back as it was");
     return rows;
   }
 

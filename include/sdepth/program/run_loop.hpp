@@ -68,8 +68,9 @@ inline void Run::classify() {
   if (rows_.empty() || (!tested && data_.validation.size() == 0)) return;
   leave_signals_alone();  // the run is complete and saved
   learner_->set_survival(survival_in(rows_.back().epoch));
-  classification_ = classify_set(*learner_, tested ? data_.test : data_.validation, tested ? "test" : "validation", data_,
-                                 {.batch = options_.batch, .threads = threads_, .skip_broken = options_.skip_broken});
+  classification_ =
+      classify_set(*learner_, tested ? data_.test : data_.validation, tested ? "test" : "validation", data_,
+                   {.batch = options_.batch, .threads = threads_, .skip_broken = options_.skip_broken});
   write_report();
 }
 
@@ -87,7 +88,8 @@ inline void Run::measure_block_harm() {
   harm_ = {validated ? "validation" : "test", whole_error, {}};
   DepthPlan plan{std::vector<std::uint8_t>(survival_.size(), 1)};
   CsvLog table;
-  if (folder_.writes()) table = CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
+  if (folder_.writes())
+    table = CsvLog::create(folder_.path() / "harm.csv", "block,survival,loss,error,whole_loss,whole_error");
   for (std::size_t block = 0; block < plan.keep.size(); ++block) {
     plan.keep[block] = 0;
     const auto [loss, error] = point(plan);
@@ -103,7 +105,8 @@ inline bool Run::train_epoch() {
   using Clock = std::chrono::steady_clock;
   constexpr double checkpoint_seconds = 300;  // how much work a kill in the middle of a long epoch may cost
   Clock::time_point saved = Clock::now(), before = saved;
-  const std::int64_t images_before = sums_.images;  // of an epoch that goes on here, by a process that is gone
+  // of an epoch that goes on here, by a process that is gone
+  const std::int64_t images_before = sums_.images;
   loader_.start(epoch_ + 1, sums_.steps);
   while (const Batch* batch = loader_.next()) {
     const std::uint64_t step = learner_->steps();
@@ -126,9 +129,9 @@ inline bool Run::train_epoch() {
     }
     const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
-    progress_.show(
-        "epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " + std::to_string(loader_.steps()),
-        score.loss, rate, images_left / rate);
+    progress_.show("epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " +
+                       std::to_string(loader_.steps()),
+                   score.loss, rate, images_left / rate);
     if (options_.time_limit > 0) keep_time_limit(seconds);
 
     if (learner_->steps() >= total_steps()) break;
@@ -151,8 +154,8 @@ inline void Run::keep_time_limit(double seconds) {
                         : with_commas(static_cast<std::uint64_t>(l.steps)) + " steps";
   };
   progress_.clear();
-  std::cerr << program_ << ": note: --time-limit " << decimal(options_.time_limit, 6) << " is enough for " << text(length)
-            << " and not for " << text(wanted) << "; the schedule ends there as well\n";
+  std::cerr << program_ << ": note: --time-limit " << decimal(options_.time_limit, 6) << " is enough for "
+            << text(length) << " and not for " << text(wanted) << "; the schedule ends there as well\n";
   options_.epochs = length.epochs;
   options_.steps = length.steps;
   learning_rate_ = LearningRatePlan(options_, loader_.steps());
@@ -172,23 +175,28 @@ inline void Run::end_epoch() {
                sums_.seconds,
                static_cast<double>(sums_.blocks_run) / sums_.steps,
                learning_rate_.at(learner_->steps() - 1, epoch_ + 1),
-               sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps : std::numeric_limits<double>::quiet_NaN()};
+               sums_.gradient_steps > 0 ? sums_.gradient / sums_.gradient_steps
+                                        : std::numeric_limits<double>::quiet_NaN()};
   save_model(folder_.model(), row.epoch);  // first, as it refuses weights that are not finite
   if (options_.ema > 0) judge_average(row);
   rows_.push_back(row);
   if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
-    std::filesystem::copy_file(folder_.model(), folder_.best_model(), std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(folder_.model(), folder_.best_model(),
+                               std::filesystem::copy_options::overwrite_existing);
   folder_.add_epoch(row, learner_->steps());
   progress_.clear();
-  std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train " << percent(row.train_error)
-            << ", validation " << percent(row.validation_error) << ", test " << percent(row.test_error);
+  std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train "
+            << percent(row.train_error) << ", validation " << percent(row.validation_error) << ", test "
+            << percent(row.test_error);
   if (options_.ema > 0)
-    std::cout << "   of the average: validation " << percent(row.average_validation_error) << ", test " << percent(row.average_test_error);
-  std::cout << "   blocks " << decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr " << decimal(row.learning_rate, 3)
-            << "   " << duration_text(row.seconds) << std::endl;
+    std::cout << "   of the average: validation " << percent(row.average_validation_error) << ", test "
+              << percent(row.average_test_error);
+  std::cout << "   blocks " << decimal(row.blocks_run, 4) << " of " << facts_.residual_blocks << "   lr "
+            << decimal(row.learning_rate, 3) << "   " << duration_text(row.seconds) << std::endl;
 
   if (folder_.writes()) write_report();
-  if (sums_.steps == loader_.steps()) {  // else --steps ended the run within the epoch, and a longer --steps may go on in it
+  // else --steps ended the run within the epoch, and a longer --steps may go on in it
+  if (sums_.steps == loader_.steps()) {
     ++epoch_;
     sums_ = {};
     learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
@@ -198,7 +206,8 @@ inline void Run::end_epoch() {
 
 inline void Run::save_model(const std::filesystem::path& path, int epoch) {
   if (!folder_.writes()) return;
-  const ModelCard card{options_.model, options_.data, options_.scaling, survival_in(epoch), data_.normalization, data_.class_names};
+  const ModelCard card{options_.model,     options_.data,       options_.scaling,
+                       survival_in(epoch), data_.normalization, data_.class_names};
   learner_->save_model(path, to_metadata(card));
 }
 
@@ -236,7 +245,8 @@ inline std::size_t Run::best_row() const {
 }
 
 inline bool Run::stops_early() const {
-  return options_.early_stopping > 0 && rows_.size() > best_row() + static_cast<std::size_t>(options_.early_stopping);
+  return options_.early_stopping > 0 &&
+         rows_.size() > best_row() + static_cast<std::size_t>(options_.early_stopping);
 }
 
 inline std::uint64_t Run::total_steps() const {

@@ -1,4 +1,5 @@
-// How a run begins: data, network and memory are looked at, and a new folder is made or an old one is found as it was left.
+// How a run begins: data, network and memory are looked at, and a new folder is made or an old one is found
+// as it was left.
 #pragma once
 
 #include <algorithm>
@@ -27,40 +28,49 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Slots of gradients and of activations at test, and the batch itself, as tensors of the largest size: a guess. With it ResNet-110, batch 128, every block
-/// open, is said to take 0.92 GB; measured: 0.93 GB resident, of which 0.05 GB are program and data.
+/// Slots of gradients and of activations at test, and the batch itself, as tensors of the largest size: a
+/// guess. With it ResNet-110, batch 128, every block open, is said to take 0.92 GB; measured: 0.93 GB
+/// resident, of which 0.05 GB are program and data.
 inline constexpr double tensors_on_their_way = 8;
 
 /// The input of the network of that name for so many classes. Throws Error where there is none.
-[[nodiscard]] inline Shape input_for(const Networks& networks, const std::string& name, const std::string& pictures, int classes) {
-  const auto found =
-      std::ranges::find_if(networks, [&](const Trainable& network) { return network.name == name && network.classes == classes; });
+[[nodiscard]] inline Shape input_for(const Networks& networks, const std::string& name,
+                                     const std::string& pictures, int classes) {
+  const auto found = std::ranges::find_if(
+      networks, [&](const Trainable& network) { return network.name == name && network.classes == classes; });
   if (found == networks.end())
-    fail(pictures, " has ", classes, " classes, for which this program has no network named ", name, "; it has one for ",
-         pictures_of(networks, name), ", so give the network's last layer as many numbers as there are classes");
+    fail(pictures, " has ", classes, " classes, for which this program has no network named ", name,
+         "; it has one for ", pictures_of(networks, name),
+         ", so give the network's last layer as many numbers as there are classes");
   return found->input;
 }
 
 /// What the network computes with, as Trainable calls it. Throws Error for what no device can do.
 [[nodiscard]] inline std::string precision_for(const Options& options, const CommandLine& line) {
   if (line.device == "cuda" && options.precision != "float32")
-    fail("--precision ", options.precision, ": on a GPU activations lie in memory as float32; train with --device cpu, or leave it out");
+    fail("--precision ", options.precision,
+         ": on a GPU activations lie in memory as float32; train with --device cpu, or leave it out");
   return line.tf32 ? "tf32" : options.precision;
 }
 
-Run::Run(const Networks& networks, const Options& options, const CommandLine& line, const std::optional<Checkpoint>& checkpoint)
+Run::Run(const Networks& networks, const Options& options, const CommandLine& line,
+         const std::optional<Checkpoint>& checkpoint)
     : options_(options),
       program_(line.program),
       others_(line.others),
       data_(load_run_data(
-          options, [&](const std::string& pictures, int classes) { return input_for(networks, options.model, pictures, classes); },
+          options,
+          [&](const std::string& pictures, int classes) {
+            return input_for(networks, options.model, pictures, classes);
+          },
           line.threads)),
-      network_(
-          find_network(networks, options.model, data_.train.name(), data_.shape, data_.classes, line.device, precision_for(options, line))),
+      network_(find_network(networks, options.model, data_.train.name(), data_.shape, data_.classes,
+                            line.device, precision_for(options, line))),
       facts_(network_.facts()),
       threads_(options.data == "folder" ? line.threads : 1),
-      survival_(options.schedule == "network" ? facts_.survival
-                                              : survival_table(options.schedule, options.survival, facts_.residual_blocks)),
+      survival_(options.schedule == "network"
+                    ? facts_.survival
+                    : survival_table(options.schedule, options.survival, facts_.residual_blocks)),
       loader_(data_.train, mixed_as(options, data_.training), data_.shape,
               {.batch = options.batch,
                .shuffle = options.shuffle,
@@ -73,28 +83,31 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
       survival_plan_(options, loader_.steps()) {
   listen_to_signals();
   if (options.block_harm && data_.validation.size() + data_.test.size() == 0)
-    fail("--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
+    fail(
+        "--block-harm needs pictures to evaluate on, and this run has none; hold some out by --validation, or raise --limit-test");
   if ((options.keep_best || options.early_stopping > 0) && data_.validation.size() == 0)
     fail(options.keep_best ? "--keep-best" : "--early-stopping",
          " goes by the validation error, and this run has none; hold pictures out by --validation");
-  time_limit_ =
-      TimeLimit(60 * options.time_limit, (data_.validation.size() + data_.test.size()) / options.batch * (options.ema > 0 ? 2 : 1));
+  time_limit_ = TimeLimit(60 * options.time_limit, (data_.validation.size() + data_.test.size()) /
+                                                       options.batch * (options.ema > 0 ? 2 : 1));
   if (checkpoint) epoch_ = checkpoint->epoch;
   if (others_ && options.time_limit > 0)
     fail(
         "--time-limit: of several processes each has a clock of its own, and all must end at the same step; choose --epochs, or start one process");
   if (others_ && (options.mixup > 0 || options.cutmix > 0 || options.skip_broken))
-    fail(options.skip_broken ? "--skip-broken"
-         : options.mixup > 0 ? "--mixup"
-                             : "--cutmix",
-         ": of several processes none has a whole batch, which this needs; leave it out, or start one process");
+    fail(
+        options.skip_broken ? "--skip-broken"
+        : options.mixup > 0 ? "--mixup"
+                            : "--cutmix",
+        ": of several processes none has a whole batch, which this needs; leave it out, or start one process");
   if (network_.check_device) network_.check_device();
   if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
   learner_ = network_.make(learner_options(options, line.threads, line.others));
   if (!options_.gates.empty()) {
     gates_ = read_gates(options_.gates, facts_.residual_blocks);
     if (gates_.size() < total_steps())
-      fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", gates_.size(), " (counted from 0) of the ", total_steps(),
+      fail(options_.gates, " has gates for ", gates_.size(), " steps, and step ", gates_.size(),
+           " (counted from 0) of the ", total_steps(),
            " of this run needs a line too; add lines, or choose --steps ", gates_.size());
   }
   if (others_) check_that_all_are_alike(checkpoint ? checkpoint->step : 0);
@@ -118,12 +131,14 @@ inline void Run::check_that_all_are_alike(std::uint64_t step) const {
   Picture picture;
   constexpr int looked_at = 64;
   for (int i = 0; i < std::min(looked_at, data_.train.size()); ++i) {
-    data_.train.read(static_cast<int>(static_cast<std::int64_t>(data_.train.size()) * i / looked_at), picture);
+    data_.train.read(static_cast<int>(static_cast<std::int64_t>(data_.train.size()) * i / looked_at),
+                     picture);
     data.add(std::as_bytes(std::span(picture.bytes)));
     data.add(std::as_bytes(std::span(picture.numbers)));
     data.add(std::as_bytes(std::span(&picture.label, 1)));
   }
-  for (const int size : {data_.train.size(), data_.validation.size(), data_.test.size()}) data.add(std::as_bytes(std::span(&size, 1)));
+  for (const int size : {data_.train.size(), data_.validation.size(), data_.test.size()})
+    data.add(std::as_bytes(std::span(&size, 1)));
   check_alike(*others_, data, "other pictures", "put the same data set on all machines");
   state.add(std::as_bytes(std::span(&step, 1)));
   check_alike(*others_, state, "another checkpoint", "let all see the same folder");
@@ -134,7 +149,9 @@ inline void Run::begin(const CommandLine& line) {
   if (!options_.init.empty()) {
     const std::string anew = learner_->load_weights(read_safetensors(options_.init), options_.init);
     if (!anew.empty()) std::cerr << program_ << ": note: " << anew << '\n';
-    static_cast<void>(evaluate(data_.train, "the weights in " + options_.init + " are none of a network that works; use others", {}, 1));
+    static_cast<void>(
+        evaluate(data_.train,
+                 "the weights in " + options_.init + " are none of a network that works; use others", {}, 1));
   }
   if (!line.out.empty()) {
     folder_ = RunFolder::create(line.out);
@@ -142,15 +159,20 @@ inline void Run::begin(const CommandLine& line) {
     folder_.begin_tables(options_.ema > 0, options_.tensorboard);
   }
   const auto note = [&](const char* option, const char* why) {
-    if (line.given.contains(option)) std::cerr << program_ << ": note: --" << option << " changes nothing " << why << '\n';
+    if (line.given.contains(option))
+      std::cerr << program_ << ": note: --" << option << " changes nothing " << why << '\n';
   };
   if (options_.schedule == "none")
-    for (const char* option : {"survival", "survival-over-time"}) note(option, "with --schedule none, which is a probability of 1");
+    for (const char* option : {"survival", "survival-over-time"})
+      note(option, "with --schedule none, which is a probability of 1");
   if (options_.learning_rate_schedule != "steps") note("lr-drop", "without --lr-schedule steps");
   if (!options_.freeze.empty() && options_.init.empty())
-    std::cerr << program_ << ": note: --freeze without --init: those parameters keep the random numbers that they begin with\n";
+    std::cerr
+        << program_
+        << ": note: --freeze without --init: those parameters keep the random numbers that they begin with\n";
   if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
-  if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >= total_steps())
+  if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >=
+      total_steps())
     std::cerr << program_ << ": note: the whole run is a warm-up of " << options_.warm_up << " epochs, "
               << (options_.warm_up_shape == "linear" ? "which rises from" : "at") << " a tenth of --lr\n";
 }
@@ -158,7 +180,8 @@ inline void Run::begin(const CommandLine& line) {
 inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) {
   const nlohmann::json program = parse_json(checkpoint.program).value_or(nullptr);
   // A run that is made longer now was saved with another table: of its old length less was left.
-  learner_->set_survival(SurvivalPlan(from_json(program.at("options"), checkpoint.where), loader_.steps()).at(survival_, epoch_ + 1));
+  learner_->set_survival(SurvivalPlan(from_json(program.at("options"), checkpoint.where), loader_.steps())
+                             .at(survival_, epoch_ + 1));
   learner_->restore(checkpoint);
   learner_->set_survival(survival_in(epoch_ + 1));
   try {
@@ -166,40 +189,48 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
   } catch (const nlohmann::json::exception&) {
-    fail(checkpoint.where,
-         ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
-         "that one, or start the run anew by --out");
+    fail(
+        checkpoint.where,
+        ": the state of the epoch in progress is missing or unreadable, so it was written by another program or version; go on with "
+        "that one, or start the run anew by --out");
   }
   if (const auto seconds = program.find("seconds"); seconds != program.end() && seconds->is_number())
     time_limit_.set_spent(seconds->get<double>());
   const auto steps = static_cast<std::uint64_t>(loader_.steps());
   if (sums_.steps < 0 || epoch_ < 0 ||
       checkpoint.step != static_cast<std::uint64_t>(epoch_) * steps + static_cast<std::uint64_t>(sums_.steps))
-    fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1, ", which does not fit the ", steps,
+    fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1,
+         ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
-  const RunProgress progress{checkpoint.step,       epoch_,           facts_.residual_blocks, data_.validation.size() > 0,
-                             data_.test.size() > 0, options_.ema > 0, options_.tensorboard};
-  if (!others_ || others_->rank() == 0) folder_ = RunFolder::resume(folder, progress, rows_);  // the others write nothing
+  const RunProgress progress{
+      checkpoint.step,       epoch_,           facts_.residual_blocks, data_.validation.size() > 0,
+      data_.test.size() > 0, options_.ema > 0, options_.tensorboard};
+  // the others write nothing
+  if (!others_ || others_->rank() == 0) folder_ = RunFolder::resume(folder, progress, rows_);
   if (others_) from_rank_0(*others_, rows_);
 }
 
 inline void Run::check_memory(double gigabytes) const {
-  // Besides activations: weights, gradients and momentum, weights and momentum once more while they are saved, tensors on their way, the batch.
-  // AdamW's second state and the weights' average are there and saved likewise.
+  // Besides activations: weights, gradients and momentum, weights and momentum once more while they are
+  // saved, tensors on their way, the batch. AdamW's second state and the weights' average are there and saved
+  // likewise.
   const double copies = 5.0 + (options_.optimizer == "adamw" ? 2.0 : 0.0) + (options_.ema > 0 ? 2.0 : 0.0);
   const double numbers = copies * static_cast<double>(facts_.stored_numbers),
-               on_their_way = tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
+               on_their_way =
+                   tensors_on_their_way * static_cast<double>(facts_.activations.largest) * options_.batch;
   // Of the epochs to come the first or the last has the most blocks.
-  const ActivationBytes first = activations_of(survival_in(epoch_ + 1)), last = activations_of(survival_in(last_epoch()));
+  const ActivationBytes first = activations_of(survival_in(epoch_ + 1)),
+                        last = activations_of(survival_in(last_epoch()));
   const ActivationBytes& activations = first.likely < last.likely ? last : first;
   const double others = numbers * sizeof(float) + on_their_way * static_cast<double>(facts_.stored_bytes),
                needed = activations.likely + others;
   const std::optional<std::uint64_t> available = available_memory();
   const double most = gigabytes > 0 ? 1e9 * gigabytes : available ? static_cast<double>(*available) : needed;
   if (needed <= most) return;
-  fail(options_.model, " with --batch ", options_.batch, " takes up to ", gigabytes_text(needed), " of memory (",
-       gigabytes_text(activations.mean + others), " in a step on average, ", gigabytes_text(activations.all_open + others),
-       " were every block open), and ", gigabytes > 0 ? "--memory allows " : "the machine has ", gigabytes_text(most),
+  fail(options_.model, " with --batch ", options_.batch, " takes up to ", gigabytes_text(needed),
+       " of memory (", gigabytes_text(activations.mean + others), " in a step on average, ",
+       gigabytes_text(activations.all_open + others), " were every block open), and ",
+       gigabytes > 0 ? "--memory allows " : "the machine has ", gigabytes_text(most),
        gigabytes > 0 ? "" : " free", "; choose a smaller --batch",
        options_.schedule == "none" ? ", a smaller network or stochastic depth" : " or a smaller network",
        gigabytes > 0 ? "" : ", or try it by --memory GB");
@@ -207,14 +238,15 @@ inline void Run::check_memory(double gigabytes) const {
 
 inline ActivationBytes Run::activations_of(const std::vector<double>& survival) const {
   const bool any_gates = !options_.gates.empty();
-  return activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival, options_.batch,
-                          facts_.stored_bytes);
+  return activation_bytes(facts_.activations, any_gates ? std::vector(survival.size(), 1.0) : survival,
+                          options_.batch, facts_.stored_bytes);
 }
 
 Score Run::evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan, int most) {
-  return evaluate_set(*learner_, set, data_,
-                      {.batch = options_.batch, .threads = threads_, .share = share(), .skip_broken = options_.skip_broken}, advice, plan,
-                      most);
+  return evaluate_set(
+      *learner_, set, data_,
+      {.batch = options_.batch, .threads = threads_, .share = share(), .skip_broken = options_.skip_broken},
+      advice, plan, most);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -21,7 +21,9 @@ namespace sdepth::inline SDEPTH_ISA::program {
 
 [[nodiscard]] inline std::string gigabytes_text(double bytes) { return decimal(bytes / 1e9, 3) + " GB"; }
 
-[[nodiscard]] inline std::string percent(double error) { return std::isnan(error) ? "–" : fixed_point(error, 2) + " %"; }
+[[nodiscard]] inline std::string percent(double error) {
+  return std::isnan(error) ? "–" : fixed_point(error, 2) + " %";
+}
 
 [[nodiscard]] inline double percent_wrong(const Score& score) {
   return score.images > 0 ? 100.0 * score.error_rate() : std::numeric_limits<double>::quiet_NaN();
@@ -52,8 +54,9 @@ inline void Run::write_report() const {
   report.facts = {
       {"parameters", with_commas(facts_.parameters)},
       {"operations per image", decimal(facts_.operations / 1e6, 4) + " million, forward, all blocks"},
-      {"activations of a step", gigabytes_text(activations.mean) + " on average, at most " + gigabytes_text(activations.likely) +
-                                    " to be expected, " + gigabytes_text(activations.all_open) + " were every block open"},
+      {"activations of a step", gigabytes_text(activations.mean) + " on average, at most " +
+                                    gigabytes_text(activations.likely) + " to be expected, " +
+                                    gigabytes_text(activations.all_open) + " were every block open"},
       {"training images", with_commas(static_cast<std::uint64_t>(data_.train.size()))},
       {"validation images", with_commas(static_cast<std::uint64_t>(data_.validation.size()))},
       {"test images", with_commas(static_cast<std::uint64_t>(data_.test.size()))}};
@@ -70,42 +73,54 @@ inline void Run::say_stopped() const {
 
 inline void Run::say_summary() const {
   double seconds = 0, blocks = 0;
-  for (const EpochRow& row : rows_) seconds += row.seconds, blocks += row.blocks_run / static_cast<double>(rows_.size());
-  // The paper's rule: the test error at the epoch of the lowest validation error. Without validation, the last epoch's.
+  for (const EpochRow& row : rows_)
+    seconds += row.seconds, blocks += row.blocks_run / static_cast<double>(rows_.size());
+  // The paper's rule: the test error at the epoch of the lowest validation error. Without validation, the
+  // last epoch's.
   auto best = rows_.end() - 1;
   const bool validated = data_.validation.size() > 0;
   if (validated)
-    best =
-        std::min_element(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.validation_error < b.validation_error; });
+    best = std::min_element(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) {
+      return a.validation_error < b.validation_error;
+    });
 
   std::cout << title() << ": " << learner_->steps() << " steps in " << duration_text(seconds) << "\n";
   if (data_.test.size() > 0)
     std::cout << "Test error " << percent(best->test_error) << " after epoch " << best->epoch
-              << (validated ? ", the one with the lowest validation error, " + percent(best->validation_error) : ", the last") << "\n";
+              << (validated ? ", the one with the lowest validation error, " + percent(best->validation_error)
+                            : ", the last")
+              << "\n";
   if (blocks < facts_.residual_blocks) {
     double saved = 0;
     for (const EpochRow& row : rows_) {
       const std::vector<double> survival = survival_in(row.epoch);
       for (std::size_t block = 0; block < survival.size(); ++block)
-        saved += (1.0 - survival[block]) * facts_.branch_operations[block] / static_cast<double>(rows_.size());
+        saved +=
+            (1.0 - survival[block]) * facts_.branch_operations[block] / static_cast<double>(rows_.size());
     }
-    std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << fixed_point(blocks, 1) << " on average";
+    std::cout << "Of " << facts_.residual_blocks << " residual blocks a step ran " << fixed_point(blocks, 1)
+              << " on average";
     if (gates_.empty())
-      std::cout << "; skipping saves " << fixed_point(100.0 * saved / facts_.operations, 1) << " % of the arithmetic of training";
+      std::cout << "; skipping saves " << fixed_point(100.0 * saved / facts_.operations, 1)
+                << " % of the arithmetic of training";
     std::cout << "\n";
   } else {
     std::cout << "All " << facts_.residual_blocks << " residual blocks ran in every step\n";
   }
   if (options_.data == "folder" && seconds_here_ > 0)
-    std::cout << "Steps waited for pictures " << fixed_point(100 * loader_.waited() / seconds_here_, 1) << " % of their time\n";
+    std::cout << "Steps waited for pictures " << fixed_point(100 * loader_.waited() / seconds_here_, 1)
+              << " % of their time\n";
   if (others_ && learner_->steps() > first_step_) {
     const Communicator::Traffic traffic = others_->traffic();
     const double steps = static_cast<double>(learner_->steps() - first_step_);
-    std::cout << others_->ranks() << " processes: a step sent " << decimal(1e-6 * static_cast<double>(traffic.summed_bytes) / steps, 3)
-              << " MB of gradients from this one, and waited " << decimal(1e3 * (traffic.waited + traffic.waited_for_sums) / steps, 3)
+    std::cout << others_->ranks() << " processes: a step sent "
+              << decimal(1e-6 * static_cast<double>(traffic.summed_bytes) / steps, 3)
+              << " MB of gradients from this one, and waited "
+              << decimal(1e3 * (traffic.waited + traffic.waited_for_sums) / steps, 3)
               << " ms for the others, evaluation counted\n";
   }
-  if (folder_.writes()) std::cout << "Curves, tables and weights are in " << folder_.path().string() << ": see report.html\n";
+  if (folder_.writes())
+    std::cout << "Curves, tables and weights are in " << folder_.path().string() << ": see report.html\n";
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -1,4 +1,5 @@
-// Small pictures inside a page: data: URIs of bitmaps, which every browser shows and no library is needed for.
+// Small pictures inside a page: data: URIs of bitmaps, which every browser shows and no library is needed
+// for.
 #pragma once
 
 #include <algorithm>
@@ -20,19 +21,24 @@ namespace sdepth::inline SDEPTH_ISA::program {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto byte = [&](std::size_t j) -> std::uint32_t { return j < bytes.size() ? static_cast<std::uint8_t>(bytes[j]) : 0; };
+    const auto byte = [&](std::size_t j) -> std::uint32_t {
+      return j < bytes.size() ? static_cast<std::uint8_t>(bytes[j]) : 0;
+    };
     const std::uint32_t three = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    for (std::size_t j = 0; j < 4; ++j) text += i + j > bytes.size() ? '=' : digits[three >> (18 - 6 * j) & 63];
+    for (std::size_t j = 0; j < 4; ++j)
+      text += i + j > bytes.size() ? '=' : digits[three >> (18 - 6 * j) & 63];
   }
   return text;
 }
 
-/// A picture of one or three channels in 0 … 255 as the bytes of a .bmp file, 24 bits a pixel.
-/// Source: Microsoft, BITMAPFILEHEADER and BITMAPINFOHEADER. Rows go upwards, colours are blue, green, red, and a row is padded to four bytes.
+/// A picture of one or three channels in 0 … 255 as the bytes of a .bmp file, 24 bits a pixel. Source:
+/// Microsoft, BITMAPFILEHEADER and BITMAPINFOHEADER. Rows go upwards, colours are blue, green, red, and a row
+/// is padded to four bytes.
 [[nodiscard]] inline std::string bitmap(Picture picture) {
   set_channels(picture, 3);
   const std::vector<float>& numbers = picture.as_numbers();
-  const auto width = static_cast<std::size_t>(picture.shape.width), height = static_cast<std::size_t>(picture.shape.height);
+  const auto width = static_cast<std::size_t>(picture.shape.width),
+             height = static_cast<std::size_t>(picture.shape.height);
   const std::size_t row = (3 * width + 3) / 4 * 4, header = 54;
   std::string bytes = "BM";
   const auto number = [&](std::size_t value, int size) {
@@ -56,7 +62,8 @@ namespace sdepth::inline SDEPTH_ISA::program {
   for (std::size_t y = height; y-- > 0;) {
     for (std::size_t x = 0; x < width; ++x)
       for (std::size_t c = 3; c-- > 0;)
-        bytes += static_cast<char>(static_cast<std::uint8_t>(std::lround(std::clamp(numbers[(y * width + x) * 3 + c], 0.0F, 255.0F))));
+        bytes += static_cast<char>(static_cast<std::uint8_t>(
+            std::lround(std::clamp(numbers[(y * width + x) * 3 + c], 0.0F, 255.0F))));
     bytes.append(row - 3 * width, '\0');
   }
   return bytes;
@@ -67,7 +74,9 @@ namespace sdepth::inline SDEPTH_ISA::program {
   const int height = picture.shape.height, width = picture.shape.width, longer = std::max(height, width);
   if (longer > most) {
     ResizeScratch scratch;
-    const auto shrunk = [&](int edge) { return std::max(1, static_cast<int>(std::lround(static_cast<double>(edge) * most / longer))); };
+    const auto shrunk = [&](int edge) {
+      return std::max(1, static_cast<int>(std::lround(static_cast<double>(edge) * most / longer)));
+    };
     resize(picture, shrunk(height), shrunk(width), scratch);
   }
   return "data:image/bmp;base64," + base64(bitmap(std::move(picture)));

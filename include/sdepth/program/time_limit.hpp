@@ -1,4 +1,5 @@
-// --time-limit: how long a run may become that must end in time, from what its steps and the ends of its epochs have taken so far.
+// --time-limit: how long a run may become that must end in time, from what its steps and the ends of its
+// epochs have taken so far.
 #pragma once
 
 #include <algorithm>
@@ -21,23 +22,28 @@ struct RunLength {
   friend bool operator==(const RunLength&, const RunLength&) = default;
 };
 
-/// What a run takes, in seconds: a step, and the end of an epoch, which is an evaluation. The run itself ends in one more evaluation.
+/// What a run takes, in seconds: a step, and the end of an epoch, which is an evaluation. The run itself ends
+/// in one more evaluation.
 struct RunSpeed {
   double step = 0;
   double epoch_end = 0;
 };
 
 /// Seconds from step `done` on to the end of a run of `total` steps.
-[[nodiscard]] inline double seconds_to(std::int64_t total, std::int64_t done, int steps_per_epoch, const RunSpeed& speed) {
+[[nodiscard]] inline double seconds_to(std::int64_t total, std::int64_t done, int steps_per_epoch,
+                                       const RunSpeed& speed) {
   const std::int64_t ends = (total + steps_per_epoch - 1) / steps_per_epoch - done / steps_per_epoch + 1;
   return static_cast<double>(total - done) * speed.step + static_cast<double>(ends) * speed.epoch_end;
 }
 
-/// The longest run that ends in `seconds`, and is no longer than `wanted`. One that counts epochs has whole ones, where there is time for any.
+/// The longest run that ends in `seconds`, and is no longer than `wanted`. One that counts epochs has whole
+/// ones, where there is time for any.
 /// @param done  steps made, of which no run takes one back
-[[nodiscard]] inline RunLength length_within(double seconds, const RunLength& wanted, std::int64_t done, int steps_per_epoch,
-                                             const RunSpeed& speed) {
-  const auto fits = [&](std::int64_t total) { return seconds_to(total, done, steps_per_epoch, speed) <= seconds; };
+[[nodiscard]] inline RunLength length_within(double seconds, const RunLength& wanted, std::int64_t done,
+                                             int steps_per_epoch, const RunSpeed& speed) {
+  const auto fits = [&](std::int64_t total) {
+    return seconds_to(total, done, steps_per_epoch, speed) <= seconds;
+  };
   const std::int64_t most = wanted.total(steps_per_epoch);
   if (done >= most || fits(most)) return wanted;
   std::int64_t low = done, high = most;  // low ends in time, or is where the run is; high does not
@@ -45,7 +51,8 @@ struct RunSpeed {
     const std::int64_t middle = low + (high - low) / 2;
     (fits(middle) ? low : high) = middle;
   }
-  if (const std::int64_t epochs = low / steps_per_epoch; wanted.epochs > 0 && epochs > 0 && epochs * steps_per_epoch >= done)
+  if (const std::int64_t epochs = low / steps_per_epoch;
+      wanted.epochs > 0 && epochs > 0 && epochs * steps_per_epoch >= done)
     return {static_cast<int>(epochs), 0};
   return {0, static_cast<int>(std::max<std::int64_t>(low, 1))};
 }
@@ -57,16 +64,20 @@ class TimeLimit {
 
   TimeLimit() = default;
   /// @param seconds  the limit   @param steps_of_evaluation  batches that the end of an epoch evaluates
-  TimeLimit(double seconds, int steps_of_evaluation) : limit_(seconds), steps_of_evaluation_(steps_of_evaluation) {}
+  TimeLimit(double seconds, int steps_of_evaluation)
+      : limit_(seconds), steps_of_evaluation_(steps_of_evaluation) {}
 
   /// Of all processes that have worked on the run. @param before  what those before this one have taken
   void set_spent(double before) { before_ = before; }
-  [[nodiscard]] double spent() const { return before_ + std::chrono::duration<double>(Clock::now() - start_).count(); }
+  [[nodiscard]] double spent() const {
+    return before_ + std::chrono::duration<double>(Clock::now() - start_).count();
+  }
 
   void add_epoch_end(double seconds) { epoch_end_ = std::max(epoch_end_, seconds); }
-  /// The length of the run behind a step that took so long. What is wanted becomes shorter, never longer: a little at a time as speeds are
-  /// measured, and at once where the next step would be one too many.
-  [[nodiscard]] RunLength length_behind_step(double seconds, const RunLength& wanted, std::int64_t done, int steps_per_epoch) {
+  /// The length of the run behind a step that took so long. What is wanted becomes shorter, never longer: a
+  /// little at a time as speeds are measured, and at once where the next step would be one too many.
+  [[nodiscard]] RunLength length_behind_step(double seconds, const RunLength& wanted, std::int64_t done,
+                                             int steps_per_epoch) {
     if (++steps_ > 1) in_steps_ += seconds;  // the first one has memory to ask for
     if (steps_ < 3) return wanted;
     const double left = limit_ - spent(), step = in_steps_ / (steps_ - 1);

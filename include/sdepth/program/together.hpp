@@ -1,4 +1,5 @@
-// A run of several processes, as mpirun starts them: how a program joins the others, and makes sure that all do the same.
+// A run of several processes, as mpirun starts them: how a program joins the others, and makes sure that all
+// do the same.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// The other processes of a run, and the means to end them all. Null in programs that do not include program/mpi.hpp.
+/// The other processes of a run, and the means to end them all. Null in programs that do not include
+/// program/mpi.hpp.
 struct Others {
   std::unique_ptr<Communicator> communicator;
   void (*end_all)(Communicator&);  // with the exit status 1; does not return
@@ -36,12 +38,14 @@ inline Others (*join_others)() = nullptr;
 }
 
 /// Throws Error, on every process, where a process has another one than rank 0. @param what  "other options"   @param advice  what to do then
-inline void check_alike(Communicator& others, const Fingerprint& mine, std::string_view what, std::string_view advice) {
+inline void check_alike(Communicator& others, const Fingerprint& mine, std::string_view what,
+                        std::string_view advice) {
   std::vector<std::uint64_t> all(static_cast<std::size_t>(others.ranks()));
   all[static_cast<std::size_t>(others.rank())] = mine.value();
   others.gather(all.data(), std::vector(all.size(), sizeof(std::uint64_t)));
   for (std::size_t rank = 1; rank < all.size(); ++rank)
-    if (all[rank] != all[0]) fail("rank ", rank, " has ", what, " than rank 0, so they cannot train one network together; ", advice);
+    if (all[rank] != all[0])
+      fail("rank ", rank, " has ", what, " than rank 0, so they cannot train one network together; ", advice);
 }
 /// Everybody's rows become those of rank 0.
 template <class Row>
@@ -78,7 +82,8 @@ class Redirection {
   std::streambuf* before_;
 };
 
-/// A program of several processes, each of which calls this. What goes wrong on one ends all: who comes first says it, with its rank.
+/// A program of several processes, each of which calls this. What goes wrong on one ends all: who comes first
+/// says it, with its rank.
 /// @param program  int(Communicator&): returns the exit status, having said what was wrong
 template <class Program>
 [[nodiscard]] int run_together(const std::string& name, const Program& program) {

@@ -1,4 +1,5 @@
-// A residual block in training. A closed gate leaves only the shortcut: the identity is an alias of the input, nothing is run, written or read.
+// A residual block in training. A closed gate leaves only the shortcut: the identity is an alias of the
+// input, nothing is run, written or read.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +21,14 @@ struct TrainingBlock {
   static constexpr Shape in = Blocks::in, out = Blocks::out;
   static constexpr bool identity = Blocks::identity, projects = Blocks::projects;
   static constexpr bool sum_activates = activates<typename Blocks::Block::AfterSum>;
-  static constexpr std::size_t in_size = padded_size(in, Backend::lanes), out_size = padded_size(out, Backend::lanes);
+  static constexpr std::size_t in_size = padded_size(in, Backend::lanes),
+                               out_size = padded_size(out, Backend::lanes);
 
   using Branch = TrainingRow<Backend, typename Blocks::Branch, Row::branch>;
   using FirstStage = typename Blocks::Branch::First;
   using LastStage = typename Blocks::Branch::Last;
-  /// Where the branch does not end in a norm, which takes the branch's scale, a norm that only scales is put behind it.
+  /// Where the branch does not end in a norm, which takes the branch's scale, a norm that only scales is put
+  /// behind it.
   static constexpr bool ends_in_norm = LastStage::norm && !LastStage::ends_in_activation;
   using Projection = TrainingRow<Backend, typename Blocks::Projection, Row::shortcut>;
 
@@ -73,7 +76,8 @@ struct TrainingBlock {
       record.finished_input = value;
       Value sum = run_shortcut(pass, at, record);
       pass.release(record.finished_input.x);
-      // Without a norm the value is a copy or an average of numbers that are not negative: see Network's check.
+      // Without a norm the value is a copy or an average of numbers that are not negative: see Network's
+      // check.
       sum.activated = sum_activates && projects;
       sum.statistics = {};
       value = sum;
@@ -93,7 +97,8 @@ struct TrainingBlock {
   }
 
  protected:
-  /// Runs the branch; leaves the finished input in the record. Returns the branch's end: raw numbers and a norm at most.
+  /// Runs the branch; leaves the finished input in the record. Returns the branch's end: raw numbers and a
+  /// norm at most.
   static Value run_branch(Pass<Backend>& pass, Offsets at, Record& record, Value value) {
     if constexpr (Blocks::reads_pending) {
       if (!value.plain()) value.finished = pass.take(in_size);
@@ -102,7 +107,8 @@ struct TrainingBlock {
       record.finished_input.x = value.finished ? value.finished : value.x;
       value.read_again = !value.finished;
     } else {
-      const bool wanted = FirstStage::norm && !FirstStage::computes && pass.training && !(value.plain() && value.statistics.mean);
+      const bool wanted = FirstStage::norm && !FirstStage::computes && pass.training &&
+                          !(value.plain() && value.statistics.mean);
       record.input = materialise<Backend, in, typename Blocks::Pending>(
           pass, value, wanted ? pass.take_statistics(Backend::padded(in.channels)) : Statistics<T>{});
       record.finished_input = value;
@@ -112,7 +118,8 @@ struct TrainingBlock {
     record.branch_end = {};
     if (value.activated) {
       value.read_again =
-          value.x == record.finished_input.x;  // where nothing in the branch made new numbers, the shortcut still reads these
+          // where nothing in the branch made new numbers, the shortcut still reads these
+          value.x == record.finished_input.x;
       record.branch_end = materialise<Backend, out, typename Blocks::PendingOnBranch>(pass, value);
     }
     if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && scale != 1.0) {
@@ -125,8 +132,10 @@ struct TrainingBlock {
   }
 
   /// From the gradient of the branch's end to that of what the block read, to which `joins` is added.
-  static void backward_through_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, Stored* joins) {
-    if (record.branch_end.x) materialise_backward<Backend, out, typename Blocks::PendingOnBranch>(pass, flow, record.branch_end);
+  static void backward_through_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow,
+                                      Stored* joins) {
+    if (record.branch_end.x)
+      materialise_backward<Backend, out, typename Blocks::PendingOnBranch>(pass, flow, record.branch_end);
     if constexpr (Blocks::reads_pending) {
       Branch::backward(pass, at, record.branch, flow, joins);
     } else {

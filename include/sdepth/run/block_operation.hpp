@@ -1,7 +1,9 @@
-// A row of residual blocks as one operation: a group of images goes through all of them while its tensors are in L2.
+// A row of residual blocks as one operation: a group of images goes through all of them while its tensors are
+// in L2.
 //
-// Which blocks are kept is decided when the weights are folded. A dropped block has no folded numbers, and the loop over blocks is shorter by it. Where all are
-// dropped, a row with identity shortcuts returns its input; another shortcut runs alone.
+// Which blocks are kept is decided when the weights are folded. A dropped block has no folded numbers, and
+// the loop over blocks is shorter by it. Where all are dropped, a row with identity shortcuts returns its
+// input; another shortcut runs alone.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +18,9 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's value. Where the word's own last operation cannot
-/// (a pool, or a convolution that would overwrite its own input), one more does.
+/// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's
+/// value. Where the word's own last operation cannot (a pool, or a convolution that would overwrite its own
+/// input), one more does.
 template <class Backend, class Blocks>
 struct BranchOperations {
   using Own = Operations<Backend, typename Blocks::Branch>;
@@ -31,10 +34,12 @@ struct BranchOperations {
     }
   }();
   using End = std::tuple<PointOperation<Backend, Blocks::out, false, NoActivation>>;
-  using type = std::conditional_t<ends_itself, Own, decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
+  using type = std::conditional_t<ends_itself, Own,
+                                  decltype(std::tuple_cat(std::declval<Own>(), std::declval<End>()))>;
 };
 
-/// Runs blocks in place where the shortcut is the identity. Folded numbers are the projection's, where there is one, then the branch's of each block that runs.
+/// Runs blocks in place where the shortcut is the identity. Folded numbers are the projection's, where there
+/// is one, then the branch's of each block that runs.
 template <class Backend, class Blocks>
 struct BlockOperation {
   using T = typename Backend::Scalar;
@@ -65,7 +70,8 @@ struct BlockOperation {
     return sum_before(count, []<class O>(std::type_identity<O>) { return O::size; });
   }
   [[nodiscard]] static constexpr std::size_t tensors_before(std::size_t count) {
-    return sum_before(count, []<class O>(std::type_identity<O>) { return Kernels::template layout<O::out>.size; });
+    return sum_before(count,
+                      []<class O>(std::type_identity<O>) { return Kernels::template layout<O::out>.size; });
   }
   template <class F>
   [[nodiscard]] static constexpr std::size_t largest(const F& f) {
@@ -74,21 +80,25 @@ struct BlockOperation {
     }(Steps{});
   }
 
-  static constexpr std::size_t branch_size = numbers_before(length), shortcut_size = projects ? Projection::size : 0;
+  static constexpr std::size_t branch_size = numbers_before(length),
+                               shortcut_size = projects ? Projection::size : 0;
   /// @param kept  how many of the blocks run
   [[nodiscard]] static constexpr std::size_t size(int kept) noexcept {
     return shortcut_size + static_cast<std::size_t>(kept) * branch_size;
   }
-  static constexpr std::size_t in_size = Kernels::template layout<in>.size, out_size = Kernels::template layout<out>.size;
+  static constexpr std::size_t in_size = Kernels::template layout<in>.size,
+                               out_size = Kernels::template layout<out>.size;
   static constexpr std::size_t work_size =
-      std::max(projects ? Projection::work_size : 0, largest([]<class O>(std::type_identity<O>) { return O::work_size; }));
+      std::max(projects ? Projection::work_size : 0,
+               largest([]<class O>(std::type_identity<O>) { return O::work_size; }));
   static constexpr bool adds = false;
 
-  /// Images that go through the blocks together: as many as fit, a multiple of what the kernels take at once where that many fit. Where even a block's numbers
-  /// do not fit, they are what is worth keeping in L2, so all of a thread's images go through one convolution after the other (measured, 64 channels at 8×8,
-  /// 17 blocks, 64 images: 36 ms in groups of 8, 27 ms all at once).
-  static constexpr int images =
-      static_cast<int>(largest([]<class O>(std::type_identity<O>) { return static_cast<std::size_t>(O::images); }));
+  /// Images that go through the blocks together: as many as fit, a multiple of what the kernels take at once
+  /// where that many fit. Where even a block's numbers do not fit, they are what is worth keeping in L2, so
+  /// all of a thread's images go through one convolution after the other (measured, 64 channels at 8×8, 17
+  /// blocks, 64 images: 36 ms in groups of 8, 27 ms all at once).
+  static constexpr int images = static_cast<int>(
+      largest([]<class O>(std::type_identity<O>) { return static_cast<std::size_t>(O::images); }));
   [[nodiscard]] static constexpr int group(int all) noexcept {
     if (shortcut_size + branch_size > 2 * Kernels::group_size) return all;
     const std::size_t per_image = in_size + (in_place ? 0 : out_size) + tensors_before(length - 1);
@@ -99,7 +109,8 @@ struct BlockOperation {
     return static_cast<std::size_t>(group(all)) * tensors_before(length - 1);
   }
 
-  /// @param scales  the factors of the blocks' branches   @param keep  [blocks], 0 for a block that does not run   @param numbers  [size(kept)]
+  /// @param scales  the factors of the blocks' branches   @param keep  [blocks], 0 for a block that does not
+  ///                run   @param numbers  [size(kept)]
   static void fold(Unfolded<T>& from, const double* scales, const std::uint8_t* keep, T* numbers) {
     constexpr ParameterSizes branch = Blocks::branch_sizes(Backend::lanes);
     T* next = numbers + shortcut_size;
@@ -132,8 +143,9 @@ struct BlockOperation {
   }
 
  private:
-  /// Nothing where the shortcut is the identity: y is x. Numbers without a projection are averages or copies of numbers that are not negative (Network's check
-  /// for blocks that may be dropped), so the ReLU after the sum, where no branch is added, would change nothing.
+  /// Nothing where the shortcut is the identity: y is x. Numbers without a projection are averages or copies
+  /// of numbers that are not negative (Network's check for blocks that may be dropped), so the ReLU after the
+  /// sum, where no branch is added, would change nothing.
   template <class Projection_>
   static void run_shortcut(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
     if constexpr (projects)
@@ -145,12 +157,15 @@ struct BlockOperation {
     const auto images_at_once = static_cast<std::size_t>(group(memory.images));
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       constexpr bool last = Index + 1 == length;
-      const T* from = Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
+      const T* from =
+          Index == 0 ? x : memory.own + images_at_once * tensors_before(Index > 0 ? Index - 1 : 0);
       T* to = last ? y : memory.own + images_at_once * tensors_before(Index);
-      At<Index>::template run<last, std::conditional_t<last, AfterSum, NoActivation>>(count, from, numbers + numbers_before(Index), to,
-                                                                                      memory);
+      At<Index>::template run<last, std::conditional_t<last, AfterSum, NoActivation>>(
+          count, from, numbers + numbers_before(Index), to, memory);
     };
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (step(std::integral_constant<std::size_t, Index>{}), ...);
+    }(Steps{});
   }
 };
 

@@ -48,7 +48,8 @@ struct Affine {
     const T* variance = from.running(channels);
     Affine norm(channels, factor);
     for (std::size_t c = 0; c < channels; ++c) {
-      norm.scale[c] = factor * static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + BN::eps);
+      norm.scale[c] =
+          factor * static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + BN::eps);
       norm.shift[c] = factor * static_cast<double>(beta[c]) - static_cast<double>(mean[c]) * norm.scale[c];
     }
     return norm;
@@ -60,7 +61,8 @@ template <class T>
 struct Dense {
   std::vector<T> weights, bias;
 };
-/// Throws Error where a folded weight is finite and float16 has no such number. Winograd's kernel stores sums of weights, at most 1.5 times the largest.
+/// Throws Error where a folded weight is finite and float16 has no such number. Winograd's kernel stores sums
+/// of weights, at most 1.5 times the largest.
 template <class Weight, class T>
 void check_range(const Dense<T>& folded) {
   if constexpr (std::is_same_v<Weight, float16>)
@@ -71,7 +73,8 @@ void check_range(const Dense<T>& folded) {
 }
 /// factor · BN?(weights · x + bias?), from the next numbers in storage.
 template <class T>
-[[nodiscard]] Dense<T> fold_dense(Unfolded<T>& from, std::size_t rows, std::size_t channels, bool has_bias, bool has_norm, double factor) {
+[[nodiscard]] Dense<T> fold_dense(Unfolded<T>& from, std::size_t rows, std::size_t channels, bool has_bias,
+                                  bool has_norm, double factor) {
   const T* weights = from.parameters(rows * channels);
   const T* bias = has_bias ? from.parameters(channels) : nullptr;
   const Affine affine = has_norm ? Affine::of_norm(from, channels, factor) : Affine(channels, factor);
@@ -79,7 +82,8 @@ template <class T>
   for (std::size_t i = 0; i < rows * channels; ++i)
     folded.weights[i] = static_cast<T>(affine.scale[i % channels] * static_cast<double>(weights[i]));
   for (std::size_t c = 0; c < channels; ++c)
-    folded.bias[c] = static_cast<T>(affine.scale[c] * (bias ? static_cast<double>(bias[c]) : 0.0) + affine.shift[c]);
+    folded.bias[c] =
+        static_cast<T>(affine.scale[c] * (bias ? static_cast<double>(bias[c]) : 0.0) + affine.shift[c]);
   return folded;
 }
 

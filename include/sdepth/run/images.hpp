@@ -16,14 +16,16 @@ namespace sdepth::inline SDEPTH_ISA {
 /// [N, H, W, C]: bytes (0 … 255, read as byte/255) or floats (read as they are).
 template <class T>
 struct NHWC {
-  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>, "NHWC<T>: images are bytes (std::uint8_t) or float");
+  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>,
+                "NHWC<T>: images are bytes (std::uint8_t) or float");
   std::span<const T> values;
 };
 
 /// [N, C, H, W], PyTorch's order; else as NHWC.
 template <class T>
 struct NCHW {
-  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>, "NCHW<T>: images are bytes (std::uint8_t) or float");
+  static_assert(std::is_same_v<T, std::uint8_t> || std::is_same_v<T, float>,
+                "NCHW<T>: images are bytes (std::uint8_t) or float");
   std::span<const T> values;
 };
 
@@ -40,8 +42,9 @@ concept Images = is_images<T>;
 /// What is said to a user who gives something else: numbers alone do not tell in which order they are.
 template <class Result, class Given>
 Result wrap_the_images() {
-  static_assert(is_images<Given>,
-                "images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW");
+  static_assert(
+      is_images<Given>,
+      "images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW");
   fail("images: the numbers are not wrapped");
 }
 
@@ -49,8 +52,8 @@ Result wrap_the_images() {
 template <template <class> class Layout, class T>
 [[nodiscard]] int image_count(Shape shape, const Layout<T>& images) {
   if (images.values.size() % shape.size() != 0)
-    fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ", shape.height, " x ", shape.width,
-         "), found ", images.values.size());
+    fail("images: expected a multiple of ", shape.size(), " numbers (", shape.channels, " channels of ",
+         shape.height, " x ", shape.width, "), found ", images.values.size());
   const std::size_t count = images.values.size() / shape.size();
   if (count > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     fail("images: expected at most ", std::numeric_limits<int>::max(), " at once, found ", count);
@@ -59,8 +62,10 @@ template <template <class> class Layout, class T>
 
 /// Copies images [first, first + count) to where `to` says; what lies between their numbers is left alone.
 template <template <class> class Layout, class T, class Number>
-void copy_images(Shape shape, const Layout<T>& images, int first, int count, const ImageLayout& to, Number* out) {
-  const auto channels = static_cast<std::size_t>(shape.channels), width = static_cast<std::size_t>(shape.width);
+void copy_images(Shape shape, const Layout<T>& images, int first, int count, const ImageLayout& to,
+                 Number* out) {
+  const auto channels = static_cast<std::size_t>(shape.channels),
+             width = static_cast<std::size_t>(shape.width);
   const T* in = images.values.data() + static_cast<std::size_t>(first) * shape.size();
   const auto number = [](T value) {
     if constexpr (std::is_same_v<T, std::uint8_t>)
@@ -78,13 +83,16 @@ void copy_images(Shape shape, const Layout<T>& images, int first, int count, con
       }
       for (std::size_t w = 0; w < width; ++w)
         for (std::size_t c = 0; c < channels; ++c)
-          row[w * to.pixel + c] = number(channels_last ? in[(h * width + w) * channels + c] : in[c * shape.pixels() + h * width + w]);
+          row[w * to.pixel + c] = number(channels_last ? in[(h * width + w) * channels + c]
+                                                       : in[c * shape.pixels() + h * width + w]);
     }
 }
 /// The same to [N, H, W, stride], stride ≥ C.
 template <template <class> class Layout, class T, class Number>
-void copy_images(Shape shape, const Layout<T>& images, int first, int count, std::size_t stride, Number* out) {
-  copy_images(shape, images, first, count, ImageLayout{0, static_cast<std::size_t>(shape.width) * stride, stride, shape.pixels() * stride},
+void copy_images(Shape shape, const Layout<T>& images, int first, int count, std::size_t stride,
+                 Number* out) {
+  copy_images(shape, images, first, count,
+              ImageLayout{0, static_cast<std::size_t>(shape.width) * stride, stride, shape.pixels() * stride},
               out);
 }
 

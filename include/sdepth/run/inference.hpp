@@ -1,5 +1,5 @@
-// Running a trained network, or what a DepthPlan leaves of it: norms and survival probabilities are folded into its weights, and images pass through several
-// layers while they are in L2.
+// Running a trained network, or what a DepthPlan leaves of it: norms and survival probabilities are folded
+// into its weights, and images pass through several layers while they are in L2.
 #pragma once
 
 #include <algorithm>
@@ -30,12 +30,14 @@ namespace sdepth::inline SDEPTH_ISA {
   return scales;
 }
 
-/// What inference reads: the weights as they are when this is made, with batch normalisations and branch scales folded in, in the kernels' own form.
-/// It does not change, so any number of threads may read it at once, without locks.
+/// What inference reads: the weights as they are when this is made, with batch normalisations and branch
+/// scales folded in, in the kernels' own form. It does not change, so any number of threads may read it at
+/// once, without locks.
 ///
-/// @tparam Weight  What they lie in memory as: the backend's number, or float16 or bfloat16, which take half the bytes and are rounded once, here: a single
-///                 image's speed is that at which weights arrive. Biases, activations and all arithmetic stay the backend's. float16 keeps 11 bits and refuses
-///                 weights beyond 43,000, bfloat16 8 bits of any weight.
+/// @tparam Weight  What they lie in memory as: the backend's number, or float16 or bfloat16, which take half
+///                 the bytes and are rounded once, here: a single image's speed is that at which weights
+///                 arrive. Biases, activations and all arithmetic stay the backend's. float16 keeps 11 bits
+///                 and refuses weights beyond 43,000, bfloat16 8 bits of any weight.
 template <class Net, class Backend, class Weight = typename Backend::Scalar>
 class FoldedWeights {
   using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
@@ -45,10 +47,12 @@ class FoldedWeights {
   using Depth = typename Plan::Depth;
 
   /// @param survival  [residual blocks], the probabilities of training; empty: the network's own
-  /// @param plan      the blocks that run; a dropped one has no numbers here, and those that run keep their scales
-  explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {}, Scaling scaling = Scaling::test,
-                         const DepthPlan& plan = {})
-      : FoldedWeights(weights, survival.empty() ? std::span<const double>(Net::survival) : survival, scaling, gates_of<Net>(plan)) {}
+  /// @param plan      the blocks that run; a dropped one has no numbers here, and those that run keep their
+  ///                  scales
+  explicit FoldedWeights(const Weights<Net, Backend>& weights, std::span<const double> survival = {},
+                         Scaling scaling = Scaling::test, const DepthPlan& plan = {})
+      : FoldedWeights(weights, survival.empty() ? std::span<const double>(Net::survival) : survival, scaling,
+                      gates_of<Net>(plan)) {}
   [[nodiscard]] const T* data() const noexcept { return numbers_.data(); }
   /// How many numbers of the backend's they take the place of.
   [[nodiscard]] std::size_t size() const noexcept { return numbers_.size(); }
@@ -60,16 +64,18 @@ class FoldedWeights {
       : depth_(keep.data()), numbers_(depth_.size()) {
     check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
     const std::vector<double> scales = test_scales(scaling, survival);
-    Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(), numbers_.data());
+    Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(),
+               numbers_.data());
   }
   Depth depth_;
   Buffer<T> numbers_;
 };
 
-/// Logits for images, from folded weights that several of these may share. All memory is taken when it is made.
+/// Logits for images, from folded weights that several of these may share. All memory is taken when it is
+/// made.
 ///
-/// Not for use from several threads at once: give each thread its own, with the same weights. Results depend on the image and the weights alone, to the bit:
-/// not on the batch, nor on the number of threads.
+/// Not for use from several threads at once: give each thread its own, with the same weights. Results depend
+/// on the image and the weights alone, to the bit: not on the batch, nor on the number of threads.
 ///
 /// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
 template <class Net, class Backend, class Weight = typename Backend::Scalar>
@@ -79,12 +85,15 @@ class Inference {
   static constexpr std::size_t classes = Net::output.size();
 
   /// @param weights  shared, must not be null
-  /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at least 1
-  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128, int threads = 1)
+  /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at
+  ///                 least 1
+  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128,
+                     int threads = 1)
       : weights_(std::move(weights)), threads_(check_at_least_one("inference", "threads", threads)) {
     check_at_least_one("inference", "batch", batch);
     if (!weights_) fail("inference: the pointer to its weights is null");
-    // Enough to read large weights rarely (measured: 32 and 64 are not faster), few enough to share a batch evenly.
+    // Enough to read large weights rarely (measured: 32 and 64 are not faster), few enough to share a batch
+    // evenly.
     constexpr int largest_part = 16;
     const int part = std::min(batch / threads + (batch % threads != 0), largest_part);
     memories_.reserve(static_cast<std::size_t>(threads));
@@ -92,24 +101,27 @@ class Inference {
     parallel_for(threads, threads, [](int, int) {});  // starts the threads
   }
   /// The same from weights as they are now. @see FoldedWeights
-  explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights, std::span<const double> survival = {},
-                     Scaling scaling = Scaling::test, int batch = 128, int threads = 1, const DepthPlan& plan = {})
+  explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights,
+                     std::span<const double> survival = {}, Scaling scaling = Scaling::test, int batch = 128,
+                     int threads = 1, const DepthPlan& plan = {})
       : Inference(folded(weights.get(), survival, scaling, plan), batch, threads) {}
 
-  /// Logits [N, classes] of the images, whatever they are: an image with NaN in it has NaN here, and the others have the same bits as ever. check_logits throws there.
+  /// Logits [N, classes] of the images, whatever they are: an image with NaN in it has NaN here, and the
+  /// others have the same bits as ever. check_logits throws there.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images) {
     std::vector<float> logits(static_cast<std::size_t>(image_count(Net::input, images)) * classes);
     predict(images, logits);
     return logits;
   }
-  /// The same to memory of the caller's. Allocates nothing, but in the first loop of another thread than the one that made this: there it starts threads.
+  /// The same to memory of the caller's. Allocates nothing, but in the first loop of another thread than the
+  /// one that made this: there it starts threads.
   template <Images Given>
   void predict(const Given& images, std::span<float> logits) {
     const int count = image_count(Net::input, images);
     if (logits.size() != static_cast<std::size_t>(count) * classes)
-      fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count, " images, ", classes,
-           " classes), found ", logits.size());
+      fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count,
+           " images, ", classes, " classes), found ", logits.size());
     const int part = memories_.front().images();
     const int parts = std::min(count, round_up((count + part - 1) / part, threads_));
     parallel_for(parts, threads_, [&](int index, int thread) {
@@ -122,7 +134,8 @@ class Inference {
         std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
     });
   }
-  /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose logits are not finite.
+  /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose
+  /// logits are not finite.
   template <Images Given>
   [[nodiscard]] std::vector<int> predict_classes(const Given& images) {
     return classes_of(predict(images), static_cast<int>(classes));
@@ -138,8 +151,9 @@ class Inference {
   using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
   using Folded = FoldedWeights<Net, Backend, Weight>;
 
-  [[nodiscard]] static std::shared_ptr<const Folded> folded(const Weights<Net, Backend>* weights, std::span<const double> survival,
-                                                            Scaling scaling, const DepthPlan& plan) {
+  [[nodiscard]] static std::shared_ptr<const Folded> folded(const Weights<Net, Backend>* weights,
+                                                            std::span<const double> survival, Scaling scaling,
+                                                            const DepthPlan& plan) {
     if (!weights) fail("inference: the pointer to its weights is null");
     return std::make_shared<const Folded>(*weights, survival, scaling, plan);
   }

@@ -1,4 +1,5 @@
-// A trained network as a row of operations: its folded numbers, its memory, and the walk of one thread's images through it.
+// A trained network as a row of operations: its folded numbers, its memory, and the walk of one thread's
+// images through it.
 #pragma once
 
 #include <algorithm>
@@ -20,12 +21,14 @@ namespace sdepth::inline SDEPTH_ISA {
 /// A backend whose folded weights lie in memory as Weight.
 template <class Backend, class Weight>
 struct StoringWeights : Backend {
-  static_assert(std::is_same_v<Weight, bfloat16> || std::is_same_v<Weight, float16>,
-                "Inference: folded weights are stored as the backend's own numbers (float), as bfloat16 or as float16");
+  static_assert(
+      std::is_same_v<Weight, bfloat16> || std::is_same_v<Weight, float16>,
+      "Inference: folded weights are stored as the backend's own numbers (float), as bfloat16 or as float16");
   using ForInference = typename Backend::ForInference::template Storing<Weight>;
 };
 template <class Backend, class Weight>
-using WithWeights = std::conditional_t<std::is_same_v<Weight, typename Backend::Scalar>, Backend, StoringWeights<Backend, Weight>>;
+using WithWeights = std::conditional_t<std::is_same_v<Weight, typename Backend::Scalar>, Backend,
+                                       StoringWeights<Backend, Weight>>;
 
 template <class Net, class Backend>
 struct InferencePlan {
@@ -52,7 +55,8 @@ struct InferencePlan {
 
   /// What runs, and where its folded numbers are, in the order of their use.
   struct Depth {
-    std::array<int, length> kept{};                        // of each operation: blocks that run; 1 where it is no row of blocks
+    // of each operation: blocks that run; 1 where it is no row of blocks
+    std::array<int, length> kept{};
     std::array<std::size_t, length + 1> numbers_before{};  // the last is how many there are in all
 
     /// @param keep  [residual blocks], 1 for those that run
@@ -60,7 +64,8 @@ struct InferencePlan {
       const auto count = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
         std::size_t size = 0;
         if constexpr (is_row<At<Index>>) {
-          kept[Index] = static_cast<int>(std::count_if(keep, keep + At<Index>::blocks, [](std::uint8_t gate) { return gate != 0; }));
+          kept[Index] = static_cast<int>(
+              std::count_if(keep, keep + At<Index>::blocks, [](std::uint8_t gate) { return gate != 0; }));
           keep += At<Index>::blocks;
           size = At<Index>::size(kept[Index]);
         } else {
@@ -69,13 +74,17 @@ struct InferencePlan {
         }
         numbers_before[Index + 1] = numbers_before[Index] + whole_lines(size);
       };
-      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (count(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+        (count(std::integral_constant<std::size_t, Index>{}), ...);
+      }(Steps{});
     }
     [[nodiscard]] std::size_t size() const noexcept { return numbers_before[length]; }
   };
 
-  /// @param scales, keep  the factors of the branches, and which of them run, [residual blocks]   @param numbers  [Depth(keep).size()]
-  static void fold(const T* parameters, const T* running, const double* scales, const std::uint8_t* keep, T* numbers) {
+  /// @param scales, keep  the factors of the branches, and which of them run, [residual blocks]   @param
+  ///                numbers  [Depth(keep).size()]
+  static void fold(const T* parameters, const T* running, const double* scales, const std::uint8_t* keep,
+                   T* numbers) {
     const Depth depth(keep);
     Unfolded<T> from(parameters, running);
     const auto fold_one = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
@@ -87,13 +96,16 @@ struct InferencePlan {
         At<Index>::fold(from, 1.0, numbers + depth.numbers_before[Index]);
       }
     };
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (fold_one(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (fold_one(std::integral_constant<std::size_t, Index>{}), ...);
+    }(Steps{});
   }
 
   /// Memory of a thread that takes up to `images` images through the network.
   class Memory {
    public:
-    Memory(int images, const Depth& depth) : images_(images), depth_(depth), memory_(places(images, depth).back()) {}
+    Memory(int images, const Depth& depth)
+        : images_(images), depth_(depth), memory_(places(images, depth).back()) {}
     [[nodiscard]] int images() const noexcept { return images_; }
     [[nodiscard]] T* input() noexcept { return memory_.data(); }
 
@@ -108,26 +120,34 @@ struct InferencePlan {
         if constexpr (is_row<At<Index>>)
           At<Index>::run(count, x, numbers + depth_.numbers_before[Index], y, depth_.kept[Index], memory);
         else
-          At<Index>::template run<false, NoActivation>(count, x, numbers + depth_.numbers_before[Index], y, memory);
+          At<Index>::template run<false, NoActivation>(count, x, numbers + depth_.numbers_before[Index], y,
+                                                       memory);
         x = y;
       };
-      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+        (step(std::integral_constant<std::size_t, Index>{}), ...);
+      }(Steps{});
       return x;
     }
 
    private:
-    /// Where things begin: the input, then each operation's output and own memory, if any of it runs, then what they share, then the end.
+    /// Where things begin: the input, then each operation's output and own memory, if any of it runs, then
+    /// what they share, then the end.
     [[nodiscard]] static std::array<std::size_t, 2 * length + 3> places(int images, const Depth& depth) {
       std::array<std::size_t, 2 * length + 3> begin{};
       std::size_t next = whole_lines(input_layout.size * static_cast<std::size_t>(images)), work = 0;
       const auto place = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
         begin[1 + 2 * Index] = next;
-        if (!At<Index>::in_place) next += whole_lines(Kernels::template layout<At<Index>::out>.size * static_cast<std::size_t>(images));
+        if (!At<Index>::in_place)
+          next +=
+              whole_lines(Kernels::template layout<At<Index>::out>.size * static_cast<std::size_t>(images));
         begin[2 + 2 * Index] = next;
         if (depth.kept[Index] > 0) next += whole_lines(At<Index>::own_size(images));
         work = std::max(work, At<Index>::work_size);
       };
-      [&]<std::size_t... Index>(std::index_sequence<Index...>) { (place(std::integral_constant<std::size_t, Index>{}), ...); }(Steps{});
+      [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+        (place(std::integral_constant<std::size_t, Index>{}), ...);
+      }(Steps{});
       begin[2 * length + 1] = next;
       begin[2 * length + 2] = next + work;
       return begin;

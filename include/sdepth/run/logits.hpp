@@ -11,8 +11,10 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can be told from such.
-/// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is called
+/// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can
+/// be told from such.
+/// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is
+///                called
 template <class Logit>
 void check_logits(std::span<const Logit> logits, int classes, std::size_t stride, int first = 0) {
   for (std::size_t n = 0; n < logits.size() / stride; ++n)
@@ -24,7 +26,9 @@ void check_logits(std::span<const Logit> logits, int classes, std::size_t stride
             "variance, sums that overflow)");
 }
 /// The same for [N, classes].
-inline void check_logits(std::span<const float> logits, int classes) { check_logits(logits, classes, static_cast<std::size_t>(classes)); }
+inline void check_logits(std::span<const float> logits, int classes) {
+  check_logits(logits, classes, static_cast<std::size_t>(classes));
+}
 
 /// The class of each image: that of its first largest logit. @param logits  [N, classes]   @return  [N]
 /// Throws Error naming the first image that has a logit which is not finite.

@@ -1,4 +1,5 @@
-// Batch normalisation between stages: from a batch's statistics to the numbers a stage applies, and from the backward sums to its gradients.
+// Batch normalisation between stages: from a batch's statistics to the numbers a stage applies, and from the
+// backward sums to its gradients.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +8,11 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// One batch normalisation of a walk: what kernels apply, and where its parameters and gradients are. All arrays hold `channels` numbers.
+/// One batch normalisation of a walk: what kernels apply, and where its parameters and gradients are. All
+/// arrays hold `channels` numbers.
 ///
-/// `branch_scale` multiplies the output (see schedule/scaling.hpp; 1 for norms inside a branch): it costs nothing, since it goes into scale and shift.
-/// A NormState without gamma only scales.
+/// `branch_scale` multiplies the output (see schedule/scaling.hpp; 1 for norms inside a branch): it costs
+/// nothing, since it goes into scale and shift. A NormState without gamma only scales.
 template <class T>
 struct NormState : Norm<T> {
   std::size_t channels = 0;  // padded
@@ -31,16 +33,21 @@ struct NormState : Norm<T> {
   void allocate(NormArena& arena, int channels_) {
     channels = static_cast<std::size_t>(channels_);
     T* next = arena.template take<T>(9 * channels);
-    for (T** array : {&this->mean, &this->inverse_deviation, &this->scale, &this->shift, &this->gradient_scale, &this->gradient_slope,
-                      &this->gradient_offset, &dz, &dz_normalised}) {
+    for (T** array :
+         {&this->mean, &this->inverse_deviation, &this->scale, &this->shift, &this->gradient_scale,
+          &this->gradient_slope, &this->gradient_offset, &dz, &dz_normalised}) {
       *array = next;
       next += channels;
     }
   }
   /// How many numbers allocate() takes.
-  [[nodiscard]] static constexpr std::size_t storage(int channels) noexcept { return 9 * static_cast<std::size_t>(channels); }
+  [[nodiscard]] static constexpr std::size_t storage(int channels) noexcept {
+    return 9 * static_cast<std::size_t>(channels);
+  }
 
-  [[nodiscard]] NormForward<T> forward(double eps) const noexcept { return {*this, branch_scale, eps, gamma, beta}; }
+  [[nodiscard]] NormForward<T> forward(double eps) const noexcept {
+    return {*this, branch_scale, eps, gamma, beta};
+  }
   [[nodiscard]] NormBackward<T> backward() const noexcept {
     return {*this, branch_scale, count, gamma, gamma_gradient, beta_gradient, running};
   }

@@ -15,7 +15,8 @@ namespace sdepth::inline SDEPTH_ISA {
 /// FixedGates closes.
 template <class Net>
 [[nodiscard]] bool is_closed(const ParameterInfo& info) {
-  return info.block >= 0 && Net::fixed[static_cast<std::size_t>(info.block)] && Net::survival[static_cast<std::size_t>(info.block)] == 0;
+  return info.block >= 0 && Net::fixed[static_cast<std::size_t>(info.block)] &&
+         Net::survival[static_cast<std::size_t>(info.block)] == 0;
 }
 
 /// A network's weights from all of its tensors' numbers, tensor by tensor, each in PyTorch's order; those of
@@ -27,10 +28,12 @@ template <class Net, class Backend>
   for (const ParameterInfo& info : weights->tensors())
     if (!is_closed<Net>(info)) expected += pytorch_size(info);
   if (numbers.size() != expected)
-    fail("weights: the network has ", expected, " numbers, ", numbers.size(), " were given; are they of another network?");
+    fail("weights: the network has ", expected, " numbers, ", numbers.size(),
+         " were given; are they of another network?");
   for (const ParameterInfo& info : weights->tensors()) {
     if (is_closed<Net>(info)) continue;
-    from_pytorch(info, numbers.first(pytorch_size(info)), info.trainable() ? weights->parameters().data() : weights->running().data());
+    from_pytorch(info, numbers.first(pytorch_size(info)),
+                 info.trainable() ? weights->parameters().data() : weights->running().data());
     numbers = numbers.subspan(pytorch_size(info));
   }
   return weights;

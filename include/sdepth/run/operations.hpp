@@ -1,8 +1,10 @@
-// The operations that a trained network consists of: what fused stages become when nothing has to be kept for the way back.
+// The operations that a trained network consists of: what fused stages become when nothing has to be kept for
+// the way back.
 //
-// An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content that it needs; own_size(images), memory that it
-// needs for itself alone and that was zero at first; in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run runs it
-// on some images.
+// An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content
+// that it needs; own_size(images), memory that it needs for itself alone and that was zero at first;
+// in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run
+// runs it on some images.
 #pragma once
 
 #include <algorithm>
@@ -39,13 +41,15 @@ struct ConvOperation {
 
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     constexpr auto rows = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels);
-    const Dense<T> folded = fold_dense(from, rows, static_cast<std::size_t>(Backend::padded(S.channels_out)), S.bias, Norm, factor);
+    const Dense<T> folded = fold_dense(from, rows, static_cast<std::size_t>(Backend::padded(S.channels_out)),
+                                       S.bias, Norm, factor);
     check_range<typename Backend::ForInference::Weight>(folded);
     Kernel::prepare(folded.weights.data(), folded.bias.data(), numbers);
   }
   template <bool Add, class After>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>& memory) {
-    Kernel::template run<Ending{activates<Activation>, Add, activates<After>}, Activation, After>(count, x, numbers, y, memory.work);
+    Kernel::template run<Ending{activates<Activation>, Add, activates<After>}, Activation, After>(
+        count, x, numbers, y, memory.work);
   }
 };
 
@@ -73,7 +77,8 @@ struct LinearOperation {
   }
 };
 
-/// Norms and activations that no convolution stands before, and the end of a branch that no convolution can end.
+/// Norms and activations that no convolution stands before, and the end of a branch that no convolution can
+/// end.
 template <class Backend, Shape S, bool Norm, class Activation>
 struct PointOperation {
   using T = typename Backend::Scalar;
@@ -86,13 +91,15 @@ struct PointOperation {
 
   static void fold(Unfolded<T>& from, double factor, T* numbers) {
     const Affine affine = Norm ? Affine::of_norm(from, channels, factor) : Affine(channels, factor);
-    std::transform(affine.scale.begin(), affine.scale.end(), numbers, [](double v) { return static_cast<T>(v); });
-    std::transform(affine.shift.begin(), affine.shift.end(), numbers + channels, [](double v) { return static_cast<T>(v); });
+    std::transform(affine.scale.begin(), affine.scale.end(), numbers,
+                   [](double v) { return static_cast<T>(v); });
+    std::transform(affine.shift.begin(), affine.shift.end(), numbers + channels,
+                   [](double v) { return static_cast<T>(v); });
   }
   template <bool Add, class After>
   static void run(int count, const T* x, const T* numbers, T* y, const OperationMemory<T>&) {
-    Backend::ForInference::template pointwise<S, Ending{activates<Activation>, Add, activates<After>}, Activation, After>(
-        count, x, numbers, numbers + channels, y);
+    Backend::ForInference::template pointwise<S, Ending{activates<Activation>, Add, activates<After>},
+                                              Activation, After>(count, x, numbers, numbers + channels, y);
   }
 };
 
@@ -116,7 +123,8 @@ struct PoolOperation {
 template <class Backend, class Blocks>
 struct BlockOperation;
 
-/// The operations of one stage, as a std::tuple: one, or none where there is only something to be written down for training.
+/// The operations of one stage, as a std::tuple: one, or none where there is only something to be written
+/// down for training.
 template <class Backend, class Stage>
 struct OperationsOfStage {  // of a row of blocks
   using type = std::tuple<BlockOperation<Backend, Stage>>;
@@ -139,7 +147,8 @@ struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
 };
 template <class Backend, NoOperation S, bool Norm, class Activation, class Pending>
 struct OperationsOfStage<Backend, FusedStage<S, Norm, Activation, Pending>> {
-  using type = std::conditional_t<Norm || activates<Activation>, std::tuple<PointOperation<Backend, S.in, Norm, Activation>>, std::tuple<>>;
+  using type = std::conditional_t<Norm || activates<Activation>,
+                                  std::tuple<PointOperation<Backend, S.in, Norm, Activation>>, std::tuple<>>;
 };
 
 /// The operations of a list of stages.

@@ -1,4 +1,5 @@
-// One pass over a network's stages: the memory it uses, and the values and gradients that flow from stage to stage.
+// One pass over a network's stages: the memory it uses, and the values and gradients that flow from stage to
+// stage.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on their way.
+/// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on
+/// their way.
 template <class T, class Memory = Buffer<T>>
 class Slots {
  public:
@@ -23,7 +25,8 @@ class Slots {
 
   [[nodiscard]] T* take() {
     if (free_.empty()) {
-      free_.reserve(all_.size() + 1);  // before there is a slot that could get lost, and so that take_all_back never needs memory
+      // before there is a slot that could get lost, and so that take_all_back never needs memory
+      free_.reserve(all_.size() + 1);
       all_.emplace_back(size_);
       free_.push_back(all_.back().data());
     }
@@ -38,7 +41,8 @@ class Slots {
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return all_.size() * size_ * sizeof(T); }
   [[nodiscard]] bool all_free() const noexcept { return free_.size() == all_.size(); }
-  /// All become free, those too that a pass which threw has left taken. The next ones taken will be the same ones in the same order as ever.
+  /// All become free, those too that a pass which threw has left taken. The next ones taken will be the same
+  /// ones in the same order as ever.
   void take_all_back() noexcept {
     free_.clear();
     for (Memory& mine : all_) free_.push_back(mine.data());
@@ -50,7 +54,8 @@ class Slots {
   std::vector<T*> free_;
 };
 
-/// What is pending between two stages, and what the next one reads: see Source. Here with the norms' own state, for the way back.
+/// What is pending between two stages, and what the next one reads: see Source. Here with the norms' own
+/// state, for the way back.
 template <class T, class Stored = T>
 struct PendingValue {
   const Stored* x = nullptr;
@@ -58,17 +63,20 @@ struct PendingValue {
   const Stored* shortcut = nullptr;
   NormState<T>* shortcut_norm = nullptr;
   bool activated = false;
-  Stored* finished = nullptr;                // where the next stage writes the value; null: nowhere
-  Statistics<T> statistics;                  // of x, where they are known
-  const DropoutMask* dropout = nullptr;      // what else is to be done when it is written down
-  bool read_again = false;                   // somebody reads x later, so the next stage must not give it back
-  ImageSource<T, Stored>* images = nullptr;  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
+  Stored* finished = nullptr;            // where the next stage writes the value; null: nowhere
+  Statistics<T> statistics;              // of x, where they are known
+  const DropoutMask* dropout = nullptr;  // what else is to be done when it is written down
+  // somebody reads x later, so the next stage must not give it back
+  bool read_again = false;
+  // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
+  ImageSource<T, Stored>* images = nullptr;
 
   [[nodiscard]] bool plain() const noexcept { return source().plain(); }
   [[nodiscard]] Source<T, Stored> source() const noexcept {
     return {x, norm, shortcut, shortcut_norm, activated, finished, images, dropout};
   }
-  /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their backward is kept for a backend that prepares it at once
+  /// The sums that this value's norms ask of the stage that writes its gradient. @param ends  where their
+  /// backward is kept for a backend that prepares it at once
   template <class Backend>
   [[nodiscard]] SourceSums<T> sums(std::array<NormBackward<T>, 2>& ends) const {
     SourceSums<T> wanted;
@@ -97,18 +105,21 @@ struct PendingValue {
   }
 };
 
-/// Where the images of a value come from places of their own: each is finished at its place in value.finished. @param size  numbers of an image
+/// Where the images of a value come from places of their own: each is finished at its place in
+/// value.finished. @param size  numbers of an image
 template <class T, class Stored>
 void finish_images_in(const PendingValue<T, Stored>& value, int images, std::size_t size) {
-  for (int n = 0; value.images && n < images; ++n) value.images[n].source.finished = value.finished + static_cast<std::size_t>(n) * size;
+  for (int n = 0; value.images && n < images; ++n)
+    value.images[n].source.finished = value.finished + static_cast<std::size_t>(n) * size;
 }
 
 /// The gradient on its way back: of the raw output of the stage that comes next in this direction.
 template <class T, class Stored = T>
 struct GradientFlow {
-  Stored* dy = nullptr;                // a slot
-  Gradient<T, Stored> gradient;        // dy, and the norm whose backward is still to be applied
-  Stored* add = nullptr;               // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  Stored* dy = nullptr;          // a slot
+  Gradient<T, Stored> gradient;  // dy, and the norm whose backward is still to be applied
+  // a slot with a gradient that joins at the input of the stage that comes next; null: none
+  Stored* add = nullptr;
   const Stored* read_again = nullptr;  // a slot that somebody reads later, so no stage may give it back
 };
 
@@ -117,19 +128,22 @@ struct Offsets {
   std::size_t trainable = 0;
   std::size_t running = 0;
   int block = 0;
-  std::size_t activations = 0;  // numbers of an image that the trunk's stages before it keep at most; inside a block not counted
-  int stages = 0;               // of the trunk before it, each block one
-  std::uint32_t name = 0;       // of this stage among all of the network's, those inside blocks too
+  // numbers of an image that the trunk's stages before it keep at most; inside a block not counted
+  std::size_t activations = 0;
+  int stages = 0;          // of the trunk before it, each block one
+  std::uint32_t name = 0;  // of this stage among all of the network's, those inside blocks too
 };
 
-/// Who is told on the way back which parameters' gradients are final: numbers [first, last) of the flat buffer, those of one stage of the trunk, or of one of its
-/// blocks. The last come first.
+/// Who is told on the way back which parameters' gradients are final: numbers [first, last) of the flat
+/// buffer, those of one stage of the trunk, or of one of its blocks. The last come first.
 struct GradientListener {
   void (*call)(void* listener, std::size_t first, std::size_t last) = nullptr;
   void* listener = nullptr;
 
   /// A function of its own: a step calls nothing else through a pointer.
-  [[gnu::noinline]] void operator()(std::size_t first, std::size_t last) const { call(listener, first, last); }
+  [[gnu::noinline]] void operator()(std::size_t first, std::size_t last) const {
+    call(listener, first, last);
+  }
 };
 
 /// Arrays of a channel's numbers that a norm takes from the arena: its own, and the statistics of its input.
@@ -154,10 +168,11 @@ struct Pass {
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
-  T* gradients = nullptr;                 // training only
-  const T* running = nullptr;             // running statistics, read at test
-  T* running_update = nullptr;            // the same in training, to be updated
-  double* statistics_sums = nullptr;      // laid out as running; a training pass forward adds its batch's to it; null: it does not
+  T* gradients = nullptr;       // training only
+  const T* running = nullptr;   // running statistics, read at test
+  T* running_update = nullptr;  // the same in training, to be updated
+  // laid out as running; a training pass forward adds its batch's to it; null: it does not
+  double* statistics_sums = nullptr;
   const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
   std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]
@@ -180,7 +195,9 @@ struct Pass {
       return batch;
   }
   /// The gates of a block; the first one is that of the whole batch where it has but one.
-  [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept { return gates + static_cast<std::size_t>(block) * gates_per_block; }
+  [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept {
+    return gates + static_cast<std::size_t>(block) * gates_per_block;
+  }
   /// Before a stage of the trunk: where its activations go, wherever those of earlier stages went.
   void place(const Offsets& at) {
     if constexpr (Backend::replays) {
@@ -193,7 +210,8 @@ struct Pass {
   void gradients_are_final(std::size_t first, std::size_t count) const {
     if (ready.call && count > 0) ready(first, first + count);
   }
-  /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block apart.
+  /// Runs what a block launches as one, where the backend can; `variant` tells ways to run the same block
+  /// apart.
   template <class Body>
   void as_graph(int block, int variant, const Body& body) {
     if constexpr (!Backend::replays)
@@ -202,7 +220,8 @@ struct Pass {
       space.as_graph(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
   }
   [[nodiscard]] Stored* take(std::size_t numbers_per_image) {
-    return training ? activations.template take<Stored>(numbers_per_image * static_cast<std::size_t>(batch)) : spare.take();
+    return training ? activations.template take<Stored>(numbers_per_image * static_cast<std::size_t>(batch))
+                    : spare.take();
   }
   /// Activations are kept in training, and given back at test as soon as they have been read.
   void release(const Stored* activations_) {
@@ -210,7 +229,8 @@ struct Pass {
   }
   void release_inputs(const ValueOf<Backend>& value) {
     if (!value.read_again) release(value.x);
-    if (value.read_again || value.shortcut != value.x) release(value.shortcut);  // a branch of BN alone is its own shortcut's numbers
+    // a branch of BN alone is its own shortcut's numbers
+    if (value.read_again || value.shortcut != value.x) release(value.shortcut);
   }
   [[nodiscard]] Statistics<T> take_statistics(int channels) {
     const auto n = static_cast<std::size_t>(channels);

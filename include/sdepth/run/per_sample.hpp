@@ -1,10 +1,14 @@
-// Stochastic depth with a gate for each image: the branch runs on the survivors alone, and nobody else is touched.
+// Stochastic depth with a gate for each image: the branch runs on the survivors alone, and nobody else is
+// touched.
 //
-// Between such blocks the batch is no tensor but a table of images, PendingValue::images: each is what the block it last survived made of it, still pending.
-// A block's first stage reads its survivors from their places and finishes them on the way, its other stages work on as many images as survived, side by
-// side; then the survivors' entries in the table change. So surviving costs what it costs a whole batch, and being skipped nothing: no copy either way.
-// On the way back the gradient is one tensor of the whole batch, in which each block changes its survivors' images. A norm at a branch's end needs sums over
-// its survivors; whoever reads an image next leaves that image's sums in the table (ImageSource::sums), and the block adds them up when its turn comes.
+// Between such blocks the batch is no tensor but a table of images, PendingValue::images: each is what the
+// block it last survived made of it, still pending. A block's first stage reads its survivors from their
+// places and finishes them on the way, its other stages work on as many images as survived, side by side;
+// then the survivors' entries in the table change. So surviving costs what it costs a whole batch, and being
+// skipped nothing: no copy either way. On the way back the gradient is one tensor of the whole batch, in
+// which each block changes its survivors' images. A norm at a branch's end needs sums over its survivors;
+// whoever reads an image next leaves that image's sums in the table (ImageSource::sums), and the block adds
+// them up when its turn comes.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +35,8 @@ void add_image_sums(NormState<T>& norm, const T* sums, int images) {
     }
     for (std::size_t c = 0; c < count; ++c) {
       norm.dz[first + c] = static_cast<T>(dz[c]);
-      norm.dz_normalised[first + c] = static_cast<T>(dz_x[c] * static_cast<double>(norm.inverse_deviation[first + c]));
+      norm.dz_normalised[first + c] =
+          static_cast<T>(dz_x[c] * static_cast<double>(norm.inverse_deviation[first + c]));
     }
   }
 }
@@ -39,15 +44,19 @@ void add_image_sums(NormState<T>& norm, const T* sums, int images) {
 /// One of a row of blocks. @tparam Blocks  ResidualRow
 template <class Backend, class Blocks>
 struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
-  static_assert(Backend::addressable, "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
+  static_assert(
+      Backend::addressable,
+      "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
   using WholeBatch = TrainingBlock<Backend, Blocks>;
-  using typename WholeBatch::T, typename WholeBatch::Stored, typename WholeBatch::Value, typename WholeBatch::Flow;
+  using typename WholeBatch::T, typename WholeBatch::Stored, typename WholeBatch::Value,
+      typename WholeBatch::Flow;
   using Image = ImageSource<T, Stored>;
   using Images = Image*;
   static constexpr std::size_t in_size = WholeBatch::in_size, out_size = WholeBatch::out_size;
 
   struct Record : WholeBatch::Record {
-    bool whole = false;         // every image survived and the batch came as one tensor: all is as if it had one gate
+    // every image survived and the batch came as one tensor: all is as if it had one gate
+    bool whole = false;
     int survivors = 0;          // how many
     Images gathered = nullptr;  // [survivors], what the branch read
     bool begins = false;        // this block made the table
@@ -61,7 +70,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     const std::uint8_t* gates = pass.gates_of(at.block);
     const int images = pass.batch;
     const bool shared = pass.gates_per_block == 1;  // all images share the gate, as they do at test
-    record.survivors = shared ? *gates * images : static_cast<int>(std::count(gates, gates + images, std::uint8_t{1}));
+    record.survivors =
+        shared ? *gates * images : static_cast<int>(std::count(gates, gates + images, std::uint8_t{1}));
     record.whole = !value.images && (record.survivors == images || record.survivors == 0);
     if (record.whole) {
       WholeBatch::forward(pass, at, record, value);
@@ -86,26 +96,31 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     }
     if (WholeBatch::identity && record.survivors == 0) return;
     Stored* const sum_gradient = flow.dy;
-    Stored* const joins = WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
+    Stored* const joins =
+        WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
     if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
     if (joins != sum_gradient) pass.spare.release(sum_gradient);
     flow = {joins, {joins}, nullptr, nullptr};
-    if (record.begins) materialise_backward<Backend, WholeBatch::in, typename Blocks::Pending>(pass, flow, record.batch_input);
+    if (record.begins)
+      materialise_backward<Backend, WholeBatch::in, typename Blocks::Pending>(pass, flow, record.batch_input);
   }
 
  private:
-  /// Finishes the batch, and makes a table of its images: as they are where the shortcut is the identity, else as the shortcut makes them.
+  /// Finishes the batch, and makes a table of its images: as they are where the shortcut is the identity,
+  /// else as the shortcut makes them.
   static void begin_table(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
     record.batch_input = materialise<Backend, WholeBatch::in, typename Blocks::Pending>(pass, value);
     record.finished_input = value;
     Value shortcut = WholeBatch::run_shortcut(pass, at, record);
-    if constexpr (WholeBatch::projects) record.shortcut_end = materialise<Backend, WholeBatch::out, NoActivation>(pass, shortcut);
+    if constexpr (WholeBatch::projects)
+      record.shortcut_end = materialise<Backend, WholeBatch::out, NoActivation>(pass, shortcut);
     value = {};
     value.images = pass.norms.template take<Image>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
       Source<T, Stored> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
       source.activated =
-          WholeBatch::projects && WholeBatch::sum_activates;  // all other shortcuts' numbers are not negative: see Network's check
+          // all other shortcuts' numbers are not negative: see Network's check
+          WholeBatch::projects && WholeBatch::sum_activates;
       value.images[n] = {source, n, nullptr};
     }
   }
@@ -118,7 +133,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
       if constexpr (WholeBatch::identity)
         *next = table[n];
       else
-        *next = {Source<T, Stored>{.x = record.finished_input.x + static_cast<std::size_t>(n) * in_size}, n, nullptr};
+        *next = {Source<T, Stored>{.x = record.finished_input.x + static_cast<std::size_t>(n) * in_size}, n,
+                 nullptr};
       ++next;
     }
     return record.gathered;
@@ -128,12 +144,16 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     const Value& branch = record.branch_value;
     const bool learned = branch.norm && branch.norm->learned();
     const std::size_t sums_size = learned ? 2 * branch.norm->channels : 0;
-    if (learned) record.sums = pass.norms.template take<T>(static_cast<std::size_t>(record.survivors) * sums_size);
+    if (learned)
+      record.sums = pass.norms.template take<T>(static_cast<std::size_t>(record.survivors) * sums_size);
     for (int i = 0; i < record.survivors; ++i) {
       const Source<T, Stored>& read = record.gathered[i].source;
       Image& entry = table[record.gathered[i].image];
-      const Stored* shortcut = !WholeBatch::identity ? entry.source.x : read.finished ? read.finished : read.x;
-      entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr, WholeBatch::sum_activates};
+      const Stored* shortcut = !WholeBatch::identity ? entry.source.x
+                               : read.finished       ? read.finished
+                                                     : read.x;
+      entry.source = {branch.x + static_cast<std::size_t>(i) * out_size, branch.norm, shortcut, nullptr,
+                      WholeBatch::sum_activates};
       entry.sums = learned ? record.sums + static_cast<std::size_t>(i) * sums_size : nullptr;
     }
   }
@@ -150,7 +170,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     }
   }
   /// Adds the branch's gradient to the survivors' images of `joins`.
-  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow, Stored* sum_gradient, Stored* joins) {
+  static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow,
+                              Stored* sum_gradient, Stored* joins) {
     const Value& branch = record.branch_value;
     if (branch.norm && branch.norm->learned()) {
       add_image_sums(*branch.norm, record.sums, record.survivors);

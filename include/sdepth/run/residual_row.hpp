@@ -1,6 +1,7 @@
 // A row of residual blocks in training: a loop over records, one instantiation for any depth.
 //
-// Where the gates are compile-time constants (FixedGates), a closed block is not there and an open one does not ask.
+// Where the gates are compile-time constants (FixedGates), a closed block is not there and an open one does
+// not ask.
 #pragma once
 
 #include <array>
@@ -18,11 +19,13 @@ template <class Blocks>
   return Blocks::Schedule::open(Blocks::stochastic_before + i + 1);
 }
 
-/// The blocks of a row that have a record, rising: all but those that FixedGates closes where the shortcut is the input itself.
+/// The blocks of a row that have a record, rising: all but those that FixedGates closes where the shortcut is
+/// the input itself.
 template <class Blocks>
 inline constexpr auto blocks_with_record = [] {
   constexpr auto has_record = [](int i) {
-    if constexpr (is_fixed_gates<typename Blocks::Schedule> && Blocks::identity) return open_by_type<Blocks>(i);
+    if constexpr (is_fixed_gates<typename Blocks::Schedule> && Blocks::identity)
+      return open_by_type<Blocks>(i);
     return true;
   };
   constexpr std::size_t count = [has_record] {
@@ -36,10 +39,12 @@ inline constexpr auto blocks_with_record = [] {
   return places;
 }();
 
-template <class Backend, class Block, class Schedule, Gating Gates, int Count, int Before, Shape In, class Pending>
+template <class Backend, class Block, class Schedule, Gating Gates, int Count, int Before, Shape In,
+          class Pending>
 struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>, false> {
   using Blocks = ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>;
-  using One = std::conditional_t<Gates == Gating::per_batch, TrainingBlock<Backend, Blocks>, PerSampleBlock<Backend, Blocks>>;
+  using One = std::conditional_t<Gates == Gating::per_batch, TrainingBlock<Backend, Blocks>,
+                                 PerSampleBlock<Backend, Blocks>>;
   static constexpr bool fixed = is_fixed_gates<Schedule>;
   static constexpr auto places = blocks_with_record<Blocks>;
   using Record = std::array<typename One::Record, places.size()>;
@@ -48,8 +53,8 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
     constexpr ParameterSizes one = Blocks::block_sizes(Backend::lanes);
     constexpr std::size_t kept = Blocks::block_activations(Backend::lanes).kept;
     const auto before = static_cast<std::size_t>(i);
-    return {at.trainable + before * one.trainable, at.running + before * one.running, at.block + i, at.activations + before * kept,
-            at.stages + i};
+    return {at.trainable + before * one.trainable, at.running + before * one.running, at.block + i,
+            at.activations + before * kept, at.stages + i};
   }
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, ValueOf<Backend>& value) {
     if constexpr (!places.empty())
@@ -72,7 +77,8 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
           One::backward_open(pass, offset(at, places[i]), record[i], flow);
         else
           One::backward_closed(pass, offset(at, places[i]), record[i], flow);
-        pass.gradients_are_final(offset(at, places[i]).trainable, Blocks::block_sizes(Backend::lanes).trainable);
+        pass.gradients_are_final(offset(at, places[i]).trainable,
+                                 Blocks::block_sizes(Backend::lanes).trainable);
       }
   }
 };

@@ -1,4 +1,5 @@
-// A fused stage in training: forward it leaves a record, from which backward finds its way. At test the same code runs with the running statistics.
+// A fused stage in training: forward it leaves a record, from which backward finds its way. At test the same
+// code runs with the running statistics.
 #pragma once
 
 #include <array>
@@ -14,14 +15,17 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What kernels are compiled for where this may be pending on their input. Where nothing may, they share the ReLU's code and never apply it.
+/// What kernels are compiled for where this may be pending on their input. Where nothing may, they share the
+/// ReLU's code and never apply it.
 template <class Pending>
 using KernelActivation = std::conditional_t<activates<Pending>, Pending, ReLU>;
 
-/// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a plain value.
-/// Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward. @tparam Pending  the activation that may be pending
+/// Writes what is pending on `value` into memory of its own, with statistics if wanted; nothing to do for a
+/// plain value. Afterwards `value.finished` (null: it was plain) is in the record, for materialise_backward.
+/// @tparam Pending  the activation that may be pending
 template <class Backend, Shape In, class Pending, bool WithDropout = false>
-auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value, Statistics<typename Backend::Scalar> statistics = {}) {
+auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value,
+                 Statistics<typename Backend::Scalar> statistics = {}) {
   ValueOf<Backend> before = [&] {
     ValueOf<Backend> copy = value;
     if (!copy.plain()) copy.finished = pass.take(padded_size(In, Backend::lanes));
@@ -29,7 +33,8 @@ auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value, Statistics<typena
     return copy;
   }();
   if (!before.plain() || statistics.mean)
-    Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(), statistics);
+    Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(),
+                                                            statistics);
   if (!before.plain()) {
     pass.release_inputs(before);
     value = {};
@@ -43,16 +48,19 @@ auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value, Statistics<typena
   return before;
 }
 
-/// The way back through materialise: flow's gradient, with what joins it, becomes the gradient of what `before` was made of.
+/// The way back through materialise: flow's gradient, with what joins it, becomes the gradient of what
+/// `before` was made of.
 template <class Backend, Shape In, class Pending>
 void materialise_backward(Pass<Backend>& pass, FlowOf<Backend>& flow, const ValueOf<Backend>& before) {
   if (before.plain() && !flow.gradient.norm && !flow.gradient.images && !flow.add) return;
-  auto* out = before.images && flow.add                 ? flow.add  // the other images' gradients are there already
+  // the other images' gradients are there already
+  auto* out = before.images && flow.add                 ? flow.add
               : flow.dy != flow.read_again              ? flow.dy
               : flow.add && flow.add != flow.read_again ? flow.add
                                                         : pass.spare.take();
   std::array<NormBackward<typename Backend::Scalar>, 2> ends;
-  Backend::template finish_backward<In, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, before.source(), flow.add, out,
+  Backend::template finish_backward<In, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient,
+                                                                   before.source(), flow.add, out,
                                                                    before.template sums<Backend>(ends));
   pass.consumed(flow, before, out);
 }
@@ -85,7 +93,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     NormState<T> state;
   };
   struct Record {
-    Value input;                // what the operation read; where it cannot read through what is pending, before that was written down
+    // what the operation read; where it cannot read through what is pending, before that was written down
+    Value input;
     const Stored* x = nullptr;  // and afterwards
     [[no_unique_address]] std::conditional_t<Stage::drops, DropoutMask, Nothing> mask;
     [[no_unique_address]] std::conditional_t<HasNorm, NormRecord, Nothing> norm;
@@ -114,7 +123,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
 
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
     if constexpr (HasNorm)
-      if (!record.norm.input.plain()) materialise_backward<Backend, Stage::out, PendingOnNorm>(pass, flow, record.norm.input);
+      if (!record.norm.input.plain())
+        materialise_backward<Backend, Stage::out, PendingOnNorm>(pass, flow, record.norm.input);
     if constexpr (Stage::convolves) {
       convolve_backward(pass, at, record, flow);
     } else if constexpr (Stage::computes && !Stage::drops) {
@@ -136,15 +146,16 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     return Stage::bias ? weights + bias_at : nullptr;
   }
 
-  static void convolve(Pass<Backend>& pass, Offsets at, Record& record, Value& value, const NormForward<T>* next) {
+  static void convolve(Pass<Backend>& pass, Offsets at, Record& record, Value& value,
+                       const NormForward<T>* next) {
     record.input = value;
     Stored* raw = pass.take(out_size);
     Statistics<T> statistics;
     if (HasNorm && pass.training) statistics = pass.take_statistics(channels);
     statistics.norm = next;
     const T* weights = pass.parameters + at.trainable;
-    Backend::template conv_forward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, value.source(), weights, bias_of(weights),
-                                                                         raw, statistics);
+    Backend::template conv_forward<Operation, KernelActivation<Pending>>(
+        pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
     pass.release_inputs(value);
     statistics.norm = nullptr;
     value = {};
@@ -153,12 +164,13 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   }
   static void convolve_backward(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow) {
     Stored* out = nullptr;
-    if constexpr (!Operation.network_input) out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
+    if constexpr (!Operation.network_input)
+      out = flow.add && (flow.add != flow.dy || record.input.images) ? flow.add : pass.spare.take();
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
-    Backend::template conv_backward<Operation, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient, record.input.source(),
-                                                                          pass.parameters + at.trainable, gradients, bias_of(gradients),
-                                                                          flow.add, out, record.input.template sums<Backend>(ends));
+    Backend::template conv_backward<Operation, KernelActivation<Pending>>(
+        pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
+        gradients, bias_of(gradients), flow.add, out, record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
   }
 
@@ -178,7 +190,8 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     Stored* y = pass.take(out_size);
     if constexpr (Stage::is_linear) {
       const T* weights = pass.parameters + at.trainable;
-      Backend::template linear_forward<Operation>(pass.space, pass.batch, record.x, weights, bias_of(weights), y);
+      Backend::template linear_forward<Operation>(pass.space, pass.batch, record.x, weights, bias_of(weights),
+                                                  y);
     } else {
       Backend::template pool_forward<Operation>(pass.space, pass.batch, record.x, y);
     }
@@ -186,11 +199,12 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     value = {};
     value.x = y;
   }
-  static void compute_backward(Pass<Backend>& pass, Offsets at, const Stored* dy, const Stored* x, Stored* dx) {
+  static void compute_backward(Pass<Backend>& pass, Offsets at, const Stored* dy, const Stored* x,
+                               Stored* dx) {
     if constexpr (Stage::is_linear) {
       T* gradients = pass.gradients + at.trainable;
-      Backend::template linear_backward<Operation>(pass.space, pass.batch, dy, x, pass.parameters + at.trainable, gradients,
-                                                   bias_of(gradients), dx);
+      Backend::template linear_backward<Operation>(
+          pass.space, pass.batch, dy, x, pass.parameters + at.trainable, gradients, bias_of(gradients), dx);
     } else {
       Backend::template pool_backward<Operation>(pass.space, pass.batch, dy, x, dx);
     }
@@ -224,15 +238,19 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if (pass.training) {
       const Statistics<T>& statistics = value.statistics;
       if (norm.count < 2 && pass.batch > 0)
-        fail("BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
-      if (!prepared) norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
+        fail(
+            "BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
+      if (!prepared)
+        norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
       if (T* const running = pass.running_update)
-        norm.running = {running + at.running, running + at.running + channels, statistics.variance, BN::momentum};
+        norm.running = {running + at.running, running + at.running + channels, statistics.variance,
+                        BN::momentum};
       if (double* const sums = pass.statistics_sums)
-        Backend::add_statistics(pass.space, norm.channels, norm.count, statistics.mean, statistics.variance, sums + at.running,
-                                sums + at.running + channels);
+        Backend::add_statistics(pass.space, norm.channels, norm.count, statistics.mean, statistics.variance,
+                                sums + at.running, sums + at.running + channels);
     } else {
-      norm.template prepare<Backend>(pass.space, pass.running + at.running, pass.running + at.running + channels, BN::eps);
+      norm.template prepare<Backend>(pass.space, pass.running + at.running,
+                                     pass.running + at.running + channels, BN::eps);
     }
     value.norm = &norm;
   }
@@ -263,7 +281,8 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
     constexpr int blocks = List::blocks_before(Index);
     Offsets stage{at.trainable + before.trainable, at.running + before.running, at.block + blocks};
     constexpr std::uint32_t most = 1024;  // stages of a row: enough to tell those of all blocks apart
-    stage.name = static_cast<std::uint32_t>(Index) + (Kind == Row::trunk ? 0 : (static_cast<std::uint32_t>(at.block) + 1) * most);
+    stage.name = static_cast<std::uint32_t>(Index) +
+                 (Kind == Row::trunk ? 0 : (static_cast<std::uint32_t>(at.block) + 1) * most);
     if constexpr (Kind == Row::trunk) {
       stage.activations = List::activations_before(Index, Backend::lanes).kept;
       stage.stages = static_cast<int>(Index) + blocks;
@@ -285,15 +304,20 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
       if constexpr (Kind == Row::trunk) pass.place(offset<Index>(at));
       At<Index>::forward(pass, offset<Index>(at), std::get<Index>(record), value);
     };
-    [&]<std::size_t... Index>(std::index_sequence<Index...>) { (step(std::integral_constant<std::size_t, Index>{}), ...); }(Indices{});
+    [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+      (step(std::integral_constant<std::size_t, Index>{}), ...);
+    }(Indices{});
   }
 
-  /// @param joins  A gradient that is added to that of the row's input; null: none. The first stage must then be a convolution.
-  static void backward(Pass<Backend>& pass, Offsets at, Record& record, FlowOf<Backend>& flow, typename Backend::Stored* joins = nullptr) {
+  /// @param joins  A gradient that is added to that of the row's input; null: none. The first stage must then
+  ///               be a convolution.
+  static void backward(Pass<Backend>& pass, Offsets at, Record& record, FlowOf<Backend>& flow,
+                       typename Backend::Stored* joins = nullptr) {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Index == 0) flow.add = joins;
       At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);
-      if constexpr (Kind == Row::trunk && Entry<Index>::blocks == 0)  // a row of blocks says so after each of them
+      // a row of blocks says so after each of them
+      if constexpr (Kind == Row::trunk && Entry<Index>::blocks == 0)
         pass.gradients_are_final(offset<Index>(at).trainable, Entry<Index>::sizes(Backend::lanes).trainable);
     };
     [&]<std::size_t... Index>(std::index_sequence<Index...>) {

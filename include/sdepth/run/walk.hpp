@@ -1,4 +1,5 @@
-// The walk over a network's stages, forward and backward, with all the memory it needs. The same code for every backend.
+// The walk over a network's stages, forward and backward, with all the memory it needs. The same code for
+// every backend.
 #pragma once
 
 #include <cstddef>
@@ -18,13 +19,15 @@ template <class T>
 struct WalkParameters {
   const T* parameters = nullptr;
   const T* running = nullptr;
-  T* gradients = nullptr;             // training only
-  T* running_update = nullptr;        // training only
-  double* statistics_sums = nullptr;  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
-  std::uint64_t seed = 0, step = 0;   // of the training step: what dropouts draw from
+  T* gradients = nullptr;       // training only
+  T* running_update = nullptr;  // training only
+  // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
+  double* statistics_sums = nullptr;
+  std::uint64_t seed = 0, step = 0;  // of the training step: what dropouts draw from
 };
 
-/// Where a backend's memory belongs to a device: makes that of `owner`, a Space or a Storage, the calling thread's while the result lives. Elsewhere nothing.
+/// Where a backend's memory belongs to a device: makes that of `owner`, a Space or a Storage, the calling
+/// thread's while the result lives. Elsewhere nothing.
 template <class Owner>
 [[nodiscard]] auto on_device_of([[maybe_unused]] const Owner& owner) {
   if constexpr (requires { owner.here(); })
@@ -33,13 +36,15 @@ template <class Owner>
     return 0;
 }
 
-/// Buffers and records for one batch at a time. Not shared between threads; the backend's own threads are its space's.
+/// Buffers and records for one batch at a time. Not shared between threads; the backend's own threads are its
+/// space's.
 template <class Net, class Backend>
 class Walk {
  public:
   using T = typename Backend::Scalar;
   using Stored = typename Backend::Stored;
-  static constexpr std::size_t classes_stride = static_cast<std::size_t>(Backend::padded(Net::output.channels));
+  static constexpr std::size_t classes_stride =
+      static_cast<std::size_t>(Backend::padded(Net::output.channels));
 
   /// A first convolution reads the input's pixels without padding; every other first word needs them padded.
   static constexpr bool compact_input = begins_with_convolution<typename Net::Layers>;
@@ -71,22 +76,26 @@ class Walk {
     if constexpr (Backend::addressable)
       copy_images(Net::input, images, first, count, input_stride, input());
     else
-      Backend::upload_images(*space_, Net::input, images.values.data() + static_cast<std::size_t>(first) * Net::input.size(), count,
-                             std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
+      Backend::upload_images(*space_, Net::input,
+                             images.values.data() + static_cast<std::size_t>(first) * Net::input.size(),
+                             count, std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
   }
 
-  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until the next call.
-  /// All memory is taken back first, so that it makes no difference where the last pass ended in an exception.
-  /// @param gates  [residual blocks], or where images have gates of their own [residual blocks][images]   @param branch_scales  [residual blocks]
-  const T* forward(int images, bool training, const WalkParameters<T>& parameters, std::span<const std::uint8_t> gates,
-                   std::span<const double> branch_scales) {
+  /// Runs the network on the first `images` of input(). Returns [images, ..., padded channels], valid until
+  /// the next call. All memory is taken back first, so that it makes no difference where the last pass ended
+  /// in an exception.
+  /// @param gates  [residual blocks], or where images have gates of their own [residual
+  ///               blocks][images]   @param branch_scales  [residual blocks]
+  const T* forward(int images, bool training, const WalkParameters<T>& parameters,
+                   std::span<const std::uint8_t> gates, std::span<const double> branch_scales) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     activations_.reset();
     norms_.reset();
     slots_.take_all_back();
     Pass<Backend> pass = make_pass(images, training, parameters);
     pass.gates = gates.data();
-    if constexpr (Net::residual_blocks > 0) pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
+    if constexpr (Net::residual_blocks > 0)
+      pass.gates_per_block = gates.size() / static_cast<std::size_t>(Net::residual_blocks);
     pass.branch_scales = branch_scales.data();
     ValueOf<Backend> value;
     value.x = input_.data();
@@ -110,10 +119,12 @@ class Walk {
       return outputs_.data() + outputs_of(batch_);
   }
 
-  /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of all parameters whose stages ran.
-  /// @param ready  who is told as soon as a stage's gradients are final; on a device: as soon as the work that makes them has been handed over; of a shared
-  ///               batch: when those of all stages are
-  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient, const GradientListener& ready = {}) {
+  /// Follows the last training forward back; `output_gradient` is from take_gradient. Writes the gradients of
+  /// all parameters whose stages ran.
+  /// @param ready  who is told as soon as a stage's gradients are final; on a device: as soon as the work
+  ///               that makes them has been handed over; of a shared batch: when those of all stages are
+  void backward(int images, const WalkParameters<T>& parameters, T* output_gradient,
+                const GradientListener& ready = {}) {
     [[maybe_unused]] const auto here = on_device_of(*space_);
     Pass<Backend> pass = make_pass(images, true, parameters);
     if (!shared()) pass.ready = ready;
@@ -162,18 +173,21 @@ class Walk {
 
   /// Every tensor starts on a cache line; a stage has fewer tensors than this many lines.
   static constexpr std::size_t padding_bytes = alignment * 64 * stages;
-  /// Tensors are powers of two in size, often: without a gap the same rows of all of a stage's tensors would meet in the same sets of the caches (measured: 3 %
-  /// of ResNet-110's training step). An odd number of lines, and few against padding_bytes.
+  /// Tensors are powers of two in size, often: without a gap the same rows of all of a stage's tensors would
+  /// meet in the same sets of the caches (measured: 3 % of ResNet-110's training step). An odd number of
+  /// lines, and few against padding_bytes.
   static constexpr std::size_t gap = 5 * alignment;
   [[nodiscard]] static std::size_t training_bytes(int batch) {
     return sizes.kept * static_cast<std::size_t>(batch) * sizeof(Stored) + padding_bytes;
   }
-  /// Running statistics count the norms' channels twice; a norm keeps nine arrays and two statistics, and a block may add one of its own.
+  /// Running statistics count the norms' channels twice; a norm keeps nine arrays and two statistics, and a
+  /// block may add one of its own.
   [[nodiscard]] static std::size_t norm_bytes(int batch) {
     const std::size_t channels = Net::storage(Backend::lanes).running / 2;
     const std::size_t widest = static_cast<std::size_t>(widest_channels());
     const auto blocks = static_cast<std::size_t>(Net::residual_blocks);
-    const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;  // two tables of a block, and each image's sums
+    // two tables of a block, and each image's sums
+    const std::size_t images = Net::per_sample ? static_cast<std::size_t>(batch) : 0;
     return norm_arrays * (channels + (stages + 1) * widest) * sizeof(T) + 4 * padding_bytes +
            blocks * images * (2 * sizeof(ImageSource<T, Stored>) + 2 * widest * sizeof(T));
   }
@@ -203,7 +217,8 @@ class Walk {
   typename Backend::ActivationArena activations_;
   typename Backend::ActivationArena norms_;
   Slots<Stored, typename Backend::template Memory<Stored>> slots_;
-  typename Backend::template Memory<T> outputs_;  // and their gradient, where they are stored as other numbers
+  // and their gradient, where they are stored as other numbers
+  typename Backend::template Memory<T> outputs_;
   typename Backend::template Memory<Stored> input_;
   std::unique_ptr<typename Trunk::Record> records_;
   ValueOf<Backend> last_;

@@ -1,4 +1,5 @@
-// A network's numbers: parameters and running statistics in two flat buffers, each tensor found by its PyTorch name.
+// A network's numbers: parameters and running statistics in two flat buffers, each tensor found by its
+// PyTorch name.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// All numbers of `Net`, padded for `Backend`. Parameters are zero, running means 0 and running variances 1 until something is loaded or drawn.
+/// All numbers of `Net`, padded for `Backend`. Parameters are zero, running means 0 and running variances 1
+/// until something is loaded or drawn.
 template <class Net, class Backend>
 class Weights {
  public:
@@ -24,7 +26,8 @@ class Weights {
         parameters_(Net::storage(Backend::lanes).trainable),
         running_(Net::storage(Backend::lanes).running) {
     for (const ParameterInfo& tensor : tensors_)
-      if (tensor.kind == ParameterKind::running_var) std::fill_n(running_.data() + tensor.offset, tensor.size, T{1});
+      if (tensor.kind == ParameterKind::running_var)
+        std::fill_n(running_.data() + tensor.offset, tensor.size, T{1});
   }
 
   /// Every tensor's name, shape and place.
@@ -36,9 +39,11 @@ class Weights {
 
   /// The tensor of that name. Throws Error naming it where there is none.
   [[nodiscard]] const ParameterInfo& find(std::string_view name) const {
-    const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const ParameterInfo& tensor) { return tensor.name == name; });
+    const auto found = std::find_if(tensors_.begin(), tensors_.end(),
+                                    [&](const ParameterInfo& tensor) { return tensor.name == name; });
     if (found == tensors_.end())
-      fail("no tensor is called \"", name, "\" in this network; tensors() lists the names, the first is ", tensors_.front().name);
+      fail("no tensor is called \"", name, "\" in this network; tensors() lists the names, the first is ",
+           tensors_.front().name);
     return *found;
   }
 

@@ -8,14 +8,17 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Every gate known to the compiler: b_l = Gates[l], l = 1 … L over all StochasticDepth blocks of the network, those of other schedules included.
+/// Every gate known to the compiler: b_l = Gates[l], l = 1 … L over all StochasticDepth blocks of the
+/// network, those of other schedules included.
 ///
 ///     StochasticDepth<Block, FixedGates<1, 0, 1>>   // the second of the network's three blocks never runs
 ///
-/// A closed block leaves no instruction in training and evaluation (of one that changes the shape, the shortcut's remain), an open one no test of its gate;
-/// Inference neither stores nor runs it. Weights and files keep the closed blocks' numbers; the optimizer treats them as those of any skipped block.
+/// A closed block leaves no instruction in training and evaluation (of one that changes the shape, the
+/// shortcut's remain), an open one no test of its gate; Inference neither stores nor runs it. Weights and
+/// files keep the closed blocks' numbers; the optimizer treats them as those of any skipped block.
 ///
-/// @tparam Gates  1 open, 0 closed, one for each StochasticDepth block of the network; otherwise: a compile error that says so.
+/// @tparam Gates  1 open, 0 closed, one for each StochasticDepth block of the network; otherwise: a compile
+///                error that says so.
 template <int... Gates>
 struct FixedGates {
   static constexpr bool sound = ((Gates == 0 || Gates == 1) && ...);
@@ -23,7 +26,8 @@ struct FixedGates {
 
   static constexpr int count = sizeof...(Gates);
 
-  /// @param l  Block, 1-based.   @return  Whether it runs; false for a block without a gate, which Network refuses.
+  /// @param l  Block, 1-based.   @return  Whether it runs; false for a block without a gate, which Network
+  ///           refuses.
   [[nodiscard]] static constexpr bool open(int l) noexcept {
     constexpr std::array<bool, sizeof...(Gates)> gates{Gates != 0 ...};
     return 1 <= l && l <= count && gates[static_cast<std::size_t>(l - 1)];

@@ -1,4 +1,5 @@
-// Survival over time: schedules that are at work in a part of the run only. Wrap any schedule: StochasticDepth<Block, Early<LinearDecay<0.5>, 0.5>>.
+// Survival over time: schedules that are at work in a part of the run only. Wrap any schedule:
+// StochasticDepth<Block, Early<LinearDecay<0.5>, 0.5>>.
 #pragma once
 
 #include <sdepth/schedule/check.hpp>
@@ -14,15 +15,16 @@ enum class SurvivalPhase {
   warm_up,   // ever more in its beginning, and then as the schedule says
 };
 
-/// What becomes of a survival probability p in a run whose beginning is `length` long and of which `done` is over, both in one
-/// unit: fractions of the run, epochs or steps.
+/// What becomes of a survival probability p in a run whose beginning is `length` long and of which `done` is
+/// over, both in one unit: fractions of the run, epochs or steps.
 ///
 ///     early     p while done < length, then 1
 ///     late      1 while done < length, then p
 ///     warm_up   1 − (1 − p) · done / length while done < length, then p
 ///
 /// Whatever has no length changes nothing but early, which never is.
-[[nodiscard]] constexpr double survival_in_phase(SurvivalPhase phase, double length, double survival, double done) noexcept {
+[[nodiscard]] constexpr double survival_in_phase(SurvivalPhase phase, double length, double survival,
+                                                 double done) noexcept {
   const bool beginning = done < length;
   if (phase == SurvivalPhase::early) return beginning ? survival : 1.0;
   if (!beginning || phase == SurvivalPhase::constant) return survival;
@@ -49,23 +51,23 @@ struct ScheduleInPhase {
 
 /// Stochastic depth in the first E of the run only; afterwards every block survives.
 ///
-/// It helps networks that underfit, which lose by stochastic depth in the whole run. At test a branch is scaled by the
-/// probability of the epoch trained last, here 1: give Trainer::set_survival the table of each epoch, see
-/// survival_at, and an Inference the trainer's last one.
-/// Source: Liu et al., "Dropout Reduces Underfitting", ICML 2023, early stochastic depth.
+/// It helps networks that underfit, which lose by stochastic depth in the whole run. At test a branch is
+/// scaled by the probability of the epoch trained last, here 1: give Trainer::set_survival the table of each
+/// epoch, see survival_at, and an Inference the trainer's last one. Source: Liu et al., "Dropout Reduces
+/// Underfitting", ICML 2023, early stochastic depth.
 ///
 /// @tparam Schedule  What is at work in that part; a schedule over time, too.
 /// @tparam E         A fraction of the run in [0, 1]; outside: a compile error that says so.
 template <class Schedule, double E>
 struct Early : ScheduleInPhase<Schedule, SurvivalPhase::early, E> {};
 
-/// Every block survives in the first E of the run; then stochastic depth begins.
-/// Source: Liu et al., "Dropout Reduces Underfitting", ICML 2023, late stochastic depth, for networks that overfit.
+/// Every block survives in the first E of the run; then stochastic depth begins. Source: Liu et al., "Dropout
+/// Reduces Underfitting", ICML 2023, late stochastic depth, for networks that overfit.
 template <class Schedule, double E>
 struct Late : ScheduleInPhase<Schedule, SurvivalPhase::late, E> {};
 
-/// Survival probabilities that begin at 1, the network of constant depth, and fall linearly to their values over the first E of
-/// the run.
+/// Survival probabilities that begin at 1, the network of constant depth, and fall linearly to their values
+/// over the first E of the run.
 template <class Schedule, double E>
 struct WarmUp : ScheduleInPhase<Schedule, SurvivalPhase::warm_up, E> {};
 

@@ -1,4 +1,5 @@
-// Survival probabilities p_l as a function of the block. A schedule of one's own is a type with this one function; see SurvivalSchedule.
+// Survival probabilities p_l as a function of the block. A schedule of one's own is a type with this one
+// function; see SurvivalSchedule.
 #pragma once
 
 #include <sdepth/schedule/check.hpp>

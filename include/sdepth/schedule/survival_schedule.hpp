@@ -1,4 +1,5 @@
-// What a schedule of survival probabilities is: p_l of each block, and for a schedule that changes in the run, p_l at each place of it.
+// What a schedule of survival probabilities is: p_l of each block, and for a schedule that changes in the
+// run, p_l at each place of it.
 #pragma once
 
 #include <concepts>
@@ -8,24 +9,24 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A type that gives survival probabilities: `static constexpr double survival(int l, int L)`, in [0, 1] for each block l = 1 … L, where L
-/// counts the StochasticDepth blocks of the network. Whole numbers are no probabilities: they come of a division that was
-/// meant to be one of real numbers.
+/// A type that gives survival probabilities: `static constexpr double survival(int l, int L)`, in [0, 1] for
+/// each block l = 1 … L, where L counts the StochasticDepth blocks of the network. Whole numbers are no
+/// probabilities: they come of a division that was meant to be one of real numbers.
 template <class Type>
 concept SurvivalSchedule = requires(int l) {
   { Type::survival(l, l) } -> std::floating_point;
 };
 
-/// A schedule that changes in the run: `static constexpr double survival(int l, int L, double progress)` as well, where progress is the
-/// fraction of the run that is done, from 0 to 1. Its survival(l, L) is the probability where it is at work: the network's
-/// tables and figures are made of that.
+/// A schedule that changes in the run: `static constexpr double survival(int l, int L, double progress)` as
+/// well, where progress is the fraction of the run that is done, from 0 to 1. Its survival(l, L) is the
+/// probability where it is at work: the network's tables and figures are made of that.
 template <class Type>
 concept SurvivalScheduleOverTime = SurvivalSchedule<Type> && requires(int l, double progress) {
   { Type::survival(l, l, progress) } -> std::floating_point;
 };
 
-/// SurvivalSchedule for a type that may say, when it is first looked at, that its arguments are wrong: is_empty looks, since clang would
-/// take such an error inside the concept for "no schedule".
+/// SurvivalSchedule for a type that may say, when it is first looked at, that its arguments are wrong:
+/// is_empty looks, since clang would take such an error inside the concept for "no schedule".
 template <class Type>
 inline constexpr bool is_schedule = (std::is_empty_v<Type> || true) && SurvivalSchedule<Type>;
 

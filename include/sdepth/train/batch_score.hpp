@@ -20,11 +20,13 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// @see Trainer::evaluate. Images are a walk's capacity at a time; of a shared batch, which a walk must hold, they are this process's.
+/// @see Trainer::evaluate. Images are a walk's capacity at a time; of a shared batch, which a walk must hold,
+///      they are this process's.
 /// @param scales  [residual blocks], of branches
 template <class Loss, class Net, class Backend, class Given>
-[[nodiscard]] Score score_of(Walk<Net, Backend>& walk, Weights<Net, Backend>& weights, const SharedSteps<Net, Backend>& together,
-                             const Given& images, const typename Loss::Targets& targets, const DepthPlan& plan,
+[[nodiscard]] Score score_of(Walk<Net, Backend>& walk, Weights<Net, Backend>& weights,
+                             const SharedSteps<Net, Backend>& together, const Given& images,
+                             const typename Loss::Targets& targets, const DepthPlan& plan,
                              const typename Loss::Options& options, const std::vector<double>& scales) {
   using T = typename Backend::Scalar;
   constexpr int classes = static_cast<int>(Net::output.size());
@@ -33,8 +35,8 @@ template <class Loss, class Net, class Backend, class Given>
   Loss::check(targets, count, classes);
   const int whole = together.whole_batch(count), at_once = together.others() ? whole : walk.capacity();
   if (count > walk.capacity() && together.others())
-    fail("evaluate: expected at most ", walk.capacity(), " images (this process's share of the trainer's batch), found ", count,
-         "; give fewer at a time");
+    fail("evaluate: expected at most ", walk.capacity(),
+         " images (this process's share of the trainer's batch), found ", count, "; give fewer at a time");
   const auto sharing = together.sharing(walk.space(), whole);
   together.agree_on_statistics(weights.running());
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
@@ -43,7 +45,9 @@ template <class Loss, class Net, class Backend, class Given>
   for (int first = 0; first < whole; first += at_once) {
     const int n = std::min(at_once, count - first);
     const T* logits = run_open_blocks(walk, weights, images, first, n, gates, scales);
-    const LossResult part = batch_loss<Backend, Loss, T>(walk.space(), options, classes, logits, targets, count, first, n, nullptr).get();
+    const LossResult part = batch_loss<Backend, Loss, T>(walk.space(), options, classes, logits, targets,
+                                                         count, first, n, nullptr)
+                                .get();
     const auto read = Backend::read(walk.space(), logits, static_cast<std::size_t>(n) * stride);
     check_logits(std::span(std::as_const(read)), classes, stride, first);
     score.loss += part.loss * std::min(at_once, whole - first);

@@ -13,7 +13,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What gives an epoch's batches in order: start(epoch), then next() until it returns null. Loader does, and anything of its shape.
+/// What gives an epoch's batches in order: start(epoch), then next() until it returns null. Loader does, and
+/// anything of its shape.
 template <class Type>
 concept Batches = requires(Type& batches) {
   batches.start(0);
@@ -21,7 +22,8 @@ concept Batches = requires(Type& batches) {
   batches.next()->labels;
 };
 
-/// What the loss compares a batch with: its targets where it has any (probabilities of mixed pictures, numbers to be predicted), else its labels.
+/// What the loss compares a batch with: its targets where it has any (probabilities of mixed pictures,
+/// numbers to be predicted), else its labels.
 template <class Trainer, class Batch>
 [[nodiscard]] typename Trainer::Targets targets_of(const Batch& batch) {
   using Targets = typename Trainer::Targets;
@@ -44,7 +46,8 @@ Score train_step(Trainer& trainer, const Batch& batch) {
   return trainer.step(NHWC<float>{batch.images}, targets_of<Trainer>(batch));
 }
 
-/// Loss and error over an epoch of batches, of any sizes: a loader without shuffle and augmentation for a test.
+/// Loss and error over an epoch of batches, of any sizes: a loader without shuffle and augmentation for a
+/// test.
 ///
 ///     Loader test(set, normalization, {.batch = 128, .shuffle = false, .augment = false});
 ///     const Score score = evaluate(trainer, test);

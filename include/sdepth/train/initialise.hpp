@@ -12,9 +12,10 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Convolutions N(0, sqrt(2/fan_in)), their biases 0; γ by choice, β 0; linear weights and biases U(±1/sqrt(fan_in)); running statistics 0 and 1.
-/// The numbers depend on seed, tensor and index in PyTorch's order alone, not on the backend's padding.
-/// Source: He et al., "Delving Deep into Rectifiers", ICCV 2015, with fan_in = C_in · kernel².
+/// Convolutions N(0, sqrt(2/fan_in)), their biases 0; γ by choice, β 0; linear weights and biases
+/// U(±1/sqrt(fan_in)); running statistics 0 and 1. The numbers depend on seed, tensor and index in PyTorch's
+/// order alone, not on the backend's padding. Source: He et al., "Delving Deep into Rectifiers", ICCV 2015,
+/// with fan_in = C_in · kernel².
 template <class Net, class Backend>
 void initialise(Weights<Net, Backend>& weights, std::uint64_t seed, GammaInit gamma) {
   using T = typename Backend::Scalar;

@@ -1,4 +1,5 @@
-// Learning-rate schedules: the rate as a function of the place in the run. A schedule of one's own is a type with this one function.
+// Learning-rate schedules: the rate as a function of the place in the run. A schedule of one's own is a type
+// with this one function.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +13,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// A learning rate that changes in a run: at(n, count) is the rate in the n-th of `count` epochs, or of `count` steps,
-/// n = 1 … count. Which of the two is the loop's choice:
+/// A learning rate that changes in a run: at(n, count) is the rate in the n-th of `count` epochs, or of
+/// `count` steps, n = 1 … count. Which of the two is the loop's choice:
 ///
 ///     trainer.set_learning_rate(schedule.at(epoch, epochs));              // before each epoch, which are counted from 1
 ///     trainer.set_learning_rate(schedule.at(trainer.steps() + 1, steps)); // before each step
@@ -24,9 +25,9 @@ concept LearningRateSchedule = requires(const Type& schedule, std::int64_t n) {
   { schedule.at(n, n) } -> std::convertible_to<double>;
 };
 
-/// Whether `done` of `length` are the fraction or more. A fraction with up to six decimals is meant as it is written: 7 of 25
-/// are 0.28 of them, although the double nearest to 0.28 lies a little above it. Millionths are whole numbers, and so are
-/// their products, which a double holds exactly up to 2^53.
+/// Whether `done` of `length` are the fraction or more. A fraction with up to six decimals is meant as it is
+/// written: 7 of 25 are 0.28 of them, although the double nearest to 0.28 lies a little above it. Millionths
+/// are whole numbers, and so are their products, which a double holds exactly up to 2^53.
 [[nodiscard]] inline bool reached(double done, double fraction, double length) noexcept {
   const double millionths = std::round(1e6 * fraction);
   if (millionths / 1e6 == fraction) return 1e6 * done >= millionths * length;
@@ -40,9 +41,11 @@ struct ConstantRate {
   [[nodiscard]] double at(std::int64_t, std::int64_t) const noexcept { return base; }
 };
 
-/// A rate that falls by `factor` at fractions of the run: base · factor^(number of drops d with n ≥ d · count).
+/// A rate that falls by `factor` at fractions of the run: base · factor^(number of drops d with n ≥ d ·
+/// count).
 ///
-/// Source: the authors' program of Huang et al., ECCV 2016, which counts epochs from 1; PyTorch's MultiStepLR. @see reached
+/// Source: the authors' program of Huang et al., ECCV 2016, which counts epochs from 1; PyTorch's
+/// MultiStepLR. @see reached
 struct StepDecay {
   double base = 0.1;
   std::vector<double> drops = {0.5, 0.75};  // fractions of the run, in rising order
@@ -68,8 +71,8 @@ struct StepDecay {
 ///
 ///     eta_min + (base − eta_min)(1 + cos(π (n − 1)/count))/2
 ///
-/// The last epoch or step is still above eta_min, which only the one after it would have.
-/// Source: Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts; PyTorch's CosineAnnealingLR with T_max = count.
+/// The last epoch or step is still above eta_min, which only the one after it would have. Source: Loshchilov
+/// and Hutter, "SGDR", ICLR 2017, without restarts; PyTorch's CosineAnnealingLR with T_max = count.
 struct CosineAnnealing {
   double base = 0.1;
   double eta_min = 0;
@@ -79,10 +82,12 @@ struct CosineAnnealing {
   }
 };
 
-/// A rate that rises from max_lr / div_factor to max_lr, and falls from there to the first rate / final_div_factor, on a cosine
-/// each way. It is meant by the step. The momentum is left alone, where PyTorch's default moves it the opposite way.
+/// A rate that rises from max_lr / div_factor to max_lr, and falls from there to the first rate /
+/// final_div_factor, on a cosine each way. It is meant by the step. The momentum is left alone, where
+/// PyTorch's default moves it the opposite way.
 ///
-/// Source: Smith and Topin, "Super-Convergence", 2018; PyTorch's OneCycleLR with anneal_strategy = "cos", total_steps = count.
+/// Source: Smith and Topin, "Super-Convergence", 2018; PyTorch's OneCycleLR with anneal_strategy = "cos",
+/// total_steps = count.
 struct OneCycle {
   double max_lr = 0.1;
   double pct_start = 0.3;  // the fraction of the run in which the rate rises
@@ -97,12 +102,14 @@ struct OneCycle {
   }
 };
 
-/// Any schedule, times a factor that rises linearly from start_factor to 1 over the first `length` epochs or steps:
+/// Any schedule, times a factor that rises linearly from start_factor to 1 over the first `length` epochs or
+/// steps:
 ///
 ///     LinearWarmUp<CosineAnnealing> schedule{{.base = 0.4}, 5};
 ///
-/// The schedule itself is not moved: a drop at half of the run stays there, and a cosine falls from the first epoch on.
-/// Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017; PyTorch's LinearLR, chained with the schedule.
+/// The schedule itself is not moved: a drop at half of the run stays there, and a cosine falls from the first
+/// epoch on. Source: Goyal et al., "Accurate, Large Minibatch SGD", 2017; PyTorch's LinearLR, chained with
+/// the schedule.
 template <LearningRateSchedule Schedule>
 struct LinearWarmUp {
   Schedule schedule = {};

@@ -13,14 +13,17 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// How a trained network runs at test: what its branches are scaled by, and how many images and threads at once. Results depend on the scales alone.
+/// How a trained network runs at test: what its branches are scaled by, and how many images and threads at
+/// once. Results depend on the scales alone.
 struct TestOptions {
-  std::vector<double> survival = {};  // [residual blocks], the probabilities of training; empty: the network's own
-  Scaling scaling = Scaling::test;    // as in training
+  // [residual blocks], the probabilities of training; empty: the network's own
+  std::vector<double> survival = {};
+  Scaling scaling = Scaling::test;  // as in training
   int batch = 128;
   int threads = available_threads();
 };
-/// The options as they are. Throws Error naming the first that no network can be run with; the survival table is checked where its network is known.
+/// The options as they are. Throws Error naming the first that no network can be run with; the survival table
+/// is checked where its network is known.
 [[nodiscard]] inline const TestOptions& checked(const TestOptions& options) {
   check_at_least_one("options", "batch", options.batch);
   check_at_least_one("options", "threads", options.threads);
@@ -36,8 +39,8 @@ struct Recipe {
   bool augment = true;
 };
 
-/// CIFAR-10 and CIFAR-100. Source: Huang et al., ECCV 2016, section 4; batch 128, SGD 0.1 ÷10 at 50 % and 75 % of 500 epochs, Nesterov
-/// momentum 0.9, weight decay 1e-4 on every parameter.
+/// CIFAR-10 and CIFAR-100. Source: Huang et al., ECCV 2016, section 4; batch 128, SGD 0.1 ÷10 at 50 % and 75
+/// % of 500 epochs, Nesterov momentum 0.9, weight decay 1e-4 on every parameter.
 [[nodiscard]] inline Recipe paper_cifar() { return {}; }
 
 /// SVHN: 50 epochs, ÷10 at 60 % and 70 %, no augmentation, 6,000 records for validation.

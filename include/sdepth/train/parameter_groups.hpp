@@ -1,4 +1,5 @@
-// Parameters that are updated in another way than the others: without weight decay, with a lower learning rate, or not at all.
+// Parameters that are updated in another way than the others: without weight decay, with a lower learning
+// rate, or not at all.
 #pragma once
 
 #include <cstddef>
@@ -28,17 +29,21 @@ struct ParameterGroup {
   static_assert(std::is_nothrow_destructible_v<Change> && std::is_nothrow_default_constructible_v<Change>);
 
   std::function<bool(const ParameterInfo&)> contains;
-  /// What it changes of the trainer's options, before each update: `options.learning_rate *= 0.1` follows a schedule. Empty: nothing.
+  /// What it changes of the trainer's options, before each update: `options.learning_rate *= 0.1` follows a
+  /// schedule. Empty: nothing.
   Change change = nullptr;
   bool frozen = false;  // its parameters and the optimizer's state stay as they are, whatever their gradients
 };
 
-/// BN's γ and β, and the biases of convolutions and linear layers: those that are commonly spared weight decay.
+/// BN's γ and β, and the biases of convolutions and linear layers: those that are commonly spared weight
+/// decay.
 [[nodiscard]] inline bool is_norm_or_bias(const ParameterInfo& parameter) {
-  return parameter.kind == ParameterKind::bias || parameter.kind == ParameterKind::bn_weight || parameter.kind == ParameterKind::bn_bias;
+  return parameter.kind == ParameterKind::bias || parameter.kind == ParameterKind::bn_weight ||
+         parameter.kind == ParameterKind::bn_bias;
 }
 
-/// The flat buffer of parameters as segments that are updated alike: same residual block, same group, as many updates so far.
+/// The flat buffer of parameters as segments that are updated alike: same residual block, same group, as many
+/// updates so far.
 template <class Optimizer>
 class GroupedSegments {
  public:
@@ -47,18 +52,23 @@ class GroupedSegments {
 
   GroupedSegments() = default;
   /// @param counts  of each trainable tensor how many updates it has had; empty: none
-  GroupedSegments(const std::vector<ParameterInfo>& tensors, std::vector<Group> groups, std::span<const std::uint64_t> counts = {})
+  GroupedSegments(const std::vector<ParameterInfo>& tensors, std::vector<Group> groups,
+                  std::span<const std::uint64_t> counts = {})
       : groups_(std::move(groups)) {
     std::size_t i = 0;
     for (const ParameterInfo& tensor : tensors) {
       if (!tensor.trainable()) continue;
       int group = 0;
-      while (group < static_cast<int>(groups_.size()) && !groups_[static_cast<std::size_t>(group)].contains(tensor)) ++group;
-      const bool never = group < static_cast<int>(groups_.size()) && groups_[static_cast<std::size_t>(group)].frozen;
+      while (group < static_cast<int>(groups_.size()) &&
+             !groups_[static_cast<std::size_t>(group)].contains(tensor))
+        ++group;
+      const bool never =
+          group < static_cast<int>(groups_.size()) && groups_[static_cast<std::size_t>(group)].frozen;
       const int block = never ? ParameterSegment::never : tensor.block;
       const std::uint64_t count = counts.empty() ? 0 : counts[i];
       ++i;
-      if (segments_.empty() || segments_.back().block != block || group_.back() != group || counts_.back() != count) {
+      if (segments_.empty() || segments_.back().block != block || group_.back() != group ||
+          counts_.back() != count) {
         segments_.push_back({tensor.offset, 0, block});
         group_.push_back(group);
         counts_.push_back(count);
@@ -105,7 +115,9 @@ class GroupedSegments {
     for (std::size_t i = 0; i < segments_.size(); ++i) {
       std::size_t same = 0;
       while (same < i && (group_[same] != group_[i] || counts_[same] != counts_[i])) ++same;
-      factors_.push_back(same < i ? factors_[same] : factors_of<Optimizer>(of_groups[static_cast<std::size_t>(group_[i])], counts_[i] + 1));
+      factors_.push_back(
+          same < i ? factors_[same]
+                   : factors_of<Optimizer>(of_groups[static_cast<std::size_t>(group_[i])], counts_[i] + 1));
     }
     if (factors_.empty()) factors_.push_back(factors_of<Optimizer>(options, 1));
     return factors_;
@@ -116,7 +128,8 @@ class GroupedSegments {
     if constexpr (counts_updates<Optimizer>)
       for (std::size_t i = 0; i < segments_.size(); ++i) {
         const int block = segments_[i].block;
-        counts_[i] += block != ParameterSegment::never && (block < 0 || !frozen || open[static_cast<std::size_t>(block)] != 0);
+        counts_[i] += block != ParameterSegment::never &&
+                      (block < 0 || !frozen || open[static_cast<std::size_t>(block)] != 0);
       }
   }
 

@@ -1,4 +1,5 @@
-// From gradients to new parameters: what a trainer keeps for its optimizer, gradients of several mini-batches added up, and their norm clipped.
+// From gradients to new parameters: what a trainer keeps for its optimizer, gradients of several mini-batches
+// added up, and their norm clipped.
 #pragma once
 
 #include <algorithm>
@@ -19,11 +20,13 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// mixed = keep·mixed + part·other, by the backends' passes over parameters, to which `other` is the gradient.
+/// mixed = keep·mixed + part·other, by the backends' passes over parameters, to which `other` is the
+/// gradient.
 struct Mix {
   static constexpr std::array<std::string_view, 0> state{};
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 2>& factors, V& mixed, V other, std::array<V, 0>&) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 2>& factors, V& mixed, V other,
+                                             std::array<V, 0>&) {
     mixed = math::multiply_add(factors[1], other, factors[0] * mixed);
   }
 };
@@ -31,20 +34,23 @@ struct Mix {
 struct Scale {
   static constexpr std::array<std::string_view, 0> state{};
   template <class V>
-  SDEPTH_INLINE static constexpr void update(const std::array<V, 1>& factors, V& scaled, V other, std::array<V, 0>&) {
+  SDEPTH_INLINE static constexpr void update(const std::array<V, 1>& factors, V& scaled, V other,
+                                             std::array<V, 0>&) {
     scaled = factors[0] * other;
   }
 };
 /// One pass with the same factors for all parameters.
 template <class Rule, std::size_t K, class Updater, class Space, class T>
-void update_all(Updater& updater, Space& space, const std::array<double, K>& factors, bool frozen, T* numbers, const T* others) {
+void update_all(Updater& updater, Space& space, const std::array<double, K>& factors, bool frozen, T* numbers,
+                const T* others) {
   updater.template update<Rule>(space, std::span(&factors, 1), frozen, numbers, others, {});
 }
 
 /// The gradients of a step, and the optimizer that turns them into new parameters.
 ///
-/// A step's gradients come from one mini-batch or more: each time take the gates, let the walk write gradients_of_walk(), then add. What is pending is their mean
-/// over all images, where a closed block's count as zero.
+/// A step's gradients come from one mini-batch or more: each time take the gates, let the walk write
+/// gradients_of_walk(), then add. What is pending is their mean over all images, where a closed block's count
+/// as zero.
 template <class Net, class Backend, class Optimizer>
 class ParameterUpdate {
  public:
@@ -56,17 +62,23 @@ class ParameterUpdate {
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   explicit ParameterUpdate(const Weights<Net, Backend>& weights)
-      : gradients_(weights.parameters().size()), groups_(weights.tensors(), {}), updater_(groups_.segments(), blocks), open_(blocks) {
+      : gradients_(weights.parameters().size()),
+        groups_(weights.tensors(), {}),
+        updater_(groups_.segments(), blocks),
+        open_(blocks) {
     for (Storage& numbers : state_) numbers = Storage(gradients_.size());
   }
 
-  /// Groups of parameters, in place of those of before; updates are counted on. Throws Error, and changes nothing, where one says no parameters, or makes options that
-  /// nothing can be trained with.
-  void set_groups(const Weights<Net, Backend>& weights, std::vector<ParameterGroup<Optimizer>> groups, const Options& options) {
-    if (images_ > 0) fail("set_parameter_groups: there are gradients that wait for apply; call it between two steps");
+  /// Groups of parameters, in place of those of before; updates are counted on. Throws Error, and changes
+  /// nothing, where one says no parameters, or makes options that nothing can be trained with.
+  void set_groups(const Weights<Net, Backend>& weights, std::vector<ParameterGroup<Optimizer>> groups,
+                  const Options& options) {
+    if (images_ > 0)
+      fail("set_parameter_groups: there are gradients that wait for apply; call it between two steps");
     for (const ParameterGroup<Optimizer>& group : groups)
       if (!group.contains)
-        fail("set_parameter_groups: a group does not say which parameters it contains; give it `.contains = [](const ParameterInfo&) …`");
+        fail(
+            "set_parameter_groups: a group does not say which parameters it contains; give it `.contains = [](const ParameterInfo&) …`");
     Groups changed(weights.tensors(), std::move(groups), groups_.tensor_counts());
     changed.check(options);
     use(std::move(changed));
@@ -78,11 +90,12 @@ class ParameterUpdate {
     use(Groups(weights.tensors(), groups_.groups(), counts));
   }
 
-  /// The gates of the next mini-batch: those of (seed, step), or given ones. @tparam Adds  whether it may be one of several: else Error where others wait. A trainer that
-  /// only makes whole steps has no code for adding.
+  /// The gates of the next mini-batch: those of (seed, step), or given ones. @tparam Adds  whether it may be
+  /// one of several: else Error where others wait. A trainer that only makes whole steps has no code for
+  /// adding.
   template <bool Adds>
-  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step, std::span<const double> survival,
-                        std::span<const std::uint8_t> open) {
+  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step,
+                        std::span<const double> survival, std::span<const std::uint8_t> open) {
     begin_batch<Adds>(space);
     updater_.take_drawn_gates(space, seed, step, survival, open);
     taken_.assign(open.begin(), open.end());
@@ -100,8 +113,8 @@ class ParameterUpdate {
       open_ = taken_;
     } else if constexpr (Adds) {
       const double all = static_cast<double>(images_) + images;
-      update_all<Mix>(updater_, space, std::array{static_cast<double>(images_) / all, images / all}, false, for_kernels(sum_),
-                      for_kernels(std::as_const(gradients_)));
+      update_all<Mix>(updater_, space, std::array{static_cast<double>(images_) / all, images / all}, false,
+                      for_kernels(sum_), for_kernels(std::as_const(gradients_)));
       for (std::size_t block = 0; block < blocks; ++block) open_[block] |= taken_[block];
     }
     images_ += images;
@@ -131,7 +144,8 @@ class ParameterUpdate {
     T* const gradients = for_kernels(current());
     const double norm = updater_.norm(space, gradients);
     if (!std::isfinite(norm))
-      fail("clip_gradient_norm: the norm of the gradients is ", norm, ", expected a finite number; lower the learning rate");
+      fail("clip_gradient_norm: the norm of the gradients is ", norm,
+           ", expected a finite number; lower the learning rate");
     const double factor = most / (norm + 1e-6);
     if (factor < 1) update_all<Scale>(updater_, space, std::array{factor}, true, gradients, gradients);
     return norm;
@@ -142,8 +156,8 @@ class ParameterUpdate {
     std::array<T*, state_count<Optimizer>> states{};
     for (std::size_t i = 0; i < states.size(); ++i) states[i] = for_kernels(state_[i]);
     const std::vector<Factors<Optimizer>>& factors = groups_.factors(options);
-    updater_.template update<Optimizer>(space, std::span<const Factors<Optimizer>>(factors), frozen, parameters,
-                                        for_kernels(std::as_const(current())), states);
+    updater_.template update<Optimizer>(space, std::span<const Factors<Optimizer>>(factors), frozen,
+                                        parameters, for_kernels(std::as_const(current())), states);
     groups_.count(open_, frozen);
     images_ = 0;
   }
@@ -159,7 +173,8 @@ class ParameterUpdate {
   [[nodiscard]] Storage& state(std::string_view name) {
     const auto found = std::find(Optimizer::state.begin(), Optimizer::state.end(), name);
     if (found == Optimizer::state.end())
-      fail(Optimizer::name, " keeps nothing called \"", name, "\" for its parameters", Optimizer::state.empty() ? "" : "; it keeps ",
+      fail(Optimizer::name, " keeps nothing called \"", name, "\" for its parameters",
+           Optimizer::state.empty() ? "" : "; it keeps ",
            Optimizer::state.empty() ? std::string_view() : *Optimizer::state.begin());
     return state_[static_cast<std::size_t>(found - Optimizer::state.begin())];
   }
@@ -178,15 +193,18 @@ class ParameterUpdate {
     if (images_ == 0) {
       summed_ = false;
     } else if constexpr (!Adds) {
-      fail("step: there are gradients that wait for apply; call apply, or zero_gradients, before a whole step");
+      fail(
+          "step: there are gradients that wait for apply; call apply, or zero_gradients, before a whole step");
     } else if (!summed_) {
       if (sum_.size() == 0) sum_ = Storage(gradients_.size());
       use_pending_gates(space);
-      update_all<Scale>(updater_, space, std::array{1.0}, false, for_kernels(sum_), for_kernels(std::as_const(gradients_)));
+      update_all<Scale>(updater_, space, std::array{1.0}, false, for_kernels(sum_),
+                        for_kernels(std::as_const(gradients_)));
       summed_ = true;
     }
   }
-  /// Has the updater work with the gates of what waits, where it has others: of a mini-batch that came later, or failed.
+  /// Has the updater work with the gates of what waits, where it has others: of a mini-batch that came later,
+  /// or failed.
   void use_pending_gates(Space& space) {
     if (open_ == taken_) return;
     updater_.take_gates(space, open_);

@@ -14,22 +14,29 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// What one step or one evaluation found.
 struct Score {
-  double loss = 0;          // mean over the images: of softmax cross-entropy in nats, or of the loss that the trainer was made with
-  std::int64_t errors = 0;  // images whose largest logit is not their label's, or what else the loss takes for one
+  // mean over the images: of softmax cross-entropy in nats, or of the loss that the trainer was made with
+  double loss = 0;
+  // images whose largest logit is not their label's, or what else the loss takes for one
+  std::int64_t errors = 0;
   std::int64_t images = 0;
-  int blocks_run = 0;             // residual blocks that ran, for one image at least
-  std::int64_t branches_run = 0;  // residual branches over images: images · blocks_run where images have no gates of their own
+  int blocks_run = 0;  // residual blocks that ran, for one image at least
+  // residual branches over images: images · blocks_run where images have no gates of their own
+  std::int64_t branches_run = 0;
 
-  [[nodiscard]] double error_rate() const noexcept { return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0; }
+  [[nodiscard]] double error_rate() const noexcept {
+    return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0;
+  }
 };
 
-/// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error, and the loss may be infinite or NaN.
-/// Throws Error where labels do not fit them. @param labels  [N]
-[[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels, int classes) {
+/// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error,
+/// and the loss may be infinite or NaN. Throws Error where labels do not fit them. @param labels  [N]
+[[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels,
+                                        int classes) {
   const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));
   check_labels(count, labels, classes);
   if (count == 0) return {};
-  const LossResult result = reference::softmax_cross_entropy<float>(count, classes, logits.data(), labels.data(), nullptr);
+  const LossResult result =
+      reference::softmax_cross_entropy<float>(count, classes, logits.data(), labels.data(), nullptr);
   return {result.loss, result.errors, count, 0};
 }
 

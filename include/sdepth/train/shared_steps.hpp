@@ -1,4 +1,5 @@
-// Training steps that several processes make together: who has which images of a batch, and when kernels are told so.
+// Training steps that several processes make together: who has which images of a batch, and when kernels are
+// told so.
 #pragma once
 
 #include <algorithm>
@@ -25,17 +26,19 @@ inline constexpr int batch_parts = 1;
 template <SharesBatches Backend>
 inline constexpr int batch_parts<Backend> = Backend::parts;
 
-/// The share of this process in the batches of a backend. Throws Error where there are processes without a part.
+/// The share of this process in the batches of a backend. Throws Error where there are processes without a
+/// part.
 template <class Backend>
 [[nodiscard]] BatchShare batch_share(const Communicator& others) {
   if constexpr (SharesBatches<Backend>) {
     const int ranks = others.ranks();
     if (Backend::parts % ranks != 0)
-      fail("a batch is cut into ", Backend::parts, " parts, which ", ranks, " processes cannot share evenly; start 1, 2, 4 or ",
-           Backend::parts, " of them");
+      fail("a batch is cut into ", Backend::parts, " parts, which ", ranks,
+           " processes cannot share evenly; start 1, 2, 4 or ", Backend::parts, " of them");
     return {others.rank(), ranks, Backend::parts};
   } else {
-    fail("several processes can train a network together on the processor alone, not on this backend; start one process");
+    fail(
+        "several processes can train a network together on the processor alone, not on this backend; start one process");
   }
 }
 
@@ -47,8 +50,10 @@ class SharedSteps {
 
   /// One process has all.
   SharedSteps() = default;
-  /// @param local_norms  each process normalises by the statistics of its own share, without asking the others
-  SharedSteps(Communicator& others, bool local_norms) : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {
+  /// @param local_norms  each process normalises by the statistics of its own share, without asking the
+  ///                     others
+  SharedSteps(Communicator& others, bool local_norms)
+      : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {
     if (Net::per_sample)
       fail(
           "several processes can train a network together where a block has one gate for the whole batch; this network has gates for each image "
@@ -63,9 +68,12 @@ class SharedSteps {
   [[nodiscard]] bool local_norms() const noexcept { return local_norms_; }
   [[nodiscard]] const BatchShare& share() const noexcept { return share_; }
   /// The most images that are here of a batch of so many.
-  [[nodiscard]] int most_here(int batch) const noexcept { return others_ ? std::max(1, share_.most_images(batch)) : batch; }
+  [[nodiscard]] int most_here(int batch) const noexcept {
+    return others_ ? std::max(1, share_.most_images(batch)) : batch;
+  }
 
-  /// How many images the whole batch has of which so many are here. Throws Error, on every process, where one has more or fewer than its share.
+  /// How many images the whole batch has of which so many are here. Throws Error, on every process, where one
+  /// has more or fewer than its share.
   [[nodiscard]] int whole_batch(int here) const {
     if (!others_) return here;
     std::vector<int> counts(static_cast<std::size_t>(share_.ranks));
@@ -75,9 +83,11 @@ class SharedSteps {
     int whole = 0;
     for (const int count : counts) whole += count;
     for (int rank = 0; rank < share_.ranks; ++rank)
-      if (const int expected = share_.images_of_rank(whole, rank).size(); counts[static_cast<std::size_t>(rank)] != expected)
-        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole, " images of this batch, expected ",
-             expected, "; give each process its share(), and all the same data");
+      if (const int expected = share_.images_of_rank(whole, rank).size();
+          counts[static_cast<std::size_t>(rank)] != expected)
+        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole,
+             " images of this batch, expected ", expected,
+             "; give each process its share(), and all the same data");
     return whole;
   }
 

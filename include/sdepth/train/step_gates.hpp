@@ -20,7 +20,8 @@ class StepGates {
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   /// @param batch  the largest batch, in images
-  explicit StepGates(int batch) : gates_(blocks * (Net::per_sample ? static_cast<std::size_t>(batch) : 1)), open_(blocks) {}
+  explicit StepGates(int batch)
+      : gates_(blocks * (Net::per_sample ? static_cast<std::size_t>(batch) : 1)), open_(blocks) {}
 
   /// Draws those of a step of N images. @param survival  [residual blocks]
   void draw(std::uint64_t seed, std::uint64_t step, std::span<const double> survival, int images) {
@@ -39,30 +40,38 @@ class StepGates {
   void take(std::span<const std::uint8_t> given, int images) {
     const bool each_image = Net::per_sample && given.size() == blocks * static_cast<std::size_t>(images);
     if (given.size() != blocks && !each_image)
-      fail("gates: expected ", blocks, " of them, one for each residual block", Net::per_sample ? " or one for each of its images" : "",
-           ", found ", given.size());
+      fail("gates: expected ", blocks, " of them, one for each residual block",
+           Net::per_sample ? " or one for each of its images" : "", ", found ", given.size());
     const std::size_t per_block = each_image ? static_cast<std::size_t>(images) : 1;
     for (std::size_t i = 0; i < given.size(); ++i) {
       const std::size_t block = i / per_block;
       if (given[i] == 0 && !Net::stochastic[block])
-        fail("gates: block ", block, " is closed but stands outside StochasticDepth, so it cannot be skipped");
+        fail("gates: block ", block,
+             " is closed but stands outside StochasticDepth, so it cannot be skipped");
       if (Net::fixed[block] && (given[i] != 0) != (Net::survival[block] != 0))
-        fail("gates: block ", block, " is ", Net::survival[block] != 0 ? "open" : "closed",
-             " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
+        fail(
+            "gates: block ", block, " is ", Net::survival[block] != 0 ? "open" : "closed",
+            " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
     }
     resize(images);
     for (std::size_t block = 0; block < open_.size(); ++block)
-      for (std::size_t n = 0; std::uint8_t& gate : of_block(block)) gate = given[block * per_block + (each_image ? n++ : 0)] != 0;
+      for (std::size_t n = 0; std::uint8_t& gate : of_block(block))
+        gate = given[block * per_block + (each_image ? n++ : 0)] != 0;
     count();
   }
 
-  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept { return std::span(gates_).first(open_.size() * per_block_); }
+  [[nodiscard]] std::span<const std::uint8_t> all() const noexcept {
+    return std::span(gates_).first(open_.size() * per_block_);
+  }
   /// Whether each block runs for any image, [residual blocks].
   [[nodiscard]] std::span<const std::uint8_t> open_blocks() const noexcept { return open_; }
-  [[nodiscard]] int blocks_run() const noexcept { return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1})); }
+  [[nodiscard]] int blocks_run() const noexcept {
+    return static_cast<int>(std::count(open_.begin(), open_.end(), std::uint8_t{1}));
+  }
   /// For how many of the N images a block runs. @pre  images have gates of their own
   [[nodiscard]] std::size_t survivors(std::size_t block) const noexcept {
-    return static_cast<std::size_t>(std::ranges::count(all().subspan(block * per_block_, per_block_), std::uint8_t{1}));
+    return static_cast<std::size_t>(
+        std::ranges::count(all().subspan(block * per_block_, per_block_), std::uint8_t{1}));
   }
   /// The N of this step.
   [[nodiscard]] int images() const noexcept { return images_; }
@@ -70,7 +79,8 @@ class StepGates {
   [[nodiscard]] std::int64_t branches_run() const noexcept { return branches_run_; }
 
  private:
-  static void draw_row(std::uint64_t seed, std::uint64_t step, int block, double survival, std::span<std::uint8_t> row) {
+  static void draw_row(std::uint64_t seed, std::uint64_t step, int block, double survival,
+                       std::span<std::uint8_t> row) {
     const Gating gating = Net::gating[static_cast<std::size_t>(block)];
     if (gating == Gating::per_sample)
       draw_image_gates(seed, step, block, survival, row);

@@ -1,4 +1,5 @@
-// Trainer<Net, Backend, Loss, Optimizer>: one network being trained. The user's loop calls step; everything else is here, and nothing is global.
+// Trainer<Net, Backend, Loss, Optimizer>: one network being trained. The user's loop calls step; everything
+// else is here, and nothing is global.
 #pragma once
 
 #include <algorithm>
@@ -28,13 +29,15 @@
 #include <sdepth/train/shared_steps.hpp>
 #include <sdepth/train/step_gates.hpp>
 #include <sdepth/train/training_pass.hpp>
-#if !defined(__CUDACC__)  // nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
+// nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
+#if !defined(__CUDACC__)
 #include <sdepth/train/views.hpp>
 #endif
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Trains `Net` on `Backend` by SGD with stochastic depth, or by another optimizer, on cross-entropy or another loss.
+/// Trains `Net` on `Backend` by SGD with stochastic depth, or by another optimizer, on cross-entropy or
+/// another loss.
 ///
 ///     Trainer<Net, Cpu<>> trainer({.batch = 128, .seed = 1});
 ///     for (…) Score score = trainer.step(NHWC<float>{images}, labels);
@@ -46,19 +49,19 @@ namespace sdepth::inline SDEPTH_ISA {
 ///     trainer.clip_gradient_norm(1.0);
 ///     trainer.apply();
 ///
-/// Every result is a function of the options, the weights and the images: not of the number of threads, nor of
-/// other trainers in the process.
-/// Throws Error on options that no training can be made with, images or targets of the wrong size, labels out of
-/// range, and a loss that is not finite.
-/// A step that throws, for whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(),
-/// gates() and memory. The next step then gives the bits that it would have given anyway.
+/// Every result is a function of the options, the weights and the images: not of the number of threads, nor
+/// of other trainers in the process. Throws Error on options that no training can be made with, images or
+/// targets of the wrong size, labels out of range, and a loss that is not finite. A step that throws, for
+/// whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and
+/// memory. The next step then gives the bits that it would have given anyway.
 ///
 /// @tparam Loss_       CrossEntropy, MeanSquaredError, or one's own: see losses/loss.hpp
 /// @tparam Optimizer_  SGD, AdamW, Lion, or one's own: see optimizers/optimizer.hpp
 template <class Net, class Backend, class Loss_ = CrossEntropy, class Optimizer_ = SGD>
 class Trainer {
  public:
-  static_assert(CheckedBackend<Backend>::said && CheckedLoss<Loss_>::said && CheckedOptimizer<Optimizer_>::said);
+  static_assert(CheckedBackend<Backend>::said && CheckedLoss<Loss_>::said &&
+                CheckedOptimizer<Optimizer_>::said);
   using Loss = Loss_;
   using Optimizer = Optimizer_;
   using T = typename Backend::Scalar;
@@ -69,8 +72,9 @@ class Trainer {
   static constexpr int classes = static_cast<int>(Net::output.size());
 
   explicit Trainer(const Options& options = {}) : Trainer(options, SharedSteps<Net, Backend>()) {}
-  /// Trains together with other processes, of which each makes such a trainer with the same options, and gives step, compute_gradients and
-  /// evaluate its share() of each batch. The result is that of one process with whole batches, to the bit; Scores are of whole batches.
+  /// Trains together with other processes, of which each makes such a trainer with the same options, and
+  /// gives step, compute_gradients and evaluate its share() of each batch. The result is that of one process
+  /// with whole batches, to the bit; Scores are of whole batches.
   /// @param others       must outlive the trainer
   /// @param local_norms  normalise by the statistics of the own share: fewer messages, and another result
   Trainer(const Options& options, Communicator& others, bool local_norms = false)
@@ -90,7 +94,8 @@ class Trainer {
   /// Which images of a batch are this process's: share().images_of(count).
   [[nodiscard]] const BatchShare& share() const noexcept { return together_.share(); }
 
-  /// One step on a mini-batch of up to options().batch images, with the gates of (seed, step): compute_gradients and apply.
+  /// One step on a mini-batch of up to options().batch images, with the gates of (seed, step):
+  /// compute_gradients and apply.
   /// @param targets  what the loss compares with: labels [N] in [0, classes), Probabilities of [N, classes],
   ///                 or numbers [N, outputs]
   template <Images Given>
@@ -113,15 +118,16 @@ class Trainer {
     std::uint64_t step = 0;
     std::vector<std::uint64_t> counts = {};  // of updates before it, where the optimizer counts them
   };
-  /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work has been
-  /// handed over, so that the caller can prepare the next batch; finish waits for the loss. On the host start does
-  /// everything. Steps are finished in the order of their start.
+  /// The same as step in two halves, for a backend that works by itself: start returns as soon as all work
+  /// has been handed over, so that the caller can prepare the next batch; finish waits for the loss. On the
+  /// host start does everything. Steps are finished in the order of their start.
   template <Images Given>
   [[nodiscard]] Started start(const Given& images, const Targets& targets) {
     return start_with_gates(images, targets, draw_gates_for<false>(images, targets));
   }
   template <Images Given>
-  [[nodiscard]] Started start(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+  [[nodiscard]] Started start(const Given& images, const Targets& targets,
+                              std::span<const std::uint8_t> gates) {
     return start_with_gates(images, targets, take_gates_for<false>(images, targets, gates));
   }
   /// Throws Error where the loss is not finite; that step, and those started after it, then never were.
@@ -136,23 +142,24 @@ class Trainer {
     return with_loss(started.score, result);
   }
 
-  /// The first half of a step: forward, loss and backward, to gradients(). Called again before apply it adds to them:
-  /// they become the mean over all images so far, to which a block counts zero where it was closed. All of a step's
-  /// mini-batches have the gates of (seed, step) unless gates are given, and each changes the running statistics.
-  /// Waits for the loss.
-  /// @param ready  called on the way back with a GradientRange, the last stages first, as soon as gradients of this
-  ///               mini-batch are final (on a device: as soon as the work that makes them has been handed over),
-  ///               closed blocks included. What it throws ends the step.
+  /// The first half of a step: forward, loss and backward, to gradients(). Called again before apply it adds
+  /// to them: they become the mean over all images so far, to which a block counts zero where it was closed.
+  /// All of a step's mini-batches have the gates of (seed, step) unless gates are given, and each changes the
+  /// running statistics. Waits for the loss.
+  /// @param ready  called on the way back with a GradientRange, the last stages first, as soon as gradients
+  ///               of this mini-batch are final (on a device: as soon as the work that makes them has been
+  ///               handed over), closed blocks included. What it throws ends the step.
   template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
   Score compute_gradients(const Given& images, const Targets& targets, Ready&& ready = Ready()) {
     return compute_with_gates(images, targets, draw_gates_for<true>(images, targets), ready);
   }
   template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
-  Score compute_gradients(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates, Ready&& ready = Ready()) {
+  Score compute_gradients(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates,
+                          Ready&& ready = Ready()) {
     return compute_with_gates(images, targets, take_gates_for<true>(images, targets, gates), ready);
   }
-  /// Between the halves: scales the gradients so that their norm, of all together, is `most` at most. Parameters of
-  /// closed blocks and of frozen groups have none.
+  /// Between the halves: scales the gradients so that their norm, of all together, is `most` at most.
+  /// Parameters of closed blocks and of frozen groups have none.
   /// @return  the norm before   Throws Error where there are no gradients, or their norm is not finite.
   /// Source: PyTorch's torch.nn.utils.clip_grad_norm_, which divides by norm + 1e-6, too.
   double clip_gradient_norm(double most) { return update_.clip(walk().space(), most); }
@@ -179,13 +186,15 @@ class Trainer {
   /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
-    return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss, test_scales(options_.scaling, survival_));
+    return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
+                          test_scales(options_.scaling, survival_));
   }
 
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
-    return predict_all(walk(), *weights_, images, gates_of<Net>(plan), test_scales(options_.scaling, survival_));
+    return predict_all(walk(), *weights_, images, gates_of<Net>(plan),
+                       test_scales(options_.scaling, survival_));
   }
 
   template <class Given, class... Others>
@@ -199,27 +208,32 @@ class Trainer {
     return wrap_the_images<std::vector<float>, Given>();
   }
 
-  /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for rows and columns.
+  /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for
+  /// rows and columns.
   [[nodiscard]] auto parameter(std::string_view name) {
     const ParameterInfo& tensor = weights_->find(name);
-    return matrix_view(tensor, tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
+    return matrix_view(tensor,
+                       tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
   }
-  /// The last step's gradient of a parameter; of a skipped block's it is an older step's, or zero where a step had
-  /// several mini-batches.
+  /// The last step's gradient of a parameter; of a skipped block's it is an older step's, or zero where a
+  /// step had several mini-batches.
   [[nodiscard]] auto gradient(std::string_view name) {
     const ParameterInfo& tensor = weights_->find(name);
     if (!tensor.trainable()) fail("\"", name, "\" is a running statistic, which has no gradient");
     return matrix_view(tensor, update_.current().data());
   }
 
-  /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks outside StochasticDepth
+  /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks
+  /// outside StochasticDepth
   void set_survival(std::span<const double> survival) {
     check_survival(survival, blocks);
     for (std::size_t block = 0; block < blocks; ++block)
       if (survival[block] != 1.0 && !Net::stochastic[block])
-        fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ", survival[block]);
+        fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ",
+             survival[block]);
       else if (Net::fixed[block] && survival[block] != Net::survival[block])
-        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block], ", found ", survival[block],
+        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block],
+             ", found ", survival[block],
              "; to choose probabilities at run time use a schedule such as LinearDecay");
     survival_ = survival_vector(survival);
   }
@@ -235,13 +249,14 @@ class Trainer {
   }
   /// Forgets the gradients that wait for apply.
   void zero_gradients() noexcept { update_.drop_pending(); }
-  /// Parameters that are updated in another way than the others: see ParameterGroup. The first group that contains a
-  /// parameter has it.
+  /// Parameters that are updated in another way than the others: see ParameterGroup. The first group that
+  /// contains a parameter has it.
   void set_parameter_groups(std::vector<ParameterGroup<Optimizer>> groups) {
     update_.set_groups(*weights_, std::move(groups), optimizer_options(options_));
   }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
-  /// The gates of the last step that was started: [residual blocks], or where images have gates of their own [residual blocks][N].
+  /// The gates of the last step that was started: [residual blocks], or where images have gates of their own
+  /// [residual blocks][N].
   [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
@@ -261,14 +276,17 @@ class Trainer {
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return pass_.walk(); }
 
  private:
-  static_assert(CheckedHead < !Net::sound ? HeadError::none : Loss::needs_classifier ? head_error<Net>() : output_error<Net>() > ::said);
+  static_assert(CheckedHead < !Net::sound ? HeadError::none
+                : Loss::needs_classifier  ? head_error<Net>()
+                                          : output_error<Net>() > ::said);
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   template <Images Given>
   [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
     const int count = image_count(Net::input, images);
     if (together_.others())
-      Loss::check(targets, count, classes);  // before the others are met, who would wait for a process that has failed
+      // before the others are met, who would wait for a process that has failed
+      Loss::check(targets, count, classes);
     whole_ = together_.whole_batch(count);
     if (whole_ < 1 || whole_ > options_.batch)
       fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", whole_);
@@ -279,11 +297,13 @@ class Trainer {
   [[nodiscard]] int draw_gates_for(const Given& images, const Targets& targets) {
     const int count = checked_count(images, targets);
     next_gates_.draw(options_.seed, step_, survival_, whole_);
-    update_.template take_drawn_gates<Adds>(walk().space(), options_.seed, step_, survival_, next_gates_.open_blocks());
+    update_.template take_drawn_gates<Adds>(walk().space(), options_.seed, step_, survival_,
+                                            next_gates_.open_blocks());
     return count;
   }
   template <bool Adds, Images Given>
-  [[nodiscard]] int take_gates_for(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates) {
+  [[nodiscard]] int take_gates_for(const Given& images, const Targets& targets,
+                                   std::span<const std::uint8_t> gates) {
     const int count = checked_count(images, targets);
     next_gates_.take(gates, whole_);
     update_.template take_gates<Adds>(walk().space(), next_gates_.open_blocks());
@@ -300,7 +320,9 @@ class Trainer {
   }
   template <Images Given, class Ready>
   Score compute_with_gates(const Given& images, const Targets& targets, int count, Ready& ready) {
-    const auto tell = [](void* to, std::size_t first, std::size_t last) { (*static_cast<Ready*>(to))(GradientRange{first, last}); };
+    const auto tell = [](void* to, std::size_t first, std::size_t last) {
+      (*static_cast<Ready*>(to))(GradientRange{first, last});
+    };
     const auto before = update_.pending();
     const GradientListener listener{tell, const_cast<void*>(static_cast<const void*>(&ready))};
     const LossResult result = hand_over_gradients<true>(images, targets, count, listener).get();
@@ -318,10 +340,11 @@ class Trainer {
   }
 
   template <bool Adds, Images Given>
-  typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count, const GradientListener& ready) {
+  typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count,
+                                             const GradientListener& ready) {
     const auto sharing = together_.sharing(walk().space(), whole_);
-    const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_, options_.scaling,
-                                options_.loss, ready, options_.seed, step_);
+    const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_,
+                                survival_, options_.scaling, options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);

@@ -11,7 +11,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What an optimizer does to the parameters of a block that was skipped in this step; each optimizer says what that means for its state.
+/// What an optimizer does to the parameters of a block that was skipped in this step; each optimizer says
+/// what that means for its state.
 enum class SkipUpdate {
   as_code,  // as the authors' program: its gradient is zero, but weight decay and momentum go on
   frozen,   // as the text of the paper: parameters and the optimizer's state stay as they are
@@ -24,7 +25,8 @@ enum class GammaInit {
 };
 
 /// For Trainer<Net, Backend, Loss, Optimizer>. The optimizer's own options are the member `optimizer`:
-/// {.batch = 64, .optimizer = {.learning_rate = 3e-4}}; only where the optimizer is SGD the member is called `sgd`.
+/// {.batch = 64, .optimizer = {.learning_rate = 3e-4}}; only where the optimizer is SGD the member is called
+/// `sgd`.
 template <class Loss, class Optimizer>
 struct TrainingOptionsOf {
   int batch = 128;                    // largest batch of a step, in images
@@ -61,7 +63,8 @@ template <class Options>
 
 /// The options as they are. Throws Error naming the first that no training can be made with.
 template <class Loss, class Optimizer>
-[[nodiscard]] const TrainingOptionsOf<Loss, Optimizer>& checked(const TrainingOptionsOf<Loss, Optimizer>& options) {
+[[nodiscard]] const TrainingOptionsOf<Loss, Optimizer>& checked(
+    const TrainingOptionsOf<Loss, Optimizer>& options) {
   check_at_least_one("options", "batch", options.batch);
   check_at_least_one("options", "threads", options.threads);
   check_options<Optimizer>(optimizer_options(options));

@@ -15,7 +15,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Where the gradients of one word's parameters, or one block's, lie: numbers [first, last) of Trainer::gradients().
+/// Where the gradients of one word's parameters, or one block's, lie: numbers [first, last) of
+/// Trainer::gradients().
 struct GradientRange {
   std::size_t first = 0;
   std::size_t last = 0;
@@ -34,29 +35,37 @@ class TrainingPass {
 
   /// @param batch  the largest, in images   @param running  numbers of running statistics
   TrainingPass(int batch, int threads, std::size_t running)
-      : walk_(batch, threads, true), scales_(blocks, 1.0), running_before_(Backend::addressable ? running : 0) {}
+      : walk_(batch, threads, true),
+        scales_(blocks, 1.0),
+        running_before_(Backend::addressable ? running : 0) {}
 
-  /// Writes the gradients of the first `count` images' mean loss, and changes the running statistics. On the host a loss that is not finite
-  /// ends it before anything is changed; a device finds out later. What throws changes nothing but gradients.
+  /// Writes the gradients of the first `count` images' mean loss, and changes the running statistics. On the
+  /// host a loss that is not finite ends it before anything is changed; a device finds out later. What throws
+  /// changes nothing but gradients.
   /// @param gates  of these images   @param survival  [residual blocks]
   template <class Images>
-  typename Backend::Loss run(const Images& images, const typename Loss::Targets& targets, int count, Weights<Net, Backend>& weights,
-                             Storage& gradients, const StepGates<Net>& gates, std::span<const double> survival, Scaling scaling,
-                             const typename Loss::Options& options, const GradientListener& ready, std::uint64_t seed, std::uint64_t step) {
-    std::transform(survival.begin(), survival.end(), scales_.begin(), [&](double p) { return branch_scale(scaling, true, p); });
+  typename Backend::Loss run(const Images& images, const typename Loss::Targets& targets, int count,
+                             Weights<Net, Backend>& weights, Storage& gradients, const StepGates<Net>& gates,
+                             std::span<const double> survival, Scaling scaling,
+                             const typename Loss::Options& options, const GradientListener& ready,
+                             std::uint64_t seed, std::uint64_t step) {
+    std::transform(survival.begin(), survival.end(), scales_.begin(),
+                   [&](double p) { return branch_scale(scaling, true, p); });
     if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
       for (std::size_t block = 0; block < blocks; ++block)
         if (Net::gating[block] == Gating::per_sample_exact)
-          scales_[block] = exact_branch_scale(scaling, survival[block], static_cast<std::size_t>(count), gates.survivors(block));
+          scales_[block] = exact_branch_scale(scaling, survival[block], static_cast<std::size_t>(count),
+                                              gates.survivors(block));
 
     walk_.load(images, 0, count);
     T* const running = for_kernels(weights.running());
-    const WalkParameters<T> numbers{for_kernels(weights.parameters()), running, for_kernels(gradients), running, nullptr, seed, step};
+    const WalkParameters<T> numbers{
+        for_kernels(weights.parameters()), running, for_kernels(gradients), running, nullptr, seed, step};
     const T* outputs = walk_.forward(count, true, numbers, gates.all(), scales_);
     T* outputs_gradient = walk_.take_gradient();
     constexpr int numbers_of_image = static_cast<int>(Net::output.size());
-    const typename Backend::Loss loss =
-        batch_loss<Backend, Loss, T>(walk_.space(), options, numbers_of_image, outputs, targets, count, 0, count, outputs_gradient);
+    const typename Backend::Loss loss = batch_loss<Backend, Loss, T>(
+        walk_.space(), options, numbers_of_image, outputs, targets, count, 0, count, outputs_gradient);
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) return loss;
     backward(count, numbers, outputs_gradient, weights, ready);
@@ -66,10 +75,10 @@ class TrainingPass {
   [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
-  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want of
-  /// memory, they become what they were.
-  void backward(int count, const WalkParameters<T>& numbers, T* outputs_gradient, Weights<Net, Backend>& weights,
-                const GradientListener& ready) {
+  /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want
+  /// of memory, they become what they were.
+  void backward(int count, const WalkParameters<T>& numbers, T* outputs_gradient,
+                Weights<Net, Backend>& weights, const GradientListener& ready) {
     if constexpr (Backend::addressable) {
       const std::span<T> running = weights.running().span();
       std::copy(running.begin(), running.end(), running_before_.begin());

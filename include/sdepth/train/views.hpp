@@ -28,15 +28,16 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// A tensor in place, without padding: rows × columns with columns = output channels.
 template <class T>
-using MatrixView = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
+using MatrixView =
+    Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0, Eigen::OuterStride<>>;
 
-/// The tensor's numbers in the buffer they live in. A convolution has a row per (kernel row, kernel column, input channel), a linear layer per
-/// input (row, column, channel); biases and BN's vectors are one row.
+/// The tensor's numbers in the buffer they live in. A convolution has a row per (kernel row, kernel column,
+/// input channel), a linear layer per input (row, column, channel); biases and BN's vectors are one row.
 template <class T>
 [[nodiscard]] MatrixView<T> matrix_view(const ParameterInfo& tensor, T* buffer) {
   const auto stride = static_cast<Eigen::Index>(tensor.out_stride);
-  return MatrixView<T>(buffer + tensor.offset, static_cast<Eigen::Index>(tensor.size) / stride, static_cast<Eigen::Index>(tensor.shape[0]),
-                       Eigen::OuterStride<>(stride));
+  return MatrixView<T>(buffer + tensor.offset, static_cast<Eigen::Index>(tensor.size) / stride,
+                       static_cast<Eigen::Index>(tensor.shape[0]), Eigen::OuterStride<>(stride));
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

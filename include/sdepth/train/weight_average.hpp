@@ -47,9 +47,10 @@ class WeightAverage {
     auto& space = trainer.walk().space();
     [[maybe_unused]] const auto here = on_device_of(now.parameters());
     const double part = updates_ == 0 ? 1 : 1 - decay_;
-    update_all<Mix>(parameters_, space, std::array{1 - part, part}, false, for_kernels(weights_->parameters()),
-                    for_kernels(now.parameters()));
-    update_all<Scale>(running_, space, std::array{1.0}, false, for_kernels(weights_->running()), for_kernels(now.running()));
+    update_all<Mix>(parameters_, space, std::array{1 - part, part}, false,
+                    for_kernels(weights_->parameters()), for_kernels(now.parameters()));
+    update_all<Scale>(running_, space, std::array{1.0}, false, for_kernels(weights_->running()),
+                      for_kernels(now.running()));
     ++updates_;
   }
   /// Exchanges the average's numbers and the trainer's. A second time puts them back.
@@ -70,7 +71,9 @@ class WeightAverage {
   }
 
  private:
-  [[nodiscard]] static std::array<ParameterSegment, 1> all(std::size_t numbers) { return {ParameterSegment{0, numbers, -1}}; }
+  [[nodiscard]] static std::array<ParameterSegment, 1> all(std::size_t numbers) {
+    return {ParameterSegment{0, numbers, -1}};
+  }
 
   double decay_;
   std::shared_ptr<Weights<Net, Backend>> weights_;

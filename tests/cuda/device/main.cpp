@@ -1,9 +1,11 @@
-// The main program of the tests on a real device. They hand kernels pointers from vectors, as on the emulated one; so whatever is allocated here lies in one slab of
-// the host's pinned memory, which a device reaches on every machine (managed memory moves by page faults, which a virtual machine may not have). Not compiled by
+// The main program of the tests on a real device. They hand kernels pointers from vectors, as on the emulated
+// one; so whatever is allocated here lies in one slab of the host's pinned memory, which a device reaches on
+// every machine (managed memory moves by page faults, which a virtual machine may not have). Not compiled by
 // nvcc, to which operator new would be a function of the device as well.
 //
-// A fault of a kernel is the end of the device for this process: every later call returns it. The test in which it happens fails, and so do all after it, with the
-// reason. None may crash instead, so memory is given back without asking the runtime.
+// A fault of a kernel is the end of the device for this process: every later call returns it. The test in
+// which it happens fails, and so do all after it, with the reason. None may crash instead, so memory is given
+// back without asking the runtime.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cuda_runtime.h>
 #include <doctest/doctest.h>
@@ -32,7 +34,8 @@ struct LostDevice : doctest::IReporter {
   void test_case_start(const doctest::TestCaseData& test) override {
     static_cast<void>(cudaGetLastError());  // an error that passes was the business of the test before
     if (const cudaError_t lost = cudaDeviceSynchronize(); lost != cudaSuccess)
-      FAIL_CHECK(doctest::String(test.m_name), ": an earlier test has lost the device: ", doctest::String(cudaGetErrorString(lost)));
+      FAIL_CHECK(doctest::String(test.m_name),
+                 ": an earlier test has lost the device: ", doctest::String(cudaGetErrorString(lost)));
   }
   void test_case_reenter(const doctest::TestCaseData&) override {}
   void test_case_end(const doctest::CurrentTestCaseStats&) override {}
@@ -73,7 +76,8 @@ int main(int count, char** words) {
   }
   void* memory = nullptr;
   if (const cudaError_t status = cudaMallocHost(&memory, bytes); status != cudaSuccess) {
-    std::printf("the host has no %zu MiB of pinned memory for the tests: %s\n", bytes >> 20, cudaGetErrorString(status));
+    std::printf("the host has no %zu MiB of pinned memory for the tests: %s\n", bytes >> 20,
+                cudaGetErrorString(status));
     return 1;
   }
   sdepth::test::Slab all(memory, bytes);

@@ -1,7 +1,9 @@
-// One piece of memory from which a test program's operator new hands out all that it is asked for, so that kernels reach what tests keep in vectors.
+// One piece of memory from which a test program's operator new hands out all that it is asked for, so that
+// kernels reach what tests keep in vectors.
 //
-// Whose a pointer is follows from its address alone, and giving memory back asks nobody: after a fault no call of the CUDA runtime succeeds any more, and the tests
-// that come later must still be able to end. What the slab knows of its pieces lies in ordinary memory.
+// Whose a pointer is follows from its address alone, and giving memory back asks nobody: after a fault no
+// call of the CUDA runtime succeeds any more, and the tests that come later must still be able to end. What
+// the slab knows of its pieces lies in ordinary memory.
 #pragma once
 
 #include <bit>
@@ -15,7 +17,8 @@ namespace sdepth::test {
 class Slab {
  public:
   /// @param memory  on a 64-byte boundary; must outlive the slab, which never gives it back
-  Slab(void* memory, std::size_t bytes) noexcept : first_(static_cast<std::byte*>(memory)), count_(memory ? bytes / chunk : 0) {
+  Slab(void* memory, std::size_t bytes) noexcept
+      : first_(static_cast<std::byte*>(memory)), count_(memory ? bytes / chunk : 0) {
     // calloc's pages take no room until they are used, and this is needed where operator new is being called.
     if (count_ > 0) chunks_ = static_cast<Chunk*>(std::calloc(count_, sizeof(Chunk)));
     if (!chunks_) count_ = 0;
@@ -25,7 +28,8 @@ class Slab {
   ~Slab() { std::free(chunks_); }
 
   [[nodiscard]] bool owns(const void* p) const noexcept {
-    return count_ > 0 && reinterpret_cast<std::uintptr_t>(p) - reinterpret_cast<std::uintptr_t>(first_) < count_ * chunk;
+    return count_ > 0 &&
+           reinterpret_cast<std::uintptr_t>(p) - reinterpret_cast<std::uintptr_t>(first_) < count_ * chunk;
   }
   /// On a 64-byte boundary; null where there is no room.
   [[nodiscard]] void* take(std::size_t bytes) noexcept {
@@ -36,7 +40,8 @@ class Slab {
   /// @pre  take() returned it
   void give(void* p) noexcept {
     const std::lock_guard lock(mutex_);
-    const auto offset = static_cast<std::size_t>(static_cast<std::byte*>(p) - first_), number = offset / chunk;
+    const auto offset = static_cast<std::size_t>(static_cast<std::byte*>(p) - first_),
+               number = offset / chunk;
     Chunk& own = chunks_[number];
     if (own.whole > 0) {
       for (std::size_t i = number, end = number + own.whole; i < end; ++i) chunks_[i] = {};

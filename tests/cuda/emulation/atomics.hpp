@@ -1,4 +1,5 @@
-// Atomic operations on global and shared memory, and fences. Integers only: sums of floats by atomics would not be the same twice.
+// Atomic operations on global and shared memory, and fences. Integers only: sums of floats by atomics would
+// not be the same twice.
 #pragma once
 
 #include <atomic>
@@ -7,7 +8,8 @@
 #include "block.hpp"
 
 /// What this thread wrote before its next atomic operation is there for whoever sees that operation's result.
-/// ThreadSanitizer knows no fences, so it is the operation that releases, and only if there was a fence since the last one: a kernel that forgets the fence is found.
+/// ThreadSanitizer knows no fences, so it is the operation that releases, and only if there was a fence since
+/// the last one: a kernel that forgets the fence is found.
 inline void __threadfence() { emulation::self().fenced = true; }
 inline void __threadfence_block() { emulation::self().fenced = true; }
 
@@ -31,10 +33,18 @@ T update(T* at, Change change) {
 
 }  // namespace emulation
 
-inline int atomicAdd(int* at, int by) { return std::atomic_ref<int>(*at).fetch_add(by, emulation::order_of_atomic()); }
-inline unsigned atomicAdd(unsigned* at, unsigned by) { return std::atomic_ref<unsigned>(*at).fetch_add(by, emulation::order_of_atomic()); }
-inline unsigned atomicSub(unsigned* at, unsigned by) { return std::atomic_ref<unsigned>(*at).fetch_sub(by, emulation::order_of_atomic()); }
-inline int atomicExch(int* at, int value) { return std::atomic_ref<int>(*at).exchange(value, emulation::order_of_atomic()); }
+inline int atomicAdd(int* at, int by) {
+  return std::atomic_ref<int>(*at).fetch_add(by, emulation::order_of_atomic());
+}
+inline unsigned atomicAdd(unsigned* at, unsigned by) {
+  return std::atomic_ref<unsigned>(*at).fetch_add(by, emulation::order_of_atomic());
+}
+inline unsigned atomicSub(unsigned* at, unsigned by) {
+  return std::atomic_ref<unsigned>(*at).fetch_sub(by, emulation::order_of_atomic());
+}
+inline int atomicExch(int* at, int value) {
+  return std::atomic_ref<int>(*at).exchange(value, emulation::order_of_atomic());
+}
 inline unsigned atomicExch(unsigned* at, unsigned value) {
   return std::atomic_ref<unsigned>(*at).exchange(value, emulation::order_of_atomic());
 }
@@ -61,6 +71,7 @@ inline unsigned atomicInc(unsigned* at, unsigned last) {
   return emulation::update(at, [last](unsigned old) { return old >= last ? 0U : old + 1; });
 }
 inline unsigned atomicCAS(unsigned* at, unsigned expected, unsigned value) {
-  std::atomic_ref<unsigned>(*at).compare_exchange_strong(expected, value, emulation::order_of_atomic(), std::memory_order_acquire);
+  std::atomic_ref<unsigned>(*at).compare_exchange_strong(expected, value, emulation::order_of_atomic(),
+                                                         std::memory_order_acquire);
   return expected;
 }

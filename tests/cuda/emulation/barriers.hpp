@@ -6,7 +6,8 @@
 inline void __syncthreads(const emulation::Site& site = emulation::Site::current()) {
   emulation::this_block->meet(emulation::this_thread, "__syncthreads", site);
 }
-inline void __syncwarp(unsigned mask = 0xFFFFFFFFU, const emulation::Site& site = emulation::Site::current()) {
+inline void __syncwarp(unsigned mask = 0xFFFFFFFFU,
+                       const emulation::Site& site = emulation::Site::current()) {
   if (mask != 0xFFFFFFFFU) emulation::fail("__syncwarp of a part of a warp is not emulated.");
   emulation::this_block->meet_warp(emulation::this_thread, "__syncwarp", site);
 }

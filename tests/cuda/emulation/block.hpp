@@ -1,7 +1,8 @@
-// A block while it runs: where each of its threads is, how threads wait for each other, and who finds out when nobody can go on.
+// A block while it runs: where each of its threads is, how threads wait for each other, and who finds out
+// when nobody can go on.
 //
-// Under ThreadSanitizer only what orders a kernel's threads on a device may order them here, or races would be hidden. So the barriers synchronise and nothing else
-// does: the book-keeping is relaxed atomics.
+// Under ThreadSanitizer only what orders a kernel's threads on a device may order them here, or races would
+// be hidden. So the barriers synchronise and nothing else does: the book-keeping is relaxed atomics.
 #pragma once
 
 #include <linux/futex.h>
@@ -25,7 +26,8 @@
 
 namespace emulation {
 
-/// Orders book-keeping: that the kernel's own accesses are not ordered by it is for ThreadSanitizer's eyes only.
+/// Orders book-keeping: that the kernel's own accesses are not ordered by it is for ThreadSanitizer's eyes
+/// only.
 inline constexpr auto book_keeping = thread_sanitizer ? std::memory_order_relaxed : std::memory_order_acq_rel;
 
 using Word = std::atomic<std::uint32_t>;
@@ -36,7 +38,8 @@ inline void sleep(Word& word, std::uint32_t value) {
   syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
 inline void wake_all(Word& word) {
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr,
+          0);
 }
 
 using Site = std::source_location;
@@ -80,7 +83,8 @@ struct alignas(64) Warp {
   struct Slot {
     std::array<std::uint32_t, 6> words;  // an operand of a shuffle, or of a product
   };
-  std::array<std::array<Slot, lanes>, 2> slots{};  // of even and odd meetings: nobody writes one before all have read what was there
+  // of even and odd meetings: nobody writes one before all have read what was there
+  std::array<std::array<Slot, lanes>, 2> slots{};
 };
 
 /// The threads a..b of a list, as a person would write it: "0-31, 40".
@@ -89,7 +93,8 @@ struct alignas(64) Warp {
   for (std::size_t i = 0; i < threads.size();) {
     std::size_t end = i;
     while (end + 1 < threads.size() && threads[end + 1] == threads[end] + 1) ++end;
-    text += (text.empty() ? "" : ", ") + std::to_string(threads[i]) + (end > i ? "-" + std::to_string(threads[end]) : "");
+    text += (text.empty() ? "" : ", ") + std::to_string(threads[i]) +
+            (end > i ? "-" + std::to_string(threads[end]) : "");
     i = end + 1;
   }
   return text;
@@ -97,7 +102,8 @@ struct alignas(64) Warp {
 
 class Block {
  public:
-  Block(std::string (*kernel_name)(const void*), const void* kernel, uint3 index, unsigned threads, void* shared, std::size_t shared_bytes)
+  Block(std::string (*kernel_name)(const void*), const void* kernel, uint3 index, unsigned threads,
+        void* shared, std::size_t shared_bytes)
       : threads_(new Thread[threads]),
         warps_(new Warp[(threads + Warp::lanes - 1) / Warp::lanes]),
         shared_(static_cast<unsigned char*>(shared)),
@@ -123,7 +129,8 @@ class Block {
   /// Waits for all threads of the block.
   void meet(unsigned self, const char* call, const Site& site) {
     const unsigned number = threads_[self].block_meetings++;
-    meet(self, call, site, meeting_, 0, size_, [&] { votes(number + 1).store(0, std::memory_order_relaxed); });
+    meet(self, call, site, meeting_, 0, size_,
+         [&] { votes(number + 1).store(0, std::memory_order_relaxed); });
   }
   /// Waits for all threads of its warp.
   void meet_warp(unsigned self, const char* call, const Site& site) {
@@ -134,7 +141,8 @@ class Block {
 
   /// The first sentence stays.
   void fault(const char* sentence) {
-    if (!faulty_.exchange(true, std::memory_order_relaxed)) std::strncpy(sentence_.data(), sentence, sentence_.size() - 1);
+    if (!faulty_.exchange(true, std::memory_order_relaxed))
+      std::strncpy(sentence_.data(), sentence, sentence_.size() - 1);
   }
   /// After all threads have left.
   [[nodiscard]] std::string sentence() const { return sentence_.data(); }
@@ -147,25 +155,28 @@ class Block {
   }
 
   [[nodiscard]] std::string where() const {
-    return "kernel " + kernel_name_(kernel_) + ", block (" + std::to_string(index_.x) + ", " + std::to_string(index_.y) + ", " +
-           std::to_string(index_.z) + ")";
+    return "kernel " + kernel_name_(kernel_) + ", block (" + std::to_string(index_.x) + ", " +
+           std::to_string(index_.y) + ", " + std::to_string(index_.z) + ")";
   }
 
  private:
   template <class Before>
-  void meet(unsigned self, const char* call, const Site& site, Meeting& meeting, unsigned first, unsigned count, Before before_all_go) {
+  void meet(unsigned self, const char* call, const Site& site, Meeting& meeting, unsigned first,
+            unsigned count, Before before_all_go) {
     if (faulty()) throw Abandoned{};
     Thread& me = threads_[self];
     me.call.store(call, std::memory_order_relaxed);
     me.site.store(site, std::memory_order_relaxed);
     me.state.store(Thread::State::waits, std::memory_order_relaxed);
     const std::uint32_t generation = meeting.generation.load(std::memory_order_relaxed);
-    // Whoever arrives releases, the last acquires all: under ThreadSanitizer each costs time in proportion to the number of threads.
+    // Whoever arrives releases, the last acquires all: under ThreadSanitizer each costs time in proportion to
+    // the number of threads.
     const bool last = meeting.arrived.fetch_add(1, std::memory_order_release) + 1 == count;
     if (last) static_cast<void>(meeting.arrived.load(std::memory_order_acquire));
     if (last && all_at(first, count, call, site)) {
       before_all_go();
-      for (unsigned i = first; i < first + count; ++i) threads_[i].state.store(Thread::State::runs, std::memory_order_relaxed);
+      for (unsigned i = first; i < first + count; ++i)
+        threads_[i].state.store(Thread::State::runs, std::memory_order_relaxed);
       meeting.arrived.store(0, std::memory_order_relaxed);
       active_.fetch_add(count - 1, book_keeping);
       meeting.generation.store(generation + 1, std::memory_order_release);
@@ -173,7 +184,8 @@ class Block {
       return;
     }
     if (stops()) nobody_runs();
-    while (meeting.generation.load(std::memory_order_relaxed) == generation) sleep(meeting.generation, generation);
+    while (meeting.generation.load(std::memory_order_relaxed) == generation)
+      sleep(meeting.generation, generation);
     static_cast<void>(meeting.generation.load(std::memory_order_acquire));
     if (faulty()) throw Abandoned{};
   }
@@ -189,10 +201,12 @@ class Block {
   /// One thread less that could go on. True if it was the last.
   [[nodiscard]] bool stops() { return active_.fetch_sub(1, book_keeping) == 1; }
 
-  /// Called by the thread that stopped last: either all have left, or those that wait would wait for ever and are sent away.
+  /// Called by the thread that stopped last: either all have left, or those that wait would wait for ever and
+  /// are sent away.
   void nobody_runs() {
     unsigned waiting = 0;
-    for (unsigned i = 0; i < size_; ++i) waiting += threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits;
+    for (unsigned i = 0; i < size_; ++i)
+      waiting += threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits;
     if (waiting == 0) return;
     fault((where() + ": " + places() + "; all threads must reach the same one.").c_str());
     active_.fetch_add(waiting, book_keeping);
@@ -211,8 +225,8 @@ class Block {
       std::string place;  // empty: has left
       if (threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits) {
         const Site site = threads_[i].site.load(std::memory_order_relaxed);
-        place = std::string(threads_[i].call.load(std::memory_order_relaxed)) + " in " + site.file_name() + ":" +
-                std::to_string(site.line()) + ":" + std::to_string(site.column());
+        place = std::string(threads_[i].call.load(std::memory_order_relaxed)) + " in " + site.file_name() +
+                ":" + std::to_string(site.line()) + ":" + std::to_string(site.column());
       }
       auto group = groups.begin();
       while (group != groups.end() && group->first != place) ++group;

@@ -56,7 +56,8 @@ inline cudaError_t cudaSetDevice(int device) {
   return emulation::returned(error);
 }
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (const cudaError_t error = emulation::known_device(device); error != cudaSuccess) return emulation::returned(error);
+  if (const cudaError_t error = emulation::known_device(device); error != cudaSuccess)
+    return emulation::returned(error);
   *properties = {};
   std::strcpy(properties->name, "emulated device");
   properties->totalGlobalMem = emulation::settings().memory_bytes;
@@ -72,7 +73,8 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int devic
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   cudaDeviceProp properties{};
-  if (const cudaError_t error = cudaGetDeviceProperties(&properties, device); error != cudaSuccess) return error;
+  if (const cudaError_t error = cudaGetDeviceProperties(&properties, device); error != cudaSuccess)
+    return error;
   switch (attribute) {
     case cudaDevAttrMaxThreadsPerBlock:
       *value = properties.maxThreadsPerBlock;
@@ -111,5 +113,7 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   return cudaSuccess;
 }
 inline cudaError_t cudaRuntimeGetVersion(int* version) { return *version = 13000, cudaSuccess; }
-inline cudaError_t cudaDriverGetVersion(int* version) { return *version = emulation::settings().devices > 0 ? 13000 : 0, cudaSuccess; }
+inline cudaError_t cudaDriverGetVersion(int* version) {
+  return *version = emulation::settings().devices > 0 ? 13000 : 0, cudaSuccess;
+}
 inline cudaError_t cudaDeviceReset() { return cudaSuccess; }

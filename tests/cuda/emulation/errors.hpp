@@ -112,7 +112,9 @@ inline const char* cudaGetErrorString(cudaError_t error) {
       return "unrecognized error code";
   }
 }
-inline cudaError_t cudaPeekAtLastError() { return emulation::broken() != cudaSuccess ? emulation::broken() : emulation::last_error; }
+inline cudaError_t cudaPeekAtLastError() {
+  return emulation::broken() != cudaSuccess ? emulation::broken() : emulation::last_error;
+}
 inline cudaError_t cudaGetLastError() {
   if (emulation::broken() != cudaSuccess) return emulation::broken();
   const cudaError_t error = emulation::last_error;

@@ -1,4 +1,5 @@
-// Graphs of kernels. A graph's nodes run in an order that its edges allow, but not in the one in which they were added: a forgotten edge shows.
+// Graphs of kernels. A graph's nodes run in an order that its edges allow, but not in the one in which they
+// were added: a forgotten edge shows.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +38,8 @@ using cudaGraph_t = CUgraph_st*;
 
 struct CUgraphExec_st {
   int device = 0;
-  std::vector<std::pair<const CUgraphNode_st*, emulation::Launch>> launches;  // in the order in which they run; nodes are names only
+  // in the order in which they run; nodes are names only
+  std::vector<std::pair<const CUgraphNode_st*, emulation::Launch>> launches;
 };
 using cudaGraphExec_t = CUgraphExec_st*;
 
@@ -61,11 +63,13 @@ inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
   return cudaSuccess;
 }
-inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* after, std::size_t count,
+inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph,
+                                          const cudaGraphNode_t* after, std::size_t count,
                                           const cudaKernelNodeParams* parameters) {
   if (!node || !graph || (count > 0 && !after)) return emulation::returned(cudaErrorInvalidValue);
   auto added = std::make_unique<CUgraphNode_st>();
-  if (const cudaError_t error = emulation::launch_of(parameters, added->launch); error != cudaSuccess) return emulation::returned(error);
+  if (const cudaError_t error = emulation::launch_of(parameters, added->launch); error != cudaSuccess)
+    return emulation::returned(error);
   for (std::size_t i = 0; i < count; ++i) {
     if (!graph->has(after[i])) return emulation::returned(cudaErrorInvalidValue);
     added->after.push_back(after[i]);
@@ -76,13 +80,15 @@ inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t gra
 }
 
 /// Takes, of the nodes that may run, the one that was added last.
-inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags = 0) {
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                        unsigned long long flags = 0) {
   if (!executable || !graph || flags != 0) return emulation::returned(cudaErrorInvalidValue);
   if (!emulation::settings().graphs) return emulation::returned(cudaErrorMemoryAllocation);
   auto made = std::make_unique<CUgraphExec_st>();
   made->device = emulation::current_device;
   const auto ran = [&](const CUgraphNode_st* node) {
-    return std::any_of(made->launches.begin(), made->launches.end(), [node](const auto& launch) { return launch.first == node; });
+    return std::any_of(made->launches.begin(), made->launches.end(),
+                       [node](const auto& launch) { return launch.first == node; });
   };
   while (made->launches.size() < graph->nodes.size())
     for (std::size_t i = graph->nodes.size(); i-- > 0;) {
@@ -101,12 +107,15 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
 }
 inline cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
                                                     const cudaKernelNodeParams* parameters) {
-  if (!executable || executable->device != emulation::current_device) return emulation::returned(cudaErrorInvalidValue);
-  if (emulation::refuses("cudaGraphExecKernelNodeSetParams")) return emulation::returned(cudaErrorInvalidValue);
+  if (!executable || executable->device != emulation::current_device)
+    return emulation::returned(cudaErrorInvalidValue);
+  if (emulation::refuses("cudaGraphExecKernelNodeSetParams"))
+    return emulation::returned(cudaErrorInvalidValue);
   for (auto& [own, launch] : executable->launches) {
     if (own != node) continue;
     emulation::Launch changed;
-    if (const cudaError_t error = emulation::launch_of(parameters, changed); error != cudaSuccess) return emulation::returned(error);
+    if (const cudaError_t error = emulation::launch_of(parameters, changed); error != cudaSuccess)
+      return emulation::returned(error);
     launch = std::move(changed);
     return cudaSuccess;
   }
@@ -117,7 +126,8 @@ inline cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t) {
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   if (!executable || emulation::refuses("cudaGraphLaunch")) return emulation::returned(cudaErrorInvalidValue);
-  if (executable->device != emulation::line_of(stream)->device()) return emulation::returned(cudaErrorInvalidResourceHandle);
+  if (executable->device != emulation::line_of(stream)->device())
+    return emulation::returned(cudaErrorInvalidResourceHandle);
   ++emulation::counts().graphs;
   return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches] {
     for (const auto& [node, launch] : launches)

@@ -15,13 +15,17 @@
 #include "streams.hpp"
 #include "vectors.hpp"
 
-enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8, cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
+enum cudaFuncAttribute {
+  cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
+  cudaFuncAttributePreferredSharedMemoryCarveout = 9
+};
 
 namespace emulation {
 
 inline constexpr std::size_t shared_without_asking = std::size_t{48} << 10U;
 
-/// Bytes between members may hold anything, addresses too: where the compiler can say which bytes these are, operands are searched for addresses.
+/// Bytes between members may hold anything, addresses too: where the compiler can say which bytes these are,
+/// operands are searched for addresses.
 #if __has_builtin(__builtin_clear_padding)
 inline constexpr bool clears_padding = true;
 template <class Operands>
@@ -56,13 +60,15 @@ class Kernels {
   }
   template <class Operands>
   static const void* add(void (*kernel)(Operands)) {
-    static_assert(std::is_trivially_copyable_v<Operands>, "a kernel's operands are copied to the device byte by byte");
+    static_assert(std::is_trivially_copyable_v<Operands>,
+                  "a kernel's operands are copied to the device byte by byte");
     static_assert(sizeof(Operands) <= 4096, "a kernel takes at most 4096 bytes of operands");
     const auto* address = reinterpret_cast<const void*>(kernel);
     const std::lock_guard lock(the().mutex_);
     Kernel& known = the().kernels_[address];
     known.invoke = [](const void* function, const void* operands) {
-      reinterpret_cast<void (*)(Operands)>(const_cast<void*>(function))(*static_cast<const Operands*>(operands));
+      reinterpret_cast<void (*)(Operands)>(const_cast<void*>(function))(
+          *static_cast<const Operands*>(operands));
     };
     known.operand_bytes = sizeof(Operands);
     known.copy = [](const void* operands) -> std::shared_ptr<const void> {
@@ -98,12 +104,15 @@ struct Launch {
     if (!parameters || !parameters[0]) return cudaErrorInvalidValue;
     if (shared_bytes > known->shared_bytes_on(current_device)) return cudaErrorInvalidValue;
     const auto outside = [](unsigned n, unsigned most) { return n == 0 || n > most; };
-    if (outside(grid.x, 0x7FFFFFFFU) || outside(grid.y, 65535) || outside(grid.z, 65535)) return cudaErrorInvalidConfiguration;
-    if (outside(threads.x, 1024) || outside(threads.y, 1024) || outside(threads.z, 64) || threads.x * threads.y * threads.z > 1024)
+    if (outside(grid.x, 0x7FFFFFFFU) || outside(grid.y, 65535) || outside(grid.z, 65535))
+      return cudaErrorInvalidConfiguration;
+    if (outside(threads.x, 1024) || outside(threads.y, 1024) || outside(threads.z, 64) ||
+        threads.x * threads.y * threads.z > 1024)
       return cudaErrorInvalidConfiguration;
     operands = known->copy(parameters[0]);
     if (!clears_padding) return cudaSuccess;
-    if (const std::string foreign = Memory::the().foreign_address(operands.get(), known->operand_bytes); !foreign.empty()) {
+    if (const std::string foreign = Memory::the().foreign_address(operands.get(), known->operand_bytes);
+        !foreign.empty()) {
       last_fault() = "kernel " + name_of(kernel) + " is given an address " + foreign;
       return cudaErrorIllegalAddress;
     }
@@ -112,7 +121,8 @@ struct Launch {
   cudaError_t operator()() const {
     note("kernel " + name_of(kernel));
     const Memory::Open open;
-    std::string fault = run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
+    std::string fault =
+        run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
     if (const std::string damage = open.damage(); fault.empty() && !damage.empty())
       fault = "kernel " + name_of(kernel) + " wrote " + damage + ".";
     if (fault.empty()) return cudaSuccess;
@@ -123,18 +133,19 @@ struct Launch {
 
 }  // namespace emulation
 
-inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
-                                    cudaStream_t stream = nullptr) {
+inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters,
+                                    std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
   ++emulation::counts().launches;
   if (emulation::refuses("cudaLaunchKernel")) return emulation::returned(cudaErrorInvalidValue);
   if (!emulation::is_current(stream)) return emulation::returned(cudaErrorInvalidResourceHandle);
   emulation::Launch launch{kernel, grid, threads, shared_bytes, nullptr};
   const cudaError_t refused = launch.prepare(parameters);
-  return emulation::returned(refused != cudaSuccess ? refused : emulation::line_of(stream)->add(std::move(launch)));
+  return emulation::returned(refused != cudaSuccess ? refused
+                                                    : emulation::line_of(stream)->add(std::move(launch)));
 }
 template <class Operands>
-cudaError_t cudaLaunchKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, void** parameters, std::size_t shared_bytes = 0,
-                             cudaStream_t stream = nullptr) {
+cudaError_t cudaLaunchKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, void** parameters,
+                             std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
   return cudaLaunchKernel(emulation::Kernels::add(kernel), grid, threads, parameters, shared_bytes, stream);
 }
 

@@ -35,14 +35,15 @@ namespace emulation {
   Dl_info found{};
   if (!dladdr(kernel, &found) || !found.dli_sname) return "(without a name)";
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status), std::free);
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(found.dli_sname, nullptr, nullptr, &status), std::free);
   std::string text = name ? name.get() : found.dli_sname;
   if (text.starts_with("void ")) text.erase(0, 5);
   return text.substr(0, text.rfind('('));
 }
 
-/// A block's shared memory: full of poison, between guards that are full of poison as well. New pages for each block, for then ThreadSanitizer does not take them
-/// for the last block's.
+/// A block's shared memory: full of poison, between guards that are full of poison as well. New pages for
+/// each block, for then ThreadSanitizer does not take them for the last block's.
 class SharedMemory {
  public:
   explicit SharedMemory(std::size_t bytes) : bytes_(bytes), all_((bytes + 2 * guard + 15) / 16 * 16) {
@@ -67,7 +68,8 @@ class SharedMemory {
   [[nodiscard]] std::string damage() {
     allow();
     for (std::size_t i = 0; i < guard; ++i)
-      if (pages_[i] != poison_byte) return "byte " + std::to_string(i) + " − " + std::to_string(guard) + ", before its beginning";
+      if (pages_[i] != poison_byte)
+        return "byte " + std::to_string(i) + " − " + std::to_string(guard) + ", before its beginning";
     for (std::size_t i = guard + bytes_; i < all_; ++i)
       if (pages_[i] != poison_byte) return "byte " + std::to_string(i - guard);
     return "";
@@ -112,7 +114,9 @@ struct Play {
   dim3 threads;
   uint3 index;
   Block* block;
-  unsigned shift;  // so that not always the same thread of the pool plays thread 0: accesses of two blocks would then be in order
+  // so that not always the same thread of the pool plays thread 0: accesses of two blocks would then be in
+  // order
+  unsigned shift;
 
   static void body(void* context, unsigned player) {
     const Play& play = *static_cast<const Play*>(context);
@@ -120,7 +124,8 @@ struct Play {
     const unsigned i = (player + play.shift) % block.size();
     this_block = &block;
     this_thread = i;
-    threadIdx = {i % play.threads.x, i / play.threads.x % play.threads.y, i / play.threads.x / play.threads.y};
+    threadIdx = {i % play.threads.x, i / play.threads.x % play.threads.y,
+                 i / play.threads.x / play.threads.y};
     blockIdx = play.index;
     blockDim = {play.threads.x, play.threads.y, play.threads.z};
     gridDim = {play.grid.x, play.grid.y, play.grid.z};
@@ -143,8 +148,9 @@ struct Play {
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<std::unique_ptr<Play>> plays;
   std::string damage;
-  // A barrier in one block orders what the pool's threads do before and after, also in other blocks, where on a device nothing is in order. So that
-  // ThreadSanitizer finds races of blocks, consecutive blocks are played by different threads; every second one remains hidden.
+  // A barrier in one block orders what the pool's threads do before and after, also in other blocks, where on
+  // a device nothing is in order. So that ThreadSanitizer finds races of blocks, consecutive blocks are
+  // played by different threads; every second one remains hidden.
   const unsigned sets = thread_sanitizer ? 2 : 1;
   const unsigned set_size = (size + Pool::team_size - 1) / Pool::team_size * Pool::team_size;
   unsigned set = 0;
@@ -153,8 +159,8 @@ struct Play {
                       static_cast<unsigned>(number / grid.x / grid.y)};
     SharedMemory shared(shared_bytes);
     blocks.push_back(std::make_unique<Block>(name_of, call.kernel, index, size, shared.get(), shared_bytes));
-    plays.push_back(
-        std::make_unique<Play>(Play{call, grid, threads, index, blocks.back().get(), static_cast<unsigned>(number * 37 % size)}));
+    plays.push_back(std::make_unique<Play>(
+        Play{call, grid, threads, index, blocks.back().get(), static_cast<unsigned>(number * 37 % size)}));
     Pool::the().run(set++ % sets * set_size, size, Play::body, plays.back().get());
     if (blocks.back()->faulty()) break;
     if (damage = shared.damage(); !damage.empty()) break;
@@ -163,7 +169,8 @@ struct Play {
   Pool::the().settle();
   if (blocks.empty() || (damage.empty() && !blocks.back()->faulty())) return "";
   if (!damage.empty())
-    return blocks.back()->where() + " wrote to " + damage + " of its shared memory of " + std::to_string(shared_bytes) + " bytes.";
+    return blocks.back()->where() + " wrote to " + damage + " of its shared memory of " +
+           std::to_string(shared_bytes) + " bytes.";
   return blocks.back()->sentence();
 }
 

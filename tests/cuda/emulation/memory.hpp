@@ -1,4 +1,5 @@
-// Device memory, which here is host memory full of poison that the host cannot touch, and copies to and from it.
+// Device memory, which here is host memory full of poison that the host cannot touch, and copies to and from
+// it.
 #pragma once
 
 #include <dlfcn.h>
@@ -40,7 +41,8 @@ inline constexpr unsigned cudaMemAttachGlobal = 1;
 
 namespace emulation {
 
-/// Pages of device memory. What was asked for ends, but for less than 256 bytes, where a page begins that nobody may touch.
+/// Pages of device memory. What was asked for ends, but for less than 256 bytes, where a page begins that
+/// nobody may touch.
 class DevicePages {
  public:
   static constexpr std::size_t alignment = 256;  // what cudaMalloc promises
@@ -48,7 +50,8 @@ class DevicePages {
   explicit DevicePages(std::size_t bytes)
       : bytes_(bytes),
         usable_((bytes + page - 1) / page * page),
-        first_(static_cast<unsigned char*>(mmap(nullptr, usable_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        first_(static_cast<unsigned char*>(
+            mmap(nullptr, usable_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
     if (first_ == MAP_FAILED) throw std::bad_alloc();
     allow(true);
     std::memset(first_, poison_byte, usable_);
@@ -57,10 +60,14 @@ class DevicePages {
   DevicePages& operator=(const DevicePages&) = delete;
   ~DevicePages() { munmap(first_, usable_ + page); }
 
-  [[nodiscard]] unsigned char* get() const noexcept { return first_ + usable_ - (bytes_ + alignment - 1) / alignment * alignment; }
+  [[nodiscard]] unsigned char* get() const noexcept {
+    return first_ + usable_ - (bytes_ + alignment - 1) / alignment * alignment;
+  }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   void allow(bool access) const { mprotect(first_, usable_, access ? PROT_READ | PROT_WRITE : PROT_NONE); }
-  [[nodiscard]] bool has(const void* address) const noexcept { return address >= first_ && address < first_ + usable_ + page; }
+  [[nodiscard]] bool has(const void* address) const noexcept {
+    return address >= first_ && address < first_ + usable_ + page;
+  }
   /// Whether something was written to where nothing lies. While access is allowed.
   [[nodiscard]] bool damaged() const {
     const auto other = [](unsigned char byte) { return byte != poison_byte; };
@@ -112,7 +119,8 @@ class Memory {
     const std::lock_guard lock(mutex_);
     if (!address) return cudaSuccess;
     const auto found = allocations_.find(reinterpret_cast<std::uintptr_t>(address));
-    if (found == allocations_.end() || (found->second.kind == Kind::pinned) != pinned) return cudaErrorInvalidValue;
+    if (found == allocations_.end() || (found->second.kind == Kind::pinned) != pinned)
+      return cudaErrorInvalidValue;
     if (!pinned) used_ -= found->second.bytes;
     allocations_.erase(found);
     return cudaSuccess;
@@ -126,13 +134,15 @@ class Memory {
     --after;
     return start + bytes <= after->first + after->second.bytes ? after->second.kind : Kind::unknown;
   }
-  /// Takes memory from elsewhere for managed memory: what operator new hands out in the tests, see managed_new.cpp.
+  /// Takes memory from elsewhere for managed memory: what operator new hands out in the tests, see
+  /// managed_new.cpp.
   void adopt(const void* memory, std::size_t bytes) {
     managed_ = reinterpret_cast<std::uintptr_t>(memory);
     managed_bytes_ = bytes;
   }
-  /// What is wrong with the addresses among a kernel's operands, as the end of a sentence; else empty. A word is taken for an address where there is memory.
-  /// Where nothing was adopted (under sanitizers, which have their own operator new) only stacks, and data of the program itself, are told from what was allocated.
+  /// What is wrong with the addresses among a kernel's operands, as the end of a sentence; else empty. A word
+  /// is taken for an address where there is memory. Where nothing was adopted (under sanitizers, which have
+  /// their own operator new) only stacks, and data of the program itself, are told from what was allocated.
   [[nodiscard]] std::string foreign_address(const void* operands, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= bytes; at += sizeof(std::uintptr_t)) {
@@ -142,7 +152,8 @@ class Memory {
       const std::string where = " (byte " + std::to_string(at) + " of its operands)";
       if (const Allocation* const own = allocation_of(word)) {
         if (own->kind == Kind::device && own->device != current_device)
-          return "of device " + std::to_string(own->device) + where + ", but launched on device " + std::to_string(current_device) + ".";
+          return "of device " + std::to_string(own->device) + where + ", but launched on device " +
+                 std::to_string(current_device) + ".";
       } else if (managed_bytes_ > 0 ? is_mapped(word) : is_on_stack(word) || is_of_program(word)) {
         return "of the host's memory" + where + ", which a device does not reach.";
       }
@@ -165,7 +176,8 @@ class Memory {
     [[nodiscard]] std::string damage() const {
       for (const auto& [address, allocation] : the().allocations_)
         if (allocation.pages && allocation.pages->damaged())
-          return "right beside an allocation of " + std::to_string(allocation.bytes) + " bytes of device memory";
+          return "right beside an allocation of " + std::to_string(allocation.bytes) +
+                 " bytes of device memory";
       return "";
     }
   };
@@ -216,7 +228,8 @@ class Memory {
         if (allocation.pages) allocation.pages->allow(by > 0 || !settings().protect);
   }
 
-  /// Before the program ends because of an access to device memory, a sentence says whose it was. Whoever else handles such signals does so afterwards.
+  /// Before the program ends because of an access to device memory, a sentence says whose it was. Whoever
+  /// else handles such signals does so afterwards.
   static void explain_crashes() {
     struct sigaction now{};
     sigaction(SIGSEGV, nullptr, &now);
@@ -232,9 +245,11 @@ class Memory {
     for (const auto& [address, allocation] : the().allocations_) {
       if (!allocation.pages || !allocation.pages->has(signal->si_addr)) continue;
       const auto byte = static_cast<const unsigned char*>(signal->si_addr) - allocation.pages->get();
-      const std::string who = this_block ? this_block->where() + ", thread " + std::to_string(this_thread) : "the host";
-      const std::string text = "\nemulation: " + who + " touched byte " + std::to_string(byte) + " of an allocation of " +
-                               std::to_string(allocation.bytes) + " bytes of device memory" +
+      const std::string who =
+          this_block ? this_block->where() + ", thread " + std::to_string(this_thread) : "the host";
+      const std::string text = "\nemulation: " + who + " touched byte " + std::to_string(byte) +
+                               " of an allocation of " + std::to_string(allocation.bytes) +
+                               " bytes of device memory" +
                                (this_block ? ".\n" : "; the host must copy it with cudaMemcpyAsync.\n");
       static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
     }
@@ -261,7 +276,8 @@ class Memory {
   if (kind == cudaMemcpyDefault) return true;
   const auto side = [bytes](const void* address, bool device) {
     const auto found = Memory::the().kind(address, bytes);
-    return device ? found == Memory::Kind::device || found == Memory::Kind::managed : found != Memory::Kind::device;
+    return device ? found == Memory::Kind::device || found == Memory::Kind::managed
+                  : found != Memory::Kind::device;
   };
   return side(to, to_device) && side(from, from_device);
 }
@@ -269,15 +285,20 @@ class Memory {
 }  // namespace emulation
 
 inline cudaError_t cudaMalloc(void** address, std::size_t bytes) {
-  return emulation::returned(emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::device));
+  return emulation::returned(
+      emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::device));
 }
 inline cudaError_t cudaMallocManaged(void** address, std::size_t bytes, unsigned = cudaMemAttachGlobal) {
-  return emulation::returned(emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::managed));
+  return emulation::returned(
+      emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::managed));
 }
 inline cudaError_t cudaHostAlloc(void** address, std::size_t bytes, unsigned) {
-  return emulation::returned(emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::pinned));
+  return emulation::returned(
+      emulation::Memory::the().allocate(address, bytes, emulation::Memory::Kind::pinned));
 }
-inline cudaError_t cudaMallocHost(void** address, std::size_t bytes) { return cudaHostAlloc(address, bytes, cudaHostAllocDefault); }
+inline cudaError_t cudaMallocHost(void** address, std::size_t bytes) {
+  return cudaHostAlloc(address, bytes, cudaHostAllocDefault);
+}
 /// As the real ones with typed pointers.
 template <class T>
 cudaError_t cudaMalloc(T** address, std::size_t bytes) {
@@ -313,7 +334,8 @@ inline cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return cudaSuccess;
 }
 
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream = nullptr) {
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                   cudaStream_t stream = nullptr) {
   using emulation::Memory;
   if (bytes == 0) return cudaSuccess;
   if (!emulation::fits(to, from, bytes, kind)) return emulation::returned(cudaErrorInvalidValue);
@@ -324,7 +346,8 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
     const Memory::Open open;
     std::memmove(to, source, bytes);
   };
-  // Memory that is not pinned is read before the call returns; and when it is written, the call returns afterwards.
+  // Memory that is not pinned is read before the call returns; and when it is written, the call returns
+  // afterwards.
   if (Memory::the().kind(to, bytes) == Memory::Kind::unknown) {
     ++emulation::counts().waits;
     const cudaError_t error = line.finish();
@@ -333,8 +356,9 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes
   }
   if (Memory::the().kind(from, bytes) == Memory::Kind::unknown) {
     const auto* first = static_cast<const unsigned char*>(from);
-    return emulation::returned(
-        line.add([copy, staged = std::vector<unsigned char>(first, first + bytes)] { return copy(staged.data()), cudaSuccess; }));
+    return emulation::returned(line.add([copy, staged = std::vector<unsigned char>(first, first + bytes)] {
+      return copy(staged.data()), cudaSuccess;
+    }));
   }
   return emulation::returned(line.add([copy, from] { return copy(from), cudaSuccess; }));
 }
@@ -344,7 +368,8 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cud
   if (const cudaError_t error = cudaMemcpyAsync(to, from, bytes, kind); error != cudaSuccess) return error;
   return emulation::returned(emulation::line_of(nullptr)->finish());
 }
-inline cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes, cudaStream_t stream = nullptr) {
+inline cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes,
+                                   cudaStream_t stream = nullptr) {
   if (bytes == 0) return cudaSuccess;
   if (!emulation::on_device(address, bytes)) return emulation::returned(cudaErrorInvalidValue);
   ++emulation::counts().copies;

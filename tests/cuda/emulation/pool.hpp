@@ -1,4 +1,5 @@
-// Threads that play the threads of blocks, kept between launches: making 256 threads takes longer than most kernels here.
+// Threads that play the threads of blocks, kept between launches: making 256 threads takes longer than most
+// kernels here.
 #pragma once
 
 #include <atomic>
@@ -28,8 +29,10 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Calls body(context, i) in count threads, i = 0 … count − 1, and waits for them: in the pool's threads from number `first` on, a multiple of team_size. What the caller did comes before what they do. What they did does not come
-  /// before what follows, in the eyes of ThreadSanitizer, until settle is called: so the blocks of a grid are not ordered.
+  /// Calls body(context, i) in count threads, i = 0 … count − 1, and waits for them: in the pool's threads
+  /// from number `first` on, a multiple of team_size. What the caller did comes before what they do. What
+  /// they did does not come before what follows, in the eyes of ThreadSanitizer, until settle is called: so
+  /// the blocks of a grid are not ordered.
   void run(unsigned first, unsigned count, void (*body)(void*, unsigned), void* context) {
     while (threads_.size() < first + count) hire();
     body_.store(body, std::memory_order_relaxed);

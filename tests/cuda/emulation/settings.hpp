@@ -19,7 +19,8 @@ inline constexpr bool thread_sanitizer = false;
 inline constexpr bool thread_sanitizer = false;
 #endif
 
-/// A mistake of a kernel, as one sentence. Ends the block; the launch returns cudaErrorLaunchFailure, whose cudaGetErrorString is the sentence.
+/// A mistake of a kernel, as one sentence. Ends the block; the launch returns cudaErrorLaunchFailure, whose
+/// cudaGetErrorString is the sentence.
 struct Fault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -29,22 +30,27 @@ enum class Order { shuffled, reversed, ascending };
 
 struct Settings {
   Order order = Order::shuffled;
-  /// Dynamic shared memory that a kernel may get if it asks: what every architecture from 7.5 on has. 8.0: 163 KiB, 8.6 and 12.0: 99 KiB, 9.0 and 10.0: 227 KiB.
+  /// Dynamic shared memory that a kernel may get if it asks: what every architecture from 7.5 on has. 8.0:
+  /// 163 KiB, 8.6 and 12.0: 99 KiB, 9.0 and 10.0: 227 KiB.
   std::size_t largest_shared_bytes = std::size_t{64} << 10U;
   /// Of the device. A cudaMalloc that would need more is refused.
   std::size_t memory_bytes = std::size_t{1} << 30U;
-  /// Streams do nothing until someone waits: what is read too early, or written too early, gives wrong numbers.
+  /// Streams do nothing until someone waits: what is read too early, or written too early, gives wrong
+  /// numbers.
   bool deferred = false;
-  /// Device memory cannot be touched but by kernels and copies: who does so on the host is ended with a sentence.
+  /// Device memory cannot be touched but by kernels and copies: who does so on the host is ended with a
+  /// sentence.
   bool protect = true;
   /// Keep emulation::log().
   bool log = false;
   /// Whether graphs can be made.
   bool graphs = true;
   int devices = 1;
-  /// As on a device: after a fault of a kernel every call returns it, until the program ends or a test puts emulation::broken() back.
+  /// As on a device: after a fault of a kernel every call returns it, until the program ends or a test puts
+  /// emulation::broken() back.
   bool sticky = false;
-  /// Calls of this name are refused with cudaErrorInvalidValue, all but the first `allowed_calls`; empty: none.
+  /// Calls of this name are refused with cudaErrorInvalidValue, all but the first `allowed_calls`; empty:
+  /// none.
   std::string refused_call;
   std::size_t allowed_calls = 0;
 };

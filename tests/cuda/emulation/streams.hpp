@@ -1,4 +1,5 @@
-// Streams and events. A stream does everything at once, or, where settings().deferred is set, nothing until someone waits for it.
+// Streams and events. A stream does everything at once, or, where settings().deferred is set, nothing until
+// someone waits for it.
 #pragma once
 
 #include <chrono>
@@ -22,7 +23,8 @@ inline constexpr unsigned cudaEventDisableTiming = 2;
 
 namespace emulation {
 
-/// What the device has done, in order, while settings().log is set: "kernel NAME", "copy of 16 bytes", "set 16 bytes", "event".
+/// What the device has done, in order, while settings().log is set: "kernel NAME", "copy of 16 bytes", "set
+/// 16 bytes", "event".
 inline std::vector<std::string>& log() {
   static std::vector<std::string> lines;
   return lines;
@@ -47,7 +49,8 @@ inline Counts& counts() {
 /// What is to be done one after the other.
 class Line {
  public:
-  explicit Line(bool with_default_stream, int device = current_device) : blocking_(with_default_stream), device_(device) {
+  explicit Line(bool with_default_stream, int device = current_device)
+      : blocking_(with_default_stream), device_(device) {
     all().push_back(this);
   }
   ~Line() { std::erase(all(), this); }
@@ -128,7 +131,9 @@ namespace emulation {
   return own;
 }
 /// Whether the thread's device is the stream's: only then the runtime launches there.
-[[nodiscard]] inline bool is_current(cudaStream_t stream) { return line_of(stream)->device() == current_device; }
+[[nodiscard]] inline bool is_current(cudaStream_t stream) {
+  return line_of(stream)->device() == current_device;
+}
 
 }  // namespace emulation
 
@@ -138,7 +143,9 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flag
   *stream = new CUstream_st{std::make_shared<emulation::Line>(flags == cudaStreamDefault)};
   return cudaSuccess;
 }
-inline cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return cudaStreamCreateWithFlags(stream, cudaStreamDefault);
+}
 inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ++emulation::counts().waits;
   return emulation::returned(emulation::line_of(stream)->finish());
@@ -159,12 +166,15 @@ inline cudaError_t cudaStreamQuery(cudaStream_t stream) {
 inline cudaError_t cudaDeviceSynchronize() { return emulation::finish_lines(false); }
 
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
-  if (!event || flags > (cudaEventBlockingSync | cudaEventDisableTiming)) return emulation::returned(cudaErrorInvalidValue);
+  if (!event || flags > (cudaEventBlockingSync | cudaEventDisableTiming))
+    return emulation::returned(cudaErrorInvalidValue);
   if (emulation::settings().devices == 0) return emulation::returned(cudaErrorNoDevice);
   *event = new CUevent_st{nullptr, 0, (flags & cudaEventDisableTiming) == 0, emulation::current_device, {}};
   return cudaSuccess;
 }
-inline cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
+inline cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  return cudaEventCreateWithFlags(event, cudaEventDefault);
+}
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
   if (!event) return emulation::returned(cudaErrorInvalidResourceHandle);
   if (event->line) event->line->finish(event->number);
@@ -173,7 +183,8 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr) {
   if (!event) return emulation::returned(cudaErrorInvalidResourceHandle);
-  if (emulation::line_of(stream)->device() != event->device) return emulation::returned(cudaErrorInvalidResourceHandle);
+  if (emulation::line_of(stream)->device() != event->device)
+    return emulation::returned(cudaErrorInvalidResourceHandle);
   event->line = emulation::line_of(stream);
   event->number = event->line->added() + 1;
   return emulation::returned(event->line->add([event] {
@@ -197,8 +208,8 @@ inline cudaError_t cudaEventQuery(cudaEvent_t event) {
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned = 0) {
   if (!event) return emulation::returned(cudaErrorInvalidResourceHandle);
   if (!event->line) return cudaSuccess;
-  return emulation::returned(
-      emulation::line_of(stream)->add([line = event->line, number = event->number] { return line->finish(number); }));
+  return emulation::returned(emulation::line_of(stream)->add(
+      [line = event->line, number = event->number] { return line->finish(number); }));
 }
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   if (!milliseconds || !from || !to || !from->line || !to->line || !from->timed || !to->timed)

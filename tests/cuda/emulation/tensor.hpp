@@ -9,7 +9,8 @@
 
 namespace emulation {
 
-/// cvt.rna.tf32.f32: 10 bits of mantissa, to nearest, ties away from zero. Infinities and NaNs stay what they are.
+/// cvt.rna.tf32.f32: 10 bits of mantissa, to nearest, ties away from zero. Infinities and NaNs stay what they
+/// are.
 [[nodiscard]] inline std::uint32_t to_tf32(float x) {
   constexpr std::uint32_t dropped = 0x1FFF;  // 23 − 10 bits
   const auto bits = std::bit_cast<std::uint32_t>(x);
@@ -17,13 +18,17 @@ namespace emulation {
   return (bits + (dropped + 1) / 2) & ~dropped;
 }
 
-/// sum += a·b, as sdepth::cuda::multiply_add says which thread holds what. Operands that are no TF32 numbers are cut off, as the hardware does.
-/// Sums in double, rounded once: on devices the order and the rounding within a product are not specified.
-inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2], const Site& site = Site::current()) {
+/// sum += a·b, as sdepth::cuda::multiply_add says which thread holds what. Operands that are no TF32 numbers
+/// are cut off, as the hardware does. Sums in double, rounded once: on devices the order and the rounding
+/// within a product are not specified.
+inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+                         const Site& site = Site::current()) {
   using Operands = std::array<std::uint32_t, 6>;
   if (this_block->warp_of(this_thread).size != Warp::lanes) fail("multiply_add needs a warp of 32 threads.");
   const Exchange<Operands> all(Operands{a[0], a[1], a[2], a[3], b[0], b[1]}, "multiply_add", site);
-  const auto number = [](std::uint32_t bits) { return static_cast<double>(std::bit_cast<float>(bits & ~0x1FFFU)); };
+  const auto number = [](std::uint32_t bits) {
+    return static_cast<double>(std::bit_cast<float>(bits & ~0x1FFFU));
+  };
   const unsigned lane = this_thread % Warp::lanes;
   const unsigned group = lane / 4;
   const unsigned t = lane % 4;

@@ -12,10 +12,12 @@
 
 namespace emulation {
 
-/// Hands a value to the other threads of the warp: of(lane) is what that lane gave. Valid until this thread's next but one exchange.
+/// Hands a value to the other threads of the warp: of(lane) is what that lane gave. Valid until this thread's
+/// next but one exchange.
 template <class T>
 class Exchange {
-  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(Warp::Slot), "a lane hands over at most 24 bytes");
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(Warp::Slot),
+                "a lane hands over at most 24 bytes");
 
  public:
   Exchange(const T& value, const char* call, const Site& site)
@@ -25,7 +27,9 @@ class Exchange {
   }
   [[nodiscard]] unsigned size() const { return warp_.size; }
   [[nodiscard]] T of(unsigned lane) const {
-    if (lane >= warp_.size) fail("reads from lane " + std::to_string(lane) + " of a warp of " + std::to_string(warp_.size) + " threads.");
+    if (lane >= warp_.size)
+      fail("reads from lane " + std::to_string(lane) + " of a warp of " + std::to_string(warp_.size) +
+           " threads.");
     T value;
     std::memcpy(&value, &slots_[lane], sizeof(T));
     return value;
@@ -36,11 +40,13 @@ class Exchange {
   std::array<Warp::Slot, Warp::lanes>& slots_;
 };
 
-/// As the shuffles do: from lane `from` of my part of `width` lanes, or my own value where that is outside of it.
+/// As the shuffles do: from lane `from` of my part of `width` lanes, or my own value where that is outside of
+/// it.
 template <class T>
-[[nodiscard]] T shuffle(unsigned mask, T value, int width, const char* call, const Site& site, int (*from)(int lane, int by, int width),
-                        int by) {
-  static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "shuffles carry numbers of 4 or 8 bytes");
+[[nodiscard]] T shuffle(unsigned mask, T value, int width, const char* call, const Site& site,
+                        int (*from)(int lane, int by, int width), int by) {
+  static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8),
+                "shuffles carry numbers of 4 or 8 bytes");
   if (mask != 0xFFFFFFFFU) fail(std::string(call) + " of a part of a warp is not emulated.");
   if (width <= 0 || width > 32 || !std::has_single_bit(static_cast<unsigned>(width)))
     fail(std::string(call) + " needs a width of 1, 2, 4, 8, 16 or 32.");
@@ -53,25 +59,35 @@ template <class T>
 }  // namespace emulation
 
 template <class T>
-T __shfl_sync(unsigned mask, T value, int lane, int width = 32, const emulation::Site& site = emulation::Site::current()) {
-  return emulation::shuffle(mask, value, width, "__shfl_sync", site, [](int, int from, int w) { return from & (w - 1); }, lane);
-}
-template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, const emulation::Site& site = emulation::Site::current()) {
-  return emulation::shuffle(mask, value, width, "__shfl_xor_sync", site, [](int own, int by, int) { return own ^ by; }, bits);
-}
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32, const emulation::Site& site = emulation::Site::current()) {
+T __shfl_sync(unsigned mask, T value, int lane, int width = 32,
+              const emulation::Site& site = emulation::Site::current()) {
   return emulation::shuffle(
-      mask, value, width, "__shfl_down_sync", site, [](int own, int n, int) { return own + n; }, static_cast<int>(by));
+      mask, value, width, "__shfl_sync", site, [](int, int from, int w) { return from & (w - 1); }, lane);
 }
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32, const emulation::Site& site = emulation::Site::current()) {
-  return emulation::shuffle(mask, value, width, "__shfl_up_sync", site, [](int own, int n, int) { return own - n; }, static_cast<int>(by));
+T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
+                  const emulation::Site& site = emulation::Site::current()) {
+  return emulation::shuffle(
+      mask, value, width, "__shfl_xor_sync", site, [](int own, int by, int) { return own ^ by; }, bits);
+}
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32,
+                   const emulation::Site& site = emulation::Site::current()) {
+  return emulation::shuffle(
+      mask, value, width, "__shfl_down_sync", site, [](int own, int n, int) { return own + n; },
+      static_cast<int>(by));
+}
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32,
+                 const emulation::Site& site = emulation::Site::current()) {
+  return emulation::shuffle(
+      mask, value, width, "__shfl_up_sync", site, [](int own, int n, int) { return own - n; },
+      static_cast<int>(by));
 }
 
 /// Bit l: lane l says yes.
-inline unsigned __ballot_sync(unsigned mask, int yes, const emulation::Site& site = emulation::Site::current()) {
+inline unsigned __ballot_sync(unsigned mask, int yes,
+                              const emulation::Site& site = emulation::Site::current()) {
   if (mask != 0xFFFFFFFFU) emulation::fail("__ballot_sync of a part of a warp is not emulated.");
   const emulation::Exchange<int> all(yes, "a vote of the warp", site);
   unsigned votes = 0;

@@ -1,5 +1,6 @@
-// A kernel fails in the first of two tests, under the main program of the tests on a device: both must be reported as failed, with the reason, and the program must
-// come to its end, whatever was alive when the device was lost.
+// A kernel fails in the first of two tests, under the main program of the tests on a device: both must be
+// reported as failed, with the reason, and the program must come to its end, whatever was alive when the
+// device was lost.
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -21,7 +22,8 @@ __global__ void never_meets(const Numbers) {
 
 TEST_CASE("a kernel fails while a trainer, an upload and a step are alive") {
   emulation::settings().sticky = true;
-  using Net = Network<Input<3, 4, 4>, Conv<8>, BN, ReLU, Repeat<2, Residual<Conv<8>, BN, ReLU, Conv<8>, BN>>, GlobalAvgPool, Linear<4>>;
+  using Net = Network<Input<3, 4, 4>, Conv<8>, BN, ReLU, Repeat<2, Residual<Conv<8>, BN, ReLU, Conv<8>, BN>>,
+                      GlobalAvgPool, Linear<4>>;
   TrainingOptions options;
   options.batch = 2;
   options.threads = 1;

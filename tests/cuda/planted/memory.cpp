@@ -1,4 +1,5 @@
-// Accesses to device memory that end the program on a machine with a device, and must here: planted_memory NAME.
+// Accesses to device memory that end the program on a machine with a device, and must here: planted_memory
+// NAME.
 #include <cuda_runtime.h>
 
 #include <cstdio>

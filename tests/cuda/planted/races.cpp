@@ -1,4 +1,5 @@
-// Kernels with races that ThreadSanitizer must find, each with a twin in which it is mended and where nothing must be found:
+// Kernels with races that ThreadSanitizer must find, each with a twin in which it is mended and where nothing
+// must be found:
 //
 //     planted_races NAME          with the race
 //     planted_races NAME mended
@@ -29,7 +30,8 @@ __global__ void barrier_before_reading(const Numbers o) {
   o.out[blockIdx.x * blockDim.x + threadIdx.x] = numbers[(threadIdx.x + 32) % blockDim.x];
 }
 
-/// Writes the next round's numbers while others still read. Shuffles in between order the threads of a warp, not the warps.
+/// Writes the next round's numbers while others still read. Shuffles in between order the threads of a warp,
+/// not the warps.
 template <bool mended>
 __global__ void barrier_before_writing(const Numbers o) {
   float* numbers = shared_memory();
@@ -88,12 +90,13 @@ struct Planted {
   void (*race)(Numbers);
   void (*mended)(Numbers);
 };
-constexpr Planted all[] = {{"barrier_before_reading", barrier_before_reading<false>, barrier_before_reading<true>},
-                           {"barrier_before_writing", barrier_before_writing<false>, barrier_before_writing<true>},
-                           {"barrier_of_warp", barrier_of_warp<false>, barrier_of_warp<true>},
-                           {"barrier_after_copies", barrier_after_copies<false>, barrier_after_copies<true>},
-                           {"fence_before_counting", fence_before_counting<false>, fence_before_counting<true>},
-                           {"blocks_apart", blocks_apart<false>, blocks_apart<true>}};
+constexpr Planted all[] = {
+    {"barrier_before_reading", barrier_before_reading<false>, barrier_before_reading<true>},
+    {"barrier_before_writing", barrier_before_writing<false>, barrier_before_writing<true>},
+    {"barrier_of_warp", barrier_of_warp<false>, barrier_of_warp<true>},
+    {"barrier_after_copies", barrier_after_copies<false>, barrier_after_copies<true>},
+    {"fence_before_counting", fence_before_counting<false>, fence_before_counting<true>},
+    {"blocks_apart", blocks_apart<false>, blocks_apart<true>}};
 
 }  // namespace
 
@@ -106,11 +109,12 @@ int main(int count, char** arguments) {
     std::vector<unsigned> counter(1);
     Numbers operands{out.data(), in.data(), counter.data()};
     void* parameters[] = {&operands};
-    const cudaError_t error =
-        cudaLaunchKernel(count > 2 ? planted.mended : planted.race, blocks, threads, parameters, threads * sizeof(float));
+    const cudaError_t error = cudaLaunchKernel(count > 2 ? planted.mended : planted.race, blocks, threads,
+                                               parameters, threads * sizeof(float));
     std::puts(cudaGetErrorString(error));
     return error != cudaSuccess;
   }
-  std::fputs("planted_races: the first argument must be the name of one of the kernels with a race.\n", stderr);
+  std::fputs("planted_races: the first argument must be the name of one of the kernels with a race.\n",
+             stderr);
   return 2;
 }

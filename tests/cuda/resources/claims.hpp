@@ -17,7 +17,8 @@ namespace sdepth::resources {
 /// The kernels of one name.
 struct Claim {
   std::string_view kernel;
-  std::array<int, 5> warps{};      // a multiprocessor holds at least so many, of all its blocks: on 7.5, 8.0, 9.0, 10.0, 12.0
+  // a multiprocessor holds at least so many, of all its blocks: on 7.5, 8.0, 9.0, 10.0, 12.0
+  std::array<int, 5> warps{};
   bool tensor_cores = false;       // multiplies TF32 numbers on them where the precision is TF32
   bool background_copies = false;  // fills shared memory by cp.async
 };
@@ -63,9 +64,11 @@ inline constexpr std::array claims = {
   return i;
 }
 
-/// One sentence for each rule that a kernel breaks on one architecture. @param tf32  launched where TF32 is allowed
-[[nodiscard]] inline std::vector<std::string> violations(const Multiprocessor& m, const recording::Launch& launch, const Kernel& kernel,
-                                                         bool tf32) {
+/// One sentence for each rule that a kernel breaks on one architecture. @param tf32  launched where TF32 is
+/// allowed
+[[nodiscard]] inline std::vector<std::string> violations(const Multiprocessor& m,
+                                                         const recording::Launch& launch,
+                                                         const Kernel& kernel, bool tf32) {
   std::vector<std::string> found;
   const std::string where = readable(launch.kernel) + " on sm_" + std::to_string(m.architecture) + ": ";
   const auto say = [&](const auto&... parts) {
@@ -76,40 +79,48 @@ inline constexpr std::array claims = {
   if (kernel.spilled_bytes > 0) say("it spills registers, ", kernel.spilled_bytes, " bytes.");
   if (kernel.stack_bytes > 0) say("it uses local memory, ", kernel.stack_bytes, " bytes of a thread.");
   if (kernel.shared_bytes > 0)
-    say("it has ", kernel.shared_bytes, " bytes of static shared memory; kernels take theirs from shared_memory().");
+    say("it has ", kernel.shared_bytes,
+        " bytes of static shared memory; kernels take theirs from shared_memory().");
   if (kernel.registers == 0) say("the compiler's report does not say how many registers it uses.");
   if (kernel.threads == 0) say("it does not state how many threads it is for; give it __launch_bounds__.");
   if (kernel.threads != 0 && static_cast<int>(launch.threads) > kernel.threads)
     say("it is launched with ", launch.threads, " threads, but states ", kernel.threads, ".");
 
-  // __launch_bounds__ is about registers; what shared memory leaves of that is stated in the table, for each architecture has another amount of it.
+  // __launch_bounds__ is about registers; what shared memory leaves of that is stated in the table, for each
+  // architecture has another amount of it.
   const int by_registers = resident_blocks(m, kernel, kernel.threads, 0),
             wanted = std::min(kernel.blocks, m.threads / std::max(kernel.threads, 1));
   if (by_registers < wanted)
-    say("its ", kernel.registers, " registers leave room for ", by_registers, " blocks of ", kernel.threads, " threads, but it states ",
-        wanted, ".");
+    say("its ", kernel.registers, " registers leave room for ", by_registers, " blocks of ", kernel.threads,
+        " threads, but it states ", wanted, ".");
   const Claim* const claim = claim_of(launch.kernel);
   if (!claim) {
     say("it has no line in claims.hpp.");
     return found;
   }
-  const int resident = resident_blocks(m, kernel, static_cast<int>(launch.threads), static_cast<int>(launch.shared_bytes));
-  const int warps = resident * static_cast<int>((launch.threads + 31) / 32), least = claim->warps[index_of(m)];
+  const int resident =
+      resident_blocks(m, kernel, static_cast<int>(launch.threads), static_cast<int>(launch.shared_bytes));
+  const int warps = resident * static_cast<int>((launch.threads + 31) / 32),
+            least = claim->warps[index_of(m)];
   if (warps < std::max(1, least))
-    say("a multiprocessor holds ", warps, " of its warps (", launch.threads, " threads of ", kernel.registers, " registers, ",
-        launch.shared_bytes, " bytes of shared memory), but claims.hpp says ", least, ".");
+    say("a multiprocessor holds ", warps, " of its warps (", launch.threads, " threads of ", kernel.registers,
+        " registers, ", launch.shared_bytes, " bytes of shared memory), but claims.hpp says ", least, ".");
   // Before 8.0 there is neither.
-  const bool products = tf32 && claim->tensor_cores && m.architecture >= 80, copies = claim->background_copies && m.architecture >= 80;
+  const bool products = tf32 && claim->tensor_cores && m.architecture >= 80,
+             copies = claim->background_copies && m.architecture >= 80;
   if (products != (kernel.tensor_products > 0))
     say("there are ", kernel.tensor_products, " products on tensor cores in its PTX, but ",
         products ? "some are claimed." : "none is claimed.");
   if (copies != (kernel.background_copies > 0))
-    say("there are ", kernel.background_copies, " cp.async in its PTX, but ", copies ? "some are claimed." : "none is claimed.");
+    say("there are ", kernel.background_copies, " cp.async in its PTX, but ",
+        copies ? "some are claimed." : "none is claimed.");
   return found;
 }
 
 /// Of all launches, on all architectures that the report is about and the tables know of.
-[[nodiscard]] inline std::vector<std::string> violations(const Report& report, const std::vector<recording::Launch>& launches, bool tf32) {
+[[nodiscard]] inline std::vector<std::string> violations(const Report& report,
+                                                         const std::vector<recording::Launch>& launches,
+                                                         bool tf32) {
   std::vector<std::string> found;
   for (const Multiprocessor& m : multiprocessors)
     for (const recording::Launch& launch : launches) {
@@ -120,7 +131,8 @@ inline constexpr std::array claims = {
                         ": it is launched, but not in the compiler's report.");
         continue;
       }
-      for (std::string& sentence : violations(m, launch, kernels->second.at(launch.kernel), tf32)) found.push_back(std::move(sentence));
+      for (std::string& sentence : violations(m, launch, kernels->second.at(launch.kernel), tf32))
+        found.push_back(std::move(sentence));
     }
   return found;
 }

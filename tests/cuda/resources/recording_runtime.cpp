@@ -52,7 +52,8 @@ Graph* new_graph() { return graphs().emplace_back(std::make_unique<Graph>()).get
 cudaError_t record(const void* function, dim3 grid, dim3 block, std::size_t shared_bytes) {
   const auto at = kernels().find(function);
   if (at == kernels().end()) return cudaErrorInvalidDeviceFunction;
-  const Launch launch{at->second, std::size_t{grid.x} * grid.y * grid.z, std::size_t{block.x} * block.y * block.z, shared_bytes};
+  const Launch launch{at->second, std::size_t{grid.x} * grid.y * grid.z,
+                      std::size_t{block.x} * block.y * block.z, shared_bytes};
   if (capturing) {
     capturing->depths.push_back(capturing->depths.empty() ? 1 : capturing->depths.back() + 1);
     capturing->launches.push_back(launch);
@@ -86,7 +87,8 @@ void** __cudaRegisterFatBinary(void*) {
 void __cudaRegisterFatBinaryEnd(void**) {}
 void __cudaUnregisterFatBinary(void**) {}
 char __cudaInitModule(void**) { return 0; }
-void __cudaRegisterFunction(void**, const char* host, char*, const char* device_name, int, uint3*, uint3*, dim3*, dim3*, int*) {
+void __cudaRegisterFunction(void**, const char* host, char*, const char* device_name, int, uint3*, uint3*,
+                            dim3*, dim3*, int*) {
   kernels()[host] = device_name;
 }
 void __cudaRegisterVar(void**, char*, char*, const char*, int, std::size_t, int, int) {}
@@ -95,12 +97,14 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* function) {
   *kernel = static_cast<cudaKernel_t>(const_cast<void*>(function));
   return cudaSuccess;
 }
-cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void**, std::size_t shared, cudaStream_t) {
+cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void**, std::size_t shared,
+                               cudaStream_t) {
   return record(kernel, grid, block, shared);
 }
 }
 
-cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**, std::size_t shared, cudaStream_t) {
+cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**, std::size_t shared,
+                             cudaStream_t) {
   return record(function, grid, block, shared);
 }
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
@@ -120,7 +124,8 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   *free = *total = std::size_t{80} << 30;
   return cudaSuccess;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t) {
   if (kind != cudaMemcpyDeviceToDevice) std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
@@ -132,7 +137,9 @@ cudaError_t cudaMemset(void* memory, int value, std::size_t bytes) {
   if (value != 0) std::memset(memory, value, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) { return cudaMemset(memory, value, bytes); }
+cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) {
+  return cudaMemset(memory, value, bytes);
+}
 
 // Streams, events, devices.
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return make(stream); }
@@ -159,7 +166,9 @@ cudaError_t cudaGetDevice(int* device) { return *device = 0, cudaSuccess; }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9 : attribute == cudaDevAttrMultiProcessorCount ? 132 : 0;
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9
+           : attribute == cudaDevAttrMultiProcessorCount  ? 132
+                                                          : 0;
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
@@ -199,8 +208,8 @@ cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned) {
   *graph = reinterpret_cast<cudaGraph_t>(new_graph());
   return cudaSuccess;
 }
-cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before, std::size_t count,
-                                   const cudaKernelNodeParams* kernel) {
+cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before,
+                                   std::size_t count, const cudaKernelNodeParams* kernel) {
   Graph* const all = reinterpret_cast<Graph*>(graph);
   Graph* const outer = std::exchange(capturing, all);
   const cudaError_t status = record(kernel->func, kernel->gridDim, kernel->blockDim, kernel->sharedMemBytes);
@@ -209,10 +218,12 @@ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, con
   // A node is the place of its launch, counted from 1.
   *node = reinterpret_cast<cudaGraphNode_t>(all->launches.size());
   int& depth = all->depths.back() = 1;
-  for (std::size_t i = 0; i < count; ++i) depth = std::max(depth, all->depths[reinterpret_cast<std::size_t>(before[i]) - 1] + 1);
+  for (std::size_t i = 0; i < count; ++i)
+    depth = std::max(depth, all->depths[reinterpret_cast<std::size_t>(before[i]) - 1] + 1);
   return status;
 }
-cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_t node, const cudaKernelNodeParams* kernel) {
+cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_t node,
+                                             const cudaKernelNodeParams* kernel) {
   Graph& all = *reinterpret_cast<Graph*>(run);
   Graph changed;
   Graph* const before = std::exchange(capturing, &changed);

@@ -1,5 +1,6 @@
-// A CUDA runtime that has no device: memory is the host's, and a launch is only written down. With it in the place of NVIDIA's library the host part of what nvcc
-// compiled runs, whole training steps of it, and says which kernels it launches, with how many threads and how much shared memory.
+// A CUDA runtime that has no device: memory is the host's, and a launch is only written down. With it in the
+// place of NVIDIA's library the host part of what nvcc compiled runs, whole training steps of it, and says
+// which kernels it launches, with how many threads and how much shared memory.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@ struct Launch {
 
 /// Everything launched so far, in order; what a graph holds is there once for each time it is launched.
 [[nodiscard]] std::vector<Launch>& launches();
-/// Calls of the runtime that wait for the device: cudaStreamSynchronize, cudaDeviceSynchronize, and copies that are not asynchronous.
+/// Calls of the runtime that wait for the device: cudaStreamSynchronize, cudaDeviceSynchronize, and copies
+/// that are not asynchronous.
 [[nodiscard]] int& waits();
 /// Launches that follow from each other: single ones each by itself, of a graph those of its longest chain.
 [[nodiscard]] int& dependent_steps();

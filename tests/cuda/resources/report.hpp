@@ -1,5 +1,6 @@
-// What nvcc says of the kernels of a file: registers and memory from ptxas's report, the stated bounds and the instructions from the PTX. And what follows: how many
-// blocks of a kernel fit a multiprocessor at a time.
+// What nvcc says of the kernels of a file: registers and memory from ptxas's report, the stated bounds and
+// the instructions from the PTX. And what follows: how many blocks of a kernel fit a multiprocessor at a
+// time.
 #pragma once
 
 #include <cxxabi.h>
@@ -20,12 +21,13 @@ namespace sdepth::resources {
 
 /// A kernel as compiled for one architecture.
 struct Kernel {
-  int registers = 0;          // of a thread
-  int stack_bytes = 0;        // local memory of a thread: arrays that are indexed at run time, and calls
-  int spilled_bytes = 0;      // registers written to and read from local memory, stores and loads
-  int shared_bytes = 0;       // static
-  int threads = 0;            // the most a block has, as __launch_bounds__ states; 0: not stated
-  int blocks = 0;             // how many of them a multiprocessor should hold, as __launch_bounds__ states; 0: not stated
+  int registers = 0;      // of a thread
+  int stack_bytes = 0;    // local memory of a thread: arrays that are indexed at run time, and calls
+  int spilled_bytes = 0;  // registers written to and read from local memory, stores and loads
+  int shared_bytes = 0;   // static
+  int threads = 0;        // the most a block has, as __launch_bounds__ states; 0: not stated
+  // how many of them a multiprocessor should hold, as __launch_bounds__ states; 0: not stated
+  int blocks = 0;
   int tensor_products = 0;    // mma instructions on TF32
   int background_copies = 0;  // cp.async instructions
   int reads_after_wait = 0;   // loads from shared memory behind the last wait for these
@@ -44,7 +46,8 @@ using Report = std::map<int, std::map<std::string, Kernel>>;
 
 [[nodiscard]] inline std::string readable(const std::string& mangled) {
   int failed = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &failed), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &failed), &std::free);
   return failed != 0 || !name ? mangled : std::string(name.get());
 }
 
@@ -67,7 +70,8 @@ using Report = std::map<int, std::map<std::string, Kernel>>;
   return count;
 }
 
-/// What `ptxas -v` prints: for each kernel a line that names it, one with its stack and spills (and one more for each function that it calls), one with registers.
+/// What `ptxas -v` prints: for each kernel a line that names it, one with its stack and spills (and one more
+/// for each function that it calls), one with registers.
 inline void read_ptxas(const std::string& text, Report& report) {
   std::istringstream lines(text);
   Kernel* kernel = nullptr;
@@ -78,7 +82,8 @@ inline void read_ptxas(const std::string& text, Report& report) {
       kernel = &report[number_after(line, "' for 'sm_")][line.substr(name, end - name)];
     } else if (kernel) {
       kernel->stack_bytes = std::max(kernel->stack_bytes, number_before(line, " bytes stack frame"));
-      kernel->spilled_bytes += number_before(line, " bytes spill stores") + number_before(line, " bytes spill loads");
+      kernel->spilled_bytes +=
+          number_before(line, " bytes spill stores") + number_before(line, " bytes spill loads");
       kernel->registers = std::max(kernel->registers, number_before(line, " registers"));
       kernel->shared_bytes = std::max(kernel->shared_bytes, number_before(line, " bytes smem"));
     }
@@ -109,7 +114,8 @@ inline void read_ptx(const std::string& text, std::map<std::string, Kernel>& ker
   // Where there is one architecture only, the file's name does not say which.
   const int only = report.size() == 1 ? report.begin()->first : 0;
   for (const auto& kept : std::filesystem::directory_iterator(file + ".kept")) {
-    const int named = number_after(kept.path().filename().string(), ".compute_"), architecture = named > 0 ? named : only;
+    const int named = number_after(kept.path().filename().string(), ".compute_"),
+              architecture = named > 0 ? named : only;
     if (architecture > 0) read_ptx(text_of(kept.path().string()), report[architecture]);
   }
   return report;
@@ -131,7 +137,8 @@ inline constexpr std::array<Multiprocessor, 5> multiprocessors = {{{75, 1024, 16
 inline constexpr int registers_of_multiprocessor = 64 << 10;
 
 /// How many blocks a multiprocessor holds at a time; 0: not even one.
-[[nodiscard]] inline int resident_blocks(const Multiprocessor& m, const Kernel& kernel, int threads, int dynamic_shared_bytes) {
+[[nodiscard]] inline int resident_blocks(const Multiprocessor& m, const Kernel& kernel, int threads,
+                                         int dynamic_shared_bytes) {
   const int shared = kernel.shared_bytes + dynamic_shared_bytes;
   if (shared > m.most_shared_of_a_block) return 0;
   const int warps = std::max(1, (threads + 31) / 32);
@@ -139,7 +146,8 @@ inline constexpr int registers_of_multiprocessor = 64 << 10;
   const int registers_of_warp = (kernel.registers * 32 + 255) / 256 * 256;
   const int shared_of_block = (shared + 127) / 128 * 128 + (m.architecture >= 80 ? 1024 : 0);
   int blocks = std::min(m.blocks, m.threads / (warps * 32));
-  if (registers_of_warp > 0) blocks = std::min(blocks, registers_of_multiprocessor / registers_of_warp / warps);
+  if (registers_of_warp > 0)
+    blocks = std::min(blocks, registers_of_multiprocessor / registers_of_warp / warps);
   if (shared_of_block > 0) blocks = std::min(blocks, m.shared_bytes / shared_of_block);
   return blocks;
 }

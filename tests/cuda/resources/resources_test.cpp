@@ -1,4 +1,5 @@
-// Registers, memory and instructions of the kernels that a training step of ResNet-110 launches, on each architecture; and the test of that test, on planted kernels.
+// Registers, memory and instructions of the kernels that a training step of ResNet-110 launches, on each
+// architecture; and the test of that test, on planted kernels.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -32,7 +33,9 @@ std::vector<Launch> launches_of(void (*step)(std::span<const std::uint8_t>)) {
   std::vector<Launch> all = recording::launches();
   const auto key = [](const Launch& l) { return std::tie(l.kernel, l.threads, l.shared_bytes); };
   std::sort(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) < key(b); });
-  all.erase(std::unique(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) == key(b); }), all.end());
+  all.erase(
+      std::unique(all.begin(), all.end(), [&](const Launch& a, const Launch& b) { return key(a) == key(b); }),
+      all.end());
   return all;
 }
 
@@ -40,31 +43,38 @@ void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& 
   const std::vector<Launch> launches = launches_of(step);
   CHECK(!launches.empty());
   const Report report = read_report(reports + file);
-  // Whoever configures may have asked for some architectures only, or for others, of which the tables know nothing.
+  // Whoever configures may have asked for some architectures only, or for others, of which the tables know
+  // nothing.
   const auto known = std::count_if(multiprocessors.begin(), multiprocessors.end(),
                                    [&](const Multiprocessor& m) { return report.contains(m.architecture); });
   if (!SDEPTH_CUDA_ASKED_FOR) CHECK(known == multiprocessors.size());
   for (const std::string& sentence : violations(report, launches, tf32)) FAIL_CHECK(sentence);
-  // The table for claims.hpp as it would be now: the least warps of each kernel, whatever its template arguments.
+  // The table for claims.hpp as it would be now: the least warps of each kernel, whatever its template
+  // arguments.
   std::map<std::string, std::array<int, multiprocessors.size()>> warps;
   for (const Launch& l : launches)
     for (const Multiprocessor& m : multiprocessors) {
-      if (!report.contains(m.architecture) || !report.at(m.architecture).contains(l.kernel)) continue;  // reported above
-      const int resident =
-          resident_blocks(m, report.at(m.architecture).at(l.kernel), static_cast<int>(l.threads), static_cast<int>(l.shared_bytes));
-      int& least = warps.try_emplace(plain_name(l.kernel), std::array{99, 99, 99, 99, 99}).first->second[index_of(m)];
+      // reported above
+      if (!report.contains(m.architecture) || !report.at(m.architecture).contains(l.kernel)) continue;
+      const int resident = resident_blocks(m, report.at(m.architecture).at(l.kernel),
+                                           static_cast<int>(l.threads), static_cast<int>(l.shared_bytes));
+      int& least =
+          warps.try_emplace(plain_name(l.kernel), std::array{99, 99, 99, 99, 99}).first->second[index_of(m)];
       least = std::min(least, resident * static_cast<int>((l.threads + 31) / 32));
     }
-  for (const auto& [name, w] : warps) MESSAGE(name, ": ", w[0], ", ", w[1], ", ", w[2], ", ", w[3], ", ", w[4]);
+  for (const auto& [name, w] : warps)
+    MESSAGE(name, ": ", w[0], ", ", w[1], ", ", w[2], ", ", w[3], ", ", w[4]);
 }
 
 /// What is said of a planted kernel, on sm_90.
-std::string said_of(const std::string& name, std::size_t threads, std::size_t shared_bytes, bool tf32 = true) {
+std::string said_of(const std::string& name, std::size_t threads, std::size_t shared_bytes,
+                    bool tf32 = true) {
   static const Report report = read_report(reports + "planted");
   for (const auto& [mangled, kernel] : report.at(90)) {
     if (plain_name(mangled) != name) continue;
     std::string all;
-    for (const std::string& sentence : violations(multiprocessors[2], {mangled, 1, threads, shared_bytes}, kernel, tf32))
+    for (const std::string& sentence :
+         violations(multiprocessors[2], {mangled, 1, threads, shared_bytes}, kernel, tf32))
       all += sentence + '\n';
     return all;
   }
@@ -74,14 +84,20 @@ bool says(const std::string& text, const std::string& words) { return text.find(
 
 }  // namespace
 
-TEST_CASE("the kernels of a float32 step stay within what they claim") { check_step(step_float32, "step_float32", false); }
-TEST_CASE("the kernels of a TF32 step stay within what they claim") { check_step(step_tf32, "step_tf32", true); }
+TEST_CASE("the kernels of a float32 step stay within what they claim") {
+  check_step(step_float32, "step_float32", false);
+}
+TEST_CASE("the kernels of a TF32 step stay within what they claim") {
+  check_step(step_tf32, "step_tf32", true);
+}
 
-TEST_CASE("a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
+TEST_CASE(
+    "a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
   roofline::Steps<CifarResNet<110>> steps(batch);
   std::vector<std::uint8_t> some = open;
   for (const std::size_t block : {0U, 17U, 18U, 30U, 36U, 53U}) some[block] = 0;
-  for (const std::vector<std::uint8_t>& gates : {open, some, std::vector<std::uint8_t>(blocks, std::uint8_t{0}), open}) {
+  for (const std::vector<std::uint8_t>& gates :
+       {open, some, std::vector<std::uint8_t>(blocks, std::uint8_t{0}), open}) {
     roofline::Total expected;
     expected.add(steps.with(gates));
     recording::launches().clear();
@@ -100,7 +116,8 @@ TEST_CASE("planted: what keeps the rules is not reported, on any architecture") 
     CAPTURE(m.architecture);
     REQUIRE(report.contains(m.architecture));
     const auto& kernels = report.at(m.architecture);
-    const auto good = std::find_if(kernels.begin(), kernels.end(), [](const auto& k) { return plain_name(k.first) == "good"; });
+    const auto good = std::find_if(kernels.begin(), kernels.end(),
+                                   [](const auto& k) { return plain_name(k.first) == "good"; });
     REQUIRE(good != kernels.end());
     CHECK(violations(m, {good->first, 1, 128, 2048}, good->second, true) == std::vector<std::string>{});
     CHECK((good->second.tensor_products > 0) == (m.architecture >= 80));
@@ -125,11 +142,13 @@ TEST_CASE("planted: each broken rule is reported") {
   CHECK(says(said_of("good", 256, 2048), "it is launched with 256 threads, but states 128"));
   CHECK(says(said_of("good", 128, 60 << 10), "a multiprocessor holds 12 of its warps"));
   CHECK(says(said_of("good", 128, 228 << 10), "a multiprocessor holds 0 of its warps"));
-  CHECK(says(said_of("good", 128, 2048, /*tf32*/ false), "products on tensor cores in its PTX, but none is claimed"));
+  CHECK(says(said_of("good", 128, 2048, /*tf32*/ false),
+             "products on tensor cores in its PTX, but none is claimed"));
 }
 
 TEST_CASE("resident blocks are those of NVIDIA's occupancy tables") {
-  // 128 threads of 40 registers: 12 blocks by registers. 255 registers, 256 threads: a warp's registers come in units of 256.
+  // 128 threads of 40 registers: 12 blocks by registers. 255 registers, 256 threads: a warp's registers come
+  // in units of 256.
   CHECK(resident_blocks(multiprocessors[1], {.registers = 40}, 128, 0) == 12);
   CHECK(resident_blocks(multiprocessors[1], {.registers = 255}, 256, 0) == 1);
   CHECK(resident_blocks(multiprocessors[1], {.registers = 16}, 64, 0) == 32);

@@ -1,10 +1,11 @@
-// The convolution stages: one pass over memory each, with everything that is pending around the convolution done in its scratch.
+// The convolution stages: one pass over memory each, with everything that is pending around the convolution
+// done in its scratch.
 //
 //   forward   read Source → scratch → image kernel → write raw output, statistics while its rows are in L1
 //   backward  read Source and Gradient → two scratches → input gradient (+ add, mask, sums → memory) and weight gradient (→ totals of the part)
 //
-// Parallel over fixed parts of the batch. A part goes through its images in groups of as many as its kernels take at once; while a group is worked on, the
-// next one's operands are on their way to L2.
+// Parallel over fixed parts of the batch. A part goes through its images in groups of as many as its kernels
+// take at once; while a group is worked on, the next one's operands are on their way to L2.
 #pragma once
 
 #include <algorithm>
@@ -19,13 +20,16 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Goes through a part of the batch in groups of at most `size` images: body(group, next), `next` being the images that the thread will read after them.
-/// Behind the part's end that is a guess, the beginning of the part which is its turn if `threads` threads take turns; a wrong one costs a few loads.
+/// Goes through a part of the batch in groups of at most `size` images: body(group, next), `next` being the
+/// images that the thread will read after them. Behind the part's end that is a guess, the beginning of the
+/// part which is its turn if `threads` threads take turns; a wrong one costs a few loads.
 template <class Body>
 void for_each_group(const BatchParts& parts, int part, int threads, int size, const Body& body) {
   const Range mine = parts.of(part);
   const Range later = part + threads < parts.mine.last ? parts.of(part + threads) : Range{};
-  const auto group_of = [size](int first, const Range& range) { return Range{first, std::min(first + size, range.last)}; };
+  const auto group_of = [size](int first, const Range& range) {
+    return Range{first, std::min(first + size, range.last)};
+  };
   for (int n = mine.first; n < mine.last; n += size)
     body(group_of(n, mine), n + size < mine.last ? group_of(n + size, mine) : group_of(later.first, later));
 }
@@ -52,13 +56,15 @@ template <Shape Image>
 /// Rows [first, last) of one image's Source, to scratch.
 template <class Arch, class A, Scratch Geometry, bool Padded, class Stored>
 void fill_source(const Source<float, Stored>& source, int first, int last, float* scratch) {
-  for (int h = first; h < last; ++h) read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
+  for (int h = first; h < last; ++h)
+    read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
 }
 /// All rows of what read_values_and_derivatives writes, to two scratches.
 template <class Arch, class A, Scratch Geometry, class Stored>
 void fill_values_and_derivatives(const Source<float, Stored>& source, float* values, float* derivatives) {
   for (int h = 0; h < Geometry.image.height; ++h)
-    read_values_and_derivatives<Arch, A>(source, row_of<Geometry.image>(h), values + Geometry.at(h, 0), derivatives + Geometry.at(h, 0));
+    read_values_and_derivatives<Arch, A>(source, row_of<Geometry.image>(h), values + Geometry.at(h, 0),
+                                         derivatives + Geometry.at(h, 0));
 }
 /// All rows of one image's Gradient, to scratch; their sums per channel are added to `sum` unless null.
 template <class Arch, Scratch Geometry, class Stored>
@@ -71,37 +77,43 @@ void fill_gradient(const Gradient<float, Stored>& gradient, float* scratch, floa
 template <class Kernel>
 [[nodiscard]] const float* prepare_weights(int threads, const float* weights, float* prepared) {
   if constexpr (Kernel::prepared_size == 0) return weights;
-  parallel_for(Kernel::prepare_tasks, threads, [&](int task, int) { Kernel::prepare(task, weights, prepared); });
+  parallel_for(Kernel::prepare_tasks, threads,
+               [&](int task, int) { Kernel::prepare(task, weights, prepared); });
   return prepared;
 }
 
 /// Clears the halos of a group's scratch.
 template <Scratch Geometry>
 void clear_halos(int images, float* scratch) {
-  for (int g = 0; g < images; ++g) clear_halo(Geometry, scratch + static_cast<std::size_t>(g) * Geometry.size());
+  for (int g = 0; g < images; ++g)
+    clear_halo(Geometry, scratch + static_cast<std::size_t>(g) * Geometry.size());
 }
 [[nodiscard]] constexpr int calls_of(int height, int rows) noexcept { return (height + rows - 1) / rows; }
 
 template <class Arch, ConvShape S, class A, class Kernel, class Stored>
-void forward_group(const Source<float, Stored>& source, const Range& group, const Range& next, const float* weights, const float* bias,
-                   float* scratch, float* work, Stored* out, Moments* moments) {
+void forward_group(const Source<float, Stored>& source, const Range& group, const Range& next,
+                   const float* weights, const float* bias, float* scratch, float* work, Stored* out,
+                   Moments* moments) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Prefetcher ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
   for (int n = next.first; n < next.last; ++n) {
     const Source<float, Stored> wanted = source.of_image(n, in_image);
-    for (const Stored* tensor : {wanted.x, wanted.shortcut, static_cast<const Stored*>(wanted.finished)}) ahead.want(tensor, in_image);
+    for (const Stored* tensor : {wanted.x, wanted.shortcut, static_cast<const Stored*>(wanted.finished)})
+      ahead.want(tensor, in_image);
     ahead.want(out + static_cast<std::size_t>(n) * shape.size(), shape.size());
   }
   int filled = 0;
   const auto fill = [&](int rows) {
     for (int g = 0; g < group.size(); ++g)
-      fill_source<Arch, A, Kernel::scratch, !S.network_input>(source.of_image(group.first + g, in_image), filled, rows,
-                                                              scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
+      fill_source<Arch, A, Kernel::scratch, !S.network_input>(
+          source.of_image(group.first + g, in_image), filled, rows,
+          scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
     filled = rows;
   };
   const auto sinks = [&](int g) {
-    return ForwardSink<Arch, shape, Stored>(out + static_cast<std::size_t>(group.first + g) * shape.size(), bias, moments);
+    return ForwardSink<Arch, shape, Stored>(out + static_cast<std::size_t>(group.first + g) * shape.size(),
+                                            bias, moments);
   };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
     const int count = std::min(Kernel::rows, shape.height - row);
@@ -113,8 +125,8 @@ void forward_group(const Source<float, Stored>& source, const Range& group, cons
 
 /// @see operands.hpp. out must not alias an operand.
 template <class Arch, int Parts, ConvShape S, class A, class Kernel, class Stored>
-void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored>& source, const float* weights, const float* bias,
-                  Stored* out, const Statistics<float>& statistics) {
+void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored>& source,
+                  const float* weights, const float* bias, Stored* out, const Statistics<float>& statistics) {
   constexpr int channels = Kernel::out.channels;
   constexpr std::size_t scratch_size = whole_lines(Kernel::images * Kernel::scratch.size());
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, channels);
@@ -123,7 +135,8 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored
   float* moments_memory = shared.take(moments_size);
   std::fill_n(moments_memory, moments_size, 0.0F);
   const MomentsOfParts moments(moments_memory, channels);
-  const float* prepared = prepare_weights<Kernel>(space.threads(), weights, shared.take(Kernel::prepared_size));
+  const float* prepared =
+      prepare_weights<Kernel>(space.threads(), weights, shared.take(Kernel::prepared_size));
 
   const BatchParts parts = space.parts(batch, Parts);
   parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
@@ -132,8 +145,8 @@ void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
     for_each_group(parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
-      forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size, out,
-                                        statistics.mean ? &mine : nullptr);
+      forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size,
+                                        out, statistics.mean ? &mine : nullptr);
     });
   });
   if (statistics.mean) moments.merge(space, parts, S.out().pixels(), statistics);
@@ -148,17 +161,19 @@ struct ConvBackward {
   static constexpr Scratch v_scratch = Kernels::v_scratch;
   static constexpr Scratch d_scratch = Kernels::d_scratch;
   static constexpr Shape in = InputKernel::out, out_image = d_scratch.image;
-  static constexpr std::size_t in_image = v_scratch.image.size();  // as `in`, but for the network's input, whose pixels are not padded
+  // as `in`, but for the network's input, whose pixels are not padded
+  static constexpr std::size_t in_image = v_scratch.image.size();
   static constexpr int group = std::min(InputKernel::images, WeightKernel::images);
 
-  // Memory per thread: v, the activation's derivatives where v does not tell them, d, the weight gradient's sums, and the kernels' work, which run one
-  // after the other.
+  // Memory per thread: v, the activation's derivatives where v does not tell them, d, the weight gradient's
+  // sums, and the kernels' work, which run one after the other.
   static constexpr std::size_t v_size = whole_lines(group * v_scratch.size());
   static constexpr std::size_t derivatives_size = A::derivative_from_output || S.network_input ? 0 : v_size;
   static constexpr std::size_t d_size = whole_lines(group * d_scratch.size());
   static constexpr std::size_t own_sums_size = whole_lines(WeightKernel::own_sums_size);
   static constexpr std::size_t fixed_size = v_size + derivatives_size + d_size + own_sums_size;
-  static constexpr std::size_t thread_size = fixed_size + std::max(InputKernel::work_size, WeightKernel::work_size);
+  static constexpr std::size_t thread_size =
+      fixed_size + std::max(InputKernel::work_size, WeightKernel::work_size);
   // Shared memory: sums and bias gradients of the parts, prepared weights, weight gradients of the parts.
   static constexpr std::size_t sums_size = SumsOfParts::size(Parts, in.channels);
   static constexpr std::size_t bias_size = static_cast<std::size_t>(Parts * out_image.channels);
@@ -174,20 +189,23 @@ struct ConvBackward {
     const SourceSums<float>& sums;
   };
 
-  /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's gradient. out may be add.
-  static void run(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
-                  const float* weights, float* weight_gradient, float* bias_gradient, const Stored* add, Stored* out,
-                  const SourceSums<float>& sums) {
+  /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's
+  ///      gradient. out may be add.
+  static void run(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient,
+                  const Source<float, Stored>& source, const float* weights, float* weight_gradient,
+                  float* bias_gradient, const Stored* add, Stored* out, const SourceSums<float>& sums) {
     const BatchParts parts = space.parts(batch, Parts);
     const auto totals_size = static_cast<std::size_t>(parts.mine.size()) * WeightKernel::total_size;
-    space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) + whole_lines(InputKernel::prepared_size) + totals_size);
+    space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) +
+                                   whole_lines(InputKernel::prepared_size) + totals_size);
     Pieces shared(space.shared());
     float* sums_memory = shared.take(sums_size);
     float* bias_memory = shared.take(bias_size);
     std::fill(sums_memory, bias_memory + bias_size, 0.0F);
     const SumsOfParts sums_of_parts(sums_memory, in.channels, sums);
     float* prepared = shared.take(InputKernel::prepared_size);
-    const float* kernel_weights = out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
+    const float* kernel_weights =
+        out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
     const Operands operands{gradient, source, kernel_weights, weight_gradient, add, out, sums};
 
@@ -200,8 +218,8 @@ struct ConvBackward {
       clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
       bool begun = false;  // the part's weight gradient
       for_each_group(parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
-        run_group(operands, images, next, memory, own_sums, begun, bias_gradient ? bias_memory + part * out_image.channels : nullptr,
-                  sums_of_parts.of(part));
+        run_group(operands, images, next, memory, own_sums, begun,
+                  bias_gradient ? bias_memory + part * out_image.channels : nullptr, sums_of_parts.of(part));
         begun = true;
       });
       if (weight_gradient) WeightKernel::finish_part(own_sums, total);
@@ -215,7 +233,8 @@ struct ConvBackward {
     if (bias_gradient) space.fetch_rows(parts, bias_memory, static_cast<std::size_t>(out_image.channels));
     for (int c = 0; bias_gradient && c < out_image.channels; ++c) {
       double sum = 0;
-      for (int part = 0; part < parts.count; ++part) sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
+      for (int part = 0; part < parts.count; ++part)
+        sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
       bias_gradient[c] = static_cast<float>(sum);
     }
     if (out) sums_of_parts.merge(space, parts, source);
@@ -223,8 +242,8 @@ struct ConvBackward {
 
  private:
   /// One group of images; `begun`: own_sums holds the weight gradient of others.
-  static void run_group(const Operands& o, const Range& range, const Range& next, float* memory, float* own_sums, bool begun,
-                        float* bias_sum, const PartialSums& sums) {
+  static void run_group(const Operands& o, const Range& range, const Range& next, float* memory,
+                        float* own_sums, bool begun, float* bias_sum, const PartialSums& sums) {
     float* v = memory;
     float* derivatives = derivatives_size == 0 ? v : memory + v_size;
     float* d = memory + v_size + derivatives_size;
@@ -237,8 +256,8 @@ struct ConvBackward {
         fill_values_and_derivatives<Arch, A, v_scratch>(source, v + own, derivatives + own);
       else if (needs_v(o, source))
         fill_source<Arch, A, v_scratch, !S.network_input>(values_of(source), 0, S.in.height, v + own);
-      fill_gradient<Arch, d_scratch>(o.gradient.of_image(n + g, out_image.size()), d + static_cast<std::size_t>(g) * d_scratch.size(),
-                                     bias_sum);
+      fill_gradient<Arch, d_scratch>(o.gradient.of_image(n + g, out_image.size()),
+                                     d + static_cast<std::size_t>(g) * d_scratch.size(), bias_sum);
       clear_sums(o.source, n + g, in.channels);
     }
     Prefetcher ahead = wanted_by(o, next);
@@ -246,21 +265,24 @@ struct ConvBackward {
       const auto sinks = [&](int g) {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
         return GradientSink<Arch, A, in, v_scratch, Stored>(
-            o.source.of_image(n + g, in_image), derivatives + static_cast<std::size_t>(g) * v_scratch.size(), o.add ? o.add + at : nullptr,
-            o.out + at, sums_of_image(o.source, n + g, in.channels, sums));
+            o.source.of_image(n + g, in_image), derivatives + static_cast<std::size_t>(g) * v_scratch.size(),
+            o.add ? o.add + at : nullptr, o.out + at, sums_of_image(o.source, n + g, in.channels, sums));
       };
       for (int row = 0; o.out && row < in.height; row += InputKernel::rows)
-        InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work, ahead, sinks);
+        InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work,
+                         ahead, sinks);
     }
     for (int row = 0; o.weight_gradient && row < out_image.height; row += WeightKernel::rows)
-      WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums, begun || row > 0, work, ahead);
+      WeightKernel::run(v, d, images, row, std::min(WeightKernel::rows, out_image.height - row), own_sums,
+                        begun || row > 0, work, ahead);
   }
   [[nodiscard]] static bool needs_v(const Operands& o, const Source<float, Stored>& source) noexcept {
     return o.weight_gradient || source.activated;
   }
   [[nodiscard]] static Prefetcher wanted_by(const Operands& o, const Range& next) {
-    Prefetcher ahead((o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
-                     (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
+    Prefetcher ahead(
+        (o.out ? InputKernel::steps * calls_of(in.height, InputKernel::rows) : 0) +
+        (o.weight_gradient ? WeightKernel::steps * calls_of(out_image.height, WeightKernel::rows) : 0));
     for (int n = next.first; n < next.last; ++n) {
       const Gradient<float, Stored> gradient = o.gradient.of_image(n, out_image.size());
       ahead.want(gradient.dy, out_image.size());
@@ -273,19 +295,23 @@ struct ConvBackward {
       const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n)) * in.size();
       if (o.out) ahead.want(o.out + at, in.size());
       if (o.add && o.add != o.out) ahead.want(o.add + at, in.size());
-      const PartialSums sums = sums_of_image(o.source, n, in.channels, {nullptr, o.sums.dz_normalised, o.sums.dz_normalised_shortcut});
-      const bool again = derivatives_size != 0 && source.activated && source.finished;  // what v is made of is read, too
+      const PartialSums sums = sums_of_image(o.source, n, in.channels,
+                                             {nullptr, o.sums.dz_normalised, o.sums.dz_normalised_shortcut});
+      // what v is made of is read, too
+      const bool again = derivatives_size != 0 && source.activated && source.finished;
       if (again || (sums.dz_x && source.finished)) ahead.want(source.x, in_image);
       if (again || sums.dz_shortcut) ahead.want(source.shortcut, in_image);
     }
     return ahead;
   }
-  /// weight_gradient = the sum of the parts' totals, in their order; as Communicator::begin_sum where they are not all here.
+  /// weight_gradient = the sum of the parts' totals, in their order; as Communicator::begin_sum where they
+  /// are not all here.
   static void merge_totals(int threads, const float* totals, int parts, float* weight_gradient) {
     constexpr std::size_t piece = 4096;  // floats: enough work for a thread, and more pieces than threads
     constexpr int pieces = static_cast<int>((WeightKernel::total_size + piece - 1) / piece);
     parallel_for(pieces, threads, [&](int index, int) {
-      const std::size_t first = static_cast<std::size_t>(index) * piece, last = std::min(first + piece, WeightKernel::total_size);
+      const std::size_t first = static_cast<std::size_t>(index) * piece,
+                        last = std::min(first + piece, WeightKernel::total_size);
       for (std::size_t i = first; i < last; i += lanes<Arch>) {
         Vector<Arch> sum = load<Arch>(totals + i);
         for (int part = 1; part < parts; ++part)

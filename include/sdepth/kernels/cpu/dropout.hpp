@@ -9,9 +9,11 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Multiplies `pixels` pixels by the mask's factors; the padding behind a pixel's channels is left alone. One function for all stages.
+/// Multiplies `pixels` pixels by the mask's factors; the padding behind a pixel's channels is left alone. One
+/// function for all stages.
 /// @param first  the first pixel's number in the batch   @param pitch  numbers from pixel to pixel
-inline void apply_dropout(const DropoutMask& mask, int channels, std::uint32_t first, int pixels, int pitch, float* v) {
+inline void apply_dropout(const DropoutMask& mask, int channels, std::uint32_t first, int pixels, int pitch,
+                          float* v) {
   const std::uint32_t groups = channel_groups(channels);
   for (int p = 0; p < pixels; ++p, v += pitch)
     for (std::uint32_t g = 0; g < groups; ++g) {

@@ -3,7 +3,8 @@
 // A sink's interface: begin(pixels), then for each vector of channels of the block either
 //   tile(row, column, channel, values)                        the whole block in registers, [rows][columns]
 //   block(row, column, channel, values, rows, columns, …)     in memory, of any size
-// where (row, column) is the block's first pixel in its image. What there is to do is asked once per block, not per pixel.
+// where (row, column) is the block's first pixel in its image. What there is to do is asked once per block,
+// not per pixel.
 #pragma once
 
 #include <algorithm>
@@ -39,12 +40,14 @@ class ForwardSink {
     }
     if (moments_) moments_->tile<Arch>(channel, values);
   }
-  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step,
+             int step) const {
     const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
     Stored* to = out_ + (row * Out.width + column) * Out.channels + channel;
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
-        store<Arch>(to + (i * Out.width + j) * Out.channels, load<Arch>(values + i * row_step + j * step) + bias);
+        store<Arch>(to + (i * Out.width + j) * Out.channels,
+                    load<Arch>(values + i * row_step + j * step) + bias);
     if (moments_) moments_->block<Arch>(channel, to, rows, columns, Out.width * Out.channels, Out.channels);
   }
 
@@ -54,7 +57,8 @@ class ForwardSink {
   Moments* moments_;
 };
 
-/// Sums of one part of the batch, per channel [padded(C)]; null: not wanted. The x̂ sums lack the factor inverse_deviation until the parts are merged.
+/// Sums of one part of the batch, per channel [padded(C)]; null: not wanted. The x̂ sums lack the factor
+/// inverse_deviation until the parts are merged.
 struct PartialSums {
   float* dz = nullptr;
   float* dz_x = nullptr;         // Σ dz·(x − mean)
@@ -63,7 +67,8 @@ struct PartialSums {
 
 /// The sums of image n of a Source: its own, where its images have their own, else those of the part.
 template <class Stored>
-[[nodiscard]] PartialSums sums_of_image(const Source<float, Stored>& source, int n, int channels, const PartialSums& part) noexcept {
+[[nodiscard]] PartialSums sums_of_image(const Source<float, Stored>& source, int n, int channels,
+                                        const PartialSums& part) noexcept {
   if (!source.images) return part;
   float* own = source.images[n].sums;
   return {own, own ? own + channels : nullptr, nullptr};
@@ -74,15 +79,16 @@ void clear_sums(const Source<float, Stored>& source, int n, int channels) {
   if (source.images && source.images[n].sums) std::fill_n(source.images[n].sums, 2 * channels, 0.0F);
 }
 
-/// Backward: out = the gradient of the Source before its activation A, from gradient + add; with the sums that its norms need. For one image of shape In,
-/// channels padded.
+/// Backward: out = the gradient of the Source before its activation A, from gradient + add; with the sums
+/// that its norms need. For one image of shape In, channels padded.
 ///
-/// Source, add and out are given at the image's first number. v is what read_derivatives writes, in scratch of geometry V, read where the Source is activated. out
-/// may be `add`.
+/// Source, add and out are given at the image's first number. v is what read_derivatives writes, in scratch
+/// of geometry V, read where the Source is activated. out may be `add`.
 template <class Arch, class A, Shape In, Scratch V, class Stored>
 class GradientSink {
  public:
-  GradientSink(const Source<float, Stored>& source, const float* v, const Stored* add, Stored* out, const PartialSums& sums)
+  GradientSink(const Source<float, Stored>& source, const float* v, const Stored* add, Stored* out,
+               const PartialSums& sums)
       : mean_(source.norm ? source.norm->mean : nullptr),
         shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
         x_(sums.dz_x ? source.x : nullptr),
@@ -101,36 +107,45 @@ class GradientSink {
       for (std::size_t i = 0; i < Rows; ++i) {
         SDEPTH_UNROLL(4)
         for (std::size_t j = 0; j < Columns; ++j)
-          body(dz[i][j], at + (static_cast<int>(i) * In.width + static_cast<int>(j)) * In.channels, static_cast<int>(i),
-               static_cast<int>(j));
+          body(dz[i][j], at + (static_cast<int>(i) * In.width + static_cast<int>(j)) * In.channels,
+               static_cast<int>(i), static_cast<int>(j));
       }
     };
-    if (add_) each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { d = d + load<Arch>(add_ + p); });
+    if (add_)
+      each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int)
+               SDEPTH_INLINE_LAMBDA { d = d + load<Arch>(add_ + p); });
     if (v_) {
       const float* v = v_ + V.at(row, column) + channel;
-      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j)
-               SDEPTH_INLINE_LAMBDA { d = through_activation<Arch, A>(d, load<Arch>(v + i * V.row() + j * In.channels)); });
+      each([&](Vector<Arch>& d, std::ptrdiff_t, int i, int j) SDEPTH_INLINE_LAMBDA {
+        d = through_activation<Arch, A>(d, load<Arch>(v + i * V.row() + j * In.channels));
+      });
     }
-    each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { d = store_rounded<Arch>(out_ + p, d); });
+    each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int)
+             SDEPTH_INLINE_LAMBDA { d = store_rounded<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) SDEPTH_INLINE_LAMBDA {
       Vector<Arch> sum = load<Arch>(total + channel);
-      each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int) SDEPTH_INLINE_LAMBDA { sum = term(sum, d, p); });
+      each([&](const Vector<Arch>& d, std::ptrdiff_t p, int, int)
+               SDEPTH_INLINE_LAMBDA { sum = term(sum, d, p); });
       store<Arch>(total + channel, sum);
     };
     if (sums_.dz)
       add_up(sums_.dz, [](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t) SDEPTH_INLINE_LAMBDA { return sum + d; });
     if (x_) {
       const Vector<Arch> mean = load<Arch>(mean_ + channel);
-      add_up(sums_.dz_x, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p)
+      add_up(sums_.dz_x,
+             [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p)
                              SDEPTH_INLINE_LAMBDA { return fma<Arch>(d, load<Arch>(x_ + p) - mean, sum); });
     }
     if (shortcut_) {
       const Vector<Arch> mean = load<Arch>(shortcut_mean_ + channel);
       add_up(sums_.dz_shortcut, [&](const Vector<Arch>& sum, const Vector<Arch>& d, std::ptrdiff_t p)
-                                    SDEPTH_INLINE_LAMBDA { return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum); });
+                                    SDEPTH_INLINE_LAMBDA {
+                                      return fma<Arch>(d, load<Arch>(shortcut_ + p) - mean, sum);
+                                    });
     }
   }
-  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step,
+             int step) const {
     const int whole = columns - columns % 4;
     for (int i = 0; i < rows; ++i) {
       const float* from = values + i * row_step;
@@ -161,7 +176,8 @@ class GradientSink {
 /// Where parts keep their sums: [parts][3][channels] in shared memory, zero before use.
 class SumsOfParts {
  public:
-  SumsOfParts(float* memory, int channels, const SourceSums<float>& wanted) : memory_(memory), channels_(channels), wanted_(wanted) {}
+  SumsOfParts(float* memory, int channels, const SourceSums<float>& wanted)
+      : memory_(memory), channels_(channels), wanted_(wanted) {}
   [[nodiscard]] static constexpr std::size_t size(int parts, int channels) {
     return static_cast<std::size_t>(parts) * 3 * static_cast<std::size_t>(channels);
   }
@@ -172,7 +188,8 @@ class SumsOfParts {
   /// Adds the parts up in their order, in double, and applies the inverse deviations.
   template <class Stored>
   void merge(Workspace<float>& space, const BatchParts& parts, const Source<float, Stored>& source) const {
-    if (wanted_.dz || wanted_.dz_normalised_shortcut) space.fetch_statistics(parts, memory_, size(1, channels_));
+    if (wanted_.dz || wanted_.dz_normalised_shortcut)
+      space.fetch_statistics(parts, memory_, size(1, channels_));
     merge_one(parts, 0, nullptr, wanted_.dz);
     merge_one(parts, 1, source.norm, wanted_.dz_normalised);
     merge_one(parts, 2, source.shortcut_norm, wanted_.dz_normalised_shortcut);
@@ -185,7 +202,8 @@ class SumsOfParts {
   void merge_one(const BatchParts& parts, int which, const Norm<float>* norm, float* result) const {
     for (int c = 0; result && c < channels_; ++c) {
       double sum = 0;
-      for (int part = parts.merged.first; part < parts.merged.last; ++part) sum += static_cast<double>(at(part, which)[c]);
+      for (int part = parts.merged.first; part < parts.merged.last; ++part)
+        sum += static_cast<double>(at(part, which)[c]);
       result[c] = static_cast<float>(norm ? sum * static_cast<double>(norm->inverse_deviation[c]) : sum);
     }
   }

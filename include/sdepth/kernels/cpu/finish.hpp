@@ -1,4 +1,5 @@
-// Stages without a convolution: where a Source's value itself is wanted (before a pool, at the end of a block), and the way back through it.
+// Stages without a convolution: where a Source's value itself is wanted (before a pool, at the end of a
+// block), and the way back through it.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Calls body(n, first row, rows) for bands of rows of a range of images: about 8 KiB, so that what a first pass wrote is in L1 for the second.
+/// Calls body(n, first row, rows) for bands of rows of a range of images: about 8 KiB, so that what a first
+/// pass wrote is in L1 for the second.
 template <Shape Image, class Body>
 void for_each_band(const Range& images, const Body& body) {
   constexpr int rows = rows_at_a_time(Image.height, Image.width * Image.channels, 1);
@@ -22,8 +24,8 @@ void for_each_band(const Range& images, const Body& body) {
     for (int row = 0; row < Image.height; row += rows) body(n, row, std::min(rows, Image.height - row));
 }
 template <Shape Image>
-inline constexpr std::size_t band_size =
-    static_cast<std::size_t>(rows_at_a_time(Image.height, Image.width* Image.channels, 1) * Image.width * Image.channels);
+inline constexpr std::size_t band_size = static_cast<std::size_t>(
+    rows_at_a_time(Image.height, Image.width* Image.channels, 1) * Image.width * Image.channels);
 
 /// The number of a row's first pixel, counted over the batch.
 template <Shape S>
@@ -33,9 +35,11 @@ template <Shape S>
 
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
 template <class Arch, int Parts, Shape S, class A, class Stored>
-void finish(Workspace<float>& space, int batch, const Source<float, Stored>& source, const Statistics<float>& statistics) {
+void finish(Workspace<float>& space, int batch, const Source<float, Stored>& source,
+            const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
-  constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
+  constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels),
+                        row_size = image.size() / image.height;
   const BatchParts parts = space.parts(batch, Parts);
   space.reserve(band_size<image>, moments_size);
   std::fill_n(space.shared(), moments_size, 0.0F);
@@ -50,24 +54,30 @@ void finish(Workspace<float>& space, int batch, const Source<float, Stored>& sou
       Stored* const dropped = source.dropout ? std::exchange(of_image.finished, nullptr) : nullptr;
       read_source<Arch, A>(of_image, run, v);
       if (dropped) {
-        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels, run.channels, v);
+        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels,
+                      run.channels, v);
         copy_numbers<Arch>(v, run.size(), dropped + run.at);
       }
       if (!statistics.mean) return;
       mine.begin(rows * image.width);
-      for (int c = 0; c < image.channels; c += lanes<Arch>) mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
+      for (int c = 0; c < image.channels; c += lanes<Arch>)
+        mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
     });
   });
   if (statistics.mean) moments.merge(space, parts, S.pixels(), statistics);
 }
 
-/// out = the gradient of source before its activation, from gradient + add; with the sums. out may be gradient.dy or add.
+/// out = the gradient of source before its activation, from gradient + add; with the sums. out may be
+/// gradient.dy or add.
 template <class Arch, int Parts, Shape S, class A, class Stored>
-void finish_backward(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient, const Source<float, Stored>& source,
-                     const Stored* add, Stored* out, const SourceSums<float>& sums) {
+void finish_backward(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient,
+                     const Source<float, Stored>& source, const Stored* add, Stored* out,
+                     const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
-  constexpr Scratch band{image, 0, 0, image.height, image.width};  // as if it were whole: bands lie one after the other
-  constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels), row_size = image.size() / image.height;
+  // as if it were whole: bands lie one after the other
+  constexpr Scratch band{image, 0, 0, image.height, image.width};
+  constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels),
+                        row_size = image.size() / image.height;
   const BatchParts parts = space.parts(batch, Parts);
   space.reserve(2 * band_size<image>, sums_size);
   std::fill_n(space.shared(), sums_size, 0.0F);
@@ -81,14 +91,17 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float, S
       const Run run{first, rows * image.width, image.channels};
       const Source<float, Stored> mine = source.of_image(n, image.size());
       read_gradient<Arch>(gradient.of_image(n, image.size()), run, d, nullptr);
-      if (source.dropout) apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels, run.channels, d);
+      if (source.dropout)
+        apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels,
+                      run.channels, d);
       if (mine.activated) read_derivatives<Arch, A>(mine, run, v);
       if (row == 0) clear_sums(source, n, image.channels);
       const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * image.size() + first;
       give_rows<Arch, image.width, image.channels>(
           d, 0, rows,
-          GradientSink<Arch, A, image, band, Stored>(at_number(mine, first), v, add ? add + at : nullptr, out + at,
-                                                     sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
+          GradientSink<Arch, A, image, band, Stored>(
+              at_number(mine, first), v, add ? add + at : nullptr, out + at,
+              sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
   sums_of_parts.merge(space, parts, source);

@@ -1,7 +1,9 @@
-// The kernels of inference: tensors that keep the halo their convolutions want, so that nothing is copied between layers, and sinks that finish a layer's
-// numbers on the way out. One thread, a group of images, no memory of its own; run/operations.hpp makes whole networks of them.
+// The kernels of inference: tensors that keep the halo their convolutions want, so that nothing is copied
+// between layers, and sinks that finish a layer's numbers on the way out. One thread, a group of images, no
+// memory of its own; run/operations.hpp makes whole networks of them.
 //
-// A tensor is images of the geometry `tensor_of<Arch, Shape>`, one after the other. Kernels write the images' own pixels only: a halo that was zero stays so.
+// A tensor is images of the geometry `tensor_of<Arch, Shape>`, one after the other. Kernels write the images'
+// own pixels only: a halo that was zero stays so.
 #pragma once
 
 #include <algorithm>
@@ -15,13 +17,18 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single pixels have none: mostly linear layers read them.
+/// A halo of 1, which 3×3 convolutions of padding 1 read, extended to whole tiles of Winograd's. Single
+/// pixels have none: mostly linear layers read them.
 template <class Arch, Shape S>
-inline constexpr Scratch tensor_of =
-    S.pixels() == 1 ? Scratch{{padded<Arch>(S.channels), 1, 1}, 0, 0, 1, 1}
-                    : Scratch{{padded<Arch>(S.channels), S.height, S.width}, 1, 1, tiled_extent(S.height), tiled_extent(S.width)};
+inline constexpr Scratch tensor_of = S.pixels() == 1 ? Scratch{{padded<Arch>(S.channels), 1, 1}, 0, 0, 1, 1}
+                                                     : Scratch{{padded<Arch>(S.channels), S.height, S.width},
+                                                               1,
+                                                               1,
+                                                               tiled_extent(S.height),
+                                                               tiled_extent(S.width)};
 [[nodiscard]] constexpr ImageLayout layout_of(const Scratch& s) noexcept {
-  return {s.at(0, 0), static_cast<std::size_t>(s.row()), static_cast<std::size_t>(s.image.channels), s.size()};
+  return {s.at(0, 0), static_cast<std::size_t>(s.row()), static_cast<std::size_t>(s.image.channels),
+          s.size()};
 }
 
 /// One vector on its way to memory; see Ending.
@@ -48,15 +55,19 @@ class InferenceSink {
     for (std::size_t i = 0; i < Rows; ++i) {
       SDEPTH_UNROLL(4)
       for (std::size_t j = 0; j < Columns; ++j)
-        finish_to<Arch, E, A, After>(to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels, values[i][j] + bias);
+        finish_to<Arch, E, A, After>(
+            to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels,
+            values[i][j] + bias);
     }
   }
-  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step, int step) const {
+  void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step,
+             int step) const {
     const Vector<Arch> bias = load<Arch>(bias_ + channel);
     for (int i = 0; i < rows; ++i) {
       const float* from = values + i * row_step;
       float* to = out_ + To.at(row + i, column) + channel;
-      for (int j = 0; j < columns; ++j, from += step, to += To.image.channels) finish_to<Arch, E, A, After>(to, load<Arch>(from) + bias);
+      for (int j = 0; j < columns; ++j, from += step, to += To.image.channels)
+        finish_to<Arch, E, A, After>(to, load<Arch>(from) + bias);
     }
   }
 
@@ -71,7 +82,8 @@ template <class Weight>
   return (weights * sizeof(Weight) + sizeof(float) - 1) / sizeof(float);
 }
 
-/// One convolution: the kernel that Convolution chooses, on a tensor where its geometry allows, else on a copy.
+/// One convolution: the kernel that Convolution chooses, on a tensor where its geometry allows, else on a
+/// copy.
 ///
 /// Its numbers are the bias [padded(C_out)], then the weights in the kernel's form, each as a Weight.
 template <class Arch, class Convolution, ConvShape S, class Weight>
@@ -79,17 +91,21 @@ struct ConvForInference {
   using Kernels = typename Convolution::template Kernels<Arch, S>;
   static constexpr Scratch wanted = Kernels::Forward::scratch;
   static constexpr Scratch tensor = tensor_of<Arch, S.in>;
-  /// The network's input is laid out for its reader. A tensor's halo serves a smaller padding, too, but Winograd's tiles begin at its edge.
+  /// The network's input is laid out for its reader. A tensor's halo serves a smaller padding, too, but
+  /// Winograd's tiles begin at its edge.
   static constexpr bool fits = !Kernels::Forward::tiled ? S.padding <= tensor.top : S.padding == tensor.top;
-  static constexpr bool copies = !S.network_input && !(fits && wanted.height - wanted.top <= tensor.height - tensor.top &&
-                                                       wanted.width - wanted.left <= tensor.width - tensor.left);
+  static constexpr bool copies =
+      !S.network_input && !(fits && wanted.height - wanted.top <= tensor.height - tensor.top &&
+                            wanted.width - wanted.left <= tensor.width - tensor.left);
   static constexpr Scratch from = S.network_input ? wanted : tensor;
   using Kernel = typename Kernels::template ForwardFrom<(copies ? wanted : from)>;
 
   static constexpr int channels = padded<Arch>(S.channels_out);
-  static constexpr std::size_t plain_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * channels);
+  static constexpr std::size_t plain_size =
+      static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * channels);
   static constexpr std::size_t weights_size = Kernel::prepared_size != 0 ? Kernel::prepared_size : plain_size;
-  static constexpr std::size_t size = whole_lines(static_cast<std::size_t>(channels) + floats_for<Weight>(weights_size));
+  static constexpr std::size_t size =
+      whole_lines(static_cast<std::size_t>(channels) + floats_for<Weight>(weights_size));
   static constexpr std::size_t copy_size = copies ? Kernel::images * wanted.size() : 0;
   static constexpr std::size_t work_size = copy_size + Kernel::work_size;
   static constexpr int images = Kernel::images;
@@ -116,11 +132,13 @@ struct ConvForInference {
       }
       Prefetcher nothing;  // tensors are in L2 already, and Winograd's products ask for weights themselves
       const auto sinks = [&](int g) {
-        return InferenceSink<Arch, to, E, A, After>(out + static_cast<std::size_t>(n + g) * to.size(), numbers);
+        return InferenceSink<Arch, to, E, A, After>(out + static_cast<std::size_t>(n + g) * to.size(),
+                                                    numbers);
       };
       const auto* const weights = reinterpret_cast<const Weight*>(numbers + channels);
       for (int row = 0; row < shape.height; row += Kernel::rows)
-        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), weights, work + copy_size, nothing, sinks);
+        Kernel::run(images_in, group, row, std::min(Kernel::rows, shape.height - row), weights,
+                    work + copy_size, nothing, sinks);
     }
   }
 
@@ -150,12 +168,17 @@ struct InferenceKernels {
   static constexpr ImageLayout input_layout = layout_of(ConvForInference<Arch, Convolution, S, Weight>::from);
   template <ConvShape S>
   using Conv = ConvForInference<Arch, Convolution, S, Weight>;
-  /// What the tensors of a group of images may take, in floats: a quarter of an L2 of 1 MiB. The rest is for weights and the kernels' own memory.
+  /// What the tensors of a group of images may take, in floats: a quarter of an L2 of 1 MiB. The rest is for
+  /// weights and the kernels' own memory.
   static constexpr std::size_t group_size = 65536;
 
   /// The weights of linear layers: how many floats they take the place of, and their way there.
-  [[nodiscard]] static constexpr std::size_t weights_size(std::size_t weights) noexcept { return floats_for<Weight>(weights); }
-  static void store_weights(const float* weights, std::size_t count, float* to) { put_all(weights, count, reinterpret_cast<Weight*>(to)); }
+  [[nodiscard]] static constexpr std::size_t weights_size(std::size_t weights) noexcept {
+    return floats_for<Weight>(weights);
+  }
+  static void store_weights(const float* weights, std::size_t count, float* to) {
+    put_all(weights, count, reinterpret_cast<Weight*>(to));
+  }
 
   template <PoolShape S>
   static void pool(int count, const float* in, float* out) {
@@ -166,7 +189,8 @@ struct InferenceKernels {
     pool_to<S.pool(), S.channels_out>(count, in, out);
   }
 
-  /// out = A::forward(bias + in · weights), A where Activated; see LinearShape. weights: where store_weights put them.
+  /// out = A::forward(bias + in · weights), A where Activated; see LinearShape. weights: where store_weights
+  /// put them.
   template <LinearShape S, bool Activated, class A = ReLU>
   static void linear(int count, const float* in, const float* weights, const float* bias, float* out) {
     constexpr Scratch from = tensor_of<Arch, S.in>, to = tensor_of<Arch, S.out()>;
@@ -180,14 +204,18 @@ struct InferenceKernels {
                         .weights_row = S.in.width * S.in.channels * to.image.channels,
                         .weights_column = S.in.channels * to.image.channels,
                         .weights_channel = to.image.channels};
-    constexpr Grid grid{.in_column = static_cast<int>(from.size()), .out_column = static_cast<int>(to.size())};
-    constexpr Block block = choose_block<Arch>(1, LinearLayout<Arch, S>::many, vectors, static_cast<int>(S.in.size()));
-    multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0), reinterpret_cast<const Weight*>(weights), bias, out);
+    constexpr Grid grid{.in_column = static_cast<int>(from.size()),
+                        .out_column = static_cast<int>(to.size())};
+    constexpr Block block =
+        choose_block<Arch>(1, LinearLayout<Arch, S>::many, vectors, static_cast<int>(S.in.size()));
+    multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0),
+                                                      reinterpret_cast<const Weight*>(weights), bias, out);
     if constexpr (Activated)
       for (int n = 0; n < count; ++n)
         for (int c = 0; c < to.image.channels; c += lanes<Arch>)
-          finish_to<Arch, Ending{.activated = true}, A, A>(out + static_cast<std::size_t>(n) * to.size() + c,
-                                                           load<Arch>(out + static_cast<std::size_t>(n) * to.size() + c));
+          finish_to<Arch, Ending{.activated = true}, A, A>(
+              out + static_cast<std::size_t>(n) * to.size() + c,
+              load<Arch>(out + static_cast<std::size_t>(n) * to.size() + c));
   }
 
   /// out = end(scale·in + shift), per channel. out may be in, unless the ending adds.
@@ -202,7 +230,8 @@ struct InferenceKernels {
           const Vector<Arch> a = load<Arch>(scale + c), b = load<Arch>(shift + c);
           const float* from = in + row + static_cast<std::size_t>(c);
           float* to = out + row + static_cast<std::size_t>(c);
-          for (int w = 0; w < S.width; ++w) finish_to<Arch, E, A, After>(to + w * step, fma<Arch>(load<Arch>(from + w * step), a, b));
+          for (int w = 0; w < S.width; ++w)
+            finish_to<Arch, E, A, After>(to + w * step, fma<Arch>(load<Arch>(from + w * step), a, b));
         }
       }
   }
@@ -210,7 +239,8 @@ struct InferenceKernels {
  private:
   template <PoolShape S, int ChannelsOut>
   static void pool_to(int count, const float* in, float* out) {
-    constexpr Scratch from = tensor_of<Arch, S.in>, to = tensor_of<Arch, Shape{ChannelsOut, S.out().height, S.out().width}>;
+    constexpr Scratch from = tensor_of<Arch, S.in>,
+                      to = tensor_of<Arch, Shape{ChannelsOut, S.out().height, S.out().width}>;
     constexpr int channels = from.image.channels;
     constexpr auto row = static_cast<std::size_t>(from.row()), step = static_cast<std::size_t>(channels);
     for (int n = 0; n < count; ++n, in += from.size(), out += to.size())

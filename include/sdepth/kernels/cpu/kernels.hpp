@@ -4,8 +4,9 @@
 //   all others                                                            direct
 //   of both, with 256 output channels or more and weights (or U) larger than half of L2   weights packed in the order in which they are read
 //
-// The last is so for one image, too, for which Winograd reads four times the numbers of the weights: 512 channels at 7×7 take 1.3 ms with AVX2 where the
-// packed direct kernel takes 7.9 (measured on Zen 4). Networks of at most 64 channels pack nothing.
+// The last is so for one image, too, for which Winograd reads four times the numbers of the weights: 512
+// channels at 7×7 take 1.3 ms with AVX2 where the packed direct kernel takes 7.9 (measured on Zen 4).
+// Networks of at most 64 channels pack nothing.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +29,8 @@ struct DirectKernels {
 
 template <class Arch, ConvShape S, Caches C>
 struct WinogradKernels {
-  static constexpr Scratch v_scratch = winograd_input_scratch<Arch, S>, d_scratch = winograd_gradient_scratch<Arch, S>;
+  static constexpr Scratch v_scratch = winograd_input_scratch<Arch, S>,
+                           d_scratch = winograd_gradient_scratch<Arch, S>;
   using Forward = WinogradForward<Arch, S, v_scratch, C>;
   template <Scratch From>
   using ForwardFrom = WinogradForward<Arch, S, From, C>;
@@ -36,12 +38,14 @@ struct WinogradKernels {
   using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
 };
 
-/// Whether Winograd is the faster one. It saves three quarters of the multiplications at best, less where tiles reach beyond the image; below half it does
-/// not pay for its transforms, whose work grows with C_in + C_out where the product's grows with C_in·C_out: 16 channels are the least that was measured to gain.
+/// Whether Winograd is the faster one. It saves three quarters of the multiplications at best, less where
+/// tiles reach beyond the image; below half it does not pay for its transforms, whose work grows with C_in +
+/// C_out where the product's grows with C_in·C_out: 16 channels are the least that was measured to gain.
 [[nodiscard]] constexpr bool winograd_pays(const ConvShape& s) noexcept {
   if (s.kernel != 3 || s.stride != 1 || s.padding > 2 || s.network_input) return false;
   const int tiles = tiles_of(s.out().height) * tiles_of(s.out().width);
-  return 2 * winograd_positions * tiles <= 9 * s.out().height * s.out().width && std::min(s.in.channels, s.channels_out) >= 16;
+  return 2 * winograd_positions * tiles <= 9 * s.out().height * s.out().width &&
+         std::min(s.in.channels, s.channels_out) >= 16;
 }
 
 /// Direct kernels for every shape: for those who want each product of a convolution rounded as it stands.
@@ -53,7 +57,8 @@ struct Direct {
 template <Caches C>
 struct FastestOn {
   template <class Arch, ConvShape S>
-  using Kernels = std::conditional_t<winograd_pays(S), WinogradKernels<Arch, S, C>, DirectKernels<Arch, S, C>>;
+  using Kernels =
+      std::conditional_t<winograd_pays(S), WinogradKernels<Arch, S, C>, DirectKernels<Arch, S, C>>;
 };
 /// The same for the caches that are taken where nothing is said: see caches.hpp.
 struct Fastest {

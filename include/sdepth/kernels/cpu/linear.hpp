@@ -1,4 +1,5 @@
-// Fully connected layers, out of the convolution's register blocks: an image is a pixel, all its numbers are one tap's channels.
+// Fully connected layers, out of the convolution's register blocks: an image is a pixel, all its numbers are
+// one tap's channels.
 #pragma once
 
 #include <algorithm>
@@ -23,22 +24,25 @@ struct LinearLayout {
 
 /// Numbers of the transposed weights.
 template <class Arch, LinearShape S>
-inline constexpr std::size_t transposed_size =
-    whole_lines(static_cast<std::size_t>(S.features) * static_cast<std::size_t>(LinearLayout<Arch, S>::inputs));
+inline constexpr std::size_t transposed_size = whole_lines(
+    static_cast<std::size_t>(S.features) * static_cast<std::size_t>(LinearLayout<Arch, S>::inputs));
 
 /// Calls convolve_block for `count` images, in blocks and, for the rest, one by one.
 template <class Arch, Block B, Grid G, Taps T, int Vectors, class Weight>
 void multiply_images(int count, const float* in, const Weight* weights, const float* bias, float* out) {
   int n = 0;
   for (; n + B.columns <= count; n += B.columns)
-    convolve_rows<Arch, B, G, T, B.columns, Vectors>(1, in + n * G.in_column, weights, bias, out + n * G.out_column);
+    convolve_rows<Arch, B, G, T, B.columns, Vectors>(1, in + n * G.in_column, weights, bias,
+                                                     out + n * G.out_column);
   for (; n < count; ++n)
-    convolve_rows<Arch, Block{1, 1, B.vectors}, G, T, 1, Vectors>(1, in + n * G.in_column, weights, bias, out + n * G.out_column);
+    convolve_rows<Arch, Block{1, 1, B.vectors}, G, T, 1, Vectors>(1, in + n * G.in_column, weights, bias,
+                                                                  out + n * G.out_column);
 }
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
 template <class Arch, int Parts, LinearShape S>
-void multiply_forward(Workspace<float>& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+void multiply_forward(Workspace<float>& space, int batch, const float* in, const float* weights,
+                      const float* bias, float* out) {
   using Layout = LinearLayout<Arch, S>;
   constexpr bool merge = Layout::channels == S.in.channels;
   constexpr int vectors = Layout::features / lanes<Arch>;
@@ -51,26 +55,30 @@ void multiply_forward(Workspace<float>& space, int batch, const float* in, const
   const BatchParts parts = space.parts(batch, Parts);
   parallel_for(parts.mine.size(), space.threads(), [&](int index, int) {
     const Range range = parts.of(parts.mine.first + index);
-    multiply_images<Arch, choose_block<Arch>(1, Layout::many, vectors, static_cast<int>(S.in.size())), grid, taps, vectors>(
-        range.size(), in + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs, weights, bias,
-        out + static_cast<std::ptrdiff_t>(range.first) * Layout::features);
+    multiply_images<Arch, choose_block<Arch>(1, Layout::many, vectors, static_cast<int>(S.in.size())), grid,
+                    taps, vectors>(range.size(),
+                                   in + static_cast<std::ptrdiff_t>(range.first) * Layout::inputs, weights,
+                                   bias, out + static_cast<std::ptrdiff_t>(range.first) * Layout::features);
   });
 }
 
-/// What a linear layer's weights have a gradient from: its input and the gradient of its output, of all images.
+/// What a linear layer's weights have a gradient from: its input and the gradient of its output, of all
+/// images.
 struct LinearOperands {
   int images;
   const float* in;
   const float* dy;
 };
-/// The operands themselves; of a shared batch copies, with those of the other processes: there is less of them than of weights, and the sum over images
-/// needs them in order. @param room  linear_room numbers
+/// The operands themselves; of a shared batch copies, with those of the other processes: there is less of
+/// them than of weights, and the sum over images needs them in order. @param room  linear_room numbers
 template <class Arch, LinearShape S>
-[[nodiscard]] LinearOperands operands_of_all(Workspace<float>& space, int batch, const float* in, const float* dy, float* room) {
+[[nodiscard]] LinearOperands operands_of_all(Workspace<float>& space, int batch, const float* in,
+                                             const float* dy, float* room) {
   using Layout = LinearLayout<Arch, S>;
   if (!space.others()) return {batch, in, dy};
   const int all = space.whole_batch(batch);
-  const auto first = static_cast<std::size_t>(space.parts(batch, 1).first), here = static_cast<std::size_t>(batch);
+  const auto first = static_cast<std::size_t>(space.parts(batch, 1).first),
+             here = static_cast<std::size_t>(batch);
   float* const gradients = room + whole_lines(static_cast<std::size_t>(all) * Layout::inputs);
   std::copy_n(in, here * Layout::inputs, room + first * Layout::inputs);
   std::copy_n(dy, here * Layout::features, gradients + first * Layout::features);
@@ -85,19 +93,22 @@ template <class Arch, LinearShape S>
   return whole_lines(all * Layout::inputs) + whole_lines(all * Layout::features);
 }
 
-/// The gradients; dx may be null. Each number of the weight gradient is one thread's sum over the batch in its order.
+/// The gradients; dx may be null. Each number of the weight gradient is one thread's sum over the batch in
+/// its order.
 /// @param transposed  room for [features][inputs, padding included], and behind it linear_room
 template <class Arch, int Parts, LinearShape S>
-void multiply_backward(Workspace<float>& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                       float* bias_gradient, float* dx, float* transposed) {
+void multiply_backward(Workspace<float>& space, int batch, const float* dy, const float* in,
+                       const float* weights, float* weight_gradient, float* bias_gradient, float* dx,
+                       float* transposed) {
   using Layout = LinearLayout<Arch, S>;
-  const LinearOperands whole = operands_of_all<Arch, S>(space, batch, in, dy, transposed + transposed_size<Arch, S>);
+  const LinearOperands whole =
+      operands_of_all<Arch, S>(space, batch, in, dy, transposed + transposed_size<Arch, S>);
   constexpr int vectors = Layout::features / lanes<Arch>;
   parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
-    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(whole.in + pixel * Layout::channels, whole.dy,
-                                                                                 whole.images, gradient, false);
+    outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(
+        whole.in + pixel * Layout::channels, whole.dy, whole.images, gradient, false);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
     for (int f = 0; f < S.features; ++f)
       for (int c = 0; c < Layout::channels; ++c)
@@ -122,14 +133,17 @@ void multiply_backward(Workspace<float>& space, int batch, const float* dy, cons
   });
 }
 
-/// The same on activations as they lie in memory: what is no float is copied, since there is little of it and the register blocks read floats.
+/// The same on activations as they lie in memory: what is no float is copied, since there is little of it and
+/// the register blocks read floats.
 template <class Arch, int Parts, LinearShape S, class Stored>
-void linear_forward(Workspace<float>& space, int batch, const Stored* in, const float* weights, const float* bias, Stored* out) {
+void linear_forward(Workspace<float>& space, int batch, const Stored* in, const float* weights,
+                    const float* bias, Stored* out) {
   if constexpr (std::is_same_v<Stored, float>) {
     multiply_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
   } else {
     using Layout = LinearLayout<Arch, S>;
-    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs, outputs = static_cast<std::size_t>(batch) * Layout::features;
+    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs,
+               outputs = static_cast<std::size_t>(batch) * Layout::features;
     space.reserve(0, whole_lines(inputs) + outputs);
     float* const from = space.shared();
     float* const to = from + whole_lines(inputs);
@@ -139,23 +153,25 @@ void linear_forward(Workspace<float>& space, int batch, const Stored* in, const 
   }
 }
 template <class Arch, int Parts, LinearShape S, class Stored>
-void linear_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, const float* weights, float* weight_gradient,
-                     float* bias_gradient, Stored* dx) {
+void linear_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in,
+                     const float* weights, float* weight_gradient, float* bias_gradient, Stored* dx) {
   using Layout = LinearLayout<Arch, S>;
   const std::size_t room = transposed_size<Arch, S> + linear_room<Arch, S>(space, batch);
   if constexpr (std::is_same_v<Stored, float>) {
     space.reserve(0, room);
-    multiply_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx, space.shared());
+    multiply_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx,
+                                      space.shared());
   } else {
-    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs, outputs = static_cast<std::size_t>(batch) * Layout::features;
+    const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs,
+               outputs = static_cast<std::size_t>(batch) * Layout::features;
     space.reserve(0, room + 2 * whole_lines(inputs) + outputs);
     float* const values = space.shared() + room;
     float* const gradients = values + whole_lines(inputs);
     float* const received = gradients + whole_lines(inputs);
     copy_numbers<Arch>(in, inputs, values);
     copy_numbers<Arch>(dy, outputs, received);
-    multiply_backward<Arch, Parts, S>(space, batch, received, values, weights, weight_gradient, bias_gradient, dx ? gradients : nullptr,
-                                      space.shared());
+    multiply_backward<Arch, Parts, S>(space, batch, received, values, weights, weight_gradient, bias_gradient,
+                                      dx ? gradients : nullptr, space.shared());
     if (dx) copy_numbers<Arch>(gradients, inputs, dx);
   }
 }

@@ -1,4 +1,5 @@
-// The loss, its gradient, and how many images were classified wrongly: softmax cross-entropy with labels, and any other.
+// The loss, its gradient, and how many images were classified wrongly: softmax cross-entropy with labels, and
+// any other.
 #pragma once
 
 #include <array>
@@ -14,7 +15,8 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// One image: −log softmax(logits)[label], in double. gradient: (softmax − one-hot)·scale, unless null.
 /// wrong: the first largest logit is not the label's, or one is NaN.
-inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient, bool& wrong) {
+inline double cross_entropy(int classes, const float* logits, int label, double scale, float* gradient,
+                            bool& wrong) {
   int best = 0;
   for (int c = 1; c < classes; ++c)
     if (logits[c] > logits[best] || std::isnan(logits[c])) best = c;
@@ -30,11 +32,12 @@ inline double cross_entropy(int classes, const float* logits, int label, double 
   return std::log(sum) + maximum - static_cast<double>(logits[label]);
 }
 
-/// Mean over the batch of what of_image(n, outputs of image n, gradient of image n or null, wrong) returns; parts are added up in their order.
-/// predictions and gradient are [N, padded(outputs)], the gradient's further lanes zero.
+/// Mean over the batch of what of_image(n, outputs of image n, gradient of image n or null, wrong) returns;
+/// parts are added up in their order. predictions and gradient are [N, padded(outputs)], the gradient's
+/// further lanes zero.
 template <int Parts, int Lanes, class OfImage>
-[[nodiscard]] LossResult mean_loss(Workspace<float>& space, int batch, int outputs, const float* predictions, float* gradient,
-                                   const OfImage& of_image) {
+[[nodiscard]] LossResult mean_loss(Workspace<float>& space, int batch, int outputs, const float* predictions,
+                                   float* gradient, const OfImage& of_image) {
   std::array<LossResult, static_cast<std::size_t>(Parts)> parts{};
   const int row = round_up(outputs, Lanes);
   const BatchParts cut = space.parts(batch, Parts);
@@ -61,19 +64,22 @@ template <int Parts, int Lanes, class OfImage>
 }
 
 template <int Parts, int Lanes>
-[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes, const float* logits, const int* labels,
-                                               float* gradient) {
-  return mean_loss<Parts, Lanes>(space, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
-    return cross_entropy(classes, of_image, labels[n], 1.0 / space.whole_batch(batch), to, wrong);
-  });
+[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes,
+                                               const float* logits, const int* labels, float* gradient) {
+  return mean_loss<Parts, Lanes>(
+      space, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
+        return cross_entropy(classes, of_image, labels[n], 1.0 / space.whole_batch(batch), to, wrong);
+      });
 }
 template <class Loss, int Parts, int Lanes, class Target>
-[[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs, const typename Loss::Options& options,
-                              const float* predictions, const Target* targets, std::size_t per_image, float* gradient) {
-  return mean_loss<Parts, Lanes>(space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
-    return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image, 1.0 / space.whole_batch(batch), to,
-                          wrong);
-  });
+[[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs,
+                              const typename Loss::Options& options, const float* predictions,
+                              const Target* targets, std::size_t per_image, float* gradient) {
+  return mean_loss<Parts, Lanes>(
+      space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
+        return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image,
+                              1.0 / space.whole_batch(batch), to, wrong);
+      });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -18,13 +18,15 @@ struct Window {
 template <PoolShape S>
 [[nodiscard]] constexpr Window window_at(int h, int w) noexcept {
   const int y = h * S.stride - S.padding, x = w * S.stride - S.padding;
-  return {std::max(y, 0), std::min(y + S.window_height, S.in.height), std::max(x, 0), std::min(x + S.window_width, S.in.width)};
+  return {std::max(y, 0), std::min(y + S.window_height, S.in.height), std::max(x, 0),
+          std::min(x + S.window_width, S.in.width)};
 }
 
 /// What each pixel of a window has of its average.
 template <PoolShape S>
 [[nodiscard]] constexpr float share_of(const Window& window) noexcept {
-  const int pixels = S.ceil_mode ? (window.bottom - window.top) * (window.right - window.left) : S.window_height * S.window_width;
+  const int pixels = S.ceil_mode ? (window.bottom - window.top) * (window.right - window.left)
+                                 : S.window_height * S.window_width;
   return 1.0F / static_cast<float>(pixels);
 }
 
@@ -51,41 +53,49 @@ void for_each_image(Workspace<float>& space, int batch, const Body& body) {
   });
 }
 
-/// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any number is.
-/// in: the image at these channels, rows and pixels so many numbers apart.
+/// One vector of channels of a window: its average, padding counted, or its maximum, which is NaN where any
+/// number is. in: the image at these channels, rows and pixels so many numbers apart.
 template <class Arch, PoolShape S, class Stored>
-SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const Stored* in, std::size_t row, std::size_t step) {
-  const auto at = [&](int y, int x) { return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step); };
+SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const Stored* in, std::size_t row,
+                                       std::size_t step) {
+  const auto at = [&](int y, int x) {
+    return load<Arch>(in + static_cast<std::size_t>(y) * row + static_cast<std::size_t>(x) * step);
+  };
   Vector<Arch> result = S.kind == PoolKind::average ? all<Arch>(0.0F) : at(window.top, window.left);
   for (int y = window.top; y < window.bottom; ++y)
     for (int x = window.left; x < window.right; ++x) {
       const Vector<Arch> value = at(y, x);
-      result = S.kind == PoolKind::average ? result + value : xsimd::select(displaces<Arch>(value, result), value, result);
+      result = S.kind == PoolKind::average ? result + value
+                                           : xsimd::select(displaces<Arch>(value, result), value, result);
     }
   if constexpr (S.kind == PoolKind::average) result = result * all<Arch>(share_of<S>(window));
   return result;
 }
 
-/// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further ones zero.
+/// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further
+/// ones zero.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
 void pool_forward(Workspace<float>& space, int batch, const Stored* in, Stored* out) {
-  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
+  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)),
+                 to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t row = static_cast<std::size_t>(S.in.width) * from;
   for_each_image<Parts>(space, batch, [&](std::size_t n, int) {
     const Stored* image = in + n * S.in.pixels() * from;
     for_each_window<S>([&](const Window& window, std::size_t pixel) {
       Stored* result = out + (n * S.out().pixels() + pixel) * to;
-      for (std::size_t c = 0; c < from; c += lanes<Arch>) store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
+      for (std::size_t c = 0; c < from; c += lanes<Arch>)
+        store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
       std::fill(result + from, result + to, Stored{});
     });
   });
 }
 
-/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that of a NaN to the last NaN;
-/// `in` is read for maxima only.
+/// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that
+/// of a NaN to the last NaN; `in` is read for maxima only.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
 void pool_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, Stored* dx) {
-  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)), to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
+  constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)),
+                 to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t image = S.in.pixels() * from;
   constexpr bool in_place = std::is_same_v<Stored, float>;  // else sums are rounded when they are complete
   if constexpr (!in_place) space.reserve(image, 0);
@@ -106,11 +116,15 @@ void pool_backward(Workspace<float>& space, int batch, const Stored* dy, const S
         float* result = sums + c;
         if constexpr (S.kind == PoolKind::average) {
           const Vector<Arch> share = gradient * all<Arch>(share_of<S>(window));
-          for_each_pixel<S>(window, [&](std::size_t p) { store<Arch>(result + p * from, load<Arch>(result + p * from) + share); });
+          for_each_pixel<S>(window, [&](std::size_t p) {
+            store<Arch>(result + p * from, load<Arch>(result + p * from) + share);
+          });
         } else {
           const Stored* values = in + n * image + c;
-          Vector<Arch> best = load<Arch>(values + static_cast<std::size_t>(window.top * S.in.width + window.left) * from);
-          Vector<Arch> place = all<Arch>(0.0F);  // which of the window's pixels that is, counted in floats, which are exact up to 2^24
+          Vector<Arch> best =
+              load<Arch>(values + static_cast<std::size_t>(window.top * S.in.width + window.left) * from);
+          // which of the window's pixels that is, counted in floats, which are exact up to 2^24
+          Vector<Arch> place = all<Arch>(0.0F);
           float next = 0;
           for_each_pixel<S>(window, [&](std::size_t p) {
             const Vector<Arch> value = load<Arch>(values + p * from);

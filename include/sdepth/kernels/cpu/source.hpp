@@ -1,6 +1,8 @@
-// The way in of every stage: rows of a Source or a Gradient, with what is pending applied, written to scratch.
+// The way in of every stage: rows of a Source or a Gradient, with what is pending applied, written to
+// scratch.
 //
-// These functions know rows of pixels and numbers of channels at run time: they are the same code for all stages, so they are instantiated once per Arch.
+// These functions know rows of pixels and numbers of channels at run time: they are the same code for all
+// stages, so they are instantiated once per Arch.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +14,16 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// A run of pixels in a tensor [..., channels]: `at` is the index of its first number. channels is a multiple of the lanes.
+/// A run of pixels in a tensor [..., channels]: `at` is the index of its first number. channels is a multiple
+/// of the lanes.
 struct Run {
   std::size_t at = 0;
   int pixels = 0;
   int channels = 0;
 
-  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(pixels) * static_cast<std::size_t>(channels); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return static_cast<std::size_t>(pixels) * static_cast<std::size_t>(channels);
+  }
 };
 
 /// norm(x) of one vector of channels: its two numbers per channel are loaded once per run.
@@ -37,8 +42,10 @@ struct NormLanes {
   }
 };
 
-/// A is the activation, void: none. Channels are the outer loop: scale and shift stay in registers, and a run is short enough to be in L1 when the next channels come.
-template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, class A, bool Finish, class Stored>
+/// A is the activation, void: none. Channels are the outer loop: scale and shift stay in registers, and a run
+/// is short enough to be in L1 when the next channels come.
+template <class Arch, bool HasNorm, bool HasShortcut, bool HasShortcutNorm, class A, bool Finish,
+          class Stored>
 void write_value(const Source<float, Stored>& source, const Run& run, float* to) {
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
@@ -63,8 +70,9 @@ void write_unpadded_value(const Source<float, Stored>& source, const Run& run, f
     float v = source.x[run.at + i];
     if (source.norm) v = source.norm->scale[c] * v + source.norm->shift[c];
     if (source.shortcut)
-      v += source.shortcut_norm ? source.shortcut_norm->scale[c] * source.shortcut[run.at + i] + source.shortcut_norm->shift[c]
-                                : static_cast<float>(source.shortcut[run.at + i]);
+      v += source.shortcut_norm
+               ? source.shortcut_norm->scale[c] * source.shortcut[run.at + i] + source.shortcut_norm->shift[c]
+               : static_cast<float>(source.shortcut[run.at + i]);
     if (source.activated) v = A::forward(v);
     to[i] = v;
   }
@@ -80,7 +88,8 @@ void read_source(const Source<float, Stored>& source, const Run& run, float* to)
       write_unpadded_value<A>(source, run, to);
     if (!source.finished) return;
     copy_numbers<Arch>(to, run.size(), source.finished + run.at);
-    if constexpr (!std::is_same_v<Stored, float>) copy_numbers<Arch>(source.finished + run.at, run.size(), to);
+    if constexpr (!std::is_same_v<Stored, float>)
+      copy_numbers<Arch>(source.finished + run.at, run.size(), to);
     return;
   }
   when(source.norm, [&](auto norm) {
@@ -89,7 +98,8 @@ void read_source(const Source<float, Stored>& source, const Run& run, float* to)
         when(source.activated, [&](auto activated) {
           when(source.finished, [&](auto finish) {
             using Activation = std::conditional_t<activated, A, void>;
-            if constexpr (shortcut || !shortcut_norm) write_value<Arch, norm, shortcut, shortcut_norm, Activation, finish>(source, run, to);
+            if constexpr (shortcut || !shortcut_norm)
+              write_value<Arch, norm, shortcut, shortcut_norm, Activation, finish>(source, run, to);
           });
         });
       });
@@ -106,7 +116,8 @@ template <class Stored>
   return source;
 }
 
-/// What a backward stage reads its v from: the finished values where there are any, else what they are made of.
+/// What a backward stage reads its v from: the finished values where there are any, else what they are made
+/// of.
 template <class Stored>
 [[nodiscard]] Source<float, Stored> values_of(const Source<float, Stored>& source) {
   Source<float, Stored> values = source;
@@ -121,19 +132,22 @@ template <class Stored>
   return source;
 }
 
-/// For the way back through an activation: its outputs to `to`, or, where its derivative needs its input, the derivatives. @see through_activation
+/// For the way back through an activation: its outputs to `to`, or, where its derivative needs its input, the
+/// derivatives. @see through_activation
 template <class Arch, class A, class Stored>
 void read_derivatives(const Source<float, Stored>& source, const Run& run, float* to) {
   if constexpr (A::derivative_from_output) {
     read_source<Arch, A>(values_of(source), run, to);
   } else {
     read_source<Arch, A>(before_activation(source), run, to);
-    for (std::size_t i = 0; i < run.size(); i += lanes<Arch>) store<Arch>(to + i, A::derivative(load<Arch>(to + i)));
+    for (std::size_t i = 0; i < run.size(); i += lanes<Arch>)
+      store<Arch>(to + i, A::derivative(load<Arch>(to + i)));
   }
 }
 /// Both v and what read_derivatives writes, of an activation whose derivative needs its input.
 template <class Arch, class A, class Stored>
-void read_values_and_derivatives(const Source<float, Stored>& source, const Run& run, float* values, float* derivatives) {
+void read_values_and_derivatives(const Source<float, Stored>& source, const Run& run, float* values,
+                                 float* derivatives) {
   read_source<Arch, A>(before_activation(source), run, derivatives);
   for (std::size_t i = 0; i < run.size(); i += lanes<Arch>) {
     const Vector<Arch> x = load<Arch>(derivatives + i);
@@ -155,7 +169,8 @@ void write_norm_gradient(const Gradient<float, Stored>& gradient, const Run& run
   const auto channels = static_cast<std::size_t>(run.channels);
   for (std::size_t c = 0; c < channels; c += lanes<Arch>) {
     const Norm<float>& norm = *gradient.norm;
-    const Vector<Arch> scale = load<Arch>(norm.gradient_scale + c), slope = load<Arch>(norm.gradient_slope + c);
+    const Vector<Arch> scale = load<Arch>(norm.gradient_scale + c),
+                       slope = load<Arch>(norm.gradient_slope + c);
     const Vector<Arch> offset = load<Arch>(norm.gradient_offset + c), mean = load<Arch>(norm.mean + c);
     Vector<Arch> total = all<Arch>(0.0F);
     for (std::size_t i = c; i < run.size(); i += channels) {

@@ -1,8 +1,9 @@
 // Batch normalisation's mean and variance, from values on their way to memory.
 //
-// Each block of pixels gives its own mean and squared deviations; blocks, and then parts of the batch, are merged by Chan's formula. No E[x²] − E[x]², whose
-// digits cancel where the mean is large against the deviation.
-// Source: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances", 1979.
+// Each block of pixels gives its own mean and squared deviations; blocks, and then parts of the batch, are
+// merged by Chan's formula. No E[x²] − E[x]², whose digits cancel where the mean is large against the
+// deviation. Source: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+// Variances", 1979.
 #pragma once
 
 #include <cstddef>
@@ -58,11 +59,12 @@ class Moments {
       }
       return even + odd;
     };
-    const Vector<Arch> mean =
-        sum_up([](const Vector<Arch>& sum, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA { return sum + v; }) * all<Arch>(per_pixel_);
-    merge<Arch>(channel, mean, sum_up([&](const Vector<Arch>& sum, const Vector<Arch>& v) SDEPTH_INLINE_LAMBDA {
-                  return fma<Arch>(v - mean, v - mean, sum);
-                }));
+    const Vector<Arch> mean = sum_up([](const Vector<Arch>& sum, const Vector<Arch>& v)
+                                         SDEPTH_INLINE_LAMBDA { return sum + v; }) *
+                              all<Arch>(per_pixel_);
+    merge<Arch>(channel, mean,
+                sum_up([&](const Vector<Arch>& sum, const Vector<Arch>& v)
+                           SDEPTH_INLINE_LAMBDA { return fma<Arch>(v - mean, v - mean, sum); }));
   }
 
  private:
@@ -70,7 +72,8 @@ class Moments {
   SDEPTH_INLINE void merge(int channel, const Vector<Arch>& mean, const Vector<Arch>& squares) {
     const Vector<Arch> old = load<Arch>(mean_ + channel), delta = mean - old;
     store<Arch>(mean_ + channel, fma<Arch>(delta, all<Arch>(share_), old));
-    store<Arch>(squares_ + channel, fma<Arch>(delta * delta, all<Arch>(between_), load<Arch>(squares_ + channel) + squares));
+    store<Arch>(squares_ + channel,
+                fma<Arch>(delta * delta, all<Arch>(between_), load<Arch>(squares_ + channel) + squares));
   }
   float* mean_;
   float* squares_;
@@ -88,7 +91,8 @@ class MomentsOfParts {
   [[nodiscard]] Moments of(int part) const { return {at(part, 0), at(part, 1)}; }
 
   /// Merges the parts in their order, in double. @param pixels  of an image
-  void merge(Workspace<float>& space, const BatchParts& parts, std::size_t pixels, const Statistics<float>& result) const {
+  void merge(Workspace<float>& space, const BatchParts& parts, std::size_t pixels,
+             const Statistics<float>& result) const {
     space.fetch_statistics(parts, memory_, size(1, channels_));
     for (int c = 0; c < channels_; ++c) {
       double n = 0, mean = 0, squares = 0;

@@ -1,4 +1,5 @@
-// Numbers between memory and registers: floats as they are, those of 16 bits widened on the way in, and activations in bfloat16 rounded on the way out.
+// Numbers between memory and registers: floats as they are, those of 16 bits widened on the way in, and
+// activations in bfloat16 rounded on the way out.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// As many words, or halves of words, as a vector has lanes: the compiler's own vectors, the same for every instruction set.
+/// As many words, or halves of words, as a vector has lanes: the compiler's own vectors, the same for every
+/// instruction set.
 template <class Arch>
 struct Bits {
   using Words [[gnu::vector_size(4 * lanes<Arch>)]] = std::uint32_t;
@@ -39,14 +41,15 @@ SDEPTH_INLINE typename Bits<Arch>::Halves narrow(const Vector<Arch>& v) {
   const Words flushed = exponent == 0U ? sign : nearest;
   return __builtin_convertvector((not_a_number ? x | 0x00400000U : flushed) >> 16, Halves);
 }
-/// By the instructions that take least: g++ widens 8 numbers by halves, and one permutation that leaves out what lies below costs less than widening and a shift
-/// (measured, an image through 110 layers with weights in bfloat16: AVX2 2.5 → 1.8 ms, AVX-512 1.77 → 1.53).
+/// By the instructions that take least: g++ widens 8 numbers by halves, and one permutation that leaves out
+/// what lies below costs less than widening and a shift (measured, an image through 110 layers with weights
+/// in bfloat16: AVX2 2.5 → 1.8 ms, AVX-512 1.77 → 1.53).
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> widen(typename Bits<Arch>::Halves halves) {
 #ifdef __AVX512BW__
   if constexpr (lanes<Arch> == 16) {
-    const __m512i twice =
-        _mm512_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8, 7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512i twice = _mm512_set_epi16(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8, 7, 7,
+                                           6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
     const __m512i all = _mm512_castsi256_si512(std::bit_cast<__m256i>(halves));
     return Vector<Arch>(_mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaaU, twice, all)));
   }
@@ -82,7 +85,8 @@ SDEPTH_INLINE Vector<Arch> load(const float16* p) {
   const auto x = __builtin_convertvector(halves, Words);
   const Words magnitude = x & 0x7fffU, word = magnitude << 13;
   const auto small = std::bit_cast<Words>(__builtin_convertvector(magnitude, Floats) * float16::unit);
-  const Words large = word | (magnitude > float16::infinite ? Words{} + (0x7f800000U | float16::quiet) : Words{} + 0x7f800000U);
+  const Words large = word | (magnitude > float16::infinite ? Words{} + (0x7f800000U | float16::quiet)
+                                                            : Words{} + 0x7f800000U);
   const Words finite = magnitude < float16::smallest_normal ? small : word + float16::bias;
   return std::bit_cast<Vector<Arch>>((x & 0x8000U) << 16 | (magnitude < float16::infinite ? finite : large));
 }
@@ -112,7 +116,8 @@ SDEPTH_INLINE Vector<Arch> load_first(const Stored* p) {
   return load<Arch>(values);
 }
 
-/// One weight to memory, rounded where it lies there in 16 bits. That memory may be floats' otherwise, so nothing but bytes is written.
+/// One weight to memory, rounded where it lies there in 16 bits. That memory may be floats' otherwise, so
+/// nothing but bytes is written.
 template <class Weight>
 SDEPTH_INLINE void put(float x, Weight* to) {
   if constexpr (std::is_same_v<Weight, float>) {

@@ -14,10 +14,11 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
 
 /// Rule::update on numbers [first, last).
 template <class Arch, class Rule, bool HasGradient, std::size_t K, std::size_t N>
-void update_range(std::size_t first, std::size_t last, const std::array<float, K>& factors, float* weights, const float* gradient,
-                  const std::array<float*, N> states) {
+void update_range(std::size_t first, std::size_t last, const std::array<float, K>& factors, float* weights,
+                  const float* gradient, const std::array<float*, N> states) {
   using V = Vector<Arch>;
-  const std::array<V, K> all_lanes = std::apply([](auto... factor) { return std::array<V, K>{all<Arch>(factor)...}; }, factors);
+  const std::array<V, K> all_lanes =
+      std::apply([](auto... factor) { return std::array<V, K>{all<Arch>(factor)...}; }, factors);
   std::size_t i = first;
   for (; i + lanes<Arch> <= last; i += lanes<Arch>) {
     V w = load<Arch>(weights + i);
@@ -35,16 +36,20 @@ void update_range(std::size_t first, std::size_t last, const std::array<float, K
   }
 }
 
-/// Rule::update on `count` numbers; gradient null: zero. Its formula is computed in float: factors are rounded first.
+/// Rule::update on `count` numbers; gradient null: zero. Its formula is computed in float: factors are
+/// rounded first.
 template <class Arch, class Rule, std::size_t K, std::size_t N>
-void update(Workspace<float>& space, std::size_t count, const std::array<double, K>& factors, float* weights, const float* gradient,
-            const std::array<float*, N>& states) {
+void update(Workspace<float>& space, std::size_t count, const std::array<double, K>& factors, float* weights,
+            const float* gradient, const std::array<float*, N>& states) {
   std::array<float, K> rounded{};
-  std::transform(factors.begin(), factors.end(), rounded.begin(), [](double factor) { return static_cast<float>(factor); });
-  constexpr std::size_t piece = 16384;  // floats: 64 KiB of each array, a fraction of L2; a multiple of every vector's lanes
+  std::transform(factors.begin(), factors.end(), rounded.begin(),
+                 [](double factor) { return static_cast<float>(factor); });
+  // floats: 64 KiB of each array, a fraction of L2; a multiple of every vector's lanes
+  constexpr std::size_t piece = 16384;
   parallel_for(static_cast<int>((count + piece - 1) / piece), space.threads(), [&](int i, int) {
     const std::size_t first = static_cast<std::size_t>(i) * piece, last = std::min(first + piece, count);
-    when(gradient, [&](auto has) { update_range<Arch, Rule, has>(first, last, rounded, weights, gradient, states); });
+    when(gradient,
+         [&](auto has) { update_range<Arch, Rule, has>(first, last, rounded, weights, gradient, states); });
   });
 }
 

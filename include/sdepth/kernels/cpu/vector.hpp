@@ -1,10 +1,12 @@
-// The few vector operations that the CPU kernels are made of. All of xsimd that they use goes through here, so that its versions differ in one place.
+// The few vector operations that the CPU kernels are made of. All of xsimd that they use goes through here,
+// so that its versions differ in one place.
 #pragma once
 
 #include <cstddef>
 #include <type_traits>
 
-// g++ takes the undefined vectors in its own AVX-512 intrinsics, which exp is made of, for a mistake: GCC bug 105593.
+// g++ takes the undefined vectors in its own AVX-512 intrinsics, which exp is made of, for a mistake: GCC bug
+// 105593.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -39,7 +41,8 @@ inline constexpr int lanes = static_cast<int>(Vector<Arch>::size);
 template <class Arch>
 inline constexpr int registers = lanes<Arch> >= 16 || std::is_base_of_v<xsimd::neon64, Arch> ? 32 : 16;
 
-// Loads and stores are the unaligned ones: where data is aligned, as activations and scratch are, they cost the same.
+// Loads and stores are the unaligned ones: where data is aligned, as activations and scratch are, they cost
+// the same.
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> load(const float* p) {
   return Vector<Arch>::load_unaligned(p);
@@ -48,7 +51,8 @@ template <class Arch>
 SDEPTH_INLINE void store(float* p, const Vector<Arch>& v) {
   v.store_unaligned(p);
 }
-/// All lanes x. Parentheses, not braces: in xsimd 8.1 braces pick the constructor that reads `lanes` numbers from memory.
+/// All lanes x. Parentheses, not braces: in xsimd 8.1 braces pick the constructor that reads `lanes` numbers
+/// from memory.
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> all(float x) {
   return Vector<Arch>(x);
@@ -68,7 +72,8 @@ SDEPTH_INLINE auto displaces(const Vector<Arch>& next, const Vector<Arch>& maxim
   return (next > maximum) || xsimd::isnan(next);
 }
 
-/// Calls f(std::true_type) or f(std::false_type): turns what is known before a loop into code without the question in the loop.
+/// Calls f(std::true_type) or f(std::false_type): turns what is known before a loop into code without the
+/// question in the loop.
 template <class F>
 SDEPTH_INLINE void when(bool condition, F&& f) {
   if (condition)
@@ -81,16 +86,20 @@ SDEPTH_INLINE void when(bool condition, F&& f) {
 
 namespace sdepth::inline SDEPTH_ISA::math {
 
-/// What formulas call with vectors. Relative errors, measured with xsimd 8.1 on levels 2, 3 and 4 of x86-64: exp, expm1
-/// and log1p 1.3e-7, tanh 1.4e-7, erf 1.7e-7, erfc 5e-7 below 2, growing to 5e-6 at 9, where it is 4e-37.
+/// What formulas call with vectors. Relative errors, measured with xsimd 8.1 on levels 2, 3 and 4 of x86-64:
+/// exp, expm1 and log1p 1.3e-7, tanh 1.4e-7, erf 1.7e-7, erfc 5e-7 below 2, growing to 5e-6 at 9, where it is
+/// 4e-37.
 template <class Arch>
 struct Functions<xsimd::batch<float, Arch>> {
   using V = xsimd::batch<float, Arch>;
   [[nodiscard]] SDEPTH_INLINE static V constant(double x) { return V(static_cast<float>(x)); }
-  [[nodiscard]] SDEPTH_INLINE static V select(const xsimd::batch_bool<float, Arch>& condition, const V& a, const V& b) {
+  [[nodiscard]] SDEPTH_INLINE static V select(const xsimd::batch_bool<float, Arch>& condition, const V& a,
+                                              const V& b) {
     return xsimd::select(condition, a, b);
   }
-  [[nodiscard]] SDEPTH_INLINE static V multiply_add(const V& a, const V& b, const V& c) { return xsimd::fma(a, b, c); }
+  [[nodiscard]] SDEPTH_INLINE static V multiply_add(const V& a, const V& b, const V& c) {
+    return xsimd::fma(a, b, c);
+  }
   [[nodiscard]] SDEPTH_INLINE static V sqrt(const V& x) { return xsimd::sqrt(x); }
   [[nodiscard]] SDEPTH_INLINE static V sign(const V& x) { return xsimd::sign(x); }
   [[nodiscard]] SDEPTH_INLINE static V exp(const V& x) { return xsimd::exp(x); }

@@ -3,10 +3,11 @@
 //   forward           Y = Aᵀ[ Σ_ci U ⊙ V ]A       V = BᵀxB (6×6 tile),  U = G w Gᵀ
 //   weight gradient   dU = Σ_tiles V ⊗ M           M = A dy Aᵀ (6×6 from a 4×4 tile of dy),  dw = Gᵀ dU G: the adjoint
 //
-// Interpolation points 0, ±3/4, ±3/2, ∞: half the rounding error of the customary 0, ±1, ±2, ∞ (measured over 48 channels: 6.5e-7 against 1.36e-6 relative, direct
-// convolution in float32 2.9e-7), because the powers of the points stay near 1; all entries of A and B are short binary fractions, so they are exact.
-// Source: Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; on points: Alam et al., "Winograd Convolution for Deep Neural
-// Networks: Efficient Point Selection", 2022.
+// Interpolation points 0, ±3/4, ±3/2, ∞: half the rounding error of the customary 0, ±1, ±2, ∞ (measured over
+// 48 channels: 6.5e-7 against 1.36e-6 relative, direct convolution in float32 2.9e-7), because the powers of
+// the points stay near 1; all entries of A and B are short binary fractions, so they are exact. Source:
+// Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016; on points: Alam et al.,
+// "Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,9 @@
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-inline constexpr int winograd_tile = 4;        // output pixels of a tile, per dimension
-inline constexpr int winograd_positions = 36;  // (4 + 3 − 1)² products per tile, where direct convolution has 9·16
+inline constexpr int winograd_tile = 4;  // output pixels of a tile, per dimension
+// (4 + 3 − 1)² products per tile, where direct convolution has 9·16
+inline constexpr int winograd_positions = 36;
 
 namespace winograd_points {
 inline constexpr double a = 0.75, b = 1.5;       // the points are 0, ±a, ±b, ∞
@@ -25,17 +27,22 @@ inline constexpr double product = a2 * b2;       // of the squares
 inline constexpr double sum = a2 + b2;
 }  // namespace winograd_points
 
-/// G, in double: weights are transformed in double, once per step. Row of point p: (1, p, p²) / Π (p − other points).
+/// G, in double: weights are transformed in double, once per step. Row of point p: (1, p, p²) / Π (p − other
+/// points).
 inline constexpr double winograd_g[6][3] = {
     {1 / winograd_points::product, 0, 0},
     {1 / (2 * winograd_points::a2 * (winograd_points::a2 - winograd_points::b2)),
-     1 / (2 * winograd_points::a * (winograd_points::a2 - winograd_points::b2)), 1 / (2 * (winograd_points::a2 - winograd_points::b2))},
+     1 / (2 * winograd_points::a * (winograd_points::a2 - winograd_points::b2)),
+     1 / (2 * (winograd_points::a2 - winograd_points::b2))},
     {1 / (2 * winograd_points::a2 * (winograd_points::a2 - winograd_points::b2)),
-     -1 / (2 * winograd_points::a * (winograd_points::a2 - winograd_points::b2)), 1 / (2 * (winograd_points::a2 - winograd_points::b2))},
+     -1 / (2 * winograd_points::a * (winograd_points::a2 - winograd_points::b2)),
+     1 / (2 * (winograd_points::a2 - winograd_points::b2))},
     {1 / (2 * winograd_points::b2 * (winograd_points::b2 - winograd_points::a2)),
-     1 / (2 * winograd_points::b * (winograd_points::b2 - winograd_points::a2)), 1 / (2 * (winograd_points::b2 - winograd_points::a2))},
+     1 / (2 * winograd_points::b * (winograd_points::b2 - winograd_points::a2)),
+     1 / (2 * (winograd_points::b2 - winograd_points::a2))},
     {1 / (2 * winograd_points::b2 * (winograd_points::b2 - winograd_points::a2)),
-     -1 / (2 * winograd_points::b * (winograd_points::b2 - winograd_points::a2)), 1 / (2 * (winograd_points::b2 - winograd_points::a2))},
+     -1 / (2 * winograd_points::b * (winograd_points::b2 - winograd_points::a2)),
+     1 / (2 * (winograd_points::b2 - winograd_points::a2))},
     {0, 0, 1}};
 
 /// A constant in all lanes.
@@ -44,13 +51,15 @@ SDEPTH_INLINE Vector<Arch> constant(double x) {
   return all<Arch>(static_cast<float>(x));
 }
 
-// One dimension of a transform each: `inputs` vectors to `outputs`. Sums are written so that about half of the operations are plain additions, which
-// processors with adders beside their multiply-add units (Zen) run at the same time.
+// One dimension of a transform each: `inputs` vectors to `outputs`. Sums are written so that about half of
+// the operations are plain additions, which processors with adders beside their multiply-add units (Zen) run
+// at the same time.
 template <class Arch>
 struct InputTransform {  // Bᵀ: the coefficients of Π (x − other points)
   static constexpr int inputs = 6, outputs = 6;
   /// The outputs for the points ±p, from d[1 … 4]; `other` is the other pair's point.
-  SDEPTH_INLINE static void pair(double p, double other, const Vector<Arch>* d, Vector<Arch>& plus, Vector<Arch>& minus) {
+  SDEPTH_INLINE static void pair(double p, double other, const Vector<Arch>* d, Vector<Arch>& plus,
+                                 Vector<Arch>& minus) {
     const Vector<Arch> even = fnma<Arch>(constant<Arch>(other * other), d[2], d[4]);
     const Vector<Arch> odd = fnma<Arch>(constant<Arch>(p * other * other), d[1], constant<Arch>(p) * d[3]);
     plus = even + odd;
@@ -58,7 +67,8 @@ struct InputTransform {  // Bᵀ: the coefficients of Π (x − other points)
   }
   /// The output for the point 0 from d[0 … 4], and that for ∞ from d[1 … 5].
   SDEPTH_INLINE static Vector<Arch> end(const Vector<Arch>* d) {
-    return fma<Arch>(constant<Arch>(winograd_points::product), d[0], fnma<Arch>(constant<Arch>(winograd_points::sum), d[2], d[4]));
+    return fma<Arch>(constant<Arch>(winograd_points::product), d[0],
+                     fnma<Arch>(constant<Arch>(winograd_points::sum), d[2], d[4]));
   }
   SDEPTH_INLINE static void apply(const Vector<Arch>* d, Vector<Arch>* r) {
     r[0] = end(d);
@@ -76,7 +86,8 @@ struct OutputTransform {  // Aᵀ: powers of the points
     o[0] = m[0] + even_a + even_b;
     o[1] = fma<Arch>(constant<Arch>(p::b), odd_b, constant<Arch>(p::a) * odd_a);
     o[2] = fma<Arch>(constant<Arch>(p::b2), even_b, constant<Arch>(p::a2) * even_a);
-    o[3] = fma<Arch>(constant<Arch>(p::b * p::b2), odd_b, fma<Arch>(constant<Arch>(p::a * p::a2), odd_a, m[5]));
+    o[3] =
+        fma<Arch>(constant<Arch>(p::b * p::b2), odd_b, fma<Arch>(constant<Arch>(p::a * p::a2), odd_a, m[5]));
   }
 };
 template <class Arch>
@@ -130,8 +141,9 @@ SDEPTH_INLINE void transform_tile(const From& from, const To& to) {
   }
 }
 
-/// InputTransform in both dimensions. Rows of the result are made two at a time from fresh loads: all 36 vectors between the two dimensions would not fit any
-/// processor's registers, and loads are cheaper than the spills.
+/// InputTransform in both dimensions. Rows of the result are made two at a time from fresh loads: all 36
+/// vectors between the two dimensions would not fit any processor's registers, and loads are cheaper than the
+/// spills.
 template <class Arch, class From, class To>
 SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
   using T = InputTransform<Arch>;
@@ -147,7 +159,8 @@ SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
     for (int j = 0; j < 6; ++j) {
       Vector<Arch> in[6];
       SDEPTH_UNROLL(6)
-      for (int i = 0; i < 6; ++i)  // as many times as it is unrolled: else clang keeps a loop, and `in` lies in memory
+      // as many times as it is unrolled: else clang keeps a loop, and `in` lies in memory
+      for (int i = 0; i < 6; ++i)
         if (low <= i && i <= high) in[i] = from(i, j);
       make(in, j);
     }
@@ -164,7 +177,8 @@ SDEPTH_INLINE void transform_input_tile(const From& from, const To& to) {
   put(4, second);
   columns(0, 4, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA { first[j] = T::end(in); });
   put(0, first);
-  columns(1, 5, [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA { first[j] = T::end(in + 1); });
+  columns(1, 5,
+          [&](const Vector<Arch>* in, int j) SDEPTH_INLINE_LAMBDA { first[j] = T::end(in + 1); });
   put(5, first);
 }
 

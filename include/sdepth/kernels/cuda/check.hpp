@@ -1,4 +1,5 @@
-// Errors of the CUDA runtime as sentences: which call failed, for which stage of which shape, or that an earlier kernel did. And which device a thread uses.
+// Errors of the CUDA runtime as sentences: which call failed, for which stage of which shape, or that an
+// earlier kernel did. And which device a thread uses.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,33 +21,37 @@ struct StageName {
   int batch = 0;
 };
 
-/// Whether this tells of a kernel that went wrong while it ran. From then on every call returns it, whatever it is asked for.
+/// Whether this tells of a kernel that went wrong while it ran. From then on every call returns it, whatever
+/// it is asked for.
 [[nodiscard]] inline bool is_fault_of_kernel(cudaError_t status) noexcept {
   for (const cudaError_t fault :
-       {cudaErrorECCUncorrectable, cudaErrorIllegalAddress, cudaErrorLaunchTimeout, cudaErrorAssert, cudaErrorHardwareStackError,
-        cudaErrorIllegalInstruction, cudaErrorMisalignedAddress, cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorLaunchFailure})
+       {cudaErrorECCUncorrectable, cudaErrorIllegalAddress, cudaErrorLaunchTimeout, cudaErrorAssert,
+        cudaErrorHardwareStackError, cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,
+        cudaErrorInvalidAddressSpace, cudaErrorInvalidPc, cudaErrorLaunchFailure})
     if (status == fault) return true;
   return false;
 }
 
 /// Throws Error naming the call and the stage unless `status` is success.
 ///
-/// Kernels run long after they were launched, so what goes wrong in one is told by a later call, whose stage then has no part in it; with CUDA_LAUNCH_BLOCKING=1 in
-/// the environment it is told by its own launch.
+/// Kernels run long after they were launched, so what goes wrong in one is told by a later call, whose stage
+/// then has no part in it; with CUDA_LAUNCH_BLOCKING=1 in the environment it is told by its own launch.
 inline void check(cudaError_t status, const char* call, const StageName& stage = {}) {
   if (status == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());  // told here: whoever asks the runtime next must not take it for an error of their own
+  // told here: whoever asks the runtime next must not take it for an error of their own
+  static_cast<void>(cudaGetLastError());
   const auto text = [](const Shape& s) {
     return std::to_string(s.channels) + " x " + std::to_string(s.height) + " x " + std::to_string(s.width);
   };
   std::string where;
   if (stage.batch > 0)
-    where = std::string(" for ") + stage.kernel + ", " + std::to_string(stage.batch) + " images of " + text(stage.in) + " to " +
-            text(stage.out);
+    where = std::string(" for ") + stage.kernel + ", " + std::to_string(stage.batch) + " images of " +
+            text(stage.in) + " to " + text(stage.out);
   const char* const blocking = std::getenv("CUDA_LAUNCH_BLOCKING");
   if (is_fault_of_kernel(status) && !(blocking && std::string(blocking) == "1"))
-    fail("CUDA: a kernel failed before ", call, where, ", which found it out: ", cudaGetErrorString(status),
-         "; the device can do no more in this process, run it with CUDA_LAUNCH_BLOCKING=1 in the environment to learn which kernel it was");
+    fail(
+        "CUDA: a kernel failed before ", call, where, ", which found it out: ", cudaGetErrorString(status),
+        "; the device can do no more in this process, run it with CUDA_LAUNCH_BLOCKING=1 in the environment to learn which kernel it was");
   fail("CUDA: ", call, where, " failed: ", cudaGetErrorString(status));
 }
 
@@ -57,8 +62,9 @@ inline void require_device() {
   if (is_fault_of_kernel(status)) check(status, "cudaGetDeviceCount");  // there is one, or was
   if (status != cudaSuccess) static_cast<void>(cudaGetLastError());
   if (status != cudaSuccess || devices == 0)
-    fail("no CUDA device was found (", status == cudaSuccess ? "there are none" : cudaGetErrorString(status),
-         "); run on a machine with an NVIDIA GPU of compute capability 7.5 or later and its driver, or on the CPU");
+    fail(
+        "no CUDA device was found (", status == cudaSuccess ? "there are none" : cudaGetErrorString(status),
+        "); run on a machine with an NVIDIA GPU of compute capability 7.5 or later and its driver, or on the CPU");
 }
 
 /// The calling thread's device. Throws Error where there is none.
@@ -69,8 +75,9 @@ inline void require_device() {
   return device;
 }
 
-/// Makes `device` the calling thread's while this lives; afterwards it has the one that it had. Every thread begins with device 0, whatever the others use, so whoever
-/// has memory, events or launches of a device makes it the thread's first.
+/// Makes `device` the calling thread's while this lives; afterwards it has the one that it had. Every thread
+/// begins with device 0, whatever the others use, so whoever has memory, events or launches of a device makes
+/// it the thread's first.
 class OnDevice {
  public:
   explicit OnDevice(int device) {
@@ -80,7 +87,8 @@ class OnDevice {
   }
   /// For destructors: a device that cannot be had is left alone.
   OnDevice(int device, std::nothrow_t) noexcept {
-    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) changed_ = cudaSetDevice(device) == cudaSuccess;
+    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device)
+      changed_ = cudaSetDevice(device) == cudaSuccess;
   }
   OnDevice(const OnDevice&) = delete;
   OnDevice& operator=(const OnDevice&) = delete;

@@ -1,4 +1,5 @@
-// How what a convolution multiplies comes into shared memory: the band of its input, with what is pending on it applied on the way, and its weights.
+// How what a convolution multiplies comes into shared memory: the band of its input, with what is pending on
+// it applied on the way, and its weights.
 #pragma once
 
 #include <bit>
@@ -10,15 +11,18 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-// What a Reading or a GradientReading makes of four channels: fixed for a thread while it goes from pixel to pixel. Absent parts are those that change nothing.
+// What a Reading or a GradientReading makes of four channels: fixed for a thread while it goes from pixel to
+// pixel. Absent parts are those that change nothing.
 template <class A>
 struct PendingValue {
-  float4 scale = all_four(1.0F), shift = all_four(0.0F), shortcut_scale = all_four(1.0F), shortcut_shift = all_four(0.0F);
+  float4 scale = all_four(1.0F), shift = all_four(0.0F), shortcut_scale = all_four(1.0F),
+         shortcut_shift = all_four(0.0F);
   bool activated;
 
   __device__ PendingValue(const Reading& r, int c) : activated(r.activated) {
     if (r.scale) scale = load_4(r.scale + c), shift = load_4(r.shift + c);
-    if (r.shortcut_scale) shortcut_scale = load_4(r.shortcut_scale + c), shortcut_shift = load_4(r.shortcut_shift + c);
+    if (r.shortcut_scale)
+      shortcut_scale = load_4(r.shortcut_scale + c), shortcut_shift = load_4(r.shortcut_shift + c);
   }
   [[nodiscard]] __device__ float4 before_activation(const float4& x, const float4& shortcut) const {
     return sum(multiply_add(scale, x, shift), multiply_add(shortcut_scale, shortcut, shortcut_shift));
@@ -32,10 +36,13 @@ struct PendingGradient {
   float4 scale = all_four(1.0F), slope = all_four(0.0F), mean = all_four(0.0F), offset = all_four(0.0F);
 
   __device__ PendingGradient(const GradientReading& g, int c) {
-    if (g.scale) scale = load_4(g.scale + c), slope = load_4(g.slope + c), mean = load_4(g.mean + c), offset = load_4(g.offset + c);
+    if (g.scale)
+      scale = load_4(g.scale + c), slope = load_4(g.slope + c), mean = load_4(g.mean + c),
+      offset = load_4(g.offset + c);
   }
   [[nodiscard]] __device__ float4 operator()(const float4& dy, const float4& x) const {
-    return multiply_add(scale, dy, multiply_add(slope, each([](float a, float b) { return a - b; }, x, mean), offset));
+    return multiply_add(scale, dy,
+                        multiply_add(slope, each([](float a, float b) { return a - b; }, x, mean), offset));
   }
 };
 template <class A>
@@ -47,14 +54,19 @@ template <class>
   return {g, c};
 }
 
-// The tensor that is copied, the one that is read besides (null: none), and where the result is to be kept (null: nowhere).
+// The tensor that is copied, the one that is read besides (null: none), and where the result is to be kept
+// (null: nowhere).
 [[nodiscard]] __device__ inline const float* first_tensor(const Reading& r) { return r.x; }
 [[nodiscard]] __device__ inline const float* first_tensor(const GradientReading& g) { return g.dy; }
 [[nodiscard]] __device__ inline const float* second_tensor(const Reading& r) { return r.shortcut; }
-[[nodiscard]] __device__ inline const float* second_tensor(const GradientReading& g) { return g.scale ? g.x : nullptr; }
+[[nodiscard]] __device__ inline const float* second_tensor(const GradientReading& g) {
+  return g.scale ? g.x : nullptr;
+}
 [[nodiscard]] __device__ inline float* finished_tensor(const Reading& r) { return r.finished; }
 [[nodiscard]] __device__ inline float* finished_tensor(const GradientReading&) { return nullptr; }
-[[nodiscard]] __device__ inline bool plain(const Reading& r) { return !r.scale && !r.shortcut && !r.activated; }
+[[nodiscard]] __device__ inline bool plain(const Reading& r) {
+  return !r.scale && !r.shortcut && !r.activated;
+}
 [[nodiscard]] __device__ inline bool plain(const GradientReading& g) { return !g.scale; }
 template <class A>
 [[nodiscard]] __device__ inline float one_value(const Reading& r, std::size_t i, int c) {
@@ -72,9 +84,11 @@ template <bool tf32>
 
 /// The band of one tile: a piece of an [N, H, W, C] tensor with zeros around it.
 ///
-/// @tparam Plan  what is known of the convolution when it is compiled: `tile`; the tensor's `height`, `width`, and `pitch`, the numbers from pixel to pixel;
-///               `quads`, whether these are whole groups of 4; `tf32`; `Activation`, the Source's; `own_rows` and `own_columns`, how many pixels of the band the tile finishes, from row and
-///               column `padding` on (the last tile of a row or column all that are left)
+/// @tparam Plan  what is known of the convolution when it is compiled: `tile`; the tensor's `height`,
+///               `width`, and `pitch`, the numbers from pixel to pixel; `quads`, whether these are whole
+///               groups of 4; `tf32`; `Activation`, the Source's; `own_rows` and `own_columns`, how many
+///               pixels of the band the tile finishes, from row and column `padding` on (the last tile of a
+///               row or column all that are left)
 template <class Plan>
 class Band {
   static constexpr ConvTile t = Plan::tile;
@@ -86,7 +100,8 @@ class Band {
   static constexpr int image_size = Plan::height * Plan::width * Plan::pitch;
 
  public:
-  /// @param images  from the tile's first image to the last of the batch   @param y, x  of the band's first pixel in the image, may lie outside
+  /// @param images  from the tile's first image to the last of the batch   @param y, x  of the band's first
+  ///                pixel in the image, may lie outside
   __device__ Band(int first_image, int images, int y, int x)
       : first_(static_cast<std::size_t>(first_image) * image_size), images_(images), y_(y), x_(x) {}
 
@@ -107,8 +122,8 @@ class Band {
     }
   }
 
-  /// Waits for this thread's copies, and applies what is pending to the numbers that it copied itself, so that no other thread need be waited for. Numbers outside
-  /// the image stay zero.
+  /// Waits for this thread's copies, and applies what is pending to the numbers that it copied itself, so
+  /// that no other thread need be waited for. Numbers outside the image stay zero.
   template <class Operand>
   __device__ void finish(const Operand& from, int chunk, float* band) const {
     float* const finished = finished_tensor(from);
@@ -162,46 +177,58 @@ class Band {
  private:
   /// First channel of this thread in its chunk.
   [[nodiscard]] __device__ static int channel() { return static_cast<int>(threadIdx.x) % in_pixel * at_once; }
-  /// Where channel c of a pixel of the band lies, from the tile's first image on; negative: outside of the tensor.
+  /// Where channel c of a pixel of the band lies, from the tile's first image on; negative: outside of the
+  /// tensor.
   [[nodiscard]] __device__ int place(int pixel, int c) const {
-    const int image = pixel / (t.band_height * t.band_width), row = pixel / t.band_width % t.band_height, column = pixel % t.band_width;
+    const int image = pixel / (t.band_height * t.band_width), row = pixel / t.band_width % t.band_height,
+              column = pixel % t.band_width;
     const int y = y_ + row, x = x_ + column;
-    const bool inside = image < images_ && 0 <= y && y < Plan::height && 0 <= x && x < Plan::width && c < Plan::pitch;
+    const bool inside =
+        image < images_ && 0 <= y && y < Plan::height && 0 <= x && x < Plan::width && c < Plan::pitch;
     return inside ? image * image_size + (y * Plan::width + x) * Plan::pitch + c : -1;
   }
   /// Whether the tile is the one that finishes this pixel, which lies inside the image.
   [[nodiscard]] __device__ bool own(int pixel) const {
-    const int row = pixel / t.band_width % t.band_height - Plan::padding, column = pixel % t.band_width - Plan::padding;
+    const int row = pixel / t.band_width % t.band_height - Plan::padding,
+              column = pixel % t.band_width - Plan::padding;
     const bool last_row = y_ + Plan::padding + Plan::own_rows >= Plan::last_rows,
                last_column = x_ + Plan::padding + Plan::own_columns >= Plan::last_columns;
-    return row >= 0 && column >= 0 && (row < Plan::own_rows || last_row) && (column < Plan::own_columns || last_column);
+    return row >= 0 && column >= 0 && (row < Plan::own_rows || last_row) &&
+           (column < Plan::own_columns || last_column);
   }
 
   std::size_t first_;
   int images_, y_, x_;
 };
 
-/// Which taps a tile has, in the order in which they lie over the band: the kernel's row first + step·i, and so its column.
+/// Which taps a tile has, in the order in which they lie over the band: the kernel's row first + step·i, and
+/// so its column.
 struct Taps {
   int rows = 0, first_row = 0;
   int columns = 0, first_column = 0;
   int step = 1;
 };
 
-/// Begins to copy the weights of one row of taps, between a chunk of input channels and the tile's output channels. What lies beyond the channels becomes zero.
+/// Begins to copy the weights of one row of taps, between a chunk of input channels and the tile's output
+/// channels. What lies beyond the channels becomes zero.
 ///
-/// @param weights  [kernel, kernel, rows, columns], Plan::weight_rows_all and Plan::weight_columns_all, the latter a multiple of 4
+/// @param weights  [kernel, kernel, rows, columns], Plan::weight_rows_all and Plan::weight_columns_all, the
+///                 latter a multiple of 4
 /// @param row, column  the first of either
 template <class Plan>
-__device__ inline void begin_weights(const float* weights, const Taps& taps, int tap_row, int row, int column, float* to) {
+__device__ inline void begin_weights(const float* weights, const Taps& taps, int tap_row, int row, int column,
+                                     float* to) {
   constexpr ConvTile t = Plan::tile;
   constexpr int in_row = t.weight_columns() / quad, in_tap = t.weight_rows() * in_row;
-  const float* const of_row = weights + static_cast<std::size_t>((taps.first_row + tap_row * taps.step) * Plan::kernel) * Plan::tap_pitch;
+  const float* const of_row =
+      weights +
+      static_cast<std::size_t>((taps.first_row + tap_row * taps.step) * Plan::kernel) * Plan::tap_pitch;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < taps.columns * in_tap; i += ConvTile::threads) {
     const int tap = i / in_tap, r = i / in_row % t.weight_rows(), c = i % in_row * quad;
     const bool inside = row + r < Plan::weight_rows_all && column + c < Plan::weight_columns_all;
-    const int offset = (taps.first_column + tap * taps.step) * Plan::tap_pitch + (row + r) * Plan::weight_columns_all + column + c;
+    const int offset = (taps.first_column + tap * taps.step) * Plan::tap_pitch +
+                       (row + r) * Plan::weight_columns_all + column + c;
     copy_4(to + tap * t.tap_size() + r * t.weight_pitch() + c, of_row + (inside ? offset : 0), inside);
   }
 }

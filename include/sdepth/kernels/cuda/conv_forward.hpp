@@ -17,14 +17,16 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of a forward stage when it is compiled. Band says what its members mean.
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
-          bool tensor_cores, class A>
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
+          bool network_input, bool tensor_cores, class A>
 struct ForwardPlan {
   using Activation = A;
-  static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad, false, network_input};
+  static constexpr ConvShape shape{
+      {channels_in, rows, columns}, channels_out, kernel_size, stride, pad, false, network_input};
   static constexpr ConvTile tile = forward_tile(shape, tensor_cores);
-  static_assert(tile.shared_bytes() <= most_shared_bytes,
-                "the kernel and stride of this convolution are too large for the shared memory of a GPU's block");
+  static_assert(
+      tile.shared_bytes() <= most_shared_bytes,
+      "the kernel and stride of this convolution are too large for the shared memory of a GPU's block");
   static constexpr bool tf32 = tensor_cores;
 
   static constexpr int height = rows, width = columns;
@@ -54,13 +56,16 @@ struct ConvForwardOperands {
   friend bool operator==(const ConvForwardOperands&, const ConvForwardOperands&) = default;
 };
 
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool network_input,
-          bool tensor_cores, class A>
-__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forward_kernel(const ConvForwardOperands o) {
-  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input, tensor_cores, A>;
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
+          bool network_input, bool tensor_cores, class A>
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
+    conv_forward_kernel(const ConvForwardOperands o) {
+  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input,
+                           tensor_cores, A>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);
-  const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images, tile = static_cast<int>(blockIdx.x) % tiles;
+  const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images,
+            tile = static_cast<int>(blockIdx.x) % tiles;
   const int h0 = tile / Plan::tiles_across * t.height, w0 = tile % Plan::tiles_across * t.width;
   const int first_channel = static_cast<int>(blockIdx.y) * t.channels;
   const int images = o.batch - first_image;
@@ -83,7 +88,9 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forw
     const int image = p / (t.height * t.width), h = h0 + p / t.width % t.height, w = w0 + p % t.width;
     if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) continue;
     const float4 v = sum(load_4(shared + p * t.result_pitch() + own_channel), bias);
-    store_4(out + static_cast<std::size_t>(((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c), v);
+    store_4(out + static_cast<std::size_t>(
+                      ((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c),
+            v);
     moments[0].add(v.x);
     moments[1].add(v.y);
     moments[2].add(v.z);
@@ -93,37 +100,44 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_forw
   float* const sums = shared + t.result_size();
   float* const own = sums + static_cast<int>(threadIdx.x) / in_pixel * 3 * t.channels + own_channel;
   store_4(own, all_four(static_cast<float>(moments[0].count)));
-  store_4(own + t.channels, make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()));
-  store_4(own + 2 * t.channels,
-          make_float4(moments[0].deviations(), moments[1].deviations(), moments[2].deviations(), moments[3].deviations()));
-  join_channels<JoinedMoments>(o.parts, o.statistics, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
-                               pitch_out - first_channel < t.channels ? pitch_out - first_channel : t.channels);
+  store_4(own + t.channels,
+          make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()));
+  store_4(own + 2 * t.channels, make_float4(moments[0].deviations(), moments[1].deviations(),
+                                            moments[2].deviations(), moments[3].deviations()));
+  join_channels<JoinedMoments>(
+      o.parts, o.statistics, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+      pitch_out - first_channel < t.channels ? pitch_out - first_channel : t.channels);
 }
 
 /// How a forward stage is launched.
 template <ConvShape S, Precision P>
 [[nodiscard]] constexpr Grid conv_forward_grid(int batch) noexcept {
   constexpr ConvTile t = forward_tile(S, P == Precision::tf32);
-  return {.x = static_cast<unsigned>((batch + t.images - 1) / t.images * t.tiles_down(S.out().height) * t.tiles_across(S.out().width)),
+  return {.x = static_cast<unsigned>((batch + t.images - 1) / t.images * t.tiles_down(S.out().height) *
+                                     t.tiles_across(S.out().width)),
           .y = static_cast<unsigned>((padded(S.channels_out) + t.channels - 1) / t.channels),
           .threads = ConvTile::threads,
           .shared_bytes = t.shared_bytes()};
 }
 
-/// out = convolution of source's value, which is also written to source.finished unless that is null; statistics of out unless null.
+/// out = convolution of source's value, which is also written to source.finished unless that is null;
+/// statistics of out unless null.
 ///
-/// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11 each, 5e-4.
+/// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11
+/// each, 5e-4.
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
-                  Statistics<float> statistics) {
+void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+                  const float* bias, float* out, Statistics<float> statistics) {
   static_assert(CheckedActivation<A>::said);
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
   ConvForwardOperands o{batch, Reading(source), weights, bias, out, StatisticsResult(statistics), {}};
   if (statistics.mean)
-    o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels, static_cast<int>(one.y));
-  space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels, S.in.height, S.in.width,
-               S.channels_out, S.kernel, S.stride, S.padding, S.network_input, P == Precision::tf32, A >, grid, o);
+    o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels,
+                            static_cast<int>(one.y));
+  space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels,
+               S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
+               P == Precision::tf32, A >, grid, o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -1,7 +1,8 @@
 // The gradient of a convolution stage's input, on the device.
 //
-// Each input pixel gathers from the output pixels that read it. Which taps these are depends on the pixel's row and column modulo the stride, so the pixels of one
-// such class are computed like the output of a convolution with stride 1, by blocks of their own; a class that no tap reaches has the gradient zero.
+// Each input pixel gathers from the output pixels that read it. Which taps these are depends on the pixel's
+// row and column modulo the stride, so the pixels of one such class are computed like the output of a
+// convolution with stride 1, by blocks of their own; a class that no tap reaches has the gradient zero.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +21,8 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of an input gradient when it is compiled. Band says what its members mean.
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores>
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
+          bool tensor_cores>
 struct InputGradientPlan {
   static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad};
   static constexpr ConvTile tile = input_gradient_tile(shape);
@@ -43,13 +45,15 @@ struct InputGradientPlan {
                        tap_pitch = weight_rows_all * weight_columns_all;
 };
 
-/// The taps of the kernel that connect input pixels p, p + stride, p + 2·stride … of a row (or column) with output pixels, in the order of these: input pixel
-/// p + stride·u reads output pixel u + origin + i through tap first − stride·i.
+/// The taps of the kernel that connect input pixels p, p + stride, p + 2·stride … of a row (or column) with
+/// output pixels, in the order of these: input pixel p + stride·u reads output pixel u + origin + i through
+/// tap first − stride·i.
 struct TapsOfClass {
   int count, first, origin;
 };
 [[nodiscard]] __device__ constexpr TapsOfClass taps_of_class(int p, int kernel, int stride, int padding) {
-  const int smallest = (p + padding) % stride, count = smallest < kernel ? (kernel - smallest + stride - 1) / stride : 0;
+  const int smallest = (p + padding) % stride,
+            count = smallest < kernel ? (kernel - smallest + stride - 1) / stride : 0;
   return {count, smallest + stride * (count - 1), (p + padding) / stride - (count - 1)};
 }
 
@@ -64,12 +68,16 @@ struct ConvInputGradientOperands {
   friend bool operator==(const ConvInputGradientOperands&, const ConvInputGradientOperands&) = default;
 };
 
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad, bool tensor_cores, class A>
-__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_input_gradient_kernel(const ConvInputGradientOperands o) {
-  using Plan = InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
+          bool tensor_cores, class A>
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
+    conv_input_gradient_kernel(const ConvInputGradientOperands o) {
+  using Plan =
+      InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_in = padded(channels_in);
-  const int tile = static_cast<int>(blockIdx.x) % tiles, of_class = static_cast<int>(blockIdx.x) / tiles % (stride * stride);
+  const int tile = static_cast<int>(blockIdx.x) % tiles,
+            of_class = static_cast<int>(blockIdx.x) / tiles % (stride * stride);
   const int first_image = static_cast<int>(blockIdx.x) / (tiles * stride * stride) * t.images;
   const int row_class = of_class / stride, column_class = of_class % stride;
   const int u0 = tile / Plan::tiles_across * t.height, v0 = tile % Plan::tiles_across * t.width;
@@ -88,13 +96,16 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
   const bool there = c < pitch_in;
   // What the activation's derivative is made of is read where it has been stored, and else computed again.
   const bool computes_v = m.source.activated && !(A::derivative_from_output && m.source.finished);
-  const bool needs_x = computes_v || m.dz_normalised, needs_shortcut = (computes_v && m.source.shortcut) || m.dz_normalised_shortcut;
+  const bool needs_x = computes_v || m.dz_normalised,
+             needs_shortcut = (computes_v && m.source.shortcut) || m.dz_normalised_shortcut;
   const PendingValue<A> value_of = pending<A>(m.source, there ? c : 0);
   const float4 mean = m.dz_normalised && there ? load_4(m.mean + c) : all_four(0.0F);
-  const float4 shortcut_mean = m.dz_normalised_shortcut && there ? load_4(m.shortcut_mean + c) : all_four(0.0F);
+  const float4 shortcut_mean =
+      m.dz_normalised_shortcut && there ? load_4(m.shortcut_mean + c) : all_four(0.0F);
   float4 sum_dz = all_four(0.0F), sum_dz_x = all_four(0.0F), sum_dz_shortcut = all_four(0.0F);
   const std::size_t first = static_cast<std::size_t>(first_image) * (Plan::shape.in.pixels() * pitch_in);
-  // Two pixels at a time, whose loads are under way together: out may be one of the tensors that are read, so the compiler could not move a load before a store.
+  // Two pixels at a time, whose loads are under way together: out may be one of the tensors that are read, so
+  // the compiler could not move a load before a store.
   constexpr int at_a_time = 2;
   for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_a_time * at_once) {
     bool inside[at_a_time];
@@ -103,12 +114,15 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
 #pragma unroll
     for (int j = 0; j < at_a_time; ++j) {
       const int own = p + j * at_once, image = own / (t.height * t.width);
-      const int h = (u0 + own / t.width % t.height) * stride + row_class, w = (v0 + own % t.width) * stride + column_class;
+      const int h = (u0 + own / t.width % t.height) * stride + row_class,
+                w = (v0 + own % t.width) * stride + column_class;
       inside[j] = own < t.pixels() / t.idle && image < images && h < rows && w < columns && there;
       at[j] = inside[j] ? ((image * rows + h) * columns + w) * pitch_in + c : 0;
       dz[j] = load_4(shared + (inside[j] ? own : 0) * t.result_pitch() + own_channel);
       // Nothing is read in the place of what is not there: another thread may be writing it.
-      const auto load = [&](bool wanted, const float* from) { return wanted && inside[j] ? load_4(from + first + at[j]) : all_four(0.0F); };
+      const auto load = [&](bool wanted, const float* from) {
+        return wanted && inside[j] ? load_4(from + first + at[j]) : all_four(0.0F);
+      };
       x[j] = load(needs_x, m.source.x);
       shortcut[j] = load(needs_shortcut, m.source.shortcut);
       add[j] = load(m.add != nullptr, m.add);
@@ -118,10 +132,15 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
     for (int j = 0; j < at_a_time; ++j) {
       if (!inside[j]) continue;
       dz[j] = sum(dz[j], add[j]);
-      if (computes_v) v[j] = A::derivative_from_output ? value_of(x[j], shortcut[j]) : value_of.before_activation(x[j], shortcut[j]);
-      if (m.source.activated) dz[j] = each([](float d, float number) { return activation_backward<A>(d, number); }, dz[j], v[j]);
+      if (computes_v)
+        v[j] = A::derivative_from_output ? value_of(x[j], shortcut[j])
+                                         : value_of.before_activation(x[j], shortcut[j]);
+      if (m.source.activated)
+        dz[j] = each([](float d, float number) { return activation_backward<A>(d, number); }, dz[j], v[j]);
       store_4(o.out + first + at[j], dz[j]);
-      const auto distance = [](float d, float number, float middle, float before) { return fmaf(d, number - middle, before); };
+      const auto distance = [](float d, float number, float middle, float before) {
+        return fmaf(d, number - middle, before);
+      };
       sum_dz = sum(sum_dz, dz[j]);
       sum_dz_x = each(distance, dz[j], x[j], mean, sum_dz_x);
       sum_dz_shortcut = each(distance, dz[j], shortcut[j], shortcut_mean, sum_dz_shortcut);
@@ -133,7 +152,8 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks) conv_inpu
   store_4(own, sum_dz);
   store_4(own + t.channels, sum_dz_x);
   store_4(own + 2 * t.channels, sum_dz_shortcut);
-  join_channels<JoinedSums>(o.parts, m, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
+  join_channels<JoinedSums>(o.parts, m, sums, t.sum_rows(), static_cast<int>(blockIdx.y),
+                            static_cast<int>(blockIdx.x),
                             pitch_in - first_channel < t.channels ? pitch_in - first_channel : t.channels);
 }
 
@@ -149,18 +169,23 @@ template <ConvShape S>
           .shared_bytes = t.shared_bytes()};
 }
 
-/// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the sums over it, each unless null. out may be add.
+/// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the
+/// sums over it, each unless null. out may be add.
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                         const float* add, float* out, const SourceSums<float>& sums, Lane lane = Lane::main) {
+void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient,
+                         const Source<float>& source, const float* weights, const float* add, float* out,
+                         const SourceSums<float>& sums, Lane lane = Lane::main) {
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
-  ConvInputGradientOperands o{batch, GradientReading(gradient), Masking(source, add, sums, space.failed()), weights, out, {}};
+  ConvInputGradientOperands o{
+      batch, GradientReading(gradient), Masking(source, add, sums, space.failed()), weights, out, {}};
   if (o.masking.sums_wanted())
-    o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels, static_cast<int>(one.y));
-  space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch}, conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width,
-               S.channels_out, S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
+    o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels,
+                            static_cast<int>(one.y));
+  space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch},
+               conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
+               S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

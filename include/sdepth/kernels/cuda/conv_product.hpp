@@ -1,4 +1,5 @@
-// The product of a convolution on the device: a band times weights, both in shared memory, into registers; and the walk over chunks and taps that feeds it.
+// The product of a convolution on the device: a band times weights, both in shared memory, into registers;
+// and the walk over chunks and taps that feeds it.
 #pragma once
 
 #include <bit>
@@ -13,9 +14,10 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// The sums of a tile, in float32: a thread has 4 channels of pixels that lie `rows` apart.
 ///
-/// 8 pixels × 4 channels × 4 input channels take 12 loads of 16 bytes for 128 multiplications: a multiprocessor multiplies 4 warps' numbers while it loads one
-/// warp's, so loads take the smaller part of the time as long as a load's 8 neighbouring threads meet no bank twice. They do not: they read 8, 4 or 2 parts of one
-/// row of weights (turned: neighbouring rows) and as many times 1, 2 or 4 neighbouring pixels.
+/// 8 pixels × 4 channels × 4 input channels take 12 loads of 16 bytes for 128 multiplications: a
+/// multiprocessor multiplies 4 warps' numbers while it loads one warp's, so loads take the smaller part of
+/// the time as long as a load's 8 neighbouring threads meet no bank twice. They do not: they read 8, 4 or 2
+/// parts of one row of weights (turned: neighbouring rows) and as many times 1, 2 or 4 neighbouring pixels.
 template <class Plan, bool tensor_cores>
 class Product {
   static constexpr ConvTile t = Plan::tile;
@@ -29,14 +31,16 @@ class Product {
   __device__ void add(const float* band, const float* weights, int taps) {
     const float* from = band + pixel_in_band<Plan>(row());
     const float* with = weights + (t.turned ? column() * t.weight_pitch() : column() * quad);
-    // The taps are a loop, which keeps the code of a 7 × 7 kernel as small as that of 3 × 3; a turn of it is 128 to 512 multiplications for each load of a pixel.
+    // The taps are a loop, which keeps the code of a 7 × 7 kernel as small as that of 3 × 3; a turn of it is
+    // 128 to 512 multiplications for each load of a pixel.
 #pragma unroll 1
     for (int tap = 0; tap < taps; ++tap, from += t.band_pitch(), with += t.tap_size()) {
 #pragma unroll
       for (int k = 0; k < t.depth; k += quad) {
         float4 w[quad];  // turned: of one output channel each, else of one input channel
 #pragma unroll
-        for (int j = 0; j < quad; ++j) w[j] = load_4(with + (t.turned ? j * columns * t.weight_pitch() + k : (k + j) * t.weight_pitch()));
+        for (int j = 0; j < quad; ++j)
+          w[j] = load_4(with + (t.turned ? j * columns * t.weight_pitch() + k : (k + j) * t.weight_pitch()));
 #pragma unroll
         for (int i = 0; i < pixels; ++i) {
           const float4 v = load_4(from + pixel_in_band<Plan>(i * rows) + k);
@@ -80,14 +84,17 @@ class Product {
   float4 sums_[static_cast<unsigned>(pixels)] = {};
 };
 
-/// The same on tensor cores: a warp has 16·pixel_blocks pixels × 8·channel_blocks channels. Its operands come from shared memory without bank conflicts, as
-/// ConvTile::band_pitch and weight_pitch say. The band has been rounded to TF32 already, weights are here.
+/// The same on tensor cores: a warp has 16·pixel_blocks pixels × 8·channel_blocks channels. Its operands come
+/// from shared memory without bank conflicts, as ConvTile::band_pitch and weight_pitch say. The band has been
+/// rounded to TF32 already, weights are here.
 template <class Plan>
 class Product<Plan, true> {
   static constexpr ConvTile t = Plan::tile;
   static constexpr int warps = ConvTile::threads / warp_size;
-  static constexpr int warps_down = t.pixels() / 16 < warps ? t.pixels() / 16 : warps, warps_across = warps / warps_down;
-  static constexpr int pixel_blocks = t.pixels() / 16 / warps_down, channel_blocks = t.channels / 8 / warps_across;
+  static constexpr int warps_down = t.pixels() / 16 < warps ? t.pixels() / 16 : warps,
+                       warps_across = warps / warps_down;
+  static constexpr int pixel_blocks = t.pixels() / 16 / warps_down,
+                       channel_blocks = t.channels / 8 / warps_across;
   static_assert(pixel_blocks >= 1 && channel_blocks >= 1, "every warp must have a product");
 
  public:
@@ -95,7 +102,8 @@ class Product<Plan, true> {
     const float* from = band + pixel_in_band<Plan>(first_pixel()) + pixel_in_band<Plan>(group()) + in_group();
     const float* with = weights + (t.turned ? (first_channel() + group()) * t.weight_pitch() + in_group()
                                             : in_group() * t.weight_pitch() + first_channel() + group());
-    constexpr int to_input_channel = t.turned ? 1 : t.weight_pitch(), to_output_channel = t.turned ? t.weight_pitch() : 1;
+    constexpr int to_input_channel = t.turned ? 1 : t.weight_pitch(),
+                  to_output_channel = t.turned ? t.weight_pitch() : 1;
 #pragma unroll 1
     for (int tap = 0; tap < taps; ++tap, from += t.band_pitch(), with += t.tap_size()) {
 #pragma unroll
@@ -111,8 +119,9 @@ class Product<Plan, true> {
         for (int i = 0; i < pixel_blocks; ++i) {
           const float* const upper = from + pixel_in_band<Plan>(16 * i) + k;
           const float* const lower = upper + pixel_in_band<Plan>(8);
-          const std::uint32_t a[4] = {std::bit_cast<std::uint32_t>(upper[0]), std::bit_cast<std::uint32_t>(lower[0]),
-                                      std::bit_cast<std::uint32_t>(upper[4]), std::bit_cast<std::uint32_t>(lower[4])};
+          const std::uint32_t a[4] = {
+              std::bit_cast<std::uint32_t>(upper[0]), std::bit_cast<std::uint32_t>(lower[0]),
+              std::bit_cast<std::uint32_t>(upper[4]), std::bit_cast<std::uint32_t>(lower[4])};
 #pragma unroll
           for (int j = 0; j < channel_blocks; ++j) multiply_add(sums_[i][j], a, b[j]);
         }
@@ -124,7 +133,8 @@ class Product<Plan, true> {
     for (int i = 0; i < pixel_blocks; ++i)
 #pragma unroll
       for (int j = 0; j < channel_blocks; ++j) {
-        float* const to = result + (first_pixel() + 16 * i + group()) * t.result_pitch() + first_channel() + 8 * j + 2 * in_group();
+        float* const to = result + (first_pixel() + 16 * i + group()) * t.result_pitch() + first_channel() +
+                          8 * j + 2 * in_group();
         to[0] = sums_[i][j][0];
         to[1] = sums_[i][j][1];
         to[8 * t.result_pitch()] = sums_[i][j][2];
@@ -144,13 +154,14 @@ class Product<Plan, true> {
 
 /// Computes a tile and leaves it in shared memory, [pixels][result_pitch], for all threads to read.
 ///
-/// A step is a row of taps in a chunk of channels. While its product is computed, the next step's weights are copied, and in a chunk's first step the next chunk's
-/// band: what they overwrite was last read in the step before, and all threads have passed one barrier since.
+/// A step is a row of taps in a chunk of channels. While its product is computed, the next step's weights are
+/// copied, and in a chunk's first step the next chunk's band: what they overwrite was last read in the step
+/// before, and all threads have passed one barrier since.
 ///
 /// @param first_channel  of the tile's output channels
 template <class Plan, class Operand>
-__device__ inline void convolve(const Operand& from, const Band<Plan>& band, const float* weights, const Taps& taps, int first_channel,
-                                float* shared) {
+__device__ inline void convolve(const Operand& from, const Band<Plan>& band, const float* weights,
+                                const Taps& taps, int first_channel, float* shared) {
   constexpr ConvTile t = Plan::tile;
   float* const all_weights = shared + t.bands() * t.band_size();
   const auto begin = [&](int chunk, int row, int buffer) {
@@ -175,13 +186,15 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
         else
           copies_done();
         __syncthreads();
-        if (row == 0 && !last_chunk) band.begin(from, chunk + 1, shared + ((chunk + 1) % t.bands()) * t.band_size());
+        if (row == 0 && !last_chunk)
+          band.begin(from, chunk + 1, shared + ((chunk + 1) % t.bands()) * t.band_size());
         if (row + 1 < taps.rows)
           begin(chunk, row + 1, (step + 1) % 2);
         else if (!last_chunk)
           begin(chunk + 1, 0, (step + 1) % 2);
         end_group();
-        product.add(own_band + row * t.band_width * t.band_pitch(), all_weights + step % 2 * t.weight_size(), taps.columns);
+        product.add(own_band + row * t.band_width * t.band_pitch(), all_weights + step % 2 * t.weight_size(),
+                    taps.columns);
       }
     }
     __syncthreads();  // the tile takes the place of what was read

@@ -1,9 +1,11 @@
 // How a convolution on the device is cut into blocks, and what lies where in a block's shared memory.
 //
-// A block makes a tile: `pixels` output pixels of one image (or of several small ones) in `channels` output channels. It walks over its input channels, `depth` at a
-// time: of these the band, all input pixels that the tile's taps read, lies in shared memory, and the weights of one row of taps at a time. Both are copied in the
-// background while the product of the row before is computed. The input gradient is the same with its parts exchanged: output pixels are those of the input (of
-// one of stride² classes, for which the taps that reach a pixel are the same), the band is cut from the gradient, and the weights are read turned round.
+// A block makes a tile: `pixels` output pixels of one image (or of several small ones) in `channels` output
+// channels. It walks over its input channels, `depth` at a time: of these the band, all input pixels that the
+// tile's taps read, lies in shared memory, and the weights of one row of taps at a time. Both are copied in
+// the background while the product of the row before is computed. The input gradient is the same with its
+// parts exchanged: output pixels are those of the input (of one of stride² classes, for which the taps that
+// reach a pixel are the same), the band is cut from the gradient, and the weights are read turned round.
 #pragma once
 
 #include <cstddef>
@@ -13,51 +15,65 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 struct ConvTile {
-  /// 4 warps: few enough that ResNet-110 has two blocks or more for each of 128 multiprocessors at batch 128, enough to share a band.
+  /// 4 warps: few enough that ResNet-110 has two blocks or more for each of 128 multiprocessors at batch 128,
+  /// enough to share a band.
   static constexpr int threads = 128;
-  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread, for 32 sums and two loads of what they are made of.
+  /// Blocks on a multiprocessor that registers are kept free for: 128 registers a thread, for 32 sums and two
+  /// loads of what they are made of.
   static constexpr int blocks = 4;
 
   int images = 1;  // images, rows and columns of output pixels: powers of two
   int height = 1;
   int width = 1;
-  int idle = 1;      // times as many pixels are computed, where threads would be left without: too few images' bands fit into shared memory
-  int channels = 0;  // output: 8, 16 or 32
-  int depth = 0;     // input channels at a time: 4, 8 or 16
-  int chunks = 0;    // of input channels
-  int step = 1;      // from output pixel to output pixel, in pixels of the band
-  int taps = 0;      // in a row
+  // times as many pixels are computed, where threads would be left without: too few images' bands fit into
+  // shared memory
+  int idle = 1;
+  int channels = 0;     // output: 8, 16 or 32
+  int depth = 0;        // input channels at a time: 4, 8 or 16
+  int chunks = 0;       // of input channels
+  int step = 1;         // from output pixel to output pixel, in pixels of the band
+  int taps = 0;         // in a row
   int band_height = 0;  // of one image, in pixels
   int band_width = 0;
-  bool turned = false;  // weights lie [tap][output channel][input channel] in shared memory instead of [tap][input channel][output channel]
+  // weights lie [tap][output channel][input channel] in shared memory instead of [tap][input channel][output
+  // channel]
+  bool turned = false;
 
   [[nodiscard]] constexpr int pixels() const noexcept { return images * height * width * idle; }
-  /// Numbers from pixel to pixel: an odd multiple of 4, so that 8 neighbours, read 16 bytes each or 4 numbers each, touch every bank once.
+  /// Numbers from pixel to pixel: an odd multiple of 4, so that 8 neighbours, read 16 bytes each or 4 numbers
+  /// each, touch every bank once.
   [[nodiscard]] constexpr int band_pitch() const noexcept { return depth / 4 % 2 == 1 ? depth : depth + 4; }
   [[nodiscard]] constexpr int band_pixels() const noexcept { return images * band_height * band_width; }
   [[nodiscard]] constexpr int band_size() const noexcept { return band_pixels() * band_pitch(); }
   [[nodiscard]] constexpr int weight_rows() const noexcept { return turned ? channels : depth; }
   [[nodiscard]] constexpr int weight_columns() const noexcept { return turned ? depth : channels; }
-  /// Numbers from row to row of weights. A tensor core's operand is 4 rows of 8 numbers, without conflicts where rows are 8 banks apart; turned it is 8 rows of 4.
-  [[nodiscard]] constexpr int weight_pitch() const noexcept { return turned ? band_pitch() : channels % 16 == 8 ? channels : channels + 8; }
+  /// Numbers from row to row of weights. A tensor core's operand is 4 rows of 8 numbers, without conflicts
+  /// where rows are 8 banks apart; turned it is 8 rows of 4.
+  [[nodiscard]] constexpr int weight_pitch() const noexcept {
+    return turned ? band_pitch() : channels % 16 == 8 ? channels : channels + 8;
+  }
   [[nodiscard]] constexpr int tap_size() const noexcept { return weight_rows() * weight_pitch(); }
   [[nodiscard]] constexpr int weight_size() const noexcept { return taps * tap_size(); }
   /// One band is enough where there is nothing to copy ahead.
   [[nodiscard]] constexpr int bands() const noexcept { return chunks > 1 ? 2 : 1; }
 
-  /// The finished tile lies [pixels][result_pitch] where bands and weights were; behind it the rows that become sums per channel.
+  /// The finished tile lies [pixels][result_pitch] where bands and weights were; behind it the rows that
+  /// become sums per channel.
   [[nodiscard]] constexpr int result_pitch() const noexcept { return channels + 4; }
   [[nodiscard]] constexpr int result_size() const noexcept { return pixels() * result_pitch(); }
   [[nodiscard]] constexpr int sum_rows() const noexcept { return threads / (channels / 4); }
 
   [[nodiscard]] constexpr std::size_t shared_bytes() const noexcept {
-    const int product = bands() * band_size() + 2 * weight_size(), ending = result_size() + sum_rows() * 3 * channels;
+    const int product = bands() * band_size() + 2 * weight_size(),
+              ending = result_size() + sum_rows() * 3 * channels;
     return static_cast<std::size_t>(product > ending ? product : ending) * sizeof(float);
   }
   /// Sums in a thread's registers.
   [[nodiscard]] constexpr int sums() const noexcept { return pixels() * channels / threads; }
   [[nodiscard]] constexpr int tiles_down(int rows) const noexcept { return (rows + height - 1) / height; }
-  [[nodiscard]] constexpr int tiles_across(int columns) const noexcept { return (columns + width - 1) / width; }
+  [[nodiscard]] constexpr int tiles_across(int columns) const noexcept {
+    return (columns + width - 1) / width;
+  }
 
   friend constexpr bool operator==(const ConvTile&, const ConvTile&) = default;
 };
@@ -88,11 +104,13 @@ struct ConvWork {
     return power;
   };
   const int channels = work.channels <= 8 ? 8 : power_of_2(work.channels, 32);
-  // 32 sums a thread (8 × 4 in float32: 12 loads of 16 bytes for 128 multiplications), but 16 where an image would fill less than two blocks: 128 images should
-  // make 256 blocks.
+  // 32 sums a thread (8 × 4 in float32: 12 loads of 16 bytes for 128 multiplications), but 16 where an image
+  // would fill less than two blocks: 128 images should make 256 blocks.
   const int sums = work.height * work.width * work.channels >= 2 * 32 * ConvTile::threads ? 32 : 16;
   const int most = sums * ConvTile::threads / channels;
-  const int deepest = work.channels_in <= work.least_depth ? work.least_depth : work.channels_in % 16 == 0 ? 16 : 8;
+  const int deepest = work.channels_in <= work.least_depth ? work.least_depth
+                      : work.channels_in % 16 == 0         ? 16
+                                                           : 8;
   ConvTile tile;
   const auto fits = [&](int pixels, std::size_t bytes) {
     // 4 columns × 1 pixel a thread, and 16 pixels × 8 channels a warp, are the least.
@@ -120,7 +138,8 @@ struct ConvWork {
   return tile;
 }
 
-/// Forward: the band also holds every pixel that belongs to the tile, though no tap may read it (large strides), since the tile finishes them.
+/// Forward: the band also holds every pixel that belongs to the tile, though no tap may read it (large
+/// strides), since the tile finishes them.
 [[nodiscard]] constexpr ConvTile forward_tile(const ConvShape& s, bool tf32) noexcept {
   int reach = s.kernel;
   if (reach < s.stride + s.padding) reach = s.stride + s.padding;
@@ -150,8 +169,9 @@ struct ConvWork {
                     .turned = true});
 }
 
-/// Where the pixels of a tile lie in its band, in numbers. Linear in the bits of p: at(a + b) = at(a) + at(b) where a and b have no bit in common, so that a thread
-/// computes the place of its first pixel, and those of the others are constants away.
+/// Where the pixels of a tile lie in its band, in numbers. Linear in the bits of p: at(a + b) = at(a) + at(b)
+/// where a and b have no bit in common, so that a thread computes the place of its first pixel, and those of
+/// the others are constants away.
 template <class Plan>
 [[nodiscard]] __device__ constexpr int pixel_in_band(int p) {
   constexpr ConvTile t = Plan::tile;

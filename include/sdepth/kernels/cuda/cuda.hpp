@@ -28,14 +28,16 @@ namespace sdepth::inline SDEPTH_ISA {
 
 using cuda::Precision;
 
-/// Kernels over floats on the CUDA device that was current when the Space was made, from whichever thread they are launched. operands.hpp says what the operands
-/// mean, Reference what each kernel computes.
+/// Kernels over floats on the CUDA device that was current when the Space was made, from whichever thread
+/// they are launched. operands.hpp says what the operands mean, Reference what each kernel computes.
 ///
-/// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to be the host's. Functions return when the work has been
-/// handed over; everything happens in one stream. The same operands give the same bits on every device of the same precision. Throws Error naming the call
-/// of the CUDA runtime that failed, the stage and its shape.
+/// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to
+/// be the host's. Functions return when the work has been handed over; everything happens in one stream. The
+/// same operands give the same bits on every device of the same precision. Throws Error naming the call of
+/// the CUDA runtime that failed, the stage and its shape.
 ///
-/// @tparam P  Precision::tf32 rounds the factors of convolutions to 10 bits of mantissa, from compute capability 8.0 on; sums stay float32
+/// @tparam P  Precision::tf32 rounds the factors of convolutions to 10 bits of mantissa, from compute
+///            capability 8.0 on; sums stay float32
 template <Precision P = Precision::float32>
 struct Cuda {
   using Scalar = float;
@@ -57,27 +59,31 @@ struct Cuda {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights, const float* bias, float* out,
-                           Statistics<float> statistics) {
+  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+                           const float* bias, float* out, Statistics<float> statistics) {
     cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* weights,
-                            float* weight_gradient, float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient,
+                            const Source<float>& source, const float* weights, float* weight_gradient,
+                            float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
     // The two gradients run at the same time: they share what they read, and `out` is none of it.
-    if (weight_gradient) cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weight_gradient, bias_gradient);
+    if (weight_gradient)
+      cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weight_gradient, bias_gradient);
     if constexpr (!S.network_input)
       if (out)
-        cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums,
-                                           weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
+        cuda::conv_input_gradient<S, P, A>(
+            space, batch, gradient, source, weights, add, out, sums,
+            weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
   }
   template <Shape S, class A = ReLU>
   static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
     cuda::finish<S, A>(space, batch, source, statistics);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add,
-                              float* out, SourceSums<float> sums) {
+  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient,
+                              const Source<float>& source, const float* add, float* out,
+                              SourceSums<float> sums) {
     cuda::finish_backward<S, A>(space, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
@@ -97,58 +103,65 @@ struct Cuda {
     cuda::shortcut_backward<S>(space, batch, dy, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+  static void linear_forward(Space& space, int batch, const float* in, const float* weights,
+                             const float* bias, float* out) {
     cuda::linear_forward<S>(space, batch, in, weights, bias, out);
   }
   template <LinearShape S>
-  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                              float* bias_gradient, float* dx) {
+  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights,
+                              float* weight_gradient, float* bias_gradient, float* dx) {
     cuda::linear_backward<S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
 
   /// @param labels  [N], on the host
-  [[nodiscard]] static Loss softmax_cross_entropy(Space& space, int batch, int classes, const float* logits, const int* labels,
-                                                  float* gradient) {
+  [[nodiscard]] static Loss softmax_cross_entropy(Space& space, int batch, int classes, const float* logits,
+                                                  const int* labels, float* gradient) {
     const int* const there = sent_targets(space, labels, static_cast<std::size_t>(batch));
     // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
-    cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(), gradient ? space.failed() : nullptr);
+    cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(),
+                                gradient ? space.failed() : nullptr);
     return Loss(space, gradient != nullptr);
   }
   /// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image, on the host
   template <class AnyLoss, class Target>
-  [[nodiscard]] static Loss loss(Space& space, int batch, int outputs, const typename AnyLoss::Options& options, const float* predictions,
+  [[nodiscard]] static Loss loss(Space& space, int batch, int outputs,
+                                 const typename AnyLoss::Options& options, const float* predictions,
                                  const Target* targets, std::size_t per_image, float* gradient) {
     const Target* const there = sent_targets(space, targets, static_cast<std::size_t>(batch) * per_image);
-    cuda::loss<AnyLoss>(space, batch, outputs, options, predictions, there, per_image, gradient, space.next_loss(),
-                        gradient ? space.failed() : nullptr);
+    cuda::loss<AnyLoss>(space, batch, outputs, options, predictions, there, per_image, gradient,
+                        space.next_loss(), gradient ? space.failed() : nullptr);
     return Loss(space, gradient != nullptr);
   }
 
-  static void norm_forward(Space& space, std::size_t channels, const NormForward<float>& norm, const float* mean, const float* variance) {
+  static void norm_forward(Space& space, std::size_t channels, const NormForward<float>& norm,
+                           const float* mean, const float* variance) {
     cuda::norm_forward(space, static_cast<int>(channels), norm, mean, variance);
   }
   static void norm_scale(Space& space, std::size_t channels, const Norm<float>& norm, double branch_scale) {
     cuda::norm_scale(space, static_cast<int>(channels), norm, branch_scale);
   }
-  static void add_statistics(Space& space, std::size_t channels, double count, const float* mean, const float* variance, double* mean_sum,
-                             double* variance_sum) {
+  static void add_statistics(Space& space, std::size_t channels, double count, const float* mean,
+                             const float* variance, double* mean_sum, double* variance_sum) {
     cuda::add_statistics(space, static_cast<int>(channels), count, mean, variance, mean_sum, variance_sum);
   }
 
   /// The user's images, on the host, as the walk's input on the device: [N, H, W, stride].
   template <class Number>
-  static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last, std::size_t stride, float* to) {
+  static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last,
+                            std::size_t stride, float* to) {
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
     std::memcpy(space.images().begin(bytes), images, bytes);
     const auto order = channels_last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first;
-    cuda::copy_images(space, shape, order, count, reinterpret_cast<const Number*>(space.images().send(space.stream())),
+    cuda::copy_images(space, shape, order, count,
+                      reinterpret_cast<const Number*>(space.images().send(space.stream())),
                       static_cast<int>(stride), to);
   }
   /// Device memory on the host, once all kernels that write it are done.
   [[nodiscard]] static std::vector<float> read(Space& space, const float* numbers, std::size_t count) {
     const cuda::OnDevice here = space.here();
     std::vector<float> there(count);
-    cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost), "cudaMemcpy from the device");
+    cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost),
+                "cudaMemcpy from the device");
     return there;
   }
 

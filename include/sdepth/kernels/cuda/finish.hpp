@@ -1,7 +1,9 @@
-// Stages without a convolution on the device: where a Source's value itself is wanted (before a pool, at the end of a block), and the way back through it.
+// Stages without a convolution on the device: where a Source's value itself is wanted (before a pool, at the
+// end of a block), and the way back through it.
 //
-// Bound by memory. A block of 256 threads takes a run of pixels in at most 128 channels; a thread stays with four channels, whose sums it keeps in registers, and
-// takes several pixels at a time so that their loads are under way together. How pixels are dealt out depends on the tensor alone, never on the device.
+// Bound by memory. A block of 256 threads takes a run of pixels in at most 128 channels; a thread stays with
+// four channels, whose sums it keeps in registers, and takes several pixels at a time so that their loads are
+// under way together. How pixels are dealt out depends on the tensor alone, never on the device.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -18,25 +20,30 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-/// How a block's threads lie over [pixels, channels]: channels fastest, so that a warp reads whole sectors of 32 bytes, and 512 bytes in a row from 128 channels on.
+/// How a block's threads lie over [pixels, channels]: channels fastest, so that a warp reads whole sectors of
+/// 32 bytes, and 512 bytes in a row from 128 channels on.
 template <int channels>  // padded
 struct PixelBlock {
   static constexpr int threads = 256;
   static constexpr int tiles = (channels + 127) / 128;                           // ranges of channels
   static constexpr int pitch = round_up((channels + tiles - 1) / tiles, lanes);  // channels of one
-  static constexpr int rows = threads / (pitch / quad);                          // pixels at a time; threads beyond the last whole row idle
+  // pixels at a time; threads beyond the last whole row idle
+  static constexpr int rows = threads / (pitch / quad);
   static constexpr std::size_t sums_bytes = std::size_t{3} * rows * pitch * sizeof(float);
 
   /// This thread's place: its row (rows: none), and its first channel in the tile.
   int row, channel;
   __device__ PixelBlock()
-      : row(static_cast<int>(threadIdx.x) / (pitch / quad)), channel(static_cast<int>(threadIdx.x) % (pitch / quad) * quad) {}
+      : row(static_cast<int>(threadIdx.x) / (pitch / quad)),
+        channel(static_cast<int>(threadIdx.x) % (pitch / quad) * quad) {}
   [[nodiscard]] __device__ static int channels_of_tile() {
     const int left = channels - static_cast<int>(blockIdx.y) * pitch;
     return left < pitch ? left : pitch;
   }
   /// First channel in the tensor.
-  [[nodiscard]] __device__ int first_channel() const { return static_cast<int>(blockIdx.y) * pitch + channel; }
+  [[nodiscard]] __device__ int first_channel() const {
+    return static_cast<int>(blockIdx.y) * pitch + channel;
+  }
   [[nodiscard]] __device__ bool works() const { return row < rows && channel < channels_of_tile(); }
   /// Puts three sums of each of the four channels where join_channels finds them.
   __device__ void put(float* sums, const float4& a, const float4& b, const float4& c) const {
@@ -46,16 +53,17 @@ struct PixelBlock {
     store_4(to + 2 * pitch, c);
   }
 
-  /// Pixels of a block: 4 for each row, so that a tensor of 64 channels of 8 × 8 pixels still has 128 blocks; more where there would be over 1,024 blocks,
-  /// which fill any device and whose sums have to be joined.
+  /// Pixels of a block: 4 for each row, so that a tensor of 64 channels of 8 × 8 pixels still has 128 blocks;
+  /// more where there would be over 1,024 blocks, which fill any device and whose sums have to be joined.
   [[nodiscard]] static constexpr std::size_t pixels(std::size_t all) noexcept {
     constexpr std::size_t at_least = std::size_t{4} * rows, most_blocks = 1024;
     return at_least * ((all + at_least * most_blocks - 1) / (at_least * most_blocks));
   }
 };
 
-/// The pixels that a thread takes at a time, of which the first is there. In place of those that are not it reads the first again, which nobody else writes where the
-/// result lies on an operand; nothing is written for them.
+/// The pixels that a thread takes at a time, of which the first is there. In place of those that are not it
+/// reads the first again, which nobody else writes where the result lies on an operand; nothing is written
+/// for them.
 template <int channels, std::size_t count>
 struct Pixels {
   std::size_t at[count];  // number in the tensor
@@ -80,9 +88,11 @@ struct Pixels {
   }
 };
 
-/// x becomes the Source's value before its activation, of four channels from c on. shortcut: read where there is one.
+/// x becomes the Source's value before its activation, of four channels from c on. shortcut: read where there
+/// is one.
 template <std::size_t count>
-__device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
+__device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&x)[count],
+                                              const float4 (&shortcut)[count]) {
   if (r.scale) {
     const float4 scale = load_4(r.scale + c), shift = load_4(r.shift + c);
 #pragma unroll
@@ -97,7 +107,8 @@ __device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&
 }
 /// x becomes the Source's value.
 template <class A, std::size_t count>
-__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count], const float4 (&shortcut)[count]) {
+__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count],
+                                       const float4 (&shortcut)[count]) {
   values_before(r, c, x, shortcut);
   if (r.activated)
 #pragma unroll
@@ -115,8 +126,10 @@ struct DropoutOperands {
   }
   /// @param pixel  counted over the batch   @param channel  the first of the four
   __device__ void apply(std::size_t pixel, int channel, float4& v) const {
-    const auto words = mask.words(static_cast<std::uint32_t>(pixel) * groups + static_cast<std::uint32_t>(channel) / quad);
-    v.x *= mask.factor(words[0]), v.y *= mask.factor(words[1]), v.z *= mask.factor(words[2]), v.w *= mask.factor(words[3]);
+    const auto words =
+        mask.words(static_cast<std::uint32_t>(pixel) * groups + static_cast<std::uint32_t>(channel) / quad);
+    v.x *= mask.factor(words[0]), v.y *= mask.factor(words[1]), v.z *= mask.factor(words[2]),
+        v.w *= mask.factor(words[3]);
   }
 
   friend bool operator==(const DropoutOperands&, const DropoutOperands&) = default;
@@ -133,7 +146,8 @@ struct FinishOperands {
   friend bool operator==(const FinishOperands&, const FinishOperands&) = default;
 };
 
-/// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more, where 3 TB/s at a latency of 1 µs need 23 KB.
+/// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more,
+/// where 3 TB/s at a latency of 1 µs need 23 KB.
 template <int channels, class A>
 __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) {
   constexpr std::size_t at_a_time = 4;
@@ -142,7 +156,8 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
   const std::size_t first = blockIdx.x * o.pixels_of_block,
                     end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
   if (block.works())
-    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end;
+         p += at_a_time * static_cast<std::size_t>(block.rows)) {
       const Pixels<channels, at_a_time> pixels(block, p, end);
       float4 v[at_a_time], shortcut[at_a_time];
       pixels.load(o.source.x, v);
@@ -156,16 +171,18 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
       if (o.statistics.mean)
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i)
-          if (pixels.inside[i]) moments[0].add(v[i].x), moments[1].add(v[i].y), moments[2].add(v[i].z), moments[3].add(v[i].w);
+          if (pixels.inside[i])
+            moments[0].add(v[i].x), moments[1].add(v[i].y), moments[2].add(v[i].z), moments[3].add(v[i].w);
     }
   if (!o.statistics.mean) return;
   float* const sums = shared_memory();
   if (block.works())
     block.put(sums, all_four(static_cast<float>(moments[0].count)),
               make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()),
-              make_float4(moments[0].deviations(), moments[1].deviations(), moments[2].deviations(), moments[3].deviations()));
-  join_channels<JoinedMoments>(o.parts, o.statistics, sums, block.rows, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
-                               block.channels_of_tile());
+              make_float4(moments[0].deviations(), moments[1].deviations(), moments[2].deviations(),
+                          moments[3].deviations()));
+  join_channels<JoinedMoments>(o.parts, o.statistics, sums, block.rows, static_cast<int>(blockIdx.y),
+                               static_cast<int>(blockIdx.x), block.channels_of_tile());
 }
 
 struct FinishBackwardOperands {
@@ -180,7 +197,8 @@ struct FinishBackwardOperands {
   friend bool operator==(const FinishBackwardOperands&, const FinishBackwardOperands&) = default;
 };
 
-/// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as above.
+/// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as
+/// above.
 template <int channels, class A>
 __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands o) {
   constexpr std::size_t at_a_time = 2;
@@ -188,12 +206,14 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
   const Masking& m = o.masking;
   const int c = block.first_channel();
   const bool recompute = m.source.activated && !(A::derivative_from_output && m.source.finished);
-  const bool needs_x = recompute || m.dz_normalised, needs_shortcut = (recompute && m.source.shortcut) || m.dz_normalised_shortcut;
+  const bool needs_x = recompute || m.dz_normalised,
+             needs_shortcut = (recompute && m.source.shortcut) || m.dz_normalised_shortcut;
   float4 dz_sum = all_four(0.0F), dz_x = all_four(0.0F), dz_shortcut = all_four(0.0F);
   const std::size_t first = blockIdx.x * o.pixels_of_block,
                     end = first + o.pixels_of_block < o.pixels ? first + o.pixels_of_block : o.pixels;
   if (block.works())
-    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end; p += at_a_time * static_cast<std::size_t>(block.rows)) {
+    for (std::size_t p = first + static_cast<std::size_t>(block.row); p < end;
+         p += at_a_time * static_cast<std::size_t>(block.rows)) {
       const Pixels<channels, at_a_time> pixels(block, p, end);
       float4 d[at_a_time], raw[at_a_time], add[at_a_time], x[at_a_time], shortcut[at_a_time];
       pixels.load(o.gradient.dy, d);
@@ -202,8 +222,8 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
       if (needs_x) pixels.load(m.source.x, x);
       if (needs_shortcut) pixels.load(m.source.shortcut, shortcut);
       if (o.gradient.scale) {
-        const float4 scale = load_4(o.gradient.scale + c), slope = load_4(o.gradient.slope + c), mean = load_4(o.gradient.mean + c),
-                     offset = load_4(o.gradient.offset + c);
+        const float4 scale = load_4(o.gradient.scale + c), slope = load_4(o.gradient.slope + c),
+                     mean = load_4(o.gradient.mean + c), offset = load_4(o.gradient.offset + c);
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i) {
           const float4 distance = each([](float a, float b) { return a - b; }, raw[i], mean);
@@ -212,7 +232,8 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
       }
       if (o.dropout.groups > 0)
 #pragma unroll
-        for (std::size_t i = 0; i < at_a_time; ++i) o.dropout.apply(p + i * static_cast<std::size_t>(block.rows), c, d[i]);
+        for (std::size_t i = 0; i < at_a_time; ++i)
+          o.dropout.apply(p + i * static_cast<std::size_t>(block.rows), c, d[i]);
       if (m.add)
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i) d[i] = sum(d[i], add[i]);
@@ -237,7 +258,8 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
         const float4 mean = load_4(means + c);
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i)
-          to = pixels.inside[i] ? each([](float dz, float a, float b, float s) { return fmaf(dz, a - b, s); }, d[i], numbers[i], mean, to)
+          to = pixels.inside[i] ? each([](float dz, float a, float b, float s) { return fmaf(dz, a - b, s); },
+                                       d[i], numbers[i], mean, to)
                                 : to;
       };
 #pragma unroll
@@ -248,13 +270,14 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
     }
   if (o.parts.parts == 0) return;  // no sums wanted
   if (block.works()) block.put(shared_memory(), dz_sum, dz_x, dz_shortcut);
-  join_channels<JoinedSums>(o.parts, m, shared_memory(), block.rows, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
-                            block.channels_of_tile());
+  join_channels<JoinedSums>(o.parts, m, shared_memory(), block.rows, static_cast<int>(blockIdx.y),
+                            static_cast<int>(blockIdx.x), block.channels_of_tile());
 }
 
 /// Launches a kernel over all pixels, with ChannelParts where `sums` are wanted.
 template <int channels, class Operands>
-void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Operands), Operands& operands, bool sums) {
+void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Operands), Operands& operands,
+                        bool sums) {
   using Block = PixelBlock<channels>;
   operands.pixels = static_cast<std::size_t>(name.batch) * name.in.pixels();
   operands.pixels_of_block = Block::pixels(operands.pixels);
@@ -273,21 +296,25 @@ template <Shape S, class A = ReLU>
 void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
-  FinishOperands operands{
-      .source = Reading(source), .dropout = DropoutOperands(source.dropout, S.channels), .statistics = StatisticsResult(statistics)};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch}, finish_kernel<padded(S.channels), A>, operands,
+  FinishOperands operands{.source = Reading(source),
+                          .dropout = DropoutOperands(source.dropout, S.channels),
+                          .statistics = StatisticsResult(statistics)};
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch},
+                                         finish_kernel<padded(S.channels), A>, operands,
                                          statistics.mean != nullptr);
 }
-/// out = the gradient of source before its activation, from gradient + add; and the sums. out may be gradient.dy or add, which may be null.
+/// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
+/// gradient.dy or add, which may be null.
 template <Shape S, class A = ReLU>
-void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, const float* add, float* out,
-                     const SourceSums<float>& sums) {
+void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source,
+                     const float* add, float* out, const SourceSums<float>& sums) {
   FinishBackwardOperands operands{.gradient = GradientReading(gradient),
                                   .dropout = DropoutOperands(source.dropout, S.channels),
                                   .masking = Masking(source, add, sums, space.failed()),
                                   .out = out};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch}, finish_backward_kernel<padded(S.channels), A>,
-                                         operands, operands.masking.sums_wanted());
+  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch},
+                                         finish_backward_kernel<padded(S.channels), A>, operands,
+                                         operands.masking.sums_wanted());
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -1,4 +1,5 @@
-// Images from an upload buffer to what a walk reads, on the device: bytes are a quarter of the floats' way over the bus.
+// Images from an upload buffer to what a walk reads, on the device: bytes are a quarter of the floats' way
+// over the bus.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -28,7 +29,8 @@ struct ImageOperands {
   friend bool operator==(const ImageOperands&, const ImageOperands&) = default;
 };
 
-/// 8 warps, 4 numbers a thread, which it writes together; what it reads lies in few lines, of which the neighbours read the rest.
+/// 8 warps, 4 numbers a thread, which it writes together; what it reads lies in few lines, of which the
+/// neighbours read the rest.
 inline constexpr unsigned image_threads = 256;
 
 template <bool bytes, bool channels_last>
@@ -41,8 +43,10 @@ __global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperand
   for (float& number : v) {
     number = 0.0F;
     if (c < o.channels && pixel * o.stride + c < o.numbers) {
-      const std::size_t at = channels_last ? static_cast<std::size_t>(pixel) * o.channels + c
-                                           : (static_cast<std::size_t>(pixel / o.pixels) * o.channels + c) * o.pixels + pixel % o.pixels;
+      const std::size_t at =
+          channels_last
+              ? static_cast<std::size_t>(pixel) * o.channels + c
+              : (static_cast<std::size_t>(pixel / o.pixels) * o.channels + c) * o.pixels + pixel % o.pixels;
       if constexpr (bytes)
         number = static_cast<float>(static_cast<const std::uint8_t*>(o.from)[at]) / 255.0F;
       else
@@ -58,18 +62,22 @@ __global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperand
       if (first + i < o.numbers) o.out[first + i] = v[i];
 }
 
-/// `batch` images of `shape` at `from` as floats [N, H, W, stride]: bytes as byte/255, floats as they are, zeros from C on. Pointers are the device's.
+/// `batch` images of `shape` at `from` as floats [N, H, W, stride]: bytes as byte/255, floats as they are,
+/// zeros from C on. Pointers are the device's.
 ///
 /// @pre  stride ≥ C.   Throws Error where out would have 2^32 - 1 numbers (16 GB) or more.
 template <class T>
-void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T* from, int stride, float* out) {
+void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T* from, int stride,
+                 float* out) {
   constexpr bool bytes = std::is_same_v<T, std::uint8_t>;
   static_assert(bytes || std::is_same_v<T, float>, "copy_images: images are bytes (std::uint8_t) or float");
-  const std::size_t numbers = static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(stride);
+  const std::size_t numbers =
+      static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(stride);
   constexpr std::size_t block = image_threads * quad, most = std::numeric_limits<unsigned>::max() - block;
   if (numbers > most)
-    fail("images: expected at most ", most, " numbers in a batch, found ", numbers, " (", batch, " images of ", shape.height, " x ",
-         shape.width, ", ", stride, " numbers a pixel); use a smaller batch");
+    fail("images: expected at most ", most, " numbers in a batch, found ", numbers, " (", batch,
+         " images of ", shape.height, " x ", shape.width, ", ", stride,
+         " numbers a pixel); use a smaller batch");
   const ImageOperands operands{from,
                                out,
                                static_cast<unsigned>(numbers),
@@ -78,7 +86,8 @@ void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T
                                static_cast<unsigned>(stride)};
   space.launch(StageName{"copy_images", shape, {stride, shape.height, shape.width}, batch},
                order == ImageOrder::channels_last ? image_kernel<bytes, true> : image_kernel<bytes, false>,
-               Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads}, operands);
+               Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads},
+               operands);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

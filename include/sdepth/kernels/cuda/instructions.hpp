@@ -1,7 +1,9 @@
-// What a GPU can do and C++ has no words for: shared memory, copies in the background, products on tensor cores.
+// What a GPU can do and C++ has no words for: shared memory, copies in the background, products on tensor
+// cores.
 //
-// A kernel uses these, the built-in names of CUDA C++ (threadIdx, __syncthreads, __shfl_xor_sync, atomicAdd, …), and nothing else of the device, so that it also
-// compiles as plain C++ against an emulation of those names: then <cuda_runtime.h> and <cuda_pipeline_primitives.h> are the emulation's own.
+// A kernel uses these, the built-in names of CUDA C++ (threadIdx, __syncthreads, __shfl_xor_sync, atomicAdd,
+// …), and nothing else of the device, so that it also compiles as plain C++ against an emulation of those
+// names: then <cuda_runtime.h> and <cuda_pipeline_primitives.h> are the emulation's own.
 #pragma once
 
 #include <cuda_pipeline_primitives.h>
@@ -27,16 +29,22 @@ inline constexpr unsigned whole_warp = 0xFFFFFFFFU;
 #endif
 }
 
-/// Begins to copy 4 numbers from global to shared memory, both on 16-byte boundaries, or 4 zeros where `inside` is false (from must still be a valid address).
-/// In the background from compute capability 8.0 on, at once before. Visible to this thread after copies_done, to the block after __syncthreads as well.
-__device__ inline void copy_4(float* to, const float* from, bool inside = true) { __pipeline_memcpy_async(to, from, 16, inside ? 0 : 16); }
+/// Begins to copy 4 numbers from global to shared memory, both on 16-byte boundaries, or 4 zeros where
+/// `inside` is false (from must still be a valid address). In the background from compute capability 8.0 on,
+/// at once before. Visible to this thread after copies_done, to the block after __syncthreads as well.
+__device__ inline void copy_4(float* to, const float* from, bool inside = true) {
+  __pipeline_memcpy_async(to, from, 16, inside ? 0 : 16);
+}
 /// The same with one number.
-__device__ inline void copy_1(float* to, const float* from, bool inside = true) { __pipeline_memcpy_async(to, from, 4, inside ? 0 : 4); }
+__device__ inline void copy_1(float* to, const float* from, bool inside = true) {
+  __pipeline_memcpy_async(to, from, 4, inside ? 0 : 4);
+}
 /// Ends a group of copies.
 __device__ inline void end_group() { __pipeline_commit(); }
 /// Waits until all but the last `later` groups of this thread have arrived.
 ///
-/// NVIDIA's wait does not tell the compiler that memory has changed: without the empty instruction it may go on with numbers that it read before, or read too early.
+/// NVIDIA's wait does not tell the compiler that memory has changed: without the empty instruction it may go
+/// on with numbers that it read before, or read too early.
 template <int later = 0>
 __device__ inline void copies_done() {
   __pipeline_wait_prior(later);
@@ -63,7 +71,8 @@ __device__ inline void copies_done() {
 #endif
 }
 
-/// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on. Elsewhere a TF32 kernel takes the float32 path.
+/// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on.
+/// Elsewhere a TF32 kernel takes the float32 path.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 inline constexpr bool has_tf32 = false;
 #else
@@ -83,20 +92,22 @@ inline constexpr bool has_tf32 = true;
 #endif
 }
 
-/// sum += a·b for a 16 × 8 matrix a and an 8 × 8 matrix b, by the 32 threads of a warp together, all of which must call it. With group = lane / 4 and t = lane % 4
-/// a thread holds
+/// sum += a·b for a 16 × 8 matrix a and an 8 × 8 matrix b, by the 32 threads of a warp together, all of which
+/// must call it. With group = lane / 4 and t = lane % 4 a thread holds
 ///
 ///     a     (group, t), (group + 8, t), (group, t + 4), (group + 8, t + 4)
 ///     b     (t, group), (t + 4, group)
 ///     sum   (group, 2t), (group, 2t + 1), (group + 8, 2t), (group + 8, 2t + 1)
 ///
 /// Source: PTX ISA, mma.m16n8k8 with .tf32.
-__device__ inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+__device__ inline void multiply_add(float (&sum)[4], const std::uint32_t (&a)[4],
+                                    const std::uint32_t (&b)[2]) {
 #if defined(__CUDACC__)
 #if __CUDA_ARCH__ >= 800
-  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-               : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
-               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 #else
   emulation::multiply_add(sum, a, b);

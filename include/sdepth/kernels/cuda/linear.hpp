@@ -4,8 +4,9 @@
 //     weight gradient    dw[i, f] = Σ_n in[n, i] · dy[n, f], and the bias's as one more row, of an input that is always 1
 //     input gradient     dx[n, i] = Σ_f dy[n, f] · weights[i, f]
 //
-// The head of a CIFAR network (128 images, 64 inputs, 10 features) is bound by latency: small blocks spread it over as many multiprocessors as it has work for,
-// and both gradients are one launch. All extents are run-time numbers: one kernel each way serves every layer.
+// The head of a CIFAR network (128 images, 64 inputs, 10 features) is bound by latency: small blocks spread
+// it over as many multiprocessors as it has work for, and both gradients are one launch. All extents are
+// run-time numbers: one kernel each way serves every layer.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -35,10 +36,12 @@ struct LinearOperands {
   friend bool operator==(const LinearOperands&, const LinearOperands&) = default;
 };
 
-/// One block's part of a product result[m, n] = Σ_k a[m, k]·b[k, n], by 128 threads with 4 neighbouring n each.
+/// One block's part of a product result[m, n] = Σ_k a[m, k]·b[k, n], by 128 threads with 4 neighbouring n
+/// each.
 ///
-/// The factors come through shared memory, 32 k at a time, the next 32 on their way while these are used. Rows of a tile are 4 numbers longer than they
-/// need to be: the 4 rows of `a` that a warp reads at once, and the 8 columns that it writes of a transposed `b`, lie in different banks then.
+/// The factors come through shared memory, 32 k at a time, the next 32 on their way while these are used.
+/// Rows of a tile are 4 numbers longer than they need to be: the 4 rows of `a` that a warp reads at once, and
+/// the 8 columns that it writes of a transposed `b`, lie in different banks then.
 enum class LinearProduct { forward, weight_gradient, input_gradient };
 
 struct LinearTile {
@@ -61,37 +64,45 @@ struct LinearTile {
 
 /// Begins to copy the tiles at (m, k) and (k, n). What lies outside is zeros.
 template <LinearProduct product>
-__device__ __forceinline__ void fetch_linear(const LinearOperands& o, int m, int n, int k, float* a, float* b) {
+__device__ __forceinline__ void fetch_linear(const LinearOperands& o, int m, int n, int k, float* a,
+                                             float* b) {
   using T = LinearTile;
   const int thread = static_cast<int>(threadIdx.x);
   if constexpr (product == LinearProduct::weight_gradient) {  // a is the transposed input
     const int row = thread / (T::m / quad), column = thread % (T::m / quad) * quad;
     const bool inside = k + row < o.batch && m + column < o.inputs;
-    copy_4(a + row * T::pitch_m + column, inside ? o.in + linear_index(k + row, o.inputs, m + column) : o.in, inside);
+    copy_4(a + row * T::pitch_m + column, inside ? o.in + linear_index(k + row, o.inputs, m + column) : o.in,
+           inside);
   } else {
     constexpr bool forward = product == LinearProduct::forward;
     const float* from = forward ? o.in : o.dy;
     const int columns = forward ? o.inputs : o.features;
     const int row = thread / (T::k / quad), column = thread % (T::k / quad) * quad;
     const bool inside = m + row < o.batch && k + column < columns;
-    copy_4(a + row * T::pitch + column, inside ? from + linear_index(m + row, columns, k + column) : from, inside);
+    copy_4(a + row * T::pitch + column, inside ? from + linear_index(m + row, columns, k + column) : from,
+           inside);
   }
-  if constexpr (product == LinearProduct::input_gradient) {  // b is the transposed weights: a warp reads 8 numbers of 4 rows
+  // b is the transposed weights: a warp reads 8 numbers of 4 rows
+  if constexpr (product == LinearProduct::input_gradient) {
 #pragma unroll
     for (int i = 0; i < T::k * T::n / T::threads; ++i) {
       const int feature = thread % 8 + i % 4 * 8, column = thread / 8 + i / 4 * 16;
       const int row = weight_row(o, n + column);
       const bool inside = row >= 0 && k + feature < o.features;
-      copy_1(b + feature * T::pitch + column, inside ? o.weights + linear_index(row, o.features, k + feature) : o.weights, inside);
+      copy_1(b + feature * T::pitch + column,
+             inside ? o.weights + linear_index(row, o.features, k + feature) : o.weights, inside);
     }
   } else {
 #pragma unroll
     for (int i = 0; i < T::k * T::n / (quad * T::threads); ++i) {
       const int row = thread / (T::n / quad) + i * 16, column = thread % (T::n / quad) * quad;
       const float* from = product == LinearProduct::forward ? o.weights : o.dy;
-      const int in_memory = product == LinearProduct::forward ? weight_row(o, k + row) : k + row < o.batch ? k + row : -1;
+      const int in_memory = product == LinearProduct::forward ? weight_row(o, k + row)
+                            : k + row < o.batch               ? k + row
+                                                              : -1;
       const bool inside = in_memory >= 0 && n + column < o.features;
-      copy_4(b + row * T::pitch + column, inside ? from + linear_index(in_memory, o.features, n + column) : from, inside);
+      copy_4(b + row * T::pitch + column,
+             inside ? from + linear_index(in_memory, o.features, n + column) : from, inside);
     }
   }
 }
@@ -100,8 +111,11 @@ __device__ __forceinline__ void fetch_linear(const LinearOperands& o, int m, int
 template <LinearProduct product>
 __device__ __forceinline__ void linear_product(const LinearOperands& o, int m, int n) {
   using T = LinearTile;
-  const int depth = product == LinearProduct::forward ? o.inputs : product == LinearProduct::weight_gradient ? o.batch : o.features;
-  const int row = static_cast<int>(threadIdx.x) / (T::n / quad), column = static_cast<int>(threadIdx.x) % (T::n / quad) * quad;
+  const int depth = product == LinearProduct::forward           ? o.inputs
+                    : product == LinearProduct::weight_gradient ? o.batch
+                                                                : o.features;
+  const int row = static_cast<int>(threadIdx.x) / (T::n / quad),
+            column = static_cast<int>(threadIdx.x) % (T::n / quad) * quad;
   const bool bias_row = product == LinearProduct::weight_gradient && m + row == o.inputs;
   float4 result = all_four(0.0F);
   fetch_linear<product>(o, m, n, 0, shared_memory(), shared_memory() + T::a_size);
@@ -119,7 +133,9 @@ __device__ __forceinline__ void linear_product(const LinearOperands& o, int m, i
       float4 factor;
       if constexpr (product == LinearProduct::weight_gradient) {
         const float* from = a + i * T::pitch_m + row;
-        factor = bias_row ? all_four(1.0F) : make_float4(from[0], from[T::pitch_m], from[2 * T::pitch_m], from[3 * T::pitch_m]);
+        factor = bias_row
+                     ? all_four(1.0F)
+                     : make_float4(from[0], from[T::pitch_m], from[2 * T::pitch_m], from[3 * T::pitch_m]);
       } else {
         factor = load_4(a + row * T::pitch + i);
       }
@@ -136,7 +152,8 @@ __device__ __forceinline__ void linear_product(const LinearOperands& o, int m, i
     store_4(o.out + linear_index(i, o.features, j), o.bias ? sum(result, load_4(o.bias + j)) : result);
   } else if constexpr (product == LinearProduct::weight_gradient) {
     if (j >= o.features) return;
-    if (const int to = weight_row(o, i); to >= 0) store_4(o.weight_gradient + linear_index(to, o.features, j), result);
+    if (const int to = weight_row(o, i); to >= 0)
+      store_4(o.weight_gradient + linear_index(to, o.features, j), result);
     if (bias_row && o.bias_gradient) store_4(o.bias_gradient + j, result);
   } else {
     if (i < o.batch && j < o.inputs) store_4(o.dx + linear_index(i, o.inputs, j), result);
@@ -148,13 +165,15 @@ __device__ __forceinline__ void linear_product(const LinearOperands& o, int m, i
 }
 /// Blocks of the weight gradient: they come first in a backward launch.
 [[nodiscard]] __host__ __device__ constexpr unsigned weight_gradient_tiles(const LinearOperands& o) noexcept {
-  return linear_tiles(o.inputs + (o.bias_gradient ? 1 : 0), LinearTile::m) * linear_tiles(o.features, LinearTile::n);
+  return linear_tiles(o.inputs + (o.bias_gradient ? 1 : 0), LinearTile::m) *
+         linear_tiles(o.features, LinearTile::n);
 }
 
 template <LinearProduct product>
 __device__ __forceinline__ void linear_product_of(const LinearOperands& o, unsigned block, int columns) {
   const unsigned across = linear_tiles(columns, LinearTile::n);
-  linear_product<product>(o, static_cast<int>(block / across) * LinearTile::m, static_cast<int>(block % across) * LinearTile::n);
+  linear_product<product>(o, static_cast<int>(block / across) * LinearTile::m,
+                          static_cast<int>(block % across) * LinearTile::n);
 }
 template <bool backward>
 __global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const LinearOperands o) {
@@ -167,9 +186,11 @@ __global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const Li
     linear_product_of<LinearProduct::input_gradient>(o, blockIdx.x - first, o.inputs);
 }
 
-/// out [N, padded(features)] from in [N, H, W, padded(C)] and weights [H·W·C, padded(features)]; bias [padded(features)] or null.
+/// out [N, padded(features)] from in [N, H, W, padded(C)] and weights [H·W·C, padded(features)]; bias
+/// [padded(features)] or null.
 template <LinearShape S>
-void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias, float* out) {
+void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias,
+                    float* out) {
   const LinearOperands o{.batch = batch,
                          .channels = S.in.channels,
                          .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
@@ -186,8 +207,8 @@ void linear_forward(Space& space, int batch, const float* in, const float* weigh
 }
 /// bias_gradient and dx may be null. dx may not be in.
 template <LinearShape S>
-void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights, float* weight_gradient,
-                     float* bias_gradient, float* dx) {
+void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights,
+                     float* weight_gradient, float* bias_gradient, float* dx) {
   const LinearOperands o{.batch = batch,
                          .channels = S.in.channels,
                          .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
@@ -200,7 +221,10 @@ void linear_backward(Space& space, int batch, const float* dy, const float* in, 
                          .dx = dx};
   const unsigned for_dx = dx ? linear_tiles(batch, LinearTile::m) * linear_tiles(o.inputs, LinearTile::n) : 0;
   space.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true>,
-               Grid{.x = weight_gradient_tiles(o) + for_dx, .threads = LinearTile::threads, .shared_bytes = LinearTile::bytes}, o);
+               Grid{.x = weight_gradient_tiles(o) + for_dx,
+                    .threads = LinearTile::threads,
+                    .shared_bytes = LinearTile::bytes},
+               o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -34,13 +34,15 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
   return p;
 }
 
-/// A zeroed array on the device; moves, does not copy. data() is for kernels. It lies on the device that was the thread's when it was made.
+/// A zeroed array on the device; moves, does not copy. data() is for kernels. It lies on the device that was
+/// the thread's when it was made.
 template <class T>
 class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(std::size_t size, const char* what = "numbers")
-      : values_(static_cast<T*>(allocate(bytes(size), what)), Free{size > 0 ? current_device() : 0}), size_(size) {}
+      : values_(static_cast<T*>(allocate(bytes(size), what)), Free{size > 0 ? current_device() : 0}),
+        size_(size) {}
   [[nodiscard]] T* data() const noexcept { return values_.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// Where it lies; 0 where it is empty.
@@ -63,19 +65,22 @@ class DeviceBuffer {
   std::size_t size_ = 0;
 };
 
-/// The arena of a walk on the device. Each word of the network has a place of its own, whatever ran before it, so that a block's launches read and write the same
-/// addresses in every step and can be replayed. So the worst case, every block open, is taken from the device.
+/// The arena of a walk on the device. Each word of the network has a place of its own, whatever ran before
+/// it, so that a block's launches read and write the same addresses in every step and can be replayed. So the
+/// worst case, every block open, is taken from the device.
 class DeviceArena {
  public:
   DeviceArena() = default;
   explicit DeviceArena(std::size_t bytes, std::size_t /*gap*/ = 0) : memory_(bytes, "activations") {}
 
-  /// Room for `count` numbers, where a row of threads begins with a whole cache line; its content is undefined.
+  /// Room for `count` numbers, where a row of threads begins with a whole cache line; its content is
+  /// undefined.
   template <class T>
   [[nodiscard]] T* take(std::size_t count) {
     const std::size_t bytes = (count * sizeof(T) + line - 1) / line * line;
     if (next_ + bytes > memory_.size())
-      fail("the device's arena of ", memory_.size(), " bytes is too small for ", bytes, " more: a plan was wrong, please report it");
+      fail("the device's arena of ", memory_.size(), " bytes is too small for ", bytes,
+           " more: a plan was wrong, please report it");
     T* p = reinterpret_cast<T*>(memory_.data() + next_);
     next_ += bytes;
     used_ += bytes;
@@ -91,16 +96,19 @@ class DeviceArena {
   [[nodiscard]] std::size_t capacity() const noexcept { return memory_.size(); }
 
  private:
-  static constexpr std::size_t line = 128;    // what a warp reads at once
-  static constexpr std::size_t slack = 4096;  // a word's arrays, some ten, each rounded up to a line; as Walk's plan has it
+  static constexpr std::size_t line = 128;  // what a warp reads at once
+  // a word's arrays, some ten, each rounded up to a line; as Walk's plan has it
+  static constexpr std::size_t slack = 4096;
   DeviceBuffer<std::byte> memory_;
   std::size_t next_ = 0;
   std::size_t used_ = 0;
 };
 
-/// An array on the host and the same one on the device. Whoever asks for it gets the newest numbers; they are copied when the other side has written them.
+/// An array on the host and the same one on the device. Whoever asks for it gets the newest numbers; they are
+/// copied when the other side has written them.
 ///
-/// data() waits for the device where it has. Several threads may read at once, through const functions; for anything else one at a time.
+/// data() waits for the device where it has. Several threads may read at once, through const functions; for
+/// anything else one at a time.
 template <class T>
 class Mirror {
  public:
@@ -137,14 +145,16 @@ class Mirror {
     const std::lock_guard lock(*one_at_a_time_);
     if (newer_ != Newer::device || size() == 0) return;
     const OnDevice on = here();
-    check(cudaMemcpy(host_.data(), device_.data(), size() * sizeof(T), cudaMemcpyDeviceToHost), "cudaMemcpy of parameters from the device");
+    check(cudaMemcpy(host_.data(), device_.data(), size() * sizeof(T), cudaMemcpyDeviceToHost),
+          "cudaMemcpy of parameters from the device");
     newer_ = Newer::neither;
   }
   void to_device() const {
     const std::lock_guard lock(*one_at_a_time_);
     if (newer_ != Newer::host || size() == 0) return;
     const OnDevice on = here();
-    check(cudaMemcpy(device_.data(), host_.data(), size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy of parameters to the device");
+    check(cudaMemcpy(device_.data(), host_.data(), size() * sizeof(T), cudaMemcpyHostToDevice),
+          "cudaMemcpy of parameters to the device");
     newer_ = Newer::neither;
   }
 
@@ -164,8 +174,9 @@ template <class T>
   return mirror.on_device();
 }
 
-/// The way of a batch to the device: written to pinned memory, from which the device copies it by itself. There are two such buffers, so the host can write the next
-/// batch while the device still copies this one, and waits only where it is two batches ahead.
+/// The way of a batch to the device: written to pinned memory, from which the device copies it by itself.
+/// There are two such buffers, so the host can write the next batch while the device still copies this one,
+/// and waits only where it is two batches ahead.
 class Upload {
  public:
   explicit Upload(int device) : at_(device) {}
@@ -196,12 +207,15 @@ class Upload {
     bytes_ = bytes;
     return half.pinned;
   }
-  /// Has what was written copied, behind what the stream does already. Returns where it will be on the device, valid until the next send().
+  /// Has what was written copied, behind what the stream does already. Returns where it will be on the
+  /// device, valid until the next send().
   [[nodiscard]] const std::byte* send(cudaStream_t stream) {
     const OnDevice here(at_);
-    if (bytes_ > device_.size()) device_ = DeviceBuffer<std::byte>(bytes_, "a batch");  // freeing the older one waits for its readers
+    // freeing the older one waits for its readers
+    if (bytes_ > device_.size()) device_ = DeviceBuffer<std::byte>(bytes_, "a batch");
     Half& half = halves_[turn_];
-    check(cudaMemcpyAsync(device_.data(), half.pinned, bytes_, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync of a batch");
+    check(cudaMemcpyAsync(device_.data(), half.pinned, bytes_, cudaMemcpyHostToDevice, stream),
+          "cudaMemcpyAsync of a batch");
     check(cudaEventRecord(half.copied, stream), "cudaEventRecord");
     turn_ = 1 - turn_;
     return device_.data();

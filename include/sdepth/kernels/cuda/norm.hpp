@@ -1,7 +1,8 @@
 // Batch normalisation between stages, on the device, so that no number of a step has to come to the host.
 //
-// A few hundred numbers each: what a kernel costs is its launch. A thread for each channel, in double as there (the divisions and roots of 64 channels
-// take about a microsecond even where double is slow), 64 threads a block so that wide layers spread over the device.
+// A few hundred numbers each: what a kernel costs is its launch. A thread for each channel, in double as
+// there (the divisions and roots of 64 channels take about a microsecond even where double is slow), 64
+// threads a block so that wide layers spread over the device.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -75,22 +76,28 @@ template <class Operands>
 void launch_norm(Space& space, const char* name, void (*kernel)(Operands), const Operands& operands) {
   const Shape shape{operands.channels, 1, 1};
   const unsigned blocks = (static_cast<unsigned>(operands.channels) + norm_threads - 1) / norm_threads;
-  space.launch(StageName{name, shape, shape, 1}, kernel, Grid{.x = blocks, .threads = norm_threads}, operands);
+  space.launch(StageName{name, shape, shape, 1}, kernel, Grid{.x = blocks, .threads = norm_threads},
+               operands);
 }
 
-// Arrays lie on the device and hold `channels` numbers: those of a layer as they lie in memory (padded), as NormState::channels.
+// Arrays lie on the device and hold `channels` numbers: those of a layer as they lie in memory (padded), as
+// NormState::channels.
 
-/// Scale and shift of a norm whose statistics no stage has just made: at test. Else the stage itself does this, see Statistics::norm.
-inline void norm_forward(Space& space, int channels, const NormForward<float>& norm, const float* mean, const float* variance) {
-  launch_norm(space, "norm_forward", norm_forward_kernel<norm_threads>, NormForwardOperands{channels, norm, mean, variance});
+/// Scale and shift of a norm whose statistics no stage has just made: at test. Else the stage itself does
+/// this, see Statistics::norm.
+inline void norm_forward(Space& space, int channels, const NormForward<float>& norm, const float* mean,
+                         const float* variance) {
+  launch_norm(space, "norm_forward", norm_forward_kernel<norm_threads>,
+              NormForwardOperands{channels, norm, mean, variance});
 }
 /// y = branch_scale·x, for a branch that does not end in a BN.
 inline void norm_scale(Space& space, int channels, const Norm<float>& norm, double branch_scale) {
-  launch_norm(space, "norm_scale", norm_scale_kernel<norm_threads>, NormScaleOperands{norm, channels, static_cast<float>(branch_scale)});
+  launch_norm(space, "norm_scale", norm_scale_kernel<norm_threads>,
+              NormScaleOperands{norm, channels, static_cast<float>(branch_scale)});
 }
 /// Adds a batch's mean and unbiased variance to sums over batches.
-inline void add_statistics(Space& space, int channels, double count, const float* mean, const float* variance, double* mean_sum,
-                           double* variance_sum) {
+inline void add_statistics(Space& space, int channels, double count, const float* mean, const float* variance,
+                           double* mean_sum, double* variance_sum) {
   launch_norm(space, "add_statistics", add_statistics_kernel<norm_threads>,
               AddStatisticsOperands{channels, count, mean, variance, mean_sum, variance_sum});
 }

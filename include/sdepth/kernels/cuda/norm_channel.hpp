@@ -1,4 +1,5 @@
-// One channel of a batch normalisation on the device: HostBackend's formulas, in double as there, for whichever thread has the channel's sums.
+// One channel of a batch normalisation on the device: HostBackend's formulas, in double as there, for
+// whichever thread has the channel's sums.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,12 +17,14 @@ __device__ inline void norm_forward_channel(const NormForward<float>& n, int c, 
   n.norm.mean[c] = mean;
   n.norm.inverse_deviation[c] = static_cast<float>(inverse);
   n.norm.scale[c] = static_cast<float>(factor);
-  n.norm.shift[c] = static_cast<float>(n.branch_scale * static_cast<double>(n.beta[c]) - static_cast<double>(mean) * factor);
+  n.norm.shift[c] = static_cast<float>(n.branch_scale * static_cast<double>(n.beta[c]) -
+                                       static_cast<double>(mean) * factor);
 }
 
-/// The parameters' gradients and the norm's gradient_* numbers from Σ dz and Σ dz·x̂, and the running statistics unless *failed is not zero.
-/// See HostBackend::norm_backward.
-__device__ inline void norm_backward_channel(const NormBackward<float>& n, int c, float dz, float dz_normalised, const unsigned* failed) {
+/// The parameters' gradients and the norm's gradient_* numbers from Σ dz and Σ dz·x̂, and the running
+/// statistics unless *failed is not zero. See HostBackend::norm_backward.
+__device__ inline void norm_backward_channel(const NormBackward<float>& n, int c, float dz,
+                                             float dz_normalised, const unsigned* failed) {
   const double sum = static_cast<double>(dz), sum_normalised = static_cast<double>(dz_normalised);
   const double inverse = static_cast<double>(n.norm.inverse_deviation[c]);
   const double a = n.branch_scale * static_cast<double>(n.gamma[c]) * inverse;
@@ -36,7 +39,8 @@ __device__ inline void norm_backward_channel(const NormBackward<float>& n, int c
     return static_cast<float>((1 - running.momentum) * static_cast<double>(old) + running.momentum * now);
   };
   running.mean[c] = mixed(running.mean[c], static_cast<double>(n.norm.mean[c]));
-  running.variance[c] = mixed(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
+  running.variance[c] =
+      mixed(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

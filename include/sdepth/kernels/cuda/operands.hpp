@@ -12,11 +12,13 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-/// Channels lie in memory as whole groups of 8: the depth of a tensor core's product, and two copies of 16 bytes.
+/// Channels lie in memory as whole groups of 8: the depth of a tensor core's product, and two copies of 16
+/// bytes.
 inline constexpr int lanes = 8;
 [[nodiscard]] constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
-/// A Source: v = A::forward( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts null; A is the kernel's, where activated.
+/// A Source: v = A::forward( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts
+/// null; A is the kernel's, where activated.
 struct Reading {
   const float* x = nullptr;
   const float* scale = nullptr;
@@ -48,7 +50,8 @@ template <class A>
 [[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
   float v = r.x[i];
   if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
-  if (r.shortcut) v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
+  if (r.shortcut)
+    v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
   return r.activated ? A::forward(v) : v;
 }
 
@@ -79,14 +82,16 @@ struct GradientReading {
   return g.scale ? fmaf(g.scale[c], dy, fmaf(g.slope[c], g.x[i] - g.mean[c], g.offset[c])) : dy;
 }
 
-/// Where a forward stage puts the statistics of its output, and the norm that its last block prepares from them.
+/// Where a forward stage puts the statistics of its output, and the norm that its last block prepares from
+/// them.
 struct StatisticsResult {
   float* mean = nullptr;  // null: not wanted
   float* variance = nullptr;
   NormForward<float> norm;  // without γ: none
 
   StatisticsResult() = default;
-  explicit StatisticsResult(const Statistics<float>& statistics) : mean(statistics.mean), variance(statistics.variance) {
+  explicit StatisticsResult(const Statistics<float>& statistics)
+      : mean(statistics.mean), variance(statistics.variance) {
     if (statistics.norm) norm = *statistics.norm;
   }
 
@@ -108,7 +113,8 @@ struct Masking {
   const unsigned* failed = nullptr;         // Space::failed()
 
   Masking() = default;
-  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums, const unsigned* failed_)
+  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums,
+          const unsigned* failed_)
       : source(from),
         add(joins),
         dz(sums.dz),
@@ -118,7 +124,9 @@ struct Masking {
     if (from.norm) mean = from.norm->mean, inverse_deviation = from.norm->inverse_deviation;
     if (sums.norm) norm = *sums.norm;
     if (sums.shortcut_norm) shortcut_norm = *sums.shortcut_norm;
-    if (from.shortcut_norm) shortcut_mean = from.shortcut_norm->mean, shortcut_inverse_deviation = from.shortcut_norm->inverse_deviation;
+    if (from.shortcut_norm)
+      shortcut_mean = from.shortcut_norm->mean,
+      shortcut_inverse_deviation = from.shortcut_norm->inverse_deviation;
   }
   [[nodiscard]] bool sums_wanted() const noexcept { return dz || dz_normalised || dz_normalised_shortcut; }
 

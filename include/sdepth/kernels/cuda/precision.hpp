@@ -7,7 +7,9 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 enum class Precision {
   float32,  // as on the CPU
-  tf32  // tensor cores: factors with 10 bits of mantissa (relative error 2^-11 each), sums in float32. Before compute capability 8.0 the same as float32
+  // tensor cores: factors with 10 bits of mantissa (relative error 2^-11 each), sums in float32. Before
+  // compute capability 8.0 the same as float32
+  tf32
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -1,4 +1,5 @@
-// Launches that are replayed: what one residual block launches, recorded as a CUDA graph the first time and launched as a whole from then on.
+// Launches that are replayed: what one residual block launches, recorded as a CUDA graph the first time and
+// launched as a whole from then on.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -30,16 +31,19 @@ struct Grid {
 /// What a launch waits for among the others of its row, where these make a graph. In a stream alone all come
 /// one after the other.
 enum class Lane {
-  main,    // everything before it
-  aside,   // everything before it; the main launch that follows as `beside` runs at the same time
-  beside,  // everything before it but the last launch aside, of which it reads nothing, and overwrites nothing that it reads
+  main,   // everything before it
+  aside,  // everything before it; the main launch that follows as `beside` runs at the same time
+  // everything before it but the last launch aside, of which it reads nothing, and overwrites nothing that it
+  // reads
+  beside,
 };
 
 /// kernel(operands), not yet launched. Kernels have one parameter, a plain structure.
 class Launch {
  public:
   template <class Operands>
-  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands, Lane lane = Lane::main)
+  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands,
+         Lane lane = Lane::main)
       : stage_(stage),
         lane_(lane),
         kernel_(reinterpret_cast<void*>(kernel)),
@@ -47,15 +51,18 @@ class Launch {
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
     static_assert(std::is_trivially_copyable_v<Operands> && alignof(Operands) <= alignof(Unit),
                   "a kernel's operands are a plain structure");
-    static_assert(std::equality_comparable<Operands>,
-                  "a kernel's operands are compared with those of an earlier launch; give the structure a defaulted operator==");
+    static_assert(
+        std::equality_comparable<Operands>,
+        "a kernel's operands are compared with those of an earlier launch; give the structure a defaulted operator==");
     std::memcpy(operands_.data(), &operands, sizeof operands);
-    equal_ = [](const void* a, const void* b) { return *static_cast<const Operands*>(a) == *static_cast<const Operands*>(b); };
+    equal_ = [](const void* a, const void* b) {
+      return *static_cast<const Operands*>(a) == *static_cast<const Operands*>(b);
+    };
     run_ = [](const Launch& launch, cudaStream_t stream) {
       const Grid& g = launch.grid_;
       void* arguments[] = {launch.arguments()};
-      check(cudaLaunchKernel(reinterpret_cast<void (*)(Operands)>(launch.kernel_), dim3(g.x, g.y, g.z), dim3(g.threads), arguments,
-                             g.shared_bytes, stream),
+      check(cudaLaunchKernel(reinterpret_cast<void (*)(Operands)>(launch.kernel_), dim3(g.x, g.y, g.z),
+                             dim3(g.threads), arguments, g.shared_bytes, stream),
             "cudaLaunchKernel", launch.stage_);
     };
   }
@@ -64,7 +71,9 @@ class Launch {
   void run(cudaStream_t stream) const { run_(*this, stream); }
 
   /// Whether a graph that holds the one can be made to hold the other.
-  [[nodiscard]] bool same_node(const Launch& other) const noexcept { return kernel_ == other.kernel_ && lane_ == other.lane_; }
+  [[nodiscard]] bool same_node(const Launch& other) const noexcept {
+    return kernel_ == other.kernel_ && lane_ == other.lane_;
+  }
   friend bool operator==(const Launch& a, const Launch& b) noexcept {
     return a.kernel_ == b.kernel_ && a.grid_ == b.grid_ && a.equal_(a.arguments(), b.arguments());
   }
@@ -96,7 +105,8 @@ class Launch {
   void* kernel_ = nullptr;
   Grid grid_;
   std::vector<Storage> operands_;
-  bool (*equal_)(const void*, const void*) = nullptr;  // member by member: the bytes between members may be anything
+  // member by member: the bytes between members may be anything
+  bool (*equal_)(const void*, const void*) = nullptr;
   void (*run_)(const Launch&, cudaStream_t) = nullptr;
 };
 
@@ -133,8 +143,8 @@ class RowEdges {
   int behind_ = -1;        // the last launch aside that the last main one is behind
 };
 
-/// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed; where it has other kernels, or a node refuses to be
-/// changed, the graph is made anew.
+/// A row of launches as one graph. Where a later row differs in operands alone, only those nodes are changed;
+/// where it has other kernels, or a node refuses to be changed, the graph is made anew.
 class Replay {
  public:
   Replay() = default;
@@ -149,7 +159,8 @@ class Replay {
   void run(std::vector<Launch>&& row, cudaStream_t stream) {
     if (row.empty()) return;
     const bool fits = graph_ && row.size() == row_.size() &&
-                      std::equal(row.begin(), row.end(), row_.begin(), [](const Launch& a, const Launch& b) { return a.same_node(b); });
+                      std::equal(row.begin(), row.end(), row_.begin(),
+                                 [](const Launch& a, const Launch& b) { return a.same_node(b); });
     if (!(fits && change(row)) && !make(row)) {  // the device has no room for graphs, say
       for (const Launch& launch : row) launch.run(stream);
       return;
@@ -173,7 +184,8 @@ class Replay {
       cudaGraphNode_t node = nullptr;
       launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
         if (status == cudaSuccess)
-          status = cudaGraphAddKernelNode(&node, source_, edges.count > 0 ? before.data() : nullptr, edges.count, &parameters);
+          status = cudaGraphAddKernelNode(&node, source_, edges.count > 0 ? before.data() : nullptr,
+                                          edges.count, &parameters);
       });
       nodes_.push_back(node);
     }
@@ -184,13 +196,15 @@ class Replay {
     }
     return status == cudaSuccess;
   }
-  /// Gives the nodes the row's operands. False where one refuses; some may have been changed by then, so the graph is of no more use.
+  /// Gives the nodes the row's operands. False where one refuses; some may have been changed by then, so the
+  /// graph is of no more use.
   [[nodiscard]] bool change(const std::vector<Launch>& row) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (row[i] == row_[i]) continue;
       cudaError_t status = cudaSuccess;
-      row[i].with_node_parameters(
-          [&](const cudaKernelNodeParams& parameters) { status = cudaGraphExecKernelNodeSetParams(graph_, nodes_[i], &parameters); });
+      row[i].with_node_parameters([&](const cudaKernelNodeParams& parameters) {
+        status = cudaGraphExecKernelNodeSetParams(graph_, nodes_[i], &parameters);
+      });
       if (status != cudaSuccess) {
         static_cast<void>(cudaGetLastError());
         return false;

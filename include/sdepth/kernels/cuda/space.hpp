@@ -1,4 +1,5 @@
-// The device side of a walk: its stream, scratch memory for kernels, the way of batches in and of losses out, and how kernels are launched.
+// The device side of a walk: its stream, scratch memory for kernels, the way of batches in and of losses out,
+// and how kernels are launched.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -25,8 +26,9 @@ struct DeviceLoss {
   int errors = 0;
 };
 
-/// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB must be asked for. The limit belongs to the kernel, and not
-/// to the Space that launches it, so it is never lowered: another Space's recorded launches may need it.
+/// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB
+/// must be asked for. The limit belongs to the kernel, and not to the Space that launches it, so it is never
+/// lowered: another Space's recorded launches may need it.
 template <class Operands>
 void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes, const StageName& stage) {
   constexpr std::size_t least = 48 << 10;  // what every kernel may have
@@ -36,7 +38,8 @@ void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes
   std::size_t& most = allowed[{device, reinterpret_cast<const void*>(kernel)}];
   if (most > 0 && bytes <= most) return;
   const std::size_t wanted = std::max(bytes, least);
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(wanted)), "cudaFuncSetAttribute", stage);
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(wanted)),
+        "cudaFuncSetAttribute", stage);
   most = wanted;
 }
 
@@ -49,7 +52,8 @@ class Workspace {
   [[nodiscard]] float* scratch(std::size_t numbers) {
     if (numbers > scratch_.size()) {
       const OnDevice on(device_);
-      outgrown_.push_back(std::move(scratch_));  // launches that are recorded but not launched may still use it
+      // launches that are recorded but not launched may still use it
+      outgrown_.push_back(std::move(scratch_));
       scratch_ = DeviceBuffer<float>(numbers, "scratch memory");
     }
     return scratch_.data();
@@ -79,9 +83,11 @@ class Workspace {
   std::vector<DeviceBuffer<float>> outgrown_;
 };
 
-/// One stream of kernels and the memory they share. Not for use from several threads at once, but from any: it stays on the device where it was made.
+/// One stream of kernels and the memory they share. Not for use from several threads at once, but from any:
+/// it stays on the device where it was made.
 ///
-/// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without another word.
+/// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and
+/// kernels for it, without another word.
 class Space {
  public:
   /// @param threads  of the host backends; a device decides for itself
@@ -108,7 +114,8 @@ class Space {
   [[nodiscard]] unsigned* counter(std::size_t count = 1) { return main_.counter(count); }
   /// For those of Lane::aside, which run at the same time as others.
   [[nodiscard]] Workspace& aside() noexcept { return aside_; }
-  /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone, until reset_failed().
+  /// Not zero on the device once a loss was not finite: kernels that change parameters then leave them alone,
+  /// until reset_failed().
   [[nodiscard]] unsigned* failed() noexcept { return failed_.data(); }
   void reset_failed() {
     const OnDevice on = here();
@@ -117,7 +124,8 @@ class Space {
 
   /// Launches kernel(operands) behind what the stream does already; within as_graph, with the others there.
   template <class Operands>
-  void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands, Lane lane = Lane::main) {
+  void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands,
+              Lane lane = Lane::main) {
     const OnDevice on = here();
     allow_shared_memory(device_, kernel, grid.shared_bytes, stage);
     Launch one(stage, kernel, grid, operands, lane);
@@ -127,7 +135,8 @@ class Space {
       one.run(stream());
   }
 
-  /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not wait for the device.
+  /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not
+  /// wait for the device.
   template <class Body>
   void as_graph(std::size_t key, const Body& body) {
     if (!replays_on_) {
@@ -163,7 +172,8 @@ class Space {
   [[nodiscard]] DeviceLoss* next_loss() {
     if (!losses_) {
       const OnDevice on = here();
-      check(cudaMallocHost(reinterpret_cast<void**>(&losses_), most_losses * sizeof(DeviceLoss)), "cudaMallocHost of losses");
+      check(cudaMallocHost(reinterpret_cast<void**>(&losses_), most_losses * sizeof(DeviceLoss)),
+            "cudaMallocHost of losses");
       device_losses_ = DeviceBuffer<DeviceLoss>(most_losses, "losses");
     }
     return device_losses_.data() + losses_sent_ % most_losses;
@@ -173,8 +183,10 @@ class Space {
     const OnDevice on = here();
     const std::size_t slot = losses_sent_ % most_losses;
     cudaEvent_t& arrived = arrived_[slot];
-    if (!arrived) check(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    check(cudaMemcpyAsync(losses_ + slot, device_losses_.data() + slot, sizeof(DeviceLoss), cudaMemcpyDeviceToHost, stream()),
+    if (!arrived)
+      check(cudaEventCreateWithFlags(&arrived, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    check(cudaMemcpyAsync(losses_ + slot, device_losses_.data() + slot, sizeof(DeviceLoss),
+                          cudaMemcpyDeviceToHost, stream()),
           "cudaMemcpyAsync of a loss");
     check(cudaEventRecord(arrived, stream()), "cudaEventRecord");
     return losses_sent_++;
@@ -182,8 +194,8 @@ class Space {
   /// Waits for the loss of that number. Throws Error where it was not asked for in time.
   [[nodiscard]] LossResult wait_for_loss(std::size_t number) {
     if (number + most_losses < losses_sent_)
-      fail("step: the loss of an older step was asked for when ", losses_sent_ - number - 1, " more had been started; ask within ",
-           most_losses);
+      fail("step: the loss of an older step was asked for when ", losses_sent_ - number - 1,
+           " more had been started; ask within ", most_losses);
     const OnDevice on = here();
     const std::size_t slot = number % most_losses;
     check(cudaEventSynchronize(arrived_[slot]), "cudaEventSynchronize of a loss");

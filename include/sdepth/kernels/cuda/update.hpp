@@ -1,4 +1,5 @@
-// The optimizer's pass over all parameters: one launch, one read and write of weights and state, whichever blocks the step has skipped. And the gradients' norm.
+// The optimizer's pass over all parameters: one launch, one read and write of weights and state, whichever
+// blocks the step has skipped. And the gradients' norm.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -14,7 +15,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
-/// The flat buffer's segments, on the device: the parameters of one residual block's branch, of what always runs, or of what is never updated.
+/// The flat buffer's segments, on the device: the parameters of one residual block's branch, of what always
+/// runs, or of what is never updated.
 struct Segments {
   const std::size_t* starts = nullptr;  // [count + 1], multiples of 4; segment i ends where i + 1 starts
   const int* blocks = nullptr;          // [count]: as ParameterSegment::block
@@ -49,7 +51,8 @@ struct UpdateOperands {
 
 namespace update_launch {
 inline constexpr int threads = 256;
-inline constexpr std::size_t most_blocks = 528;  // four on each SM of a large device: enough loads under way to keep its memory busy
+// four on each SM of a large device: enough loads under way to keep its memory busy
+inline constexpr std::size_t most_blocks = 528;
 }  // namespace update_launch
 
 /// The last segment that starts at or before i.
@@ -65,13 +68,15 @@ inline constexpr std::size_t most_blocks = 528;  // four on each SM of a large d
   return low;
 }
 
-/// The numbers that a block of threads visits, and what is known of the segment at each: a piece of the buffer, whose first segment all threads look for at
-/// the same addresses; from there each moves on by itself.
+/// The numbers that a block of threads visits, and what is known of the segment at each: a piece of the
+/// buffer, whose first segment all threads look for at the same addresses; from there each moves on by
+/// itself.
 template <int threads, class Visit>
 __device__ inline void visit_rows(const Segments& s, const Visit& visit) {
   constexpr std::size_t row = static_cast<std::size_t>(threads) * 4;
   const std::size_t rows = (s.numbers + row - 1) / row, rows_each = (rows + gridDim.x - 1) / gridDim.x;
-  const std::size_t first = blockIdx.x * rows_each * row, after = first + rows_each * row, last = after < s.numbers ? after : s.numbers;
+  const std::size_t first = blockIdx.x * rows_each * row, after = first + rows_each * row,
+                    last = after < s.numbers ? after : s.numbers;
   if (first >= last) return;
   int segment = segment_of(s.starts, s.count, first);
   for (std::size_t i = first + 4 * threadIdx.x; i < last; i += row) {
@@ -90,10 +95,12 @@ __global__ void __launch_bounds__(threads) update_step(const UpdateOperands<K, N
     if (!open && o.frozen) return;
     if (o.segment_factors && segment != factors_of) {
       factors_of = segment;
-      for (std::size_t k = 0; k < K; ++k) factors[k] = o.segment_factors[static_cast<std::size_t>(segment) * K + k];
+      for (std::size_t k = 0; k < K; ++k)
+        factors[k] = o.segment_factors[static_cast<std::size_t>(segment) * K + k];
     }
     float4* const weights = reinterpret_cast<float4*>(o.arrays.weights + i);
-    const float4 g = open ? *reinterpret_cast<const float4*>(o.arrays.gradients + i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
+    const float4 g =
+        open ? *reinterpret_cast<const float4*>(o.arrays.gradients + i) : make_float4(0.0F, 0.0F, 0.0F, 0.0F);
     float4 w = *weights;
     std::array<float4, N> states;
     for (std::size_t s = 0; s != N; ++s) states[s] = *reinterpret_cast<const float4*>(o.arrays.states[s] + i);
@@ -117,15 +124,17 @@ __global__ void __launch_bounds__(threads) update_step(const UpdateOperands<K, N
   return static_cast<unsigned>(std::min((numbers + row - 1) / row, update_launch::most_blocks));
 }
 
-/// Rule::update on every parameter, unless the device has found a loss that was not finite. The same bits as on the CPU.
+/// Rule::update on every parameter, unless the device has found a loss that was not finite. The same bits as
+/// on the CPU.
 /// @param frozen  the parameters of closed blocks stay as they are; else their gradient is zero
 /// @param segment_factors  [segments][K], on the device; null: `factors` are those of all
 template <class Rule, std::size_t K, std::size_t N>
-void update(Space& space, const Segments& segments, const UpdateArrays<N>& arrays, const std::array<double, K>& factors,
-            const float* segment_factors, bool frozen) {
+void update(Space& space, const Segments& segments, const UpdateArrays<N>& arrays,
+            const std::array<double, K>& factors, const float* segment_factors, bool frozen) {
   if (segments.numbers == 0) return;
   UpdateOperands<K, N> operands{segments, arrays, {}, segment_factors, frozen, space.failed()};
-  std::transform(factors.begin(), factors.end(), operands.factors.begin(), [](double factor) { return static_cast<float>(factor); });
+  std::transform(factors.begin(), factors.end(), operands.factors.begin(),
+                 [](double factor) { return static_cast<float>(factor); });
   space.launch(StageName{"update"}, update_step<Rule, K, N, update_launch::threads>,
                Grid{update_blocks(segments.numbers), 1, 1, update_launch::threads}, operands);
 }
@@ -138,7 +147,8 @@ struct SquaresOperands {
   friend bool operator==(const SquaresOperands&, const SquaresOperands&) = default;
 };
 
-/// Σ g² over the parameters that have a gradient, for each block of threads: each thread's own first, then as a tree.
+/// Σ g² over the parameters that have a gradient, for each block of threads: each thread's own first, then as
+/// a tree.
 template <int threads>
 __global__ void __launch_bounds__(threads) squares_kernel(const SquaresOperands o) {
   auto* const sums = reinterpret_cast<double*>(shared_memory());  // [threads]
@@ -151,7 +161,8 @@ __global__ void __launch_bounds__(threads) squares_kernel(const SquaresOperands 
   sums[threadIdx.x] = sum;
   for (int half = threads / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (static_cast<int>(threadIdx.x) < half) sums[threadIdx.x] += sums[threadIdx.x + static_cast<unsigned>(half)];
+    if (static_cast<int>(threadIdx.x) < half)
+      sums[threadIdx.x] += sums[threadIdx.x + static_cast<unsigned>(half)];
   }
   if (threadIdx.x == 0) o.sums[blockIdx.x] = sums[0];
 }

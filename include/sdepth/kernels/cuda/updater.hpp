@@ -1,4 +1,5 @@
-// Passes over all parameters on the device: one launch over the flat buffer, which asks the gates which segments have a gradient.
+// Passes over all parameters on the device: one launch over the flat buffer, which asks the gates which
+// segments have a gradient.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +37,8 @@ class Updater {
   }
 
   /// The device draws the gates of (seed, step) itself. @param open  [blocks], as the host drew them
-  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step, std::span<const double> survival,
-                        std::span<const std::uint8_t> open) {
+  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step,
+                        std::span<const double> survival, std::span<const std::uint8_t> open) {
     if (open.empty()) return;
     if (!std::equal(survival.begin(), survival.end(), survival_of_.begin(), survival_of_.end())) {
       survival_of_.assign(survival.begin(), survival.end());
@@ -50,12 +51,14 @@ class Updater {
     const OnDevice here = space.here();
     std::memcpy(space.gates().begin(open.size()), open.data(), open.size());
     const std::byte* there = space.gates().send(space.stream());
-    check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, space.stream()), "cudaMemcpyAsync of gates");
+    check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, space.stream()),
+          "cudaMemcpyAsync of gates");
   }
   template <class Rule, std::size_t K>
-  void update(Space& space, std::span<const std::array<double, K>> factors, bool frozen, float* weights, const float* gradients,
-              const std::array<float*, Rule::state.size()>& states) {
-    const bool alike = std::all_of(factors.begin(), factors.end(), [&](const auto& other) { return other == factors[0]; });
+  void update(Space& space, std::span<const std::array<double, K>> factors, bool frozen, float* weights,
+              const float* gradients, const std::array<float*, Rule::state.size()>& states) {
+    const bool alike =
+        std::all_of(factors.begin(), factors.end(), [&](const auto& other) { return other == factors[0]; });
     cuda::update<Rule, K, Rule::state.size()>(space, on_device(), {weights, gradients, states}, factors[0],
                                               alike ? nullptr : sent(space, factors), frozen);
   }
@@ -69,7 +72,8 @@ class Updater {
                  Grid{blocks, 1, 1, update_launch::threads, update_launch::threads * sizeof(double)},
                  SquaresOperands{on_device(), gradients, sums_.data()});
     std::vector<double> sums(blocks);
-    check(cudaMemcpy(sums.data(), sums_.data(), blocks * sizeof(double), cudaMemcpyDeviceToHost), "cudaMemcpy of sums");
+    check(cudaMemcpy(sums.data(), sums_.data(), blocks * sizeof(double), cudaMemcpyDeviceToHost),
+          "cudaMemcpy of sums");
     double sum = 0;
     for (const double of_block : sums) sum += of_block;
     return std::sqrt(sum);

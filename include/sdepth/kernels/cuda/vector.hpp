@@ -1,4 +1,5 @@
-// Four channels at once: 16 bytes, the widest access of a thread, and a whole number of them in every pixel (channels are padded to 8).
+// Four channels at once: 16 bytes, the widest access of a thread, and a whole number of them in every pixel
+// (channels are padded to 8).
 #pragma once
 
 #include <cuda_runtime.h>
@@ -13,7 +14,9 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 inline constexpr int quad = 4;
 
 /// @pre  p on a 16-byte boundary, as every number i of a tensor with i % 4 == 0 is.
-[[nodiscard]] __device__ __forceinline__ float4 load_4(const float* p) { return *reinterpret_cast<const float4*>(p); }
+[[nodiscard]] __device__ __forceinline__ float4 load_4(const float* p) {
+  return *reinterpret_cast<const float4*>(p);
+}
 __device__ __forceinline__ void store_4(float* p, const float4& v) { *reinterpret_cast<float4*>(p) = v; }
 
 /// f of each of the four.
@@ -26,7 +29,8 @@ template <class F, class... Quads>
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
 /// a·b + c
-[[nodiscard]] __device__ __forceinline__ float4 multiply_add(const float4& a, const float4& b, const float4& c) {
+[[nodiscard]] __device__ __forceinline__ float4 multiply_add(const float4& a, const float4& b,
+                                                             const float4& c) {
   return make_float4(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y), fmaf(a.z, b.z, c.z), fmaf(a.w, b.w, c.w));
 }
 [[nodiscard]] __device__ __forceinline__ float4 multiply_add(float a, const float4& b, const float4& c) {

@@ -26,30 +26,37 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What the compiler knows of a kernel: the pieces of its shape.
-template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
-          bool tensor_cores>
+template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding,
+          bool network_input, bool tensor_cores>
 struct WeightGradientBlock {
-  static constexpr WeightGradientTiling tiling =
-      weight_gradient_tiling({{channels_in, height, width}, channels_out, kernel, stride, padding, false, network_input}, tensor_cores);
-  static_assert(tiling.shared_size(true, true) <= WeightGradientTiling::most_shared,
-                "conv_weight_gradient: no tile of this kernel and stride fits into 64 KiB of shared memory; use a smaller kernel");
+  static constexpr WeightGradientTiling tiling = weight_gradient_tiling(
+      {{channels_in, height, width}, channels_out, kernel, stride, padding, false, network_input},
+      tensor_cores);
+  static_assert(
+      tiling.shared_size(true, true) <= WeightGradientTiling::most_shared,
+      "conv_weight_gradient: no tile of this kernel and stride fits into 64 KiB of shared memory; use a smaller kernel");
   /// Before compute capability 8.0 the shared memory of a multiprocessor is enough for one block.
   static constexpr int resident = has_tf32 ? tiling.resident() : 1;
 };
 
 /// Part blockIdx.x of the sums of block blockIdx.y.
-template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding, bool network_input,
-          bool tensor_cores, class A>
+template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding,
+          bool network_input, bool tensor_cores, class A>
 __global__ void __launch_bounds__(
-    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::tiling.threads(),
-    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>::resident)
+    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input,
+                        tensor_cores>::tiling.threads(),
+    WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input,
+                        tensor_cores>::resident)
     weight_gradient_kernel(const WeightGradientOperands operands) {
-  using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input, tensor_cores>;
+  using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding,
+                                network_input, tensor_cores>;
   using Product = std::conditional_t<tensor_cores && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
   constexpr WeightGradientTiling t = B::tiling;
   float* const shared = shared_memory();
-  const int block = static_cast<int>(blockIdx.y), part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
-  const int first_out = block % t.parts_out * t.channels_out, first_in = block / t.parts_out % t.parts_in * t.channels_in;
+  const int block = static_cast<int>(blockIdx.y), part = static_cast<int>(blockIdx.x),
+            thread = static_cast<int>(threadIdx.x);
+  const int first_out = block % t.parts_out * t.channels_out,
+            first_in = block / t.parts_out % t.parts_in * t.channels_in;
   const int first_tap_row = block / t.parts_out / t.parts_in * t.block_tap_rows;
   const int slice = thread / Product::threads_of_slice, thread_of_slice = thread % Product::threads_of_slice;
 
@@ -83,10 +90,14 @@ __global__ void __launch_bounds__(
   constexpr int pitch = padded(channels_out);
   if (slice == 0) {
     float* const weights = operands.parts.of(part);
-    const int row = first_tap_row + product.tap_row, kernel_row = row / t.taps_in_row, first_tap = row % t.taps_in_row * t.taps;
+    const int row = first_tap_row + product.tap_row, kernel_row = row / t.taps_in_row,
+              first_tap = row % t.taps_in_row * t.taps;
     product.store([&](int tap, int in, int out) -> float* {
-      if (kernel_row >= kernel || first_tap + tap >= kernel || first_in + in >= channels_in || first_out + out >= pitch) return nullptr;
-      return weights + ((kernel_row * kernel + first_tap + tap) * channels_in + first_in + in) * pitch + first_out + out;
+      if (kernel_row >= kernel || first_tap + tap >= kernel || first_in + in >= channels_in ||
+          first_out + out >= pitch)
+        return nullptr;
+      return weights + ((kernel_row * kernel + first_tap + tap) * channels_in + first_in + in) * pitch +
+             first_out + out;
     });
   }
 
@@ -106,13 +117,15 @@ __global__ void __launch_bounds__(
   if (operands.parts.count > 1) join_weight_gradients<B>(operands.parts, block, part, operands.bias, shared);
 }
 
-/// dW[tap, ci, co] = Σ v[n, pixel·stride + tap − padding, ci] · dy[n, pixel, co] and db[co] = Σ dy[n, pixel, co].
+/// dW[tap, ci, co] = Σ v[n, pixel·stride + tap − padding, ci] · dy[n, pixel, co] and db[co] = Σ dy[n, pixel,
+/// co].
 ///
-/// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32; db is summed in float32 by both.
+/// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32;
+/// db is summed in float32 by both.
 /// @param weight_gradient [k, k, C_in, C_out']   @param bias_gradient [C_out'], or null
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source, float* weight_gradient,
-                          float* bias_gradient) {
+void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradient,
+                          const Source<float>& source, float* weight_gradient, float* bias_gradient) {
   constexpr bool tensor_cores = P == Precision::tf32;
   constexpr WeightGradientTiling t = weight_gradient_tiling(S, tensor_cores);
   constexpr int weights = S.kernel * S.kernel * S.in.channels * padded(S.channels_out);
@@ -124,14 +137,15 @@ void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradie
   operands.tiles = t.tiles(batch);
   operands.tiles_of_part = t.tiles_of_part(batch);
   operands.bias = bias_gradient != nullptr;
-  operands.parts = weight_gradient_parts_in(space.aside(), t.parts(batch), t.blocks(), weights, bias_gradient ? padded(S.channels_out) : 0,
-                                            weight_gradient, bias_gradient);
+  operands.parts =
+      weight_gradient_parts_in(space.aside(), t.parts(batch), t.blocks(), weights,
+                               bias_gradient ? padded(S.channels_out) : 0, weight_gradient, bias_gradient);
   const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
   space.launch(StageName{"conv_weight_gradient", S.in, S.out(), batch},
-               weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding,
-                                      S.network_input, tensor_cores, A>,
-               Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1, static_cast<unsigned>(t.threads()),
-                    static_cast<std::size_t>(shared) * sizeof(float)},
+               weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
+                                      S.stride, S.padding, S.network_input, tensor_cores, A>,
+               Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1,
+                    static_cast<unsigned>(t.threads()), static_cast<std::size_t>(shared) * sizeof(float)},
                operands, Lane::aside);
 }
 

@@ -24,15 +24,21 @@ struct WeightGradientParts {
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;
 
-  [[nodiscard]] __device__ float* of(int part) const { return numbers + static_cast<std::size_t>(part) * size; }
-  [[nodiscard]] __device__ float* bias_of(int part) const { return count > 1 ? of(part) + weights : bias_gradient; }
+  [[nodiscard]] __device__ float* of(int part) const {
+    return numbers + static_cast<std::size_t>(part) * size;
+  }
+  [[nodiscard]] __device__ float* bias_of(int part) const {
+    return count > 1 ? of(part) + weights : bias_gradient;
+  }
 
   friend bool operator==(const WeightGradientParts&, const WeightGradientParts&) = default;
 };
 
 /// @param blocks  with different sums   @param bias  numbers of the bias, 0: none
-[[nodiscard]] inline WeightGradientParts weight_gradient_parts_in(Workspace& workspace, int count, int blocks, int weights, int bias,
-                                                                  float* weight_gradient, float* bias_gradient) {
+[[nodiscard]] inline WeightGradientParts weight_gradient_parts_in(Workspace& workspace, int count, int blocks,
+                                                                  int weights, int bias,
+                                                                  float* weight_gradient,
+                                                                  float* bias_gradient) {
   if (count == 1) return {1, 1, 1, weights, 0, weight_gradient, nullptr, weight_gradient, bias_gradient};
   int group = 8;  // fewer are not worth a second round
   while (group * group < count) group *= 2;
@@ -54,12 +60,15 @@ struct WeightGradientParts {
 template <class B, class Visit>
 __device__ inline void for_each_place(int block, bool bias, const Visit& visit) {
   constexpr WeightGradientTiling t = B::tiling;
-  constexpr int kernel = t.shape.kernel, channels_in = t.shape.in.channels, pitch = padded(t.shape.channels_out);
+  constexpr int kernel = t.shape.kernel, channels_in = t.shape.in.channels,
+                pitch = padded(t.shape.channels_out);
   constexpr int across = t.channels_out / quad, in_tap = t.channels_in * across, in_row = t.taps * in_tap;
-  const int first_out = block % t.parts_out * t.channels_out, first_in = block / t.parts_out % t.parts_in * t.channels_in;
+  const int first_out = block % t.parts_out * t.channels_out,
+            first_in = block / t.parts_out % t.parts_in * t.channels_in;
   const int first_row = block / t.parts_out / t.parts_in * t.block_tap_rows;
   for (int i = static_cast<int>(threadIdx.x); i < t.block_tap_rows * in_row; i += t.threads()) {
-    const int row = first_row + i / in_row, kernel_row = row / t.taps_in_row, tap = row % t.taps_in_row * t.taps + i % in_row / in_tap;
+    const int row = first_row + i / in_row, kernel_row = row / t.taps_in_row,
+              tap = row % t.taps_in_row * t.taps + i % in_row / in_tap;
     const int in = first_in + i % in_tap / across, out = first_out + i % across * quad;
     if (kernel_row < kernel && tap < kernel && in < channels_in && out < pitch)
       visit(((kernel_row * kernel + tap) * channels_in + in) * pitch + out);
@@ -80,19 +89,24 @@ __device__ inline void for_each_place(int block, bool bias, const Visit& visit) 
     sums[2] += static_cast<double>(v.z);
     sums[3] += static_cast<double>(v.w);
   }
-  return make_float4(static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]), static_cast<float>(sums[3]));
+  return make_float4(static_cast<float>(sums[0]), static_cast<float>(sums[1]), static_cast<float>(sums[2]),
+                     static_cast<float>(sums[3]));
 }
 
 /// Makes the result from the parts that blocks with the same sums have written. Called by all threads of all
 /// blocks as the last thing they do.
-/// @param block  which sums   @param part  whose numbers this block has written   @param word  of shared memory, overwritten
+/// @param block  which sums   @param part  whose numbers this block has written   @param word  of shared
+///               memory, overwritten
 template <class B>
-__device__ inline void join_weight_gradients(const WeightGradientParts& parts, int block, int part, bool bias, float* word) {
+__device__ inline void join_weight_gradients(const WeightGradientParts& parts, int block, int part, bool bias,
+                                             float* word) {
   unsigned* const counters = parts.counters + block * (parts.groups + 1);
   const int group = part / parts.group, first = group * parts.group;
   const int members = parts.count - first < parts.group ? parts.count - first : parts.group;
   const auto to_result = [&](int place, const float4& sum) {
-    store_4(place < parts.weights ? parts.weight_gradient + place : parts.bias_gradient + (place - parts.weights), sum);
+    store_4(
+        place < parts.weights ? parts.weight_gradient + place : parts.bias_gradient + (place - parts.weights),
+        sum);
   };
   if (!last_to_arrive(counters + group, members, word)) return;
   // The group's sums take the place of its first part, which nobody reads any more.
@@ -107,7 +121,8 @@ __device__ inline void join_weight_gradients(const WeightGradientParts& parts, i
   if (parts.groups == 1) return;
   if (!last_to_arrive(counters + parts.groups, parts.groups, word)) return;
   for_each_place<B>(block, bias, [&](int place) {
-    to_result(place, sum_of_parts(parts.numbers + place, parts.groups, parts.size * static_cast<std::size_t>(parts.group)));
+    to_result(place, sum_of_parts(parts.numbers + place, parts.groups,
+                                  parts.size * static_cast<std::size_t>(parts.group)));
   });
 }
 

@@ -1,4 +1,5 @@
-// How what a weight gradient multiplies comes into shared memory: a tile of dy and the band of v under it, with what is pending on both applied on the way.
+// How what a weight gradient multiplies comes into shared memory: a tile of dy and the band of v under it,
+// with what is pending on both applied on the way.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -26,13 +27,15 @@ struct WeightGradientOperands {
   friend bool operator==(const WeightGradientOperands&, const WeightGradientOperands&) = default;
 };
 
-/// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the copy to shared memory on until the pass that makes
-/// v or the gradient of them, so that between these two nobody has to wait for anybody. A is the Source's activation.
+/// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the
+/// copy to shared memory on until the pass that makes v or the gradient of them, so that between these two
+/// nobody has to wait for anybody. A is the Source's activation.
 template <class B, class A>
 struct WeightGradientLoader {
   static constexpr WeightGradientTiling t = B::tiling;
   static constexpr Shape in = t.shape.in, out = t.shape.out();
-  static constexpr int pitch_in = t.shape.network_input ? in.channels : padded(in.channels), pitch_out = padded(out.channels);
+  static constexpr int pitch_in = t.shape.network_input ? in.channels : padded(in.channels),
+                       pitch_out = padded(out.channels);
   static constexpr std::size_t image_in = in.pixels() * pitch_in, image_out = out.pixels() * pitch_out;
   static constexpr int threads = t.threads();
   static constexpr int chunk = t.band_chunk();
@@ -55,7 +58,8 @@ struct WeightGradientLoader {
   float* raw_shortcut;           // where the source has one
   float4 bias = all_four(0.0F);  // Σ dy of this thread's channels
 
-  __device__ WeightGradientLoader(const WeightGradientOperands& operands, int first_channel_in, int first_channel_out, float* shared)
+  __device__ WeightGradientLoader(const WeightGradientOperands& operands, int first_channel_in,
+                                  int first_channel_out, float* shared)
       : o(operands),
         first_in(first_channel_in),
         first_out(first_channel_out),
@@ -72,12 +76,14 @@ struct WeightGradientLoader {
   };
   [[nodiscard]] __device__ static Corner corner(int tile) {
     constexpr int across = t.tiles_across(), down = t.tiles_down();
-    return {tile / across / down * t.tile_images, tile / across % down * t.tile_height, tile % across * t.tile_width};
+    return {tile / across / down * t.tile_images, tile / across % down * t.tile_height,
+            tile % across * t.tile_width};
   }
 
   // Chunk numbers are taken apart as unsigned ones, where a division by a power of 2 is one shift.
 
-  /// Chunk i of the band under a tile. Channels are the fastest, so that neighbouring threads read neighbouring addresses.
+  /// Chunk i of the band under a tile. Channels are the fastest, so that neighbouring threads read
+  /// neighbouring addresses.
   [[nodiscard]] __device__ Place band_place(const Corner& tile, int i) const {
     constexpr unsigned of_pixel = t.channels_in / chunk, width = t.band_width(), height = t.band_height();
     const unsigned number = static_cast<unsigned>(i), pixel = number / of_pixel;
@@ -85,10 +91,12 @@ struct WeightGradientLoader {
     const int row = static_cast<int>(pixel / width % height), n = static_cast<int>(pixel / (width * height));
     const int image = tile.image + n, y = tile.row * t.shape.stride - t.shape.padding + row * t.spacing();
     const int x = tile.column * t.shape.stride - t.shape.padding + column * t.spacing();
-    const bool inside = image < o.batch && 0 <= y && y < in.height && 0 <= x && x < in.width && first_in + c < in.channels;
+    const bool inside =
+        image < o.batch && 0 <= y && y < in.height && 0 <= x && x < in.width && first_in + c < in.channels;
     const int ready = (n * t.band_height() + row) * t.band_pitch() + column * t.channels_in + c;
     const int at = (y * in.width + x) * pitch_in + first_in + c;
-    return {inside, first_in + c, ready, inside ? static_cast<std::size_t>(image) * image_in + static_cast<std::size_t>(at) : 0};
+    return {inside, first_in + c, ready,
+            inside ? static_cast<std::size_t>(image) * image_in + static_cast<std::size_t>(at) : 0};
   }
   /// Chunk i of the tile of dy.
   [[nodiscard]] __device__ Place gradient_place(const Corner& tile, int i) const {
@@ -96,11 +104,14 @@ struct WeightGradientLoader {
     const unsigned number = static_cast<unsigned>(i), pixel = number / of_pixel, tile_row = pixel / width;
     const int c = static_cast<int>(number % of_pixel) * quad, column = static_cast<int>(pixel % width),
               n = static_cast<int>(tile_row / height);
-    const int image = tile.image + n, y = tile.row + static_cast<int>(tile_row % height), x = tile.column + column;
-    const bool inside = n < t.tile_images && image < o.batch && y < out.height && x < out.width && first_out + c < out.channels;
+    const int image = tile.image + n, y = tile.row + static_cast<int>(tile_row % height),
+              x = tile.column + column;
+    const bool inside = n < t.tile_images && image < o.batch && y < out.height && x < out.width &&
+                        first_out + c < out.channels;
     const int ready = static_cast<int>(tile_row) * t.gradient_pitch() + column * t.channels_out + c;
     const int at = (y * out.width + x) * pitch_out + first_out + c;
-    return {inside, first_out + c, ready, inside ? static_cast<std::size_t>(image) * image_out + static_cast<std::size_t>(at) : 0};
+    return {inside, first_out + c, ready,
+            inside ? static_cast<std::size_t>(image) * image_out + static_cast<std::size_t>(at) : 0};
   }
 
   /// Begins to copy what a tile needs.
@@ -125,7 +136,8 @@ struct WeightGradientLoader {
       copy_1(to, from, inside);
   }
 
-  /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have all the same ones.
+  /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have
+  /// all the same ones.
   __device__ void make_ready(const Corner& tile) {
     if constexpr (chunk == quad)
       make_band_of_groups(tile);
@@ -135,13 +147,15 @@ struct WeightGradientLoader {
   }
 
   __device__ void make_band_of_groups(const Corner& tile) const {
-    static_assert(threads % (t.channels_in / quad) == 0, "the chunks of a thread must have the same channels");
+    static_assert(threads % (t.channels_in / quad) == 0,
+                  "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_in + thread % (t.channels_in / quad) * quad;
     const auto value_of = pending<A>(o.source, c < in.channels ? c : 0);
     copies_done();
     for (int i = thread; i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
-      const float4 v = value_of(load_4(raw_x + quad * i), o.source.shortcut ? load_4(raw_shortcut + quad * i) : all_four(0.0F));
+      const float4 v = value_of(load_4(raw_x + quad * i),
+                                o.source.shortcut ? load_4(raw_shortcut + quad * i) : all_four(0.0F));
       store_4(band + place.ready, place.inside ? each([](float x) { return factor(x); }, v) : all_four(0.0F));
     }
   }
@@ -152,17 +166,21 @@ struct WeightGradientLoader {
     for (int i = static_cast<int>(threadIdx.x); i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
       // Rarely is anything pending on it: the one number is read again.
-      const float v = !place.inside ? 0.0F : is_plain ? raw_x[i] : value<A>(o.source, place.at, place.channel);
+      const float v = !place.inside ? 0.0F
+                      : is_plain    ? raw_x[i]
+                                    : value<A>(o.source, place.at, place.channel);
       band[place.ready] = factor(v);
     }
   }
   __device__ void make_gradient(const Corner& tile) {
-    static_assert(threads % (t.channels_out / quad) == 0, "the chunks of a thread must have the same channels");
+    static_assert(threads % (t.channels_out / quad) == 0,
+                  "the chunks of a thread must have the same channels");
     const int thread = static_cast<int>(threadIdx.x), c = first_out + thread % (t.channels_out / quad) * quad;
     const auto gradient_of = pending<A>(o.gradient, c < out.channels ? c : 0);
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
-      const float4 g = gradient_of(load_4(raw_dy + quad * i), o.gradient.scale ? load_4(raw_gradient_x + quad * i) : all_four(0.0F));
+      const float4 g = gradient_of(load_4(raw_dy + quad * i),
+                                   o.gradient.scale ? load_4(raw_gradient_x + quad * i) : all_four(0.0F));
       const float4 dy = only_channels(g, c, place.inside ? out.channels : 0);
       bias = sum(bias, dy);
       store_4(gradient + place.ready, each([](float x) { return factor(x); }, dy));

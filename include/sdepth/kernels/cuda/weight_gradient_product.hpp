@@ -1,6 +1,7 @@
 // The products of a weight gradient: a tile of dy with the band of v under it, added to sums in registers.
 //
-// Both ways go along the rows of the tile, with the taps of one row of the kernel in a window of registers that slides over the band.
+// Both ways go along the rows of the tile, with the taps of one row of the kernel in a window of registers
+// that slides over the band.
 #pragma once
 
 #include <bit>
@@ -15,11 +16,13 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 [[nodiscard]] constexpr std::size_t array_size(int n) noexcept { return static_cast<std::size_t>(n); }
 
-/// Where row r of the tile begins in the band. Rows beyond the tile's images have no gradient, and may read any row.
+/// Where row r of the tile begins in the band. Rows beyond the tile's images have no gradient, and may read
+/// any row.
 template <class B>
 [[nodiscard]] __device__ inline int band_row(int r) {
   constexpr WeightGradientTiling t = B::tiling;
-  return (r / t.tile_height % t.tile_images * t.band_height() + r % t.tile_height * t.step()) * t.band_pitch();
+  return (r / t.tile_height % t.tile_images * t.band_height() + r % t.tile_height * t.step()) *
+         t.band_pitch();
 }
 
 /// The last block's rows of taps may lie beyond the kernel's last, where its sums are not used.
@@ -30,8 +33,8 @@ template <class B>
 
 /// float32: a thread owns 4 input × 4 output channels of its taps, and of the rows of a tile every slices-th.
 ///
-/// 48 multiplications (3 taps) need one float4 of v and one of dy. Neighbouring threads have the same 4 input and neighbouring output channels: the load of v is a
-/// broadcast, that of dy reads whole rows of banks.
+/// 48 multiplications (3 taps) need one float4 of v and one of dy. Neighbouring threads have the same 4 input
+/// and neighbouring output channels: the load of v is a broadcast, that of dy reads whole rows of banks.
 template <class B>
 struct ProductInFloat32 {
   static constexpr WeightGradientTiling t = B::tiling;
@@ -51,7 +54,8 @@ struct ProductInFloat32 {
   __device__ void add(const float* band, const float* gradient, int slice, int first_tap_row) {
     constexpr int step = t.step();
     const int row = tap_row_in_band<B>(first_tap_row + tap_row);
-    const float* const v_of_taps = band + row / t.taps_in_row * t.band_pitch() + row % t.taps_in_row * t.taps * t.channels_in + in;
+    const float* const v_of_taps =
+        band + row / t.taps_in_row * t.band_pitch() + row % t.taps_in_row * t.taps * t.channels_in + in;
     for (int r = slice; r < t.rows; r += slices) {
       const float* const v = v_of_taps + band_row<B>(r);
       const float* const dy = gradient + r * t.gradient_pitch() + out;
@@ -60,8 +64,8 @@ struct ProductInFloat32 {
       for (int x = 0; x < t.tile_width; ++x) {
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap)
-          window[tap] =
-              x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0] : load_4(v + (x * step + tap) * t.channels_in);
+          window[tap] = x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0]
+                                                     : load_4(v + (x * step + tap) * t.channels_in);
         const float4 g = load_4(dy + x * t.channels_out);
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap) {
@@ -90,7 +94,8 @@ struct ProductInFloat32 {
 #pragma unroll
         for (int o = 0; o < 4; ++o) body(sums[tap][i][o]);
   }
-  /// Writes each sum to at(tap of the row of taps, input channel, output channel), the channels counted from the block's first, unless that is null.
+  /// Writes each sum to at(tap of the row of taps, input channel, output channel), the channels counted from
+  /// the block's first, unless that is null.
   template <class At>
   __device__ void store(const At& at) const {
 #pragma unroll
@@ -102,8 +107,9 @@ struct ProductInFloat32 {
   }
 };
 
-/// Tensor cores: a warp owns groups of 16 output × 8 input channels of its taps, and a range of the columns of a tile. The depth of a product is a column of 8
-/// pixels: lane t stays in rows t and t + 4, where the taps slide as in float32. Band and tile hold numbers rounded to TF32 already.
+/// Tensor cores: a warp owns groups of 16 output × 8 input channels of its taps, and a range of the columns
+/// of a tile. The depth of a product is a column of 8 pixels: lane t stays in rows t and t + 4, where the
+/// taps slide as in float32. Band and tile hold numbers rounded to TF32 already.
 template <class B>
 struct ProductOnTensorCores {
   static constexpr WeightGradientTiling t = B::tiling;
@@ -124,10 +130,12 @@ struct ProductOnTensorCores {
   __device__ void add(const float* band, const float* gradient, int slice, int first_tap_row) {
     constexpr int step = t.step(), columns = t.tile_width / slices;
     const int row = tap_row_in_band<B>(first_tap_row + tap_row);
-    const float* const v =
-        band + row / t.taps_in_row * t.band_pitch() + (row % t.taps_in_row * t.taps + slice * columns * step) * t.channels_in + in + group;
+    const float* const v = band + row / t.taps_in_row * t.band_pitch() +
+                           (row % t.taps_in_row * t.taps + slice * columns * step) * t.channels_in + in +
+                           group;
     const float* const v_rows[2] = {v + band_row<B>(depth), v + band_row<B>(depth + 4)};
-    const float* const dy = gradient + depth * t.gradient_pitch() + slice * columns * t.channels_out + out + group;
+    const float* const dy =
+        gradient + depth * t.gradient_pitch() + slice * columns * t.channels_out + out + group;
     const float* const dy_rows[2] = {dy, dy + 4 * t.gradient_pitch()};
     std::uint32_t window[array_size(t.taps)][array_size(t.warp_8_in)][2];
 #pragma unroll
@@ -138,12 +146,14 @@ struct ProductOnTensorCores {
         for (int i = 0; i < t.warp_8_in; ++i)
 #pragma unroll
           for (int half = 0; half < 2; ++half)
-            window[tap][i][half] = x > 0 && tap + step < t.taps ? window[tap + step < t.taps ? tap + step : 0][i][half]
-                                                                : bits(v_rows[half][(x * step + tap) * t.channels_in + 8 * i]);
+            window[tap][i][half] = x > 0 && tap + step < t.taps
+                                       ? window[tap + step < t.taps ? tap + step : 0][i][half]
+                                       : bits(v_rows[half][(x * step + tap) * t.channels_in + 8 * i]);
 #pragma unroll
       for (int o = 0; o < t.warp_16_out; ++o) {
         const int at = x * t.channels_out + 16 * o;
-        const std::uint32_t g[4] = {bits(dy_rows[0][at]), bits(dy_rows[0][at + 8]), bits(dy_rows[1][at]), bits(dy_rows[1][at + 8])};
+        const std::uint32_t g[4] = {bits(dy_rows[0][at]), bits(dy_rows[0][at + 8]), bits(dy_rows[1][at]),
+                                    bits(dy_rows[1][at + 8])};
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap)
 #pragma unroll
@@ -175,7 +185,8 @@ struct ProductOnTensorCores {
         for (int i = 0; i < t.warp_8_in; ++i)
 #pragma unroll
           for (int j = 0; j < 4; ++j)
-            if (float* const to = at(tap, in + 8 * i + 2 * depth + j % 2, out + 16 * o + j / 2 * 8 + group)) *to = sums[tap][o][i][j];
+            if (float* const to = at(tap, in + 8 * i + 2 * depth + j % 2, out + 16 * o + j / 2 * 8 + group))
+              *to = sums[tap][o][i][j];
   }
 };
 

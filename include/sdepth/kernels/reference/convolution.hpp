@@ -9,7 +9,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::reference {
 
-/// Calls body(input pixel, output pixel, tap) for every pair of pixels of an image that the kernel connects; padding connects to nothing.
+/// Calls body(input pixel, output pixel, tap) for every pair of pixels of an image that the kernel connects;
+/// padding connects to nothing.
 template <ConvShape S, class Body>
 void for_each_tap(const Body& body) {
   constexpr Shape out = S.out();
@@ -26,8 +27,10 @@ void for_each_tap(const Body& body) {
 
 /// out[n, h, w, co] = bias[co] + Σ v[n, h·stride + kh − padding, …, ci] · weights[kh, kw, ci, co].
 template <ConvShape S, class A, class T, class Stored>
-void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, const T* bias, Stored* out, Statistics<T> statistics) {
-  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
+void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, const T* bias, Stored* out,
+                  Statistics<T> statistics) {
+  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels),
+                        co = static_cast<std::size_t>(S.channels_out);
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels();
   std::vector<double> v(pixels_in * ci), y(pixels_out * co);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
@@ -39,27 +42,32 @@ void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, 
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
       for (std::size_t i = 0; i < ci; ++i)
-        for (std::size_t o = 0; o < co; ++o) y[q * co + o] += v[p * ci + i] * static_cast<double>(weights[(tap * ci + i) * co + o]);
+        for (std::size_t o = 0; o < co; ++o)
+          y[q * co + o] += v[p * ci + i] * static_cast<double>(weights[(tap * ci + i) * co + o]);
     });
     for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = static_cast<Stored>(y[i]);
   }
   reference::statistics<T>(
-      static_cast<std::size_t>(batch) * pixels_out, co, [&](std::size_t i, std::size_t c) { return static_cast<double>(out[i * co + c]); },
-      statistics);
+      static_cast<std::size_t>(batch) * pixels_out, co,
+      [&](std::size_t i, std::size_t c) { return static_cast<double>(out[i * co + c]); }, statistics);
 }
 
 /// The adjoint: gradients of weights, bias and, unless out is null, of the Source's raw numbers.
 template <ConvShape S, class A, class T, class Stored>
-void conv_backward(int batch, const Gradient<T, Stored>& gradient, const Source<T, Stored>& source, const T* weights, T* weight_gradient,
-                   T* bias_gradient, const Stored* add, Stored* out, SourceSums<T> sums) {
-  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels), co = static_cast<std::size_t>(S.channels_out);
-  constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels(), taps = static_cast<std::size_t>(S.kernel * S.kernel);
-  std::vector<double> v(pixels_in * ci), dv(v.size()), dvs(v.size() * static_cast<std::size_t>(batch)), dy(pixels_out * co),
-      dw(taps * ci * co), db(co);
+void conv_backward(int batch, const Gradient<T, Stored>& gradient, const Source<T, Stored>& source,
+                   const T* weights, T* weight_gradient, T* bias_gradient, const Stored* add, Stored* out,
+                   SourceSums<T> sums) {
+  constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels),
+                        co = static_cast<std::size_t>(S.channels_out);
+  constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels(),
+                        taps = static_cast<std::size_t>(S.kernel * S.kernel);
+  std::vector<double> v(pixels_in * ci), dv(v.size()), dvs(v.size() * static_cast<std::size_t>(batch)),
+      dy(pixels_out * co), dw(taps * ci * co), db(co);
   for (int n = 0; n < batch; ++n) {
     const Source<T, Stored> image = source.of_image(n, v.size());
     const Gradient<T, Stored> image_gradient = gradient.of_image(n, dy.size());
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = image.finished ? static_cast<double>(image.finished[i]) : value<A>(image, i, i % ci);
+    for (std::size_t i = 0; i < v.size(); ++i)
+      v[i] = image.finished ? static_cast<double>(image.finished[i]) : value<A>(image, i, i % ci);
     for (std::size_t i = 0; i < dy.size(); ++i) db[i % co] += dy[i] = value(image_gradient, i, i % co);
     std::fill(dv.begin(), dv.end(), 0.0);
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
@@ -72,7 +80,8 @@ void conv_backward(int batch, const Gradient<T, Stored>& gradient, const Source<
     });
     const std::size_t at = static_cast<std::size_t>(source.gradient_image(n)) * dv.size();
     for (std::size_t i = 0; i < dv.size(); ++i)
-      dvs[static_cast<std::size_t>(n) * dv.size() + i] = dv[i] + (add ? static_cast<double>(add[at + i]) : 0.0);
+      dvs[static_cast<std::size_t>(n) * dv.size() + i] =
+          dv[i] + (add ? static_cast<double>(add[at + i]) : 0.0);
   }
   for (std::size_t k = 0; k < dw.size(); ++k) weight_gradient[k] = static_cast<T>(dw[k]);
   for (std::size_t o = 0; bias_gradient && o < co; ++o) bias_gradient[o] = static_cast<T>(db[o]);

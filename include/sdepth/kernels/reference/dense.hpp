@@ -23,13 +23,15 @@ void linear_forward(int batch, const Stored* in, const T* weights, const T* bias
 }
 
 template <LinearShape S, class T, class Stored>
-void linear_backward(int batch, const Stored* dy, const Stored* in, const T* weights, T* weight_gradient, T* bias_gradient, Stored* dx) {
+void linear_backward(int batch, const Stored* dy, const Stored* in, const T* weights, T* weight_gradient,
+                     T* bias_gradient, Stored* dx) {
   constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
   const auto images = static_cast<std::size_t>(batch);
   for (std::size_t i = 0; i < inputs; ++i)
     for (std::size_t f = 0; f < features; ++f) {
       double sum = 0;
-      for (std::size_t n = 0; n < images; ++n) sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(dy[n * features + f]);
+      for (std::size_t n = 0; n < images; ++n)
+        sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(dy[n * features + f]);
       weight_gradient[i * features + f] = static_cast<T>(sum);
     }
   for (std::size_t f = 0; bias_gradient && f < features; ++f) {
@@ -46,8 +48,9 @@ void linear_backward(int batch, const Stored* dy, const Stored* in, const T* wei
     }
 }
 
-/// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null.
-/// An image whose first largest logit is not its label counts as an error, and so does one that has a NaN, which is taken for the largest.
+/// Mean over the batch of −log softmax(logits)[label]; gradient (softmax − one-hot)/batch unless null. An
+/// image whose first largest logit is not its label counts as an error, and so does one that has a NaN, which
+/// is taken for the largest.
 template <class T>
 LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const int* labels, T* gradient) {
   LossResult result;
@@ -63,8 +66,8 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
     result.loss += std::log(sum) + maximum - static_cast<double>(logits[label]);
     result.errors += best != label || std::isnan(maximum);
     for (std::size_t c = 0; gradient && c < count; ++c)
-      gradient[n * count + c] =
-          static_cast<T>((std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
+      gradient[n * count + c] = static_cast<T>(
+          (std::exp(static_cast<double>(logits[c]) - maximum) / sum - (c == label ? 1.0 : 0.0)) / batch);
   }
   result.loss /= batch;
   return result;
@@ -72,14 +75,14 @@ LossResult softmax_cross_entropy(int batch, int classes, const T* logits, const 
 
 /// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image
 template <class Loss, class T, class Target>
-LossResult loss(int batch, int outputs, const typename Loss::Options& options, const T* predictions, const Target* targets,
-                std::size_t per_image, T* gradient) {
+LossResult loss(int batch, int outputs, const typename Loss::Options& options, const T* predictions,
+                const Target* targets, std::size_t per_image, T* gradient) {
   LossResult result;
   const auto row = static_cast<std::size_t>(outputs);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
     bool wrong = false;
-    result.loss += Loss::of_image(options, outputs, predictions + n * row, targets + n * per_image, 1.0 / batch,
-                                  gradient ? gradient + n * row : nullptr, wrong);
+    result.loss += Loss::of_image(options, outputs, predictions + n * row, targets + n * per_image,
+                                  1.0 / batch, gradient ? gradient + n * row : nullptr, wrong);
     result.errors += wrong;
   }
   result.loss /= batch;
@@ -88,7 +91,8 @@ LossResult loss(int batch, int outputs, const typename Loss::Options& options, c
 
 /// Rule::update in double, on `count` parameters; gradient null: zero. See optimizers/optimizer.hpp.
 template <class Rule, class T, std::size_t K, std::size_t N>
-void update(std::size_t count, const std::array<double, K>& factors, T* weights, const T* gradient, const std::array<T*, N>& states) {
+void update(std::size_t count, const std::array<double, K>& factors, T* weights, const T* gradient,
+            const std::array<T*, N>& states) {
   for (std::size_t i = 0; i < count; ++i) {
     auto w = static_cast<double>(weights[i]);
     std::array<double, N> state{};

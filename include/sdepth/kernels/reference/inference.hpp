@@ -1,4 +1,5 @@
-// The reference's kernels of inference: its stages on dense tensors, and their endings. Its convolutions and pools allocate, as all of the reference does.
+// The reference's kernels of inference: its stages on dense tensors, and their endings. Its convolutions and
+// pools allocate, as all of the reference does.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,8 @@ void finish_to(T& to, double v) {
   to = static_cast<T>(v);
 }
 
-/// What a backend offers to inference; see cpu/inference.hpp. Weights are rounded to Weight, and lie in memory as T all the same.
+/// What a backend offers to inference; see cpu/inference.hpp. Weights are rounded to Weight, and lie in
+/// memory as T all the same.
 template <class T, class Weight_ = T>
 struct InferenceKernels {
   using Weight = Weight_;
@@ -28,7 +30,8 @@ struct InferenceKernels {
   using Storing = InferenceKernels<T, Other>;
 
   template <Shape S>
-  static constexpr ImageLayout layout{0, static_cast<std::size_t>(S.width* S.channels), static_cast<std::size_t>(S.channels), S.size()};
+  static constexpr ImageLayout layout{0, static_cast<std::size_t>(S.width* S.channels),
+                                      static_cast<std::size_t>(S.channels), S.size()};
   template <ConvShape S>
   static constexpr ImageLayout input_layout = layout<S.in>;
   static constexpr std::size_t group_size = 65536;
@@ -41,7 +44,8 @@ struct InferenceKernels {
   template <ConvShape S>
   struct Conv {
     static constexpr std::size_t channels = static_cast<std::size_t>(S.channels_out);
-    static constexpr std::size_t weights_size = static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels) * channels;
+    static constexpr std::size_t weights_size =
+        static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels) * channels;
     static constexpr std::size_t size = channels + weights_size;
     static constexpr std::size_t work_size = S.out().size();
     static constexpr int images = 1;
@@ -54,7 +58,8 @@ struct InferenceKernels {
     static void run(int count, const T* in, const T* numbers, T* out, T* work) {
       for (int n = 0; n < count; ++n, in += S.in.size(), out += S.out().size()) {
         conv_forward<S, ReLU>(1, Source<T>{.x = in}, numbers + channels, numbers, work, {});
-        for (std::size_t i = 0; i < S.out().size(); ++i) finish_to<E, A, After>(out[i], static_cast<double>(work[i]));
+        for (std::size_t i = 0; i < S.out().size(); ++i)
+          finish_to<E, A, After>(out[i], static_cast<double>(work[i]));
       }
     }
   };
@@ -78,8 +83,8 @@ struct InferenceKernels {
   static void pointwise(int count, const T* in, const T* scale, const T* shift, T* out) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (std::size_t i = 0; i < static_cast<std::size_t>(count) * S.size(); ++i)
-      finish_to<E, A, After>(
-          out[i], static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) + static_cast<double>(shift[i % channels]));
+      finish_to<E, A, After>(out[i], static_cast<double>(scale[i % channels]) * static_cast<double>(in[i]) +
+                                         static_cast<double>(shift[i % channels]));
   }
 };
 

@@ -1,4 +1,5 @@
-// The reference's reading and writing of operands, number by number: what a Source's value and a Gradient's value are.
+// The reference's reading and writing of operands, number by number: what a Source's value and a Gradient's
+// value are.
 #pragma once
 
 #include <cmath>
@@ -19,7 +20,8 @@ template <class T>
 template <class T, class Stored>
 [[nodiscard]] double value_before(const Source<T, Stored>& source, std::size_t i, std::size_t c) {
   const double v = normalised(source.norm, static_cast<double>(source.x[i]), c);
-  return source.shortcut ? v + normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c) : v;
+  return source.shortcut ? v + normalised(source.shortcut_norm, static_cast<double>(source.shortcut[i]), c)
+                         : v;
 }
 /// v of number i of an image.
 template <class A, class T, class Stored>
@@ -29,10 +31,12 @@ template <class A, class T, class Stored>
 }
 /// The gradient of number i of an image before its activation, from that of v.
 template <class A, class T, class Stored>
-[[nodiscard]] double through_activation(const Source<T, Stored>& source, double gradient, std::size_t i, std::size_t c) {
+[[nodiscard]] double through_activation(const Source<T, Stored>& source, double gradient, std::size_t i,
+                                        std::size_t c) {
   if (!source.activated) return gradient;
   if constexpr (A::derivative_from_output)
-    return activation_backward<A>(gradient, source.finished ? static_cast<double>(source.finished[i]) : value<A>(source, i, c));
+    return activation_backward<A>(
+        gradient, source.finished ? static_cast<double>(source.finished[i]) : value<A>(source, i, c));
   else
     return activation_backward<A>(gradient, value_before(source, i, c));
 }
@@ -43,7 +47,8 @@ template <class T, class Stored>
   if (!gradient.norm) return dy;
   const Norm<T>& norm = *gradient.norm;
   return static_cast<double>(norm.gradient_scale[c]) * dy +
-         static_cast<double>(norm.gradient_slope[c]) * (static_cast<double>(gradient.x[i]) - static_cast<double>(norm.mean[c])) +
+         static_cast<double>(norm.gradient_slope[c]) *
+             (static_cast<double>(gradient.x[i]) - static_cast<double>(norm.mean[c])) +
          static_cast<double>(norm.gradient_offset[c]);
 }
 
@@ -60,10 +65,11 @@ void statistics(std::size_t count, std::size_t channels, const At& at, Statistic
   }
 }
 
-/// out = the gradient of the source before its activation, from `gradients`, that of its value; with the sums its norms need. [batch, pixels, channels].
+/// out = the gradient of the source before its activation, from `gradients`, that of its value; with the sums
+/// its norms need. [batch, pixels, channels].
 template <class A, class T, class Stored>
-void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T, Stored>& sources, const double* gradients,
-                     Stored* outs, SourceSums<T> sums) {
+void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T, Stored>& sources,
+                     const double* gradients, Stored* outs, SourceSums<T> sums) {
   for (std::size_t c = 0; c < channels; ++c) {
     double dz_sum = 0, dz_normalised = 0, dz_shortcut = 0;
     for (int n = 0; n < batch; ++n) {
@@ -75,13 +81,17 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
         out[i] = static_cast<Stored>(through_activation<A>(source, gradient[i], i, c));
         const auto dz = static_cast<double>(out[i]);
         own_sum += dz;
-        if (source.norm) own_dz_x += dz * (static_cast<double>(source.x[i]) - static_cast<double>(source.norm->mean[c]));
+        if (source.norm)
+          own_dz_x += dz * (static_cast<double>(source.x[i]) - static_cast<double>(source.norm->mean[c]));
         if (sums.dz_normalised_shortcut)
-          dz_shortcut += dz * (static_cast<double>(source.shortcut[i]) - static_cast<double>(source.shortcut_norm->mean[c])) *
-                         static_cast<double>(source.shortcut_norm->inverse_deviation[c]);
+          dz_shortcut +=
+              dz *
+              (static_cast<double>(source.shortcut[i]) - static_cast<double>(source.shortcut_norm->mean[c])) *
+              static_cast<double>(source.shortcut_norm->inverse_deviation[c]);
       }
       dz_sum += own_sum;
-      if (sums.dz_normalised) dz_normalised += own_dz_x * static_cast<double>(source.norm->inverse_deviation[c]);
+      if (sums.dz_normalised)
+        dz_normalised += own_dz_x * static_cast<double>(source.norm->inverse_deviation[c]);
       if (sources.images && sources.images[n].sums) {
         sources.images[n].sums[c] = static_cast<T>(own_sum);
         sources.images[n].sums[channels + c] = static_cast<T>(own_dz_x);
