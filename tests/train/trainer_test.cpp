@@ -141,3 +141,28 @@ TEST_CASE("bad input is one sentence and changes nothing") {
   CHECK(same_bytes(trainer, untouched));
   CHECK(trainer.steps() == 0);
 }
+
+TEST_CASE("a convolution is read and written by PyTorch's indices") {
+  Trainer<Net, Cpu<>> trainer(with(1));
+  const Weights<Net, Cpu<>>& weights = *trainer.weights();
+  const std::vector<float> before =
+      to_pytorch(weights.find("blocks.0.conv1.weight"), weights.parameters().data());
+  const auto conv = trainer.convolution("blocks.0.conv1.weight");
+  CHECK(conv.shape() == std::array<std::size_t, 4>{16, 16, 3, 3});
+  std::size_t i = 0;
+  for (std::size_t out = 0; out < 16; ++out)
+    for (std::size_t in = 0; in < 16; ++in)
+      for (std::size_t row = 0; row < 3; ++row)
+        for (std::size_t column = 0; column < 3; ++column) {
+          CHECK(conv(out, in, row, column) == before[i]);
+          conv(out, in, row, column) = static_cast<float>(i++);
+        }
+  const std::vector<float> after =
+      to_pytorch(weights.find("blocks.0.conv1.weight"), weights.parameters().data());
+  for (i = 0; i < after.size(); ++i) CHECK(after[i] == static_cast<float>(i));
+  CHECK(trainer.convolution_gradient("conv1.weight").shape()[1] == 3);
+  CHECK_THROWS_WITH_AS(
+      (void)trainer.convolution("fc.weight"),
+      "\"fc.weight\" is not the weight of a convolution; parameter(name) reads every tensor, as a matrix",
+      Error);
+}

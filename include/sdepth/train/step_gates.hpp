@@ -13,6 +13,22 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+/// Throws Error where a network cannot train with these probabilities: a block outside StochasticDepth always
+/// runs, and one of FixedGates as its type says. @param survival  [residual blocks]
+template <class Net>
+void check_survival_of(std::span<const double> survival) {
+  constexpr auto blocks = static_cast<std::size_t>(Net::residual_blocks);
+  check_survival(survival, blocks);
+  for (std::size_t block = 0; block < blocks; ++block)
+    if (survival[block] != 1.0 && !Net::stochastic[block])
+      fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ",
+           survival[block]);
+    else if (Net::fixed[block] && survival[block] != Net::survival[block])
+      fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block],
+           ", found ", survival[block],
+           "; to choose probabilities at run time use a schedule such as LinearDecay");
+}
+
 /// [residual blocks], or where images have gates of their own [residual blocks][N]: 1 open, 0 closed.
 template <class Net>
 class StepGates {

@@ -223,18 +223,19 @@ class Trainer {
     return matrix_view(tensor, update_.current().data());
   }
 
+  /// A convolution's weight, or its gradient, by PyTorch's indices:
+  /// `trainer.convolution("conv1.weight")(output, input, row, column)`.
+  [[nodiscard]] auto convolution(std::string_view name) {
+    return oihw_view(weights_->find(name), weights_->parameters().data());
+  }
+  [[nodiscard]] auto convolution_gradient(std::string_view name) {
+    return oihw_view(weights_->find(name), update_.current().data());
+  }
+
   /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks
   /// outside StochasticDepth
   void set_survival(std::span<const double> survival) {
-    check_survival(survival, blocks);
-    for (std::size_t block = 0; block < blocks; ++block)
-      if (survival[block] != 1.0 && !Net::stochastic[block])
-        fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ",
-             survival[block]);
-      else if (Net::fixed[block] && survival[block] != Net::survival[block])
-        fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block],
-             ", found ", survival[block],
-             "; to choose probabilities at run time use a schedule such as LinearDecay");
+    check_survival_of<Net>(survival);
     survival_ = survival_vector(survival);
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }

@@ -1,4 +1,4 @@
-// Parameters as Eigen maps, for a user's own loop.
+// Parameters in place, for a user's own loop: as Eigen's matrices, and convolutions in PyTorch's order.
 #pragma once
 
 // Names of Eigen's that are macros after <complex.h> and X11's headers.
@@ -22,6 +22,10 @@
 #pragma pop_macro("Below")
 #pragma pop_macro("index")
 
+#include <array>
+#include <cstddef>
+
+#include <sdepth/core/error.hpp>
 #include <sdepth/network/parameters.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -38,6 +42,37 @@ template <class T>
   const auto stride = static_cast<Eigen::Index>(tensor.out_stride);
   return MatrixView<T>(buffer + tensor.offset, static_cast<Eigen::Index>(tensor.size) / stride,
                        static_cast<Eigen::Index>(tensor.shape[0]), Eigen::OuterStride<>(stride));
+}
+
+/// A convolution's weights in place, by PyTorch's indices: (output channel, input channel, row, column).
+template <class T>
+class OIHWView {
+ public:
+  /// Throws Error where the tensor is no convolution's weight.
+  OIHWView(const ParameterInfo& tensor, T* buffer)
+      : first_(buffer + tensor.offset), stride_(static_cast<std::size_t>(tensor.out_stride)) {
+    if (tensor.kind != ParameterKind::conv_weight)
+      fail("\"", tensor.name,
+           "\" is not the weight of a convolution; parameter(name) reads every tensor, as a matrix");
+    for (std::size_t i = 0; i < 4; ++i) shape_[i] = static_cast<std::size_t>(tensor.shape[i]);
+  }
+
+  /// [C_out, C_in, kernel, kernel]
+  [[nodiscard]] const std::array<std::size_t, 4>& shape() const noexcept { return shape_; }
+  /// @pre  each index is below its extent
+  [[nodiscard]] T& operator()(std::size_t out, std::size_t in, std::size_t row,
+                              std::size_t column) const noexcept {
+    return first_[((row * shape_[3] + column) * shape_[1] + in) * stride_ + out];
+  }
+
+ private:
+  T* first_;
+  std::size_t stride_;
+  std::array<std::size_t, 4> shape_{};
+};
+template <class T>
+[[nodiscard]] OIHWView<T> oihw_view(const ParameterInfo& tensor, T* buffer) {
+  return {tensor, buffer};
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA
