@@ -153,12 +153,16 @@ TEST_CASE("what cannot succeed is refused before the training") {
 
   const Outcome constant = run_program(
       "train", step + Words{"--steps", "1", "--schedule", "none", "--survival", "0.5", "--warm-up", "1"} +
-                   Words{"--survival-over-time", "late:0.5", "--lr-schedule", "cosine", "--lr-drop", "0.5"});
+                   Words{"--survival-over-time", "late:0.5", "--lr-schedule", "cosine", "--lr-drop", "0.5"} +
+                   Words{"--test-split", "0.2", "--skip-broken", "--local-norms"});
   CHECK(constant.status == 0);
   CHECK(contains(constant.errors, "note: --survival changes nothing with --schedule none"));
   CHECK(contains(constant.errors, "note: --survival-over-time changes nothing with --schedule none"));
   CHECK(contains(constant.errors, "note: --lr-drop changes nothing without --lr-schedule steps"));
   CHECK(contains(constant.errors, "note: the whole run is a warm-up of 1 epochs"));
+  for (const std::string option : {"test-split", "skip-broken"})
+    CHECK(contains(constant.errors, "note: --" + option + " changes nothing without --data folder"));
+  CHECK(contains(constant.errors, "note: --local-norms changes nothing for one process"));
 }
 
 TEST_CASE("files that infer cannot write are found before the work, and are none of those that it reads") {
