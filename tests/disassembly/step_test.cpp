@@ -108,8 +108,10 @@ TEST_CASE(
     "there is one vtable of ours: that of the exception, which must derive from std::exception to be caught as one") {
   for (const char* name : {"plain", "closed"}) {
     std::set<std::string> ours = program(name).vtables();
-    // the standard library's, of a shared_ptr
-    std::erase_if(ours, [](const std::string& vtable) { return vtable.starts_with("_ZTVSt"); });
+    // the standard library's, of a shared_ptr and of the stream that an error's sentence is written to
+    std::erase_if(ours, [](const std::string& vtable) {
+      return vtable.starts_with("_ZTVSt") || vtable.starts_with("_ZTVNSt");
+    });
     CHECK(ours == std::set<std::string>{"_ZTVN" + own + "5ErrorE"});
   }
 }

@@ -13,13 +13,21 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A sentence in the making. Compiled once, since there are hundreds of sentences.
+struct Sentence {
+  std::ostringstream text;
+  [[gnu::noinline]] Sentence() {}
+  [[gnu::noinline]] ~Sentence() {}
+  [[noreturn, gnu::noinline]] void raise() const { throw Error(text.str()); }
+};
+
 /// Throws Error with its arguments written one after the other: `fail(path, " has ", n, " bytes, expected ",
 /// m)`.
 template <class... Parts>
-[[noreturn]] void fail(const Parts&... parts) {
-  std::ostringstream sentence;
-  (sentence << ... << parts);
-  throw Error(sentence.str());
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+  Sentence sentence;
+  (sentence.text << ... << parts);
+  sentence.raise();
 }
 
 /// Throws Error unless the number of images, threads, … is at least 1. @return  the number, so that a member

@@ -95,13 +95,9 @@ class ThreadTeam {
   /// depend on the body is compiled once, and the body once.
   template <class Body>
   static void run(int count, int helpers, const Body& body) {
-    if (helpers == 0) {
-      compute<Body>(nullptr, &body, count > 0 ? 0 : -1, 0, count);
-    } else {
-      ThreadTeam& team = mine();
-      team.begin(count, helpers, compute<Body>, &body);
-      team.end(compute<Body>(&team, &body, team.indices_.take(team.loop_), 0, count));
-    }
+    ThreadTeam* team = helpers == 0 ? nullptr : begin(count, helpers, compute<Body>, &body);
+    const int done = compute<Body>(team, &body, team ? team->take() : count > 0 ? 0 : -1, 0, count);
+    if (team) team->end(done);
   }
 
  private:
@@ -121,9 +117,13 @@ class ThreadTeam {
 
   using Compute = int(ThreadTeam*, const void* body, int index, int thread, int count) noexcept;
 
-  /// Calls the helpers to a loop.
-  void begin(int count, int helpers, Compute* of_body, const void* body) {
-    helpers = std::min(helpers, start(helpers));
+  /// Calls the helpers of the calling thread's team to a loop.
+  [[gnu::noinline]] static ThreadTeam* begin(int count, int helpers, Compute* of_body, const void* body) {
+    ThreadTeam& team = mine();
+    team.begin_loop(count, std::min(helpers, team.start(helpers)), of_body, body);
+    return &team;
+  }
+  void begin_loop(int count, int helpers, Compute* of_body, const void* body) {
     compute_ = of_body;
     body_ = body;
     count_ = count;
@@ -134,11 +134,14 @@ class ThreadTeam {
     inside_loop() = true;
   }
   /// The caller has computed so many indices, and finds no more: waits for those that helpers still compute.
-  void end(int done) {
+  [[gnu::noinline]] void end(int done) {
     inside_loop() = false;
     if (open_.fetch_sub(done, std::memory_order_acq_rel) != done)
       wait_for(open_, [](int open) { return open == 0; });
   }
+
+  /// An index of the running loop, or −1.
+  [[nodiscard, gnu::noinline]] int take() noexcept { return indices_.take(loop_); }
 
   /// Starts helpers until there are `wanted`; returns how many there are, fewer where the system refuses.
   int start(int wanted) {
@@ -184,10 +187,9 @@ class ThreadTeam {
   [[gnu::noinline]] static int compute(ThreadTeam* team, const void* body, int index, int thread,
                                        int count) noexcept {
     int done = 0;
-    const std::uint32_t loop = team ? team->loop_ : 0;
     for (; index >= 0; ++done) {
       (*static_cast<const Body*>(body))(index, thread);
-      index = team ? team->indices_.take(loop) : index + 1 < count ? index + 1 : -1;
+      index = team ? team->take() : index + 1 < count ? index + 1 : -1;
     }
     return done;
   }
