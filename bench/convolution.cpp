@@ -81,7 +81,7 @@ void convolution(benchmark::State& state, Direction direction) {
   const auto channel_numbers = [&](std::size_t i) { return numbers.data() + i * channels; };
   const Norm<float> norm{channel_numbers(0), channel_numbers(1), channel_numbers(2), channel_numbers(3),
                          channel_numbers(4), channel_numbers(5), channel_numbers(6)};
-  Backend::Space space;
+  Backend::Context context;
   std::size_t next = 0;
   const bool both_gradients =
       (direction == Direction::backward || direction == Direction::block_backward) && !shape.network_input;
@@ -89,7 +89,7 @@ void convolution(benchmark::State& state, Direction direction) {
                             static_cast<double>(batch * shape.out().pixels()) * (both_gradients ? 2 : 1);
   const double moved = sizeof(float) * numbers_moved(direction, shape.network_input, in, out,
                                                      static_cast<double>(weights.size()));
-  measure(state, space.threads(), {operations, moved}, [&] {
+  measure(state, context.threads(), {operations, moved}, [&] {
     Tensors& t = sets[next++ % sets.size()];
     const Source<float> source = shape.network_input
                                      ? Source<float>{.x = t.x.data()}
@@ -105,24 +105,24 @@ void convolution(benchmark::State& state, Direction direction) {
                               .finished = t.finished.data()};
     switch (direction) {
       case Direction::forward:
-        return Backend::conv_forward<shape>(space, batch, source, weights.data(), nullptr, t.y.data(),
+        return Backend::conv_forward<shape>(context, batch, source, weights.data(), nullptr, t.y.data(),
                                             {channel_numbers(8), channel_numbers(9)});
       case Direction::input_gradient:
-        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()},
+        return Backend::conv_backward<shape>(context, batch, {.dy = t.dy.data()}, {.x = t.x.data()},
                                              weights.data(), nullptr, nullptr, nullptr, t.dx.data(), {});
       case Direction::weight_gradient:
-        return Backend::conv_backward<shape>(space, batch, {.dy = t.dy.data()}, {.x = t.x.data()},
+        return Backend::conv_backward<shape>(context, batch, {.dy = t.dy.data()}, {.x = t.x.data()},
                                              weights.data(), weight_gradient.data(), nullptr, nullptr,
                                              nullptr, {});
       case Direction::backward:
-        return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, source,
+        return Backend::conv_backward<shape>(context, batch, {t.dy.data(), t.y.data(), &norm}, source,
                                              weights.data(), weight_gradient.data(), nullptr, nullptr, dx,
                                              sums);
       case Direction::block_forward:
-        return Backend::conv_forward<shape>(space, batch, block, weights.data(), nullptr, t.y.data(),
+        return Backend::conv_forward<shape>(context, batch, block, weights.data(), nullptr, t.y.data(),
                                             {channel_numbers(8), channel_numbers(9)});
       case Direction::block_backward:
-        return Backend::conv_backward<shape>(space, batch, {t.dy.data(), t.y.data(), &norm}, block,
+        return Backend::conv_backward<shape>(context, batch, {t.dy.data(), t.y.data(), &norm}, block,
                                              weights.data(), weight_gradient.data(), nullptr, dx, dx, sums);
     }
   });

@@ -38,9 +38,9 @@ __global__ void __launch_bounds__(threads) fill_kernel(const CeilingOperands o) 
   }
 }
 /// `numbers` of them, a multiple of 4, to `to`: what is timed must not be zeros.
-inline void fill(cuda::Space& space, float* to, std::size_t numbers) {
-  space.launch({"fill"}, fill_kernel<ceiling_threads>, cuda::Grid{.x = 1024, .threads = ceiling_threads},
-               CeilingOperands{nullptr, reinterpret_cast<float4*>(to), numbers / 4, 0});
+inline void fill(cuda::Context& context, float* to, std::size_t numbers) {
+  context.launch({"fill"}, fill_kernel<ceiling_threads>, cuda::Grid{.x = 1024, .threads = ceiling_threads},
+                 CeilingOperands{nullptr, reinterpret_cast<float4*>(to), numbers / 4, 0});
 }
 
 /// 4 loads of 16 bytes a thread under way.
@@ -99,9 +99,9 @@ __global__ void __launch_bounds__(threads) product_kernel(const CeilingOperands 
   constexpr std::size_t numbers = std::size_t{128} << 20;  // 512 MiB each way, more than any cache
   const cuda::DeviceBuffer<float4> from(numbers / 4, "the ceilings' numbers"),
       to(numbers / 4, "the ceilings' numbers");
-  cuda::Space space;
+  cuda::Context context;
   cudaDeviceProp device;
-  cuda::check(cudaGetDeviceProperties(&device, space.device()), "cudaGetDeviceProperties");
+  cuda::check(cudaGetDeviceProperties(&device, context.device()), "cudaGetDeviceProperties");
   const auto blocks = static_cast<unsigned>(8 * device.multiProcessorCount);
   cudaEvent_t begin = nullptr, end = nullptr;
   cuda::check(cudaEventCreate(&begin), "cudaEventCreate");
@@ -109,10 +109,10 @@ __global__ void __launch_bounds__(threads) product_kernel(const CeilingOperands 
   const auto best_rate = [&](void (*kernel)(CeilingOperands), double work, int repetitions) {
     double best = 0;
     for (int run = 0; run < 6; ++run) {  // the first is for the clocks
-      cuda::check(cudaEventRecord(begin, space.stream()), "cudaEventRecord");
-      space.launch({"ceiling"}, kernel, cuda::Grid{.x = blocks, .threads = ceiling_threads},
-                   CeilingOperands{from.data(), to.data(), numbers / 4, repetitions});
-      cuda::check(cudaEventRecord(end, space.stream()), "cudaEventRecord");
+      cuda::check(cudaEventRecord(begin, context.stream()), "cudaEventRecord");
+      context.launch({"ceiling"}, kernel, cuda::Grid{.x = blocks, .threads = ceiling_threads},
+                     CeilingOperands{from.data(), to.data(), numbers / 4, repetitions});
+      cuda::check(cudaEventRecord(end, context.stream()), "cudaEventRecord");
       cuda::check(cudaEventSynchronize(end), "cudaEventSynchronize");
       float ms = 0;
       cuda::check(cudaEventElapsedTime(&ms, begin, end), "cudaEventElapsedTime");

@@ -115,9 +115,9 @@ class CountingUpdater {
  public:
   CountingUpdater(std::span<const ParameterSegment> segments, std::size_t)
       : segments_(segments.begin(), segments.end()) {}
-  void take_drawn_gates(CountingSpace& space, std::uint64_t, std::uint64_t, std::span<const double> survival,
-                        std::span<const std::uint8_t> open) {
-    take_gates(space, open);
+  void take_drawn_gates(CountingSpace& context, std::uint64_t, std::uint64_t,
+                        std::span<const double> survival, std::span<const std::uint8_t> open) {
+    take_gates(context, open);
     Work work{"gates", ""};
     work.bytes = 9.0 * static_cast<double>(survival.size());
     work.operations = 50.0 * static_cast<double>(survival.size());
@@ -151,7 +151,7 @@ template <class Stored_>
 struct CountingOf {
   using Scalar = float;
   using Stored = Stored_;
-  using Space = CountingSpace;
+  using Context = CountingSpace;
   using Loss = LossResult;
   template <class Number>
   using Memory = Buffer<Number>;
@@ -167,7 +167,7 @@ struct CountingOf {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space&, int batch, const Source<float, Stored>& source, const float* weights,
+  static void conv_forward(Context&, int batch, const Source<float, Stored>& source, const float* weights,
                            const float*, Stored* out, Statistics<float>) {
     Work work{"forward " + text_of(S), reading(source)};
     Bytes bytes;
@@ -178,7 +178,7 @@ struct CountingOf {
     record(work, bytes);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space&, int batch, const Gradient<float, Stored>& gradient,
+  static void conv_backward(Context&, int batch, const Gradient<float, Stored>& gradient,
                             const Source<float, Stored>& source, const float* weights, float* weight_gradient,
                             float*, const Stored* add, Stored* out, SourceSums<float> sums) {
     if (weight_gradient) {
@@ -205,14 +205,14 @@ struct CountingOf {
     record(work, bytes);
   }
   template <Shape S, class A = ReLU>
-  static void finish(Space&, int batch, const Source<float, Stored>& source, Statistics<float>) {
+  static void finish(Context&, int batch, const Source<float, Stored>& source, Statistics<float>) {
     Work work{"finish " + text_of(S), reading(source)};
     Bytes bytes;
     read(bytes, work, source, size(S, batch));
     record(work, bytes);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space&, int batch, const Gradient<float, Stored>& gradient,
+  static void finish_backward(Context&, int batch, const Gradient<float, Stored>& gradient,
                               const Source<float, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<float> sums) {
     Work work{"finish, gradient " + text_of(S), masking(source, add)};
@@ -223,11 +223,11 @@ struct CountingOf {
     record(work, bytes);
   }
   template <PoolShape S>
-  static void pool_forward(Space&, int batch, const Stored* in, Stored* out) {
+  static void pool_forward(Context&, int batch, const Stored* in, Stored* out) {
     pool("pool " + text_of(S.in) + " → " + text_of(S.out()), S, S.out(), batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Space&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
+  static void pool_backward(Context&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     // An average's gradient needs the numbers no more.
     Work work{"pool, gradient " + text_of(S.in) + " → " + text_of(S.out()), ""};
     Bytes bytes;
@@ -238,11 +238,11 @@ struct CountingOf {
     record(work, bytes);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space&, int batch, const Stored* in, Stored* out) {
+  static void shortcut_forward(Context&, int batch, const Stored* in, Stored* out) {
     pool("shortcut " + text_of(S.in) + " → " + text_of(S.out()), S.pool(), S.out(), batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space&, int batch, const Stored* dy, Stored* dx) {
+  static void shortcut_backward(Context&, int batch, const Stored* dy, Stored* dx) {
     Work work{"shortcut, gradient " + text_of(S.in) + " → " + text_of(S.out()), ""};
     Bytes bytes;
     bytes.add(dy, size(S.out(), batch));
@@ -251,7 +251,7 @@ struct CountingOf {
     record(work, bytes);
   }
   template <LinearShape S>
-  static void linear_forward(Space&, int batch, const Stored* in, const float* weights, const float*,
+  static void linear_forward(Context&, int batch, const Stored* in, const float* weights, const float*,
                              Stored* out) {
     Bytes bytes;
     bytes.add(in, size(S.in, batch));
@@ -260,7 +260,7 @@ struct CountingOf {
     linear<S>("linear ", batch, 1, bytes);
   }
   template <LinearShape S>
-  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const float* weights,
+  static void linear_backward(Context&, int batch, const Stored* dy, const Stored* in, const float* weights,
                               float* weight_gradient, float*, Stored* dx) {
     Bytes bytes;
     bytes.add(dy, size(S.out(), batch));
@@ -270,7 +270,7 @@ struct CountingOf {
     bytes.write(dx, size(S.in, batch));
     linear<S>("linear, gradients ", batch, 2, bytes);
   }
-  static LossResult softmax_cross_entropy(Space&, int batch, int classes, const float* logits,
+  static LossResult softmax_cross_entropy(Context&, int batch, int classes, const float* logits,
                                           const int* labels, float* gradient) {
     Work work{"loss of " + std::to_string(classes) + " classes", ""};
     Bytes bytes;
@@ -285,36 +285,36 @@ struct CountingOf {
     return {};
   }
   template <class Loss, class Target>
-  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options&,
+  static LossResult loss(Context& context, int batch, int outputs, const typename Loss::Options&,
                          const float* predictions, const Target*, std::size_t, float* gradient) {
-    return softmax_cross_entropy(space, batch, outputs, predictions, nullptr, gradient);
+    return softmax_cross_entropy(context, batch, outputs, predictions, nullptr, gradient);
   }
 
   /// At test; in training the stages prepare norms themselves.
-  static void norm_forward(Space&, std::size_t channels, const NormForward<float>&, const float*,
+  static void norm_forward(Context&, std::size_t channels, const NormForward<float>&, const float*,
                            const float*) {
     norm("BN: numbers", 8, channels);
   }
-  static void norm_scale(Space&, std::size_t channels, const Norm<float>&, double) {
+  static void norm_scale(Context&, std::size_t channels, const Norm<float>&, double) {
     norm("branch's scale", 7, channels);
   }
   /// Nothing is computed, so there is nothing to be read but zeros.
-  [[nodiscard]] static std::vector<float> read(Space&, const float*, std::size_t count) {
+  [[nodiscard]] static std::vector<float> read(Context&, const float*, std::size_t count) {
     return std::vector<float>(count);
   }
-  static void add_statistics(Space&, std::size_t channels, double, const float*, const float*, double*,
+  static void add_statistics(Context&, std::size_t channels, double, const float*, const float*, double*,
                              double*) {
     norm("statistics' sums", 10, channels);
   }
   /// Logits, and their gradient.
-  static void load_numbers(Space&, std::size_t count, const Stored* stored, float* numbers) {
+  static void load_numbers(Context&, std::size_t count, const Stored* stored, float* numbers) {
     convert("logits as floats", count, stored, numbers);
   }
-  static void store_numbers(Space&, std::size_t count, const float* numbers, Stored* stored) {
+  static void store_numbers(Context&, std::size_t count, const float* numbers, Stored* stored) {
     convert("logits' gradient as stored", count, numbers, stored);
   }
   template <class Number>
-  static void upload_images(Space&, Shape shape, const Number*, int count, bool, std::size_t stride,
+  static void upload_images(Context&, Shape shape, const Number*, int count, bool, std::size_t stride,
                             Stored*) {
     Work work{"images " + text_of(shape) + ", from where they were uploaded", ""};
     work.bytes = static_cast<double>(count) * (static_cast<double>(shape.size() * sizeof(Number)) +

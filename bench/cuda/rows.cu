@@ -72,7 +72,7 @@ void train_step(benchmark::State& state, double last_survival, bool graphs) {
   options.batch = batch;
   options.sgd.learning_rate = 0.01;
   Trainer<Net, Cuda<P>> trainer(options);
-  trainer.walk().space().use_graphs(graphs);
+  trainer.walk().context().use_graphs(graphs);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l) survival.push_back(1 - (1 - last_survival) * l / Net::residual_blocks);
   trainer.set_survival(survival);
@@ -121,8 +121,8 @@ enum class Direction { forward, block_forward, input_gradient, block_input_gradi
 
 /// The tensors of one call, on the device, full of numbers: of zeros a device may make faster work.
 struct Tensors {
-  Tensors(cuda::Space& space, std::size_t in, std::size_t out) : x(in), dx(in), shortcut(in), finished(in), y(out), dy(out) {
-    for (const auto* one : {&x, &dx, &shortcut, &finished, &y, &dy}) roofline::fill(space, one->data(), one->size());
+  Tensors(cuda::Context& context, std::size_t in, std::size_t out) : x(in), dx(in), shortcut(in), finished(in), y(out), dy(out) {
+    for (const auto* one : {&x, &dx, &shortcut, &finished, &y, &dy}) roofline::fill(context, one->data(), one->size());
   }
   cuda::DeviceBuffer<float> x, dx, shortcut, finished, y, dy;
 };
@@ -130,7 +130,7 @@ struct Tensors {
 /// As within a block: norms on both sides, a mask, sums. The block_ directions are those of its first
 /// convolution.
 template <class Backend, ConvShape shape>
-void run(typename Backend::Space& space, Direction direction, const Tensors& t, const Norm<float>& norm, float* numbers,
+void run(typename Backend::Context& context, Direction direction, const Tensors& t, const Norm<float>& norm, float* numbers,
          const float* weights, float* weight_gradient) {
   const Source<float> inner{.x = t.x.data(), .norm = &norm, .activated = true};
   const Source<float> block{
@@ -140,15 +140,15 @@ void run(typename Backend::Space& space, Direction direction, const Tensors& t, 
   switch (direction) {
     case Direction::forward:
     case Direction::block_forward:
-      return Backend::template conv_forward<shape>(space, batch, direction == Direction::forward ? inner : block, weights, nullptr,
+      return Backend::template conv_forward<shape>(context, batch, direction == Direction::forward ? inner : block, weights, nullptr,
                                                    t.y.data(), {numbers, numbers + 64});
     case Direction::input_gradient:
-      return Backend::template conv_backward<shape>(space, batch, gradient, inner, weights, nullptr, nullptr, nullptr, t.dx.data(), sums);
+      return Backend::template conv_backward<shape>(context, batch, gradient, inner, weights, nullptr, nullptr, nullptr, t.dx.data(), sums);
     case Direction::block_input_gradient:
-      return Backend::template conv_backward<shape>(space, batch, gradient, block, weights, nullptr, nullptr, t.dx.data(), t.dx.data(),
+      return Backend::template conv_backward<shape>(context, batch, gradient, block, weights, nullptr, nullptr, t.dx.data(), t.dx.data(),
                                                     sums);
     case Direction::weight_gradient:
-      return Backend::template conv_backward<shape>(space, batch, gradient, inner, weights, weight_gradient, nullptr, nullptr, nullptr, {});
+      return Backend::template conv_backward<shape>(context, batch, gradient, inner, weights, weight_gradient, nullptr, nullptr, nullptr, {});
   }
 }
 
@@ -158,16 +158,16 @@ void convolution(benchmark::State& state, Direction direction) {
   using Backend = Cuda<P>;
   constexpr std::size_t in = batch * padded_size(shape.in, Backend::lanes), out = batch * padded_size(shape.out(), Backend::lanes);
   constexpr std::size_t rotation_bytes = std::size_t{256} << 20;  // five times an H100's cache
-  cuda::Space space;
+  cuda::Context context;
   std::vector<Tensors> sets;
-  for (std::size_t bytes = 0; bytes < rotation_bytes; bytes += (4 * in + 2 * out) * sizeof(float)) sets.emplace_back(space, in, out);
+  for (std::size_t bytes = 0; bytes < rotation_bytes; bytes += (4 * in + 2 * out) * sizeof(float)) sets.emplace_back(context, in, out);
   constexpr auto weight_count =
       static_cast<std::size_t>(shape.kernel * shape.kernel * shape.in.channels * Backend::padded(shape.channels_out));
   const cuda::DeviceBuffer<float> weights(weight_count), weight_gradient(weight_count), numbers(std::size_t{16} * 64);
   float* const n = numbers.data();
   const Norm<float> norm{n + 128, n + 192, n + 256, n + 320, n + 384, n + 448, n + 512};
-  roofline::fill(space, weights.data(), weights.size());
-  roofline::fill(space, n, numbers.size());
+  roofline::fill(context, weights.data(), weights.size());
+  roofline::fill(context, n, numbers.size());
   cudaEvent_t begin = nullptr, end = nullptr;
   cuda::check(cudaEventCreate(&begin), "cudaEventCreate");
   cuda::check(cudaEventCreate(&end), "cudaEventCreate");
@@ -175,14 +175,14 @@ void convolution(benchmark::State& state, Direction direction) {
   std::size_t next = 0;
   const auto all = [&] {
     for (int i = 0; i < calls; ++i)
-      run<Backend, shape>(space, direction, sets[next++ % sets.size()], norm, n, weights.data(), weight_gradient.data());
+      run<Backend, shape>(context, direction, sets[next++ % sets.size()], norm, n, weights.data(), weight_gradient.data());
   };
   all();
   double seconds = 0;
   for (auto _ : state) {
-    cuda::check(cudaEventRecord(begin, space.stream()), "cudaEventRecord");
+    cuda::check(cudaEventRecord(begin, context.stream()), "cudaEventRecord");
     all();
-    cuda::check(cudaEventRecord(end, space.stream()), "cudaEventRecord");
+    cuda::check(cudaEventRecord(end, context.stream()), "cudaEventRecord");
     cuda::check(cudaEventSynchronize(end), "cudaEventSynchronize");
     float ms = 0;
     cuda::check(cudaEventElapsedTime(&ms, begin, end), "cudaEventElapsedTime");

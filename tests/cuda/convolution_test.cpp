@@ -21,25 +21,25 @@ template <Precision P>
 struct Convolutions {
   using Scalar = float;
   using Stored = float;
-  using Space = cuda::Space;
+  using Context = cuda::Context;
   static constexpr int lanes = cuda::lanes;
   [[nodiscard]] static constexpr int padded(int channels) { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+  static void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
                            const float* bias, float* out, Statistics<float> statistics) {
-    cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
-    space.finish();
+    cuda::conv_forward<S, P, A>(context, batch, source, weights, bias, out, statistics);
+    context.synchronize();
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient,
+  static void conv_backward(Context& context, int batch, const Gradient<float>& gradient,
                             const Source<float>& source, const float* weights, float* weight_gradient,
                             float* bias_gradient, const float* add, float* out,
                             const SourceSums<float>& sums) {
     std::fill_n(weight_gradient, S.kernel * S.kernel * S.in.channels * padded(S.channels_out), 0.0F);
     if (bias_gradient) std::fill_n(bias_gradient, padded(S.channels_out), 0.0F);
-    cuda::conv_input_gradient<S, P, A>(space, batch, gradient, source, weights, add, out, sums);
-    space.finish();
+    cuda::conv_input_gradient<S, P, A>(context, batch, gradient, source, weights, add, out, sums);
+    context.synchronize();
   }
 };
 using Exact = Convolutions<Precision::float32>;
@@ -195,14 +195,14 @@ TEST_CASE_TEMPLATE(
   Packed<B> in(x, 8), weights(random_numbers(8 * 8, 2), 8), dy(random_numbers(one.out().size(), 3), 8),
       out(one.out().pixels(), 8), value(one.in.pixels(), 8), mean(1, 8), variance(1, 8),
       dx(one.in.pixels(), 8), weight_gradient(8, 8);
-  typename B::Space space(1);
-  B::template conv_forward<one>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()},
+  typename B::Context context(1);
+  B::template conv_forward<one>(context, 1, {.x = in.data(), .activated = true, .finished = value.data()},
                                 weights.data(), nullptr, out.data(), {mean.data(), variance.data()});
   for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::isnan(value.dense()[i]) == (i == at));
   for (std::size_t i = 0; i < out.dense().size(); ++i) CHECK(std::isnan(out.dense()[i]) == (i / 8 == pixel));
   for (std::size_t c = 0; c < 8; ++c) CHECK((std::isnan(mean.dense()[c]) && std::isnan(variance.dense()[c])));
   for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
-    B::template conv_backward<one>(space, 1, {.dy = dy.data()},
+    B::template conv_backward<one>(context, 1, {.dy = dy.data()},
                                    {.x = in.data(), .activated = true, .finished = finished}, weights.data(),
                                    weight_gradient.data(), nullptr, nullptr, dx.data(), {});
     for (std::size_t i = 0; i < x.size(); ++i) CHECK((dx.dense()[i] != 0.0F) == !(x[i] <= 0.0F));
@@ -216,8 +216,8 @@ template <class B>
   Packed<B> x(random_numbers(batch * large.in.size(), 1), 8), weights(random_numbers(9 * 8 * 12, 2), 12);
   Packed<B> bias(std::vector<float>(12, 5000.0F), 12), out(batch * large.out().pixels(), 12), mean(1, 12),
       variance(1, 12);
-  typename B::Space space(1);
-  B::template conv_forward<large>(space, batch, {.x = x.data()}, weights.data(), bias.data(), out.data(),
+  typename B::Context context(1);
+  B::template conv_forward<large>(context, batch, {.x = x.data()}, weights.data(), bias.data(), out.data(),
                                   {mean.data(), variance.data()});
   return {{"mean", mean.dense()}, {"variance", variance.dense()}};
 }

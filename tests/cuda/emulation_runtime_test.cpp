@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::test {
 namespace {
@@ -211,12 +211,12 @@ TEST_CASE("a fault in a deferred stream is told when someone waits") {
   cudaGetLastError();
 }
 
-TEST_CASE("the space's errors name the stage and repeat the fault's sentence") {
-  cuda::Space space;
+TEST_CASE("the context's errors name the stage and repeat the fault's sentence") {
+  cuda::Context context;
   const cuda::StageName stage{"broken", {3, 4, 5}, {6, 7, 8}, 9};
-  CHECK_THROWS_WITH_AS(space.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
+  CHECK_THROWS_WITH_AS(context.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
                        doctest::Contains("9 images of 3 x 4 x 5 to 6 x 7 x 8"), Error);
-  CHECK_THROWS_WITH_AS(space.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
+  CHECK_THROWS_WITH_AS(context.launch(stage, broken<0>, cuda::Grid{.threads = 2}, Numbers{}),
                        doctest::Contains("__syncthreads"), Error);
 }
 

@@ -46,11 +46,12 @@ TEST_CASE("cuda: variances keep their digits where the mean is large against the
   std::vector<float> x = random_numbers(batch * image.size(), 1);
   for (float& number : x) number += 1000.0F;  // E[x²] − E[x]² in float would leave no correct digit
   Packed<CudaPoints> packed(x, image.channels), mean(1, image.channels), variance(1, image.channels);
-  cuda::Space space;
-  CudaPoints::finish<image>(space, batch, {.x = packed.data()}, {mean.data(), variance.data()});
+  cuda::Context context;
+  CudaPoints::finish<image>(context, batch, {.x = packed.data()}, {mean.data(), variance.data()});
   Packed<Reference> expected_mean(1, image.channels), expected(1, image.channels);
-  Reference::Space reference_space(1);
-  Reference::finish<image>(reference_space, batch, {.x = x.data()}, {expected_mean.data(), expected.data()});
+  Reference::Context reference_context(1);
+  Reference::finish<image>(reference_context, batch, {.x = x.data()},
+                           {expected_mean.data(), expected.data()});
   CHECK(relative_error(variance.dense(), expected.dense()) < 2e-4);
   CHECK(relative_error(mean.dense(), expected_mean.dense()) < 1e-7);
 }
@@ -65,29 +66,29 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
     const std::vector<float> numbers = random_numbers(pixels * 64, 1);
     std::vector<float> finished(numbers.size()), mean(64), variance(64), expected_mean(64), expected(64),
         d(numbers.size()), dz(64), expected_dz(64);
-    cuda::Space space;
+    cuda::Context context;
     Source<float> source{.x = numbers.data(), .activated = true, .finished = finished.data()};
     cuda::FinishOperands forward{cuda::Reading(source),
                                  {},
                                  cuda::StatisticsResult({mean.data(), variance.data()}),
                                  pixels,
                                  150,
-                                 cuda::channel_parts(space, 2, 64)};
+                                 cuda::channel_parts(context, 2, 64)};
     const cuda::Grid grid{
         .x = pixels > 150 ? 2U : 1U, .threads = Block::threads, .shared_bytes = Block::sums_bytes};
-    forward.parts = cuda::channel_parts(space, static_cast<int>(grid.x), 64);
-    space.launch({}, cuda::finish_kernel<64, ReLU>, grid, forward);
-    space.finish();
+    forward.parts = cuda::channel_parts(context, static_cast<int>(grid.x), 64);
+    context.launch({}, cuda::finish_kernel<64, ReLU>, grid, forward);
+    context.synchronize();
     source.finished = nullptr;
     cuda::FinishBackwardOperands backward{cuda::GradientReading({.dy = numbers.data()}),
                                           {},
-                                          cuda::Masking(source, nullptr, {.dz = dz.data()}, space.failed()),
+                                          cuda::Masking(source, nullptr, {.dz = dz.data()}, context.failed()),
                                           d.data(),
                                           pixels,
                                           150,
                                           forward.parts};
-    space.launch({}, cuda::finish_backward_kernel<64, ReLU>, grid, backward);
-    space.finish();
+    context.launch({}, cuda::finish_backward_kernel<64, ReLU>, grid, backward);
+    context.synchronize();
     reference::statistics<float>(
         pixels, 64,
         [&](std::size_t i, std::size_t c) { return std::max(0.0, static_cast<double>(numbers[i * 64 + c])); },
@@ -161,8 +162,8 @@ TEST_CASE(
     x[at] = what;
     Packed<CudaPoints> in(x, image.channels), value(image.pixels(), image.channels), mean(1, image.channels),
         variance(1, image.channels), gradient(dy, image.channels), out(image.pixels(), image.channels);
-    cuda::Space space;
-    CudaPoints::finish<image>(space, 1, {.x = in.data(), .activated = true, .finished = value.data()},
+    cuda::Context context;
+    CudaPoints::finish<image>(context, 1, {.x = in.data(), .activated = true, .finished = value.data()},
                               {mean.data(), variance.data()});
     for (std::size_t i = 0; i < x.size(); ++i)
       CHECK((i == at && std::isnan(what) ? std::isnan(value.dense()[i])
@@ -173,7 +174,7 @@ TEST_CASE(
     }
     // With the values that were stored, and with those that are computed again.
     for (float* const finished : {value.data(), static_cast<float*>(nullptr)}) {
-      CudaPoints::finish_backward<image>(space, 1, {.dy = gradient.data()},
+      CudaPoints::finish_backward<image>(context, 1, {.dy = gradient.data()},
                                          {.x = in.data(), .activated = true, .finished = finished}, nullptr,
                                          out.data(), {});
       for (std::size_t i = 0; i < x.size(); ++i) CHECK(out.dense()[i] == (x[i] <= 0.0F ? 0.0F : dy[i]));

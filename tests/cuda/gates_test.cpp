@@ -11,7 +11,7 @@ namespace sdepth::test {
 namespace {
 
 TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilities") {
-  cuda::Space space(1);
+  cuda::Context context(1);
   for (const std::size_t blocks : {1U, 54U, 127U, 128U, 129U, 600U}) {
     std::vector<double> survival(blocks);
     for (std::size_t l = 0; l < blocks; ++l)
@@ -23,8 +23,8 @@ TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilit
       for (const std::uint64_t step :
            {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{78125}, std::uint64_t{5} << 32U}) {
         std::vector<std::uint8_t> drawn(blocks, 7), expected(blocks);
-        cuda::draw_gates(space, seed, step, static_cast<int>(blocks), survival.data(), drawn.data());
-        space.finish();
+        cuda::draw_gates(context, seed, step, static_cast<int>(blocks), survival.data(), drawn.data());
+        context.synchronize();
         draw_gates(seed, step, survival, expected);
         CAPTURE(seed);
         CAPTURE(step);
@@ -35,21 +35,21 @@ TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilit
 }
 
 TEST_CASE("cuda: a probability that equals the number of a gate leaves it closed, the next one opens it") {
-  cuda::Space space(1);
+  cuda::Context context(1);
   const double number = uniform(random_words(3, Purpose::gate, 9, 0)[0]);
   for (const double above : {0.0, 0x1p-40}) {
     const std::vector<double> survival{number + above};
     std::vector<std::uint8_t> gates{7};
-    cuda::draw_gates(space, 3, 9, 1, survival.data(), gates.data());
-    space.finish();
+    cuda::draw_gates(context, 3, 9, 1, survival.data(), gates.data());
+    context.synchronize();
     CHECK(gates[0] == (above > 0 ? 1 : 0));
   }
 }
 
 TEST_CASE("cuda: a network without blocks has no gates to draw") {
-  cuda::Space space(1);
-  cuda::draw_gates(space, 1, 1, 0, nullptr, nullptr);
-  space.finish();
+  cuda::Context context(1);
+  cuda::draw_gates(context, 1, 1, 0, nullptr, nullptr);
+  context.synchronize();
 }
 
 }  // namespace

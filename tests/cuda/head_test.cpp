@@ -16,10 +16,10 @@ template <class B, LinearShape S>
   Packed<B> dy(random_numbers(static_cast<std::size_t>(batch) * features, 4), S.features);
   Packed<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels),
       weight_gradient(S.in.size(), S.features), bias_gradient(1, S.features);
-  typename B::Space space(1);
-  B::template linear_forward<S>(space, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
+  typename B::Context context(1);
+  B::template linear_forward<S>(context, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
                                 out.data());
-  B::template linear_backward<S>(space, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
+  B::template linear_backward<S>(context, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
                                  S.bias ? bias_gradient.data() : nullptr, dx_wanted ? dx.data() : nullptr);
   Results results{{"out", out.dense()}, {"weight gradient", weight_gradient.dense()}};
   if (dx_wanted) results["dx"] = dx.dense();
@@ -61,13 +61,13 @@ struct Losses {
   Packed<CudaPoints> logits(numbers, classes), gradient(labels.size(), classes);
   std::vector<cuda::DeviceLoss> loss(1);  // kernels do not reach the stack
   std::vector<unsigned> flag{failed};
-  cuda::Space space;
+  cuda::Context context;
   for (int again = 0; again < 2; ++again) {  // a launch leaves nothing behind that the next would trip over
     loss[0] = {-1, -1};
-    cuda::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(),
+    cuda::softmax_cross_entropy(context, batch, classes, logits.data(), labels.data(),
                                 gradient_wanted ? gradient.data() : nullptr, loss.data(),
                                 flag_wanted ? flag.data() : nullptr);
-    space.finish();
+    context.synchronize();
   }
   return {loss[0], flag[0], gradient_wanted ? gradient.dense() : std::vector<float>{}};
 }

@@ -18,11 +18,11 @@ void check_images(Shape shape, int batch, int stride) {
   std::vector<float> expected(size, 0.0F), found(size + 4, -1.0F);
   copy_images(shape, Layout<T>{numbers}, 0, batch, static_cast<std::size_t>(stride), expected.data());
   expected.resize(size + 4, -1.0F);  // what lies behind is left alone
-  cuda::Space space;
+  cuda::Context context;
   constexpr bool last = std::is_same_v<Layout<T>, NHWC<T>>;
-  cuda::copy_images(space, shape, last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first,
+  cuda::copy_images(context, shape, last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first,
                     batch, numbers.data(), stride, found.data());
-  space.finish();
+  context.synchronize();
   CHECK(found == expected);
 }
 
@@ -38,8 +38,8 @@ TEST_CASE("cuda: images arrive as on the host, to the bit, whatever their order,
 }
 
 TEST_CASE("cuda: a batch of more numbers than an index holds is an error") {
-  cuda::Space space;
-  CHECK_THROWS_WITH_AS(cuda::copy_images<float>(space, {3, 1024, 1024}, cuda::ImageOrder::channels_last,
+  cuda::Context context;
+  CHECK_THROWS_WITH_AS(cuda::copy_images<float>(context, {3, 1024, 1024}, cuda::ImageOrder::channels_last,
                                                 1 << 20, nullptr, 3, nullptr),
                        doctest::Contains("use a smaller batch"), Error);
 }

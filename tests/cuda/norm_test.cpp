@@ -39,18 +39,18 @@ TEST_CASE("cuda: a norm's numbers for given statistics, as at test, are those th
     for (float& v : variance) v = v * v;
     variance[0] = 0;
     Numbers found(channels), expected(channels);
-    cuda::Space space;
-    Host::Space host(1);
+    cuda::Context context;
+    Host::Context host(1);
     Host::norm_forward(host, count, {expected.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(),
                        variance.data());
-    cuda::norm_forward(space, channels, {found.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(),
+    cuda::norm_forward(context, channels, {found.norm, 0.7, 1e-5, gamma.data(), beta.data()}, mean.data(),
                        variance.data());
-    space.finish();
+    context.synchronize();
     check_same(found.all, expected.all);
 
     Host::norm_scale(host, count, expected.norm, 0.7);
-    cuda::norm_scale(space, channels, found.norm, 0.7);
-    space.finish();
+    cuda::norm_scale(context, channels, found.norm, 0.7);
+    context.synchronize();
     CHECK(found.all == expected.all);
   }
 }
@@ -62,14 +62,15 @@ TEST_CASE(
   const std::vector<float> x = random_numbers(numbers, 1), shortcut = random_numbers(numbers, 2),
                            dy = random_numbers(numbers, 3), gamma = random_numbers(channels, 4),
                            beta = random_numbers(channels, 5), before = random_numbers(2 * channels, 6);
-  cuda::Space space;
-  Host::Space host(1);
+  cuda::Context context;
+  Host::Context host(1);
   std::vector<float> statistics(2 * channels);
 
   Numbers found(channels), expected(channels);
   const NormForward<float> forward{found.norm, 0.7, 1e-5, gamma.data(), beta.data()};
-  cuda::finish<image>(space, 2, {.x = x.data()}, {statistics.data(), statistics.data() + channels, &forward});
-  space.finish();
+  cuda::finish<image>(context, 2, {.x = x.data()},
+                      {statistics.data(), statistics.data() + channels, &forward});
+  context.synchronize();
   Host::norm_forward(host, channels, {expected.norm, 0.7, 1e-5, gamma.data(), beta.data()}, statistics.data(),
                      statistics.data() + channels);
   check_same(found.all, expected.all);
@@ -90,15 +91,15 @@ TEST_CASE(
   const Source<float> source{x.data(), &found.norm, shortcut.data(), &other.norm, true};
   const auto backward = [&] {
     cuda::finish_backward<image>(
-        space, 2, {.dy = dy.data()}, source, nullptr, out.data(),
+        context, 2, {.dy = dy.data()}, source, nullptr, out.data(),
         {sums.data(), sums.data() + channels, sums.data() + 2 * channels, &end, &shortcut_end});
-    space.finish();
+    context.synchronize();
   };
   const unsigned failed = 1;
-  cudaMemcpy(space.failed(), &failed, sizeof failed, cudaMemcpyHostToDevice);
+  cudaMemcpy(context.failed(), &failed, sizeof failed, cudaMemcpyHostToDevice);
   backward();
   CHECK(running == before);
-  space.reset_failed();
+  context.reset_failed();
   backward();
   std::vector<float> expected_running(before);
   const auto [host_end, host_shortcut_end] =
@@ -117,10 +118,11 @@ TEST_CASE("cuda: sums of statistics over batches are those that the host compute
     const auto count = static_cast<std::size_t>(channels);
     const std::vector<float> mean = random_numbers(count, 1), variance = random_numbers(count, 2);
     std::vector<double> sums(2 * count, 0.25), expected(2 * count, 0.25);
-    cuda::Space space;
-    cuda::add_statistics(space, channels, 50, mean.data(), variance.data(), sums.data(), sums.data() + count);
-    space.finish();
-    Host::Space host(1);
+    cuda::Context context;
+    cuda::add_statistics(context, channels, 50, mean.data(), variance.data(), sums.data(),
+                         sums.data() + count);
+    context.synchronize();
+    Host::Context host(1);
     Host::add_statistics(host, count, 50.0, mean.data(), variance.data(), expected.data(),
                          expected.data() + count);
     for (std::size_t i = 0; i < sums.size(); ++i)

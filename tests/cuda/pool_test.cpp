@@ -109,13 +109,13 @@ TEST_CASE("cuda: averages over a window with a NaN are NaN") {
 
 TEST_CASE("cuda: a pool of more numbers than its kernels can count is refused before it is launched") {
   constexpr PoolShape shape{{64, 32, 32}, PoolKind::maximum, 2, 2, 2, 0};
-  cuda::Space space;
+  cuda::Context context;
   CHECK_THROWS_WITH_AS(
-      cuda::pool_backward<shape>(space, 1 << 18, nullptr, nullptr, nullptr),
+      cuda::pool_backward<shape>(context, 1 << 18, nullptr, nullptr, nullptr),
       doctest::Contains(
           "pool: expected at most 17179868156 numbers in a tensor, found 17179869184 (262144 images of 32 x 32, "),
       Error);
-  CHECK_THROWS_WITH_AS(cuda::pool_forward<shape>(space, 1 << 20, nullptr, nullptr),
+  CHECK_THROWS_WITH_AS(cuda::pool_forward<shape>(context, 1 << 20, nullptr, nullptr),
                        doctest::Contains("use a smaller batch"), Error);
 }
 

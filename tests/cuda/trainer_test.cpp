@@ -145,7 +145,7 @@ TEST_CASE("bytes of either order of channels reach the device as the CPU reads t
 
 TEST_CASE("graphs of blocks give the bits of single launches, are made once, and change where they must") {
   Trainer<Net, Device> graphs(options()), launches(options());
-  launches.walk().space().use_graphs(false);
+  launches.walk().context().use_graphs(false);
   for (std::uint32_t step = 0; step < 8; ++step) {
     const Pictures pictures(step % 3 == 2 ? 2 : 4, step);
     CHECK(graphs.step(pictures.images(), pictures.labels).loss ==
@@ -154,7 +154,7 @@ TEST_CASE("graphs of blocks give the bits of single launches, are made once, and
           launches.evaluate(pictures.images(), pictures.labels).loss);
   }
   CHECK(state(graphs) == state(launches));
-  CHECK(launches.walk().space().replays().empty());
+  CHECK(launches.walk().context().replays().empty());
 }
 
 TEST_CASE(
@@ -164,7 +164,7 @@ TEST_CASE(
   const std::vector<std::uint8_t> open{1, 1, 1, 1}, second_closed{1, 0, 1, 1};
   const auto changes = [&] {
     std::size_t all = 0, nodes = 0;
-    for (const cuda::Replay& replay : trainer.walk().space().replays())
+    for (const cuda::Replay& replay : trainer.walk().context().replays())
       all += replay.changes(), nodes += replay.size();
     return std::pair(all, nodes);
   };

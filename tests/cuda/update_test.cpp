@@ -47,13 +47,14 @@ struct Parameters {
 [[nodiscard]] Parameters on_device(Parameters p, const std::vector<std::size_t>& starts,
                                    const std::vector<int>& blocks, const std::vector<std::uint8_t>& gates,
                                    const SGD::Options& step, bool frozen, bool failed = false) {
-  cuda::Space space(1);
-  if (failed) REQUIRE(cudaMemsetAsync(space.failed(), 1, sizeof(unsigned), space.stream()) == cudaSuccess);
+  cuda::Context context(1);
+  if (failed)
+    REQUIRE(cudaMemsetAsync(context.failed(), 1, sizeof(unsigned), context.stream()) == cudaSuccess);
   cuda::update<SGD>(
-      space, {starts.data(), blocks.data(), gates.data(), static_cast<int>(blocks.size()), starts.back()},
+      context, {starts.data(), blocks.data(), gates.data(), static_cast<int>(blocks.size()), starts.back()},
       cuda::UpdateArrays<1>{p.weights.data(), p.gradients.data(), {p.velocity.data()}}, SGD::factors(step),
       nullptr, frozen);
-  space.finish();
+  context.synchronize();
   return p;
 }
 

@@ -11,19 +11,19 @@ namespace {
 template <cuda::Precision P>
 struct CudaWeightGradient {
   using Stored = float;
-  using Space = cuda::Space;
+  using Context = cuda::Context;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
   template <ConvShape S, class A>
-  static void weight_gradient(Space& space, int batch, const Gradient<float>& gradient,
+  static void weight_gradient(Context& context, int batch, const Gradient<float>& gradient,
                               const Source<float>& source, float* weights, float* bias) {
-    cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weights, bias);
-    space.finish();
+    cuda::conv_weight_gradient<S, P, A>(context, batch, gradient, source, weights, bias);
+    context.synchronize();
   }
 };
 struct ReferenceWeightGradient : Reference {
   template <ConvShape S, class A>
-  static void weight_gradient(Space&, int batch, const Gradient<float>& gradient, const Source<float>& source,
-                              float* weights, float* bias) {
+  static void weight_gradient(Context&, int batch, const Gradient<float>& gradient,
+                              const Source<float>& source, float* weights, float* bias) {
     const std::vector<float> unused(
         static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out));
     reference::conv_backward<S, A, float, float>(batch, gradient, source, unused.data(), weights, bias,
@@ -44,9 +44,10 @@ template <class B, ConvShape S, class A = ReLU>
   const RandomNorm<B> gradient_norm(S.channels_out, 30);
   Packed<B> weights(static_cast<std::size_t>(S.kernel * S.kernel) * channels_in, S.channels_out),
       bias(1, S.channels_out);
-  typename B::Space space(1);
-  B::template weight_gradient<S, A>(space, batch, {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr},
-                                    source.get(), weights.data(), S.bias ? bias.data() : nullptr);
+  typename B::Context context(1);
+  B::template weight_gradient<S, A>(context, batch,
+                                    {dy.data(), y.data(), norm ? gradient_norm.get() : nullptr}, source.get(),
+                                    weights.data(), S.bias ? bias.data() : nullptr);
   Results results{{"weight gradient", weights.dense()}};
   if (S.bias) results["bias gradient"] = bias.dense();
   return results;

@@ -114,11 +114,11 @@ void check_definition() {
   for (const bool finished : {false, true}) {
     Packed<B> in(x, 5), value(image.pixels(), 5), dy(std::vector<float>(image.size(), 1.0F), 5),
         dx(image.pixels(), 5);
-    typename B::Space space(1);
+    typename B::Context context(1);
     Source<float> source{.x = in.data(), .activated = true, .finished = value.data()};
-    B::template finish<image, A>(space, 1, source, {});
+    B::template finish<image, A>(context, 1, source, {});
     if (!finished) source.finished = nullptr;
-    B::template finish_backward<image, A>(space, 1, {.dy = dy.data()}, source, nullptr, dx.data(), {});
+    B::template finish_backward<image, A>(context, 1, {.dy = dy.data()}, source, nullptr, dx.data(), {});
     for (std::size_t i = 0; i < x.size(); ++i) {
       const auto at = static_cast<double>(x[i]), step = 1e-5;
       CHECK(static_cast<double>(value.dense()[i]) == doctest::Approx(A::forward(at)).epsilon(1e-6));

@@ -14,7 +14,7 @@ struct WithoutPools : Reference {
 struct WithoutStrides : Reference {
   template <ConvShape S, class A>
     requires(S.stride > 1)
-  static void conv_forward(Space&, int, const Source<float>&, const float*, const float*, float*,
+  static void conv_forward(Context&, int, const Source<float>&, const float*, const float*, float*,
                            Statistics<float>) {}
 };
 struct WithoutInference : Reference {

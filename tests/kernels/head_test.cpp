@@ -32,17 +32,17 @@ TEST_CASE_TEMPLATE_DEFINE("softmax cross-entropy agrees with the reference, and 
       std::vector<int> labels;
       for (int n = 0; n < batch; ++n) labels.push_back(n * 7 % classes);
       Packed<B> logits(numbers, classes), gradient(static_cast<std::size_t>(batch), classes);
-      typename B::Space space(2);
-      Reference::Space reference_space(1);
+      typename B::Context context(2);
+      Reference::Context reference_context(1);
       const LossResult result =
-          B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), gradient.data());
+          B::softmax_cross_entropy(context, batch, classes, logits.data(), labels.data(), gradient.data());
       std::vector<float> expected_gradient(numbers.size());
       const LossResult expected = Reference::softmax_cross_entropy(
-          reference_space, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
+          reference_context, batch, classes, numbers.data(), labels.data(), expected_gradient.data());
       CHECK(result.loss == doctest::Approx(expected.loss).epsilon(1e-9));
       CHECK(result.errors == expected.errors);
       check_close({{"gradient", gradient.dense()}}, {{"gradient", expected_gradient}}, 1e-6);
-      CHECK(B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), nullptr).loss ==
+      CHECK(B::softmax_cross_entropy(context, batch, classes, logits.data(), labels.data(), nullptr).loss ==
             result.loss);
     }
 }
@@ -59,11 +59,11 @@ TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with a
         std::vector<float> weights = random_numbers(count, 1), velocity = random_numbers(count, 2),
                            gradient = random_numbers(count, 3);
         std::vector<float> expected_weights = weights, expected_velocity = velocity;
-        typename B::Space space(2);
-        Reference::Space reference_space(1);
-        B::template update<SGD>(space, count, factors, weights.data(),
+        typename B::Context context(2);
+        Reference::Context reference_context(1);
+        B::template update<SGD>(context, count, factors, weights.data(),
                                 has_gradient ? gradient.data() : nullptr, {velocity.data()});
-        Reference::update<SGD>(reference_space, count, factors, expected_weights.data(),
+        Reference::update<SGD>(reference_context, count, factors, expected_weights.data(),
                                has_gradient ? gradient.data() : nullptr, {expected_velocity.data()});
         check_close({{"weights", weights}, {"velocity", velocity}},
                     {{"weights", expected_weights}, {"velocity", expected_velocity}}, 1e-6);

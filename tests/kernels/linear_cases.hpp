@@ -16,10 +16,10 @@ template <class B, LinearShape S>
   Activations<B> dy(random_numbers(static_cast<std::size_t>(batch) * features, 4), S.features);
   Activations<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels);
   Packed<B> weight_gradient(S.in.size(), S.features), bias_gradient(1, S.features);
-  typename B::Space space(threads);
-  B::template linear_forward<S>(space, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
+  typename B::Context context(threads);
+  B::template linear_forward<S>(context, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
                                 out.data());
-  B::template linear_backward<S>(space, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
+  B::template linear_backward<S>(context, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),
                                  S.bias ? bias_gradient.data() : nullptr, dx.data());
   Results results{{"out", out.dense()}, {"dx", dx.dense()}, {"weight gradient", weight_gradient.dense()}};
   if (S.bias) results["bias gradient"] = bias_gradient.dense();

@@ -90,7 +90,7 @@ constexpr Shape two_rows{2, 2, 4};
 
 template <class B>
 void check_relu_stages() {
-  typename B::Space space(2);
+  typename B::Context context(2);
   Packed<B> x(in_first_channel(kinds, 1), 2), finished(8, 2),
       zero(in_first_channel(std::vector<float>(8), 0), 2);
   Packed<B> one(std::vector<float>(2, 1.0F), 2), nought(std::vector<float>(2), 2);
@@ -100,13 +100,13 @@ void check_relu_stages() {
   const auto check_source = [&](Source<float> source) {
     source.activated = true;
     source.finished = finished.data();
-    B::template finish<two_rows>(space, 1, source, {});
+    B::template finish<two_rows>(context, 1, source, {});
     CHECK(same_kind(finished.dense(), in_first_channel(relus, 1)));
     // whether the backward stage reads the values or computes them again
     for (const bool kept : {true, false}) {
       if (!kept) source.finished = nullptr;
       Packed<B> dx(8, 2), given = dy;
-      B::template finish_backward<two_rows>(space, 1, {given.data(), nullptr, nullptr}, source, nullptr,
+      B::template finish_backward<two_rows>(context, 1, {given.data(), nullptr, nullptr}, source, nullptr,
                                             dx.data(), {});
       CHECK(dx.dense() == in_first_channel(masks, 1));
     }
@@ -119,7 +119,7 @@ void check_relu_stages() {
   // A convolution of kernel 1 that takes channel 0 to channel 0.
   constexpr ConvShape conv{.in = two_rows, .channels_out = 2, .kernel = 1, .stride = 1, .padding = 0};
   Packed<B> weights({1, 0, 0, 1}, 2), y(8, 2);
-  B::template conv_forward<conv>(space, 1, {.x = x.data(), .activated = true}, weights.data(), nullptr,
+  B::template conv_forward<conv>(context, 1, {.x = x.data(), .activated = true}, weights.data(), nullptr,
                                  y.data(), {});
   std::vector<float> found;
   for (std::size_t i = 0; i < 8; ++i) found.push_back(y.data()[i * static_cast<std::size_t>(B::padded(2))]);
@@ -180,12 +180,12 @@ void check_convolution_keeps(float stranger) {
   const auto run = [&]<class Backend>(std::type_identity<Backend>, float number) {
     std::vector<float> numbers = random_numbers(3 * S.in.size(), 1);
     numbers[S.in.size() + S.in.size() / 2] = number;
-    typename Backend::Space space(2);
+    typename Backend::Context context(2);
     Packed<Backend> x(numbers, S.in.channels), y(3 * S.out().pixels(), S.channels_out);
     Packed<Backend> weights(
         random_numbers(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out), 2),
         S.channels_out);
-    Backend::template conv_forward<S>(space, 3, {.x = x.data()}, weights.data(), nullptr, y.data(), {});
+    Backend::template conv_forward<S>(context, 3, {.x = x.data()}, weights.data(), nullptr, y.data(), {});
     return y.dense();
   };
   const std::vector<float> expected = run(std::type_identity<Reference>{}, stranger),
@@ -206,10 +206,10 @@ void check_linear_keeps(float stranger) {
   const auto features = static_cast<std::size_t>(S.features);
   std::vector<float> numbers = random_numbers(3 * S.in.size(), 1);
   Packed<B> weights(random_numbers(S.in.size() * features, 2), S.features);
-  typename B::Space space(2);
+  typename B::Context context(2);
   const auto run = [&] {
     Packed<B> x(numbers, S.in.channels), y(3, S.features);
-    B::template linear_forward<S>(space, 3, x.data(), weights.data(), nullptr, y.data());
+    B::template linear_forward<S>(context, 3, x.data(), weights.data(), nullptr, y.data());
     std::vector<float> dense;
     for (std::size_t n = 0; n < 3; ++n)
       dense.insert(dense.end(), y.data() + n * static_cast<std::size_t>(B::padded(S.features)),
@@ -233,11 +233,11 @@ void check_loss() {
         numbers[classes + place] = stranger;
         const std::vector<int> labels{0, label, 0};
         Packed<B> logits(numbers, classes);
-        typename B::Space space(2);
-        Reference::Space reference_space(1);
+        typename B::Context context(2);
+        Reference::Context reference_context(1);
         const LossResult found =
-            B::softmax_cross_entropy(space, batch, classes, logits.data(), labels.data(), nullptr);
-        const LossResult expected = Reference::softmax_cross_entropy(reference_space, batch, classes,
+            B::softmax_cross_entropy(context, batch, classes, logits.data(), labels.data(), nullptr);
+        const LossResult expected = Reference::softmax_cross_entropy(reference_context, batch, classes,
                                                                      numbers.data(), labels.data(), nullptr);
         CHECK(same_kind({static_cast<float>(found.loss)}, {static_cast<float>(expected.loss)}));
         CHECK(found.errors == expected.errors);
@@ -249,7 +249,8 @@ void check_loss() {
                            numbers.begin() - classes;
         Packed<B> ordinary(numbers, classes);
         const int without =
-            B::softmax_cross_entropy(space, batch, classes, ordinary.data(), labels.data(), nullptr).errors -
+            B::softmax_cross_entropy(context, batch, classes, ordinary.data(), labels.data(), nullptr)
+                .errors -
             (worst != label);
         // the largest is the label's
         CHECK(found.errors == without + !(stranger == infinity && place == static_cast<std::size_t>(label)));
@@ -264,10 +265,10 @@ void check_optimizer() {
     std::vector<float> weights = random_numbers(70, 2), velocity = random_numbers(70, 3),
                        gradient = with_strangers(70, call);
     std::vector<float> expected_weights = weights, expected_velocity = velocity;
-    typename B::Space space(1);
-    Reference::Space reference_space(1);
-    B::template update<SGD>(space, 70, factors, weights.data(), gradient.data(), {velocity.data()});
-    Reference::update<SGD>(reference_space, 70, factors, expected_weights.data(), gradient.data(),
+    typename B::Context context(1);
+    Reference::Context reference_context(1);
+    B::template update<SGD>(context, 70, factors, weights.data(), gradient.data(), {velocity.data()});
+    Reference::update<SGD>(reference_context, 70, factors, expected_weights.data(), gradient.data(),
                            {expected_velocity.data()});
     check_same_kind({{"weights", weights}, {"velocity", velocity}},
                     {{"weights", expected_weights}, {"velocity", expected_velocity}});

@@ -14,9 +14,9 @@ template <class B, PoolShape S>
   Activations<B> in(numbers, S.in.channels), out(out_pixels, S.in.channels),
       dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
   Activations<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
-  typename B::Space space(2);
-  B::template pool_forward<S>(space, batch, in.data(), out.data());
-  B::template pool_backward<S>(space, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr,
+  typename B::Context context(2);
+  B::template pool_forward<S>(context, batch, in.data(), out.data());
+  B::template pool_backward<S>(context, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr,
                                dx.data());
   return {{"out", out.dense()}, {"dx", dx.dense()}};
 }
@@ -30,9 +30,9 @@ template <class B, ShortcutShape S>
   Activations<B> in(numbers, S.in.channels), out(out_pixels, S.channels_out);
   Activations<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out),
       dx(in_pixels, S.in.channels);
-  typename B::Space space(2);
-  B::template shortcut_forward<S>(space, batch, in.data(), out.data());
-  B::template shortcut_backward<S>(space, batch, dy.data(), dx.data());
+  typename B::Context context(2);
+  B::template shortcut_forward<S>(context, batch, in.data(), out.data());
+  B::template shortcut_backward<S>(context, batch, dy.data(), dx.data());
   return {{"out", out.dense()}, {"dx", dx.dense()}};
 }
 

@@ -16,8 +16,8 @@ template <class B, ConvShape S, class A = ReLU>
   Packed<B> bias(random_numbers(static_cast<std::size_t>(S.channels_out), 3), S.channels_out);
   Activations<B> out(out_pixels, S.channels_out);
   Packed<B> mean(1, S.channels_out), variance(1, S.channels_out);
-  typename B::Space space(threads);
-  B::template conv_forward<S, A>(space, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr,
+  typename B::Context context(threads);
+  B::template conv_forward<S, A>(context, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr,
                                  out.data(), {mean.data(), variance.data()});
   Results results{{"out", out.dense()}, {"mean", mean.dense()}, {"variance", variance.dense()}};
   if (pending.finished) results["finished"] = source.finished().dense();
@@ -55,11 +55,11 @@ template <class B, ConvShape S, class A = ReLU>
   if (backward.sums && !S.network_input)
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr,
             pending.shortcut_norm ? dz_shortcut.data() : nullptr};
-  typename B::Space space(threads);
+  typename B::Context context(threads);
   B::template conv_backward<S, A>(
-      space, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(), weights.data(),
-      weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr, backward.add ? add.data() : nullptr,
-      S.network_input ? nullptr : out.data(), sums);
+      context, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(),
+      weights.data(), weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr,
+      backward.add ? add.data() : nullptr, S.network_input ? nullptr : out.data(), sums);
   Results results{{"weight gradient", weight_gradient.dense()}};
   if (S.bias) results["bias gradient"] = bias_gradient.dense();
   if (!S.network_input) results["out"] = out.dense();
@@ -82,9 +82,9 @@ template <class B, Shape S, class A = ReLU>
                                  int threads = 1) {
   const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
   Packed<B> mean(1, S.channels), variance(1, S.channels);
-  typename B::Space space(threads);
+  typename B::Context context(threads);
   B::template finish<S, A>(
-      space, batch, source.get(),
+      context, batch, source.get(),
       wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
   Results results;
   if (wanted.statistics) results = {{"mean", mean.dense()}, {"variance", variance.dense()}};
@@ -108,8 +108,8 @@ template <class B, Shape S, class A = ReLU>
   if (wanted.statistics)
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr,
             pending.shortcut_norm ? dz_shortcut.data() : nullptr};
-  typename B::Space space(threads);
-  B::template finish_backward<S, A>(space, batch,
+  typename B::Context context(threads);
+  B::template finish_backward<S, A>(context, batch,
                                     {dy.data(), y.data(), wanted.norm ? gradient_norm.get() : nullptr},
                                     source.get(), wanted.add ? add.data() : nullptr, out.data(), sums);
   Results results{{"out", out.dense()}};

@@ -76,11 +76,12 @@ TEST_CASE_TEMPLATE_DEFINE("variances keep their digits where the mean is large a
   std::vector<float> x = random_numbers(batch * image.size(), 1);
   for (float& number : x) number += 1000.0F;  // E[x²] − E[x]² in float would leave no correct digit
   Packed<B> packed(x, image.channels), mean(1, image.channels), variance(1, image.channels);
-  typename B::Space space(1);
-  B::template finish<image>(space, batch, {.x = packed.data()}, {mean.data(), variance.data()});
+  typename B::Context context(1);
+  B::template finish<image>(context, batch, {.x = packed.data()}, {mean.data(), variance.data()});
   Packed<Reference> expected_mean(1, image.channels), expected(1, image.channels);
-  Reference::Space reference_space(1);
-  Reference::finish<image>(reference_space, batch, {.x = x.data()}, {expected_mean.data(), expected.data()});
+  Reference::Context reference_context(1);
+  Reference::finish<image>(reference_context, batch, {.x = x.data()},
+                           {expected_mean.data(), expected.data()});
   CHECK(relative_error(variance.dense(), expected.dense()) < 2e-4);
 }
 TEST_CASE_TEMPLATE_APPLY(large_means, Backends);

@@ -63,8 +63,8 @@ template <class Backend, class Loss>
   // the oracle's numbers are rounded to float32
   const double tolerance = std::is_same_v<T, double> ? 1e-7 : 2e-6;
   Rows<Backend> predictions(oracle.find("outputs")->values), gradient;
-  typename Backend::Space space(2);
-  const LossResult result = batch_loss<Backend, Loss, T>(space, options, outputs, predictions.for_kernel(),
+  typename Backend::Context context(2);
+  const LossResult result = batch_loss<Backend, Loss, T>(context, options, outputs, predictions.for_kernel(),
                                                          targets, images, 0, images, gradient.for_kernel())
                                 .get();
   CHECK(result.loss == doctest::Approx(oracle.find(name + ".loss")->values[0]).epsilon(1e-7));
@@ -78,7 +78,7 @@ template <class Backend, class Loss>
     const int count = std::min(4, images - first);
     const LossResult part =
         batch_loss<Backend, Loss, T>(
-            space, options, outputs,
+            context, options, outputs,
             predictions.for_kernel() + static_cast<std::size_t>(first) * Rows<Backend>::stride, targets,
             images, first, count, static_cast<T*>(nullptr))
             .get();
@@ -128,10 +128,10 @@ void check_all() {
     const std::size_t other = labels[2] == 1 ? 2 : 1;
     x[2 * outputs + other] = stranger;
     Rows<Backend> predictions(x);
-    typename Backend::Space space(1);
+    typename Backend::Context context(1);
     using T = typename Backend::Scalar;
     const auto loss = [&](const ClassTargets& targets) {
-      return batch_loss<Backend, CrossEntropy, T>(space, {}, outputs, predictions.for_kernel(), targets,
+      return batch_loss<Backend, CrossEntropy, T>(context, {}, outputs, predictions.for_kernel(), targets,
                                                   images, 0, images, static_cast<T*>(nullptr))
           .get();
     };

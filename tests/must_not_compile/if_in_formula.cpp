@@ -22,7 +22,7 @@ struct LeakyWithIf : ActivationWord {
 };
 
 template <class A>
-void use(Reference::Space& space, const Source<float>& source) {
-  Reference::finish<Shape{3, 2, 2}, A>(space, 1, source, {});
+void use(Reference::Context& context, const Source<float>& source) {
+  Reference::finish<Shape{3, 2, 2}, A>(context, 1, source, {});
 }
-template void use<LeakyWithIf>(Reference::Space&, const Source<float>&);
+template void use<LeakyWithIf>(Reference::Context&, const Source<float>&);

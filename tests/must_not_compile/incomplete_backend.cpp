@@ -1,5 +1,5 @@
-// expect: a backend needs the types Scalar, Stored, Space, Memory<T>, Storage<T> and ActivationArena
-// expect: a backend needs conv_backward<ConvShape, Activation>(space, batch, gradient, source, weights
+// expect: a backend needs the types Scalar, Stored, Context, Memory<T>, Storage<T> and ActivationArena
+// expect: a backend needs conv_backward<ConvShape, Activation>(context, batch, gradient, source, weights
 #include <sdepth/kernels/backend.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 

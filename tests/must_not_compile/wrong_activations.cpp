@@ -35,8 +35,8 @@ struct Sigmoid : ActivationWord {
 };
 
 template <class A>
-void use(Reference::Space& space, const Source<float>& source) {
-  Reference::finish<Shape{3, 2, 2}, A>(space, 1, source, {});
+void use(Reference::Context& context, const Source<float>& source) {
+  Reference::finish<Shape{3, 2, 2}, A>(context, 1, source, {});
 }
-template void use<WithoutDerivative>(Reference::Space&, const Source<float>&);
-template void use<Sigmoid>(Reference::Space&, const Source<float>&);
+template void use<WithoutDerivative>(Reference::Context&, const Source<float>&);
+template void use<Sigmoid>(Reference::Context&, const Source<float>&);

@@ -92,16 +92,16 @@ template <class Backend, class Optimizer>
 struct Run {
   Weights<Net, Backend> weights;
   ParameterUpdate<Net, Backend, Optimizer> update{weights};
-  typename Backend::Space space{1};
+  typename Backend::Context context{1};
 
   explicit Run(const Oracle& oracle) { put(weights.tensors(), oracle.values("init"), weights.parameters()); }
   void add(std::span<const float> gradients, std::span<const std::uint8_t> gates, int images = 4) {
-    update.template take_gates<true>(space, gates);
+    update.template take_gates<true>(context, gates);
     put(weights.tensors(), gradients, update.gradients_of_walk());
-    update.template add<true>(space, images);
+    update.template add<true>(context, images);
   }
   void apply(const typename Optimizer::Options& options, bool frozen) {
-    update.apply(space, options, frozen, for_kernels(weights.parameters()));
+    update.apply(context, options, frozen, for_kernels(weights.parameters()));
   }
   [[nodiscard]] std::vector<float> parameters() const {
     return get(weights.tensors(), std::as_const(weights).parameters());
@@ -146,16 +146,16 @@ void check_clipping() {
   const Oracle oracle;
   const std::vector<std::uint8_t> open{1, 1};
   Run<Backend, SGD> run(oracle);
-  CHECK_THROWS_WITH_AS(run.update.clip(run.space, 1),
+  CHECK_THROWS_WITH_AS(run.update.clip(run.context, 1),
                        doctest::Contains("there are no gradients; call compute_gradients first"), Error);
   run.add(oracle.row("gradients", 1), open);
-  CHECK(run.update.clip(run.space, 1.5) == doctest::Approx(oracle.values("clip.norm")[0]).epsilon(1e-6));
+  CHECK(run.update.clip(run.context, 1.5) == doctest::Approx(oracle.values("clip.norm")[0]).epsilon(1e-6));
   CHECK(distance(run.gradients(), oracle.values("clip.gradients")) < tolerance<Backend>);
   const std::vector<float> clipped = run.gradients();
-  CHECK(run.update.clip(run.space, 1.6) == doctest::Approx(1.5).epsilon(1e-5));
+  CHECK(run.update.clip(run.context, 1.6) == doctest::Approx(1.5).epsilon(1e-5));
   CHECK(run.gradients() == clipped);  // small enough: not a bit changes
   for (const double none : {-1.0, std::nan("")})
-    CHECK_THROWS_WITH_AS(run.update.clip(run.space, none), doctest::Contains("expected a number from 0 up"),
+    CHECK_THROWS_WITH_AS(run.update.clip(run.context, none), doctest::Contains("expected a number from 0 up"),
                          Error);
 
   // A closed block's numbers are an older step's and count nothing, nor do those of a frozen group.
@@ -169,11 +169,11 @@ void check_clipping() {
       other.weights,
       {{.contains = [](const ParameterInfo& p) { return p.name == "fc.weight"; }, .frozen = true}}, {});
   other.add(some, std::vector<std::uint8_t>{1, 0});
-  CHECK(other.update.clip(other.space, 1e9) == doctest::Approx(std::sqrt(squares)).epsilon(1e-6));
+  CHECK(other.update.clip(other.context, 1e9) == doctest::Approx(std::sqrt(squares)).epsilon(1e-6));
   some[0] = std::numeric_limits<float>::infinity();
   other.apply({}, false);
   other.add(some, open);
-  CHECK_THROWS_WITH_AS(other.update.clip(other.space, 1),
+  CHECK_THROWS_WITH_AS(other.update.clip(other.context, 1),
                        doctest::Contains("the norm of the gradients is inf"), Error);
 }
 
@@ -221,7 +221,7 @@ void check_failed_addition() {
   const Oracle oracle;
   Run<Backend, SGD> run(oracle), untouched(oracle);
   for (auto* each : {&run, &untouched}) each->add(oracle.row("gradients", 0), oracle.gates(0));
-  run.update.template take_gates<true>(run.space, std::vector<std::uint8_t>{0, 1});
+  run.update.template take_gates<true>(run.context, std::vector<std::uint8_t>{0, 1});
   put(run.weights.tensors(), oracle.row("gradients", 7), run.update.gradients_of_walk());
   for (auto* each : {&run, &untouched}) each->apply({}, true);
   CHECK(run.parameters() == untouched.parameters());
@@ -289,12 +289,12 @@ void check_average() {
   /// What WeightAverage asks of a Trainer.
   struct Stand {
     std::shared_ptr<Weights<Net, Backend>> numbers = std::make_shared<Weights<Net, Backend>>();
-    struct Space {
-      typename Backend::Space one{1};
-      [[nodiscard]] typename Backend::Space& space() { return one; }
+    struct Context {
+      typename Backend::Context one{1};
+      [[nodiscard]] typename Backend::Context& context() { return one; }
     } spaces;
     [[nodiscard]] const auto& weights() const { return numbers; }
-    [[nodiscard]] Space& walk() { return spaces; }
+    [[nodiscard]] Context& walk() { return spaces; }
   } trainer;
   WeightAverage<Net, Backend> average(0.9);
   for (std::size_t step = 0; step < 10; ++step) {

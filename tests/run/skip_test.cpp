@@ -57,10 +57,10 @@ TEST_CASE_TEMPLATE(
   using T = typename Backend::Scalar;
   using Blocks = Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
   using BlockStage = TrainingBlock<Backend, Blocks>;
-  typename Backend::Space space(1);
+  typename Backend::Context context(1);
   Arena activations(1 << 20), norms(1 << 20);
   Slots<T> slots(4096);
-  Pass<Backend> pass{space, activations, norms, slots};
+  Pass<Backend> pass{context, activations, norms, slots};
   pass.batch = 2;
   pass.training = true;
   const std::uint8_t closed = 0;

@@ -22,7 +22,7 @@ namespace {
 /// A backend that runs out of memory when so many kernels have run.
 template <class Backend>
 struct Exhausted : Backend {
-  using typename Backend::Space;
+  using typename Backend::Context;
   using T = typename Backend::Scalar;
   static inline int left = -1;  // kernels that still run; −1: all
   static void count() {
@@ -68,10 +68,10 @@ struct Exhausted : Backend {
     count();
     Backend::template linear_backward<S>(std::forward<Arguments>(arguments)...);
   }
-  static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const T* logits,
+  static LossResult softmax_cross_entropy(Context& context, int batch, int classes, const T* logits,
                                           const int* labels, T* gradient) {
     count();
-    return Backend::softmax_cross_entropy(space, batch, classes, logits, labels, gradient);
+    return Backend::softmax_cross_entropy(context, batch, classes, logits, labels, gradient);
   }
 };
 

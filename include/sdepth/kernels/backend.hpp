@@ -36,7 +36,7 @@ template <class B>
 concept Types = requires {
   typename B::Scalar;
   typename B::Stored;
-  typename B::Space;
+  typename B::Context;
   typename B::template Memory<typename B::Scalar>;
   typename B::template Storage<typename B::Scalar>;
   typename B::ActivationArena;
@@ -51,58 +51,59 @@ concept Padding = requires {
   { B::padded(1) } -> std::same_as<int>;
 };
 template <class B>
-concept ConvForward = requires(typename B::Space& space, const SourceOf<B>& source, const Number<B>* in,
+concept ConvForward = requires(typename B::Context& context, const SourceOf<B>& source, const Number<B>* in,
                                Stored<B>* out, Statistics<Number<B>> statistics) {
-  B::template conv_forward<conv, ReLU>(space, 1, source, in, in, out, statistics);
+  B::template conv_forward<conv, ReLU>(context, 1, source, in, in, out, statistics);
 };
 template <class B>
-concept ConvBackward = requires(typename B::Space& space, const GradientOf<B>& gradient,
-                                const SourceOf<B>& source, const Number<B>* in, Number<B>* gradients,
-                                Stored<B>* out, SourceSums<Number<B>> sums) {
-  B::template conv_backward<conv, ReLU>(space, 1, gradient, source, in, gradients, gradients, out, out, sums);
-};
-template <class B>
-concept FinishForward =
-    requires(typename B::Space& space, const SourceOf<B>& source, Statistics<Number<B>> statistics) {
-      B::template finish<shape, ReLU>(space, 1, source, statistics);
+concept ConvBackward =
+    requires(typename B::Context& context, const GradientOf<B>& gradient, const SourceOf<B>& source,
+             const Number<B>* in, Number<B>* gradients, Stored<B>* out, SourceSums<Number<B>> sums) {
+      B::template conv_backward<conv, ReLU>(context, 1, gradient, source, in, gradients, gradients, out, out,
+                                            sums);
     };
 template <class B>
-concept FinishBackward = requires(typename B::Space& space, const GradientOf<B>& gradient,
+concept FinishForward =
+    requires(typename B::Context& context, const SourceOf<B>& source, Statistics<Number<B>> statistics) {
+      B::template finish<shape, ReLU>(context, 1, source, statistics);
+    };
+template <class B>
+concept FinishBackward = requires(typename B::Context& context, const GradientOf<B>& gradient,
                                   const SourceOf<B>& source, Stored<B>* out, SourceSums<Number<B>> sums) {
-  B::template finish_backward<shape, ReLU>(space, 1, gradient, source, out, out, sums);
+  B::template finish_backward<shape, ReLU>(context, 1, gradient, source, out, out, sums);
 };
 template <class B>
-concept Pools = requires(typename B::Space& space, const Stored<B>* in, Stored<B>* out) {
-  B::template pool_forward<pool>(space, 1, in, out);
-  B::template pool_backward<pool>(space, 1, in, in, out);
+concept Pools = requires(typename B::Context& context, const Stored<B>* in, Stored<B>* out) {
+  B::template pool_forward<pool>(context, 1, in, out);
+  B::template pool_backward<pool>(context, 1, in, in, out);
 };
 template <class B>
-concept Shortcuts = requires(typename B::Space& space, const Stored<B>* in, Stored<B>* out) {
-  B::template shortcut_forward<shortcut>(space, 1, in, out);
-  B::template shortcut_backward<shortcut>(space, 1, in, out);
+concept Shortcuts = requires(typename B::Context& context, const Stored<B>* in, Stored<B>* out) {
+  B::template shortcut_forward<shortcut>(context, 1, in, out);
+  B::template shortcut_backward<shortcut>(context, 1, in, out);
 };
 template <class B>
-concept LinearLayers = requires(typename B::Space& space, const Stored<B>* in, const Number<B>* weights,
+concept LinearLayers = requires(typename B::Context& context, const Stored<B>* in, const Number<B>* weights,
                                 Number<B>* gradients, Stored<B>* out) {
-  B::template linear_forward<linear>(space, 1, in, weights, weights, out);
-  B::template linear_backward<linear>(space, 1, in, in, weights, gradients, gradients, out);
+  B::template linear_forward<linear>(context, 1, in, weights, weights, out);
+  B::template linear_backward<linear>(context, 1, in, in, weights, gradients, gradients, out);
 };
 /// norm_backward only where no kernel prepares norms from the sums it makes.
 template <class B>
 concept Norms =
-    requires(typename B::Space& space, const NormForward<Number<B>>& forward, const Norm<Number<B>>& norm,
+    requires(typename B::Context& context, const NormForward<Number<B>>& forward, const Norm<Number<B>>& norm,
              const Number<B>* in, double* sums) {
-      B::norm_forward(space, std::size_t{2}, forward, in, in);
-      B::norm_scale(space, std::size_t{2}, norm, 1.0);
-      B::add_statistics(space, std::size_t{2}, 1.0, in, in, sums, sums);
+      B::norm_forward(context, std::size_t{2}, forward, in, in);
+      B::norm_scale(context, std::size_t{2}, norm, 1.0);
+      B::add_statistics(context, std::size_t{2}, 1.0, in, in, sums, sums);
     } &&
     (B::prepares_norms ||
-     requires(typename B::Space& space, const NormBackward<Number<B>>& backward, const Number<B>* in) {
-       B::norm_backward(space, std::size_t{2}, backward, in, in);
+     requires(typename B::Context& context, const NormBackward<Number<B>>& backward, const Number<B>* in) {
+       B::norm_backward(context, std::size_t{2}, backward, in, in);
      });
 template <class B>
-concept Reads = requires(typename B::Space& space, const Number<B>* in) {
-  { B::read(space, in, std::size_t{1})[0] } -> std::convertible_to<Number<B>>;
+concept Reads = requires(typename B::Context& context, const Number<B>* in) {
+  { B::read(context, in, std::size_t{1})[0] } -> std::convertible_to<Number<B>>;
 };
 }  // namespace backend
 
@@ -139,40 +140,40 @@ struct CheckedBackend {
   static constexpr bool asked = backend::Types<B>;
   static_assert(
       asked,
-      "a backend needs the types Scalar, Stored, Space, Memory<T>, Storage<T> and ActivationArena, and the constants addressable, synchronous, replays and "
+      "a backend needs the types Scalar, Stored, Context, Memory<T>, Storage<T> and ActivationArena, and the constants addressable, synchronous, replays and "
       "prepares_norms: see kernels/backend.hpp");
   static_assert(!asked || backend::Padding<B>,
                 "a backend needs `lanes` and `padded(channels)`: how many channels memory holds");
   static_assert(
       !asked || backend::ConvForward<B>,
-      "a backend needs conv_forward<ConvShape, Activation>(space, batch, source, weights, bias, out, statistics)");
+      "a backend needs conv_forward<ConvShape, Activation>(context, batch, source, weights, bias, out, statistics)");
   static_assert(
       !asked || backend::ConvBackward<B>,
-      "a backend needs conv_backward<ConvShape, Activation>(space, batch, gradient, source, weights, weight_gradient, "
+      "a backend needs conv_backward<ConvShape, Activation>(context, batch, gradient, source, weights, weight_gradient, "
       "bias_gradient, add, out, sums)");
   static_assert(!asked || backend::FinishForward<B>,
-                "a backend needs finish<Shape, Activation>(space, batch, source, statistics)");
+                "a backend needs finish<Shape, Activation>(context, batch, source, statistics)");
   static_assert(
       !asked || backend::FinishBackward<B>,
-      "a backend needs finish_backward<Shape, Activation>(space, batch, gradient, source, add, out, sums)");
+      "a backend needs finish_backward<Shape, Activation>(context, batch, gradient, source, add, out, sums)");
   static_assert(
       !asked || backend::Pools<B>,
-      "a backend needs pool_forward<PoolShape>(space, batch, in, out) and pool_backward<PoolShape>(space, batch, dy, in, dx)");
+      "a backend needs pool_forward<PoolShape>(context, batch, in, out) and pool_backward<PoolShape>(context, batch, dy, in, dx)");
   static_assert(
       !asked || backend::Shortcuts<B>,
-      "a backend needs shortcut_forward<ShortcutShape>(space, batch, in, out) and shortcut_backward<ShortcutShape>(space, "
+      "a backend needs shortcut_forward<ShortcutShape>(context, batch, in, out) and shortcut_backward<ShortcutShape>(context, "
       "batch, dy, dx)");
   static_assert(
       !asked || backend::LinearLayers<B>,
-      "a backend needs linear_forward<LinearShape>(space, batch, in, weights, bias, out) and linear_backward<LinearShape>("
-      "space, batch, dy, in, weights, weight_gradient, bias_gradient, dx)");
+      "a backend needs linear_forward<LinearShape>(context, batch, in, weights, bias, out) and linear_backward<LinearShape>("
+      "context, batch, dy, in, weights, weight_gradient, bias_gradient, dx)");
   static_assert(
       !asked || backend::Norms<B>,
-      "a backend needs norm_forward(space, channels, norm, mean, variance), norm_scale(space, channels, norm, branch_scale), "
-      "add_statistics(space, channels, count, mean, variance, mean_sum, variance_sum) and, unless prepares_norms, "
-      "norm_backward(space, channels, norm, dz, dz_normalised)");
+      "a backend needs norm_forward(context, channels, norm, mean, variance), norm_scale(context, channels, norm, branch_scale), "
+      "add_statistics(context, channels, count, mean, variance, mean_sum, variance_sum) and, unless prepares_norms, "
+      "norm_backward(context, channels, norm, dz, dz_normalised)");
   static_assert(!asked || backend::Reads<B>,
-                "a backend needs read(space, numbers, count), which gives numbers back to the host");
+                "a backend needs read(context, numbers, count), which gives numbers back to the host");
   static constexpr bool said = true;
 };
 

@@ -30,7 +30,7 @@ template <class T, class Stored_ = T>
 struct HostBackend {
   using Scalar = T;
   using Stored = Stored_;
-  using Space = Workspace<T>;
+  using Context = Workspace<T>;
   using Loss = LossResult;  // what the losses return: a LossResult, or something whose get() waits for one
   using ActivationArena = Arena;
   /// Numbers that kernels alone read and write.
@@ -52,7 +52,7 @@ struct HostBackend {
 
   /// y = scale·x + shift from a mean and a biased variance: scale = γ/sqrt(variance + eps), shift = β −
   /// mean·scale, both times branch_scale.
-  static void norm_forward(Space&, std::size_t channels, const NormForward<T>& n, const T* mean,
+  static void norm_forward(Context&, std::size_t channels, const NormForward<T>& n, const T* mean,
                            const T* variance) {
     for (std::size_t c = 0; c < channels; ++c) {
       const double inverse = 1.0 / std::sqrt(static_cast<double>(variance[c]) + n.eps);
@@ -65,7 +65,7 @@ struct HostBackend {
     }
   }
   /// y = branch_scale·x.
-  static void norm_scale(Space&, std::size_t channels, const Norm<T>& norm, double branch_scale) {
+  static void norm_scale(Context&, std::size_t channels, const Norm<T>& norm, double branch_scale) {
     for (std::size_t c = 0; c < channels; ++c) {
       norm.mean[c] = norm.shift[c] = norm.gradient_slope[c] = norm.gradient_offset[c] = T{0};
       norm.inverse_deviation[c] = T{1};
@@ -75,7 +75,7 @@ struct HostBackend {
   /// γ's and β's gradients from Σ dz and Σ dz·x̂ and dx = A·dz + B·(x − mean) + D with A = γ/σ, B = −A/σ ·
   /// mean(dz·x̂), D = −A · mean(dz). Then the running statistics: here, so that a step whose loss is not
   /// finite leaves them alone.
-  static void norm_backward(Space& space, std::size_t channels, const NormBackward<T>& n, const T* dz,
+  static void norm_backward(Context& context, std::size_t channels, const NormBackward<T>& n, const T* dz,
                             const T* dz_normalised) {
     for (std::size_t c = 0; c < channels; ++c) {
       const auto sum = static_cast<double>(dz[c]), sum_normalised = static_cast<double>(dz_normalised[c]);
@@ -95,11 +95,11 @@ struct HostBackend {
       running.variance[c] =
           mix(running.variance[c], static_cast<double>(running.batch_variance[c]) * n.count / (n.count - 1));
     }
-    space.add_up_norm_gradient(n.gamma_gradient, channels);
-    space.add_up_norm_gradient(n.beta_gradient, channels);
+    context.add_up_norm_gradient(n.gamma_gradient, channels);
+    context.add_up_norm_gradient(n.beta_gradient, channels);
   }
   /// Adds a batch's mean and unbiased variance to sums over batches.
-  static void add_statistics(Space&, std::size_t channels, double count, const T* mean, const T* variance,
+  static void add_statistics(Context&, std::size_t channels, double count, const T* mean, const T* variance,
                              double* mean_sum, double* variance_sum) {
     for (std::size_t c = 0; c < channels; ++c) {
       mean_sum[c] += static_cast<double>(mean[c]);
@@ -108,15 +108,15 @@ struct HostBackend {
   }
 
   /// `count` numbers of kernels' memory, once all kernels that write them are done.
-  [[nodiscard]] static std::span<const T> read(Space&, const T* numbers, std::size_t count) {
+  [[nodiscard]] static std::span<const T> read(Context&, const T* numbers, std::size_t count) {
     return {numbers, count};
   }
 
   /// The same numbers as activations have them in memory, and as everyone computes with them.
-  static void store_numbers(Space&, std::size_t count, const T* numbers, Stored* stored) {
+  static void store_numbers(Context&, std::size_t count, const T* numbers, Stored* stored) {
     for (std::size_t i = 0; i < count; ++i) stored[i] = static_cast<Stored>(numbers[i]);
   }
-  static void load_numbers(Space&, std::size_t count, const Stored* stored, T* numbers) {
+  static void load_numbers(Context&, std::size_t count, const Stored* stored, T* numbers) {
     for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<T>(stored[i]);
   }
 };

@@ -26,11 +26,11 @@ class HostUpdater {
 
   /// The gates of the gradients: those of (seed, step), as the caller drew them, or the caller's own. @param
   /// open  [blocks], 1 where a block ran
-  void take_drawn_gates(typename Backend::Space&, std::uint64_t, std::uint64_t, std::span<const double>,
+  void take_drawn_gates(typename Backend::Context&, std::uint64_t, std::uint64_t, std::span<const double>,
                         std::span<const std::uint8_t> open) {
     open_.assign(open.begin(), open.end());
   }
-  void take_gates(typename Backend::Space&, std::span<const std::uint8_t> open) {
+  void take_gates(typename Backend::Context&, std::span<const std::uint8_t> open) {
     open_.assign(open.begin(), open.end());
   }
 
@@ -38,7 +38,7 @@ class HostUpdater {
   /// stay as they are
   /// @param factors  [1] for all segments, or [segments]
   template <class Rule, std::size_t K>
-  void update(typename Backend::Space& space, std::span<const std::array<double, K>> factors, bool frozen,
+  void update(typename Backend::Context& context, std::span<const std::array<double, K>> factors, bool frozen,
               T* weights, const T* gradients, const std::array<T*, Rule::state.size()>& states) const {
     const auto factors_of = [&](std::size_t i) -> const std::array<double, K>& {
       return factors[factors.size() > 1 ? i : 0];
@@ -55,20 +55,20 @@ class HostUpdater {
       if (never || (!ran && frozen)) continue;
       std::array<T*, Rule::state.size()> of_states{};
       for (std::size_t s = 0; s < of_states.size(); ++s) of_states[s] = states[s] + first;
-      Backend::template update<Rule>(space, last - first, of_run, weights + first,
+      Backend::template update<Rule>(context, last - first, of_run, weights + first,
                                      ran ? gradients + first : nullptr, of_states);
     }
   }
 
   /// √Σ g² over the parameters that have a gradient, summed in double over fixed parts, whatever the number
   /// of threads.
-  [[nodiscard]] double norm(typename Backend::Space& space, const T* gradients) {
+  [[nodiscard]] double norm(typename Backend::Context& context, const T* gradients) {
     constexpr std::size_t piece = 16384;
     std::vector<Piece> pieces;
     for (const ParameterSegment& segment : segments_)
       for (std::size_t at = 0; open(segment) && at < segment.size; at += piece)
         pieces.push_back({segment.offset + at, std::min(piece, segment.size - at), 0});
-    parallel_for(static_cast<int>(pieces.size()), space.threads(), [&](int i, int) {
+    parallel_for(static_cast<int>(pieces.size()), context.threads(), [&](int i, int) {
       Piece& mine = pieces[static_cast<std::size_t>(i)];
       std::array<double, 8> sums{};  // side by side: one sum would wait for each addition
       for (std::size_t j = 0; j < mine.size; ++j) {

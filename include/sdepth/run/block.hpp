@@ -125,7 +125,7 @@ struct TrainingBlock {
     if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && scale != 1.0) {
       record.scale.allocate(pass.norms, Backend::padded(out.channels));
       record.scale.branch_scale = scale;
-      record.scale.template prepare_scale_only<Backend>(pass.space);
+      record.scale.template prepare_scale_only<Backend>(pass.context);
       value.norm = &record.scale;
     }
     return value;
@@ -155,7 +155,7 @@ struct TrainingBlock {
       record.projected = value.x;
     } else if constexpr (!identity) {
       Stored* to = pass.take(out_size);
-      Backend::template shortcut_forward<Blocks::shortcut>(pass.space, pass.batch, value.x, to);
+      Backend::template shortcut_forward<Blocks::shortcut>(pass.context, pass.batch, value.x, to);
       value.x = to;
     }
     return value;
@@ -170,7 +170,7 @@ struct TrainingBlock {
       return flow.dy;
     } else {
       Stored* to = pass.spare.take();
-      Backend::template shortcut_backward<Blocks::shortcut>(pass.space, pass.batch, sum_gradient, to);
+      Backend::template shortcut_backward<Blocks::shortcut>(pass.context, pass.batch, sum_gradient, to);
       return to;
     }
   }

@@ -42,7 +42,7 @@ template <class Net, class Backend, template <class> class Layout, class Number>
     const int n = std::min(walk.capacity(), count - first);
     const auto* on_device = run_open_blocks(walk, weights, images, first, n, gates, scales);
     const auto out =
-        Backend::read(walk.space(), on_device, static_cast<std::size_t>(n) * walk.classes_stride);
+        Backend::read(walk.context(), on_device, static_cast<std::size_t>(n) * walk.classes_stride);
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
       for (std::size_t c = 0; c < classes; ++c)
         logits[(static_cast<std::size_t>(first) + i) * classes + c] =

@@ -53,18 +53,18 @@ struct NormState : Norm<T> {
   }
   /// Once mean and variance of the batch, or the running ones, are known.
   template <class Backend>
-  void prepare(typename Backend::Space& space, const T* mean_, const T* variance, double eps) const {
-    Backend::norm_forward(space, channels, forward(eps), mean_, variance);
+  void prepare(typename Backend::Context& context, const T* mean_, const T* variance, double eps) const {
+    Backend::norm_forward(context, channels, forward(eps), mean_, variance);
   }
   /// For a branch that does not end in a BN: y = branch_scale·x.
   template <class Backend>
-  void prepare_scale_only(typename Backend::Space& space) const {
-    Backend::norm_scale(space, channels, *this, branch_scale);
+  void prepare_scale_only(typename Backend::Context& context) const {
+    Backend::norm_scale(context, channels, *this, branch_scale);
   }
   /// Once dz and dz_normalised are complete. @param dz_  Σ dz
   template <class Backend>
-  void prepare_backward(typename Backend::Space& space, const T* dz_) const {
-    Backend::norm_backward(space, channels, backward(), dz_, dz_normalised);
+  void prepare_backward(typename Backend::Context& context, const T* dz_) const {
+    Backend::norm_backward(context, channels, backward(), dz_, dz_normalised);
   }
 };
 

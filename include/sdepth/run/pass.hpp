@@ -94,13 +94,13 @@ struct PendingValue {
   }
   /// Turns the finished sums into the norms' gradients.
   template <class Backend>
-  void close_sums(typename Backend::Space& space) const {
+  void close_sums(typename Backend::Context& context) const {
     if constexpr (!Backend::prepares_norms) {
       const bool first = norm && norm->learned();
-      if (first) norm->template prepare_backward<Backend>(space, norm->dz);
+      if (first) norm->template prepare_backward<Backend>(context, norm->dz);
       // The same dz enters both, and is summed once.
       if (shortcut_norm && shortcut_norm->learned())
-        shortcut_norm->template prepare_backward<Backend>(space, first ? norm->dz : shortcut_norm->dz);
+        shortcut_norm->template prepare_backward<Backend>(context, first ? norm->dz : shortcut_norm->dz);
     }
   }
 };
@@ -161,7 +161,7 @@ struct Pass {
   using T = typename Backend::Scalar;
   using Stored = typename Backend::Stored;
 
-  typename Backend::Space& space;
+  typename Backend::Context& context;
   typename Backend::ActivationArena& activations;  // kept until the backward pass
   typename Backend::ActivationArena& norms;        // per-channel numbers of the norms
   Slots<Stored, typename Backend::template Memory<Stored>>& spare;
@@ -190,7 +190,7 @@ struct Pass {
   /// Over how many images batch normalisation goes, where other processes have some of the batch.
   [[nodiscard]] int normalised_images() const noexcept {
     if constexpr (Backend::addressable)
-      return space.normalised_together(batch);
+      return context.normalised_together(batch);
     else
       return batch;
   }
@@ -217,7 +217,7 @@ struct Pass {
     if constexpr (!Backend::replays)
       body();
     else
-      space.as_graph(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
+      context.as_graph(static_cast<std::size_t>(4 * block + variant) * 2 + (training ? 1 : 0), body);
   }
   [[nodiscard]] Stored* take(std::size_t numbers_per_image) {
     return training ? activations.template take<Stored>(numbers_per_image * static_cast<std::size_t>(batch))
@@ -240,7 +240,7 @@ struct Pass {
 
   /// After a stage has written the gradient `out` of what it read: what flows on.
   void consumed(FlowOf<Backend>& flow, const ValueOf<Backend>& input, Stored* out) {
-    input.template close_sums<Backend>(space);
+    input.template close_sums<Backend>(context);
     const auto give_back = [&](const Stored* old) {
       if (old && old != out && old != flow.read_again) spare.release(old);
     };

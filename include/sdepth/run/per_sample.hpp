@@ -96,11 +96,11 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     }
     if (WholeBatch::identity && record.survivors == 0) return;
     Stored* const sum_gradient = flow.dy;
-    Stored* const joins =
+    Stored* const block_gradient =
         WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
-    if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, joins);
-    if (joins != sum_gradient) pass.spare.release(sum_gradient);
-    flow = {joins, {joins}, nullptr, nullptr};
+    if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, block_gradient);
+    if (block_gradient != sum_gradient) pass.spare.release(sum_gradient);
+    flow = {block_gradient, {block_gradient}, nullptr, nullptr};
     if (record.begins)
       materialise_backward<Backend, WholeBatch::in, typename Blocks::Pending>(pass, flow, record.batch_input);
   }
@@ -169,17 +169,17 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
       return WholeBatch::backward_shortcut(pass, at, record, sum_gradient);
     }
   }
-  /// Adds the branch's gradient to the survivors' images of `joins`.
+  /// Adds the branch's gradient to the survivors' images of `block_gradient`.
   static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow,
-                              Stored* sum_gradient, Stored* joins) {
+                              Stored* sum_gradient, Stored* block_gradient) {
     const Value& branch = record.branch_value;
     if (branch.norm && branch.norm->learned()) {
       add_image_sums(*branch.norm, record.sums, record.survivors);
-      branch.norm->template prepare_backward<Backend>(pass.space, branch.norm->dz);
+      branch.norm->template prepare_backward<Backend>(pass.context, branch.norm->dz);
     }
     Pass<Backend> survivors = pass.over(record.survivors);
     flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};
-    WholeBatch::backward_through_branch(survivors, at, record, flow, joins);
+    WholeBatch::backward_through_branch(survivors, at, record, flow, block_gradient);
   }
 };
 

@@ -33,7 +33,7 @@ auto materialise(Pass<Backend>& pass, ValueOf<Backend>& value,
     return copy;
   }();
   if (!before.plain() || statistics.mean)
-    Backend::template finish<In, KernelActivation<Pending>>(pass.space, pass.batch, before.source(),
+    Backend::template finish<In, KernelActivation<Pending>>(pass.context, pass.batch, before.source(),
                                                             statistics);
   if (!before.plain()) {
     pass.release_inputs(before);
@@ -59,7 +59,7 @@ void materialise_backward(Pass<Backend>& pass, FlowOf<Backend>& flow, const Valu
               : flow.add && flow.add != flow.read_again ? flow.add
                                                         : pass.spare.take();
   std::array<NormBackward<typename Backend::Scalar>, 2> ends;
-  Backend::template finish_backward<In, KernelActivation<Pending>>(pass.space, pass.batch, flow.gradient,
+  Backend::template finish_backward<In, KernelActivation<Pending>>(pass.context, pass.batch, flow.gradient,
                                                                    before.source(), flow.add, out,
                                                                    before.template sums<Backend>(ends));
   pass.consumed(flow, before, out);
@@ -155,7 +155,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     statistics.norm = next;
     const T* weights = pass.parameters + at.trainable;
     Backend::template conv_forward<Operation, KernelActivation<Pending>>(
-        pass.space, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
+        pass.context, pass.batch, value.source(), weights, bias_of(weights), raw, statistics);
     pass.release_inputs(value);
     statistics.norm = nullptr;
     value = {};
@@ -169,7 +169,7 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     T* gradients = pass.gradients + at.trainable;
     std::array<NormBackward<T>, 2> ends;
     Backend::template conv_backward<Operation, KernelActivation<Pending>>(
-        pass.space, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
+        pass.context, pass.batch, flow.gradient, record.input.source(), pass.parameters + at.trainable,
         gradients, bias_of(gradients), flow.add, out, record.input.template sums<Backend>(ends));
     pass.consumed(flow, record.input, out);
   }
@@ -190,10 +190,10 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     Stored* y = pass.take(out_size);
     if constexpr (Stage::is_linear) {
       const T* weights = pass.parameters + at.trainable;
-      Backend::template linear_forward<Operation>(pass.space, pass.batch, record.x, weights, bias_of(weights),
-                                                  y);
+      Backend::template linear_forward<Operation>(pass.context, pass.batch, record.x, weights,
+                                                  bias_of(weights), y);
     } else {
-      Backend::template pool_forward<Operation>(pass.space, pass.batch, record.x, y);
+      Backend::template pool_forward<Operation>(pass.context, pass.batch, record.x, y);
     }
     pass.release_inputs(value);
     value = {};
@@ -204,9 +204,9 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
     if constexpr (Stage::is_linear) {
       T* gradients = pass.gradients + at.trainable;
       Backend::template linear_backward<Operation>(
-          pass.space, pass.batch, dy, x, pass.parameters + at.trainable, gradients, bias_of(gradients), dx);
+          pass.context, pass.batch, dy, x, pass.parameters + at.trainable, gradients, bias_of(gradients), dx);
     } else {
-      Backend::template pool_backward<Operation>(pass.space, pass.batch, dy, x, dx);
+      Backend::template pool_backward<Operation>(pass.context, pass.batch, dy, x, dx);
     }
   }
 
@@ -241,15 +241,15 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
         fail(
             "BN needs more than one number per channel in training, found a batch of 1 at 1 × 1 pixels; use a larger batch");
       if (!prepared)
-        norm.template prepare<Backend>(pass.space, statistics.mean, statistics.variance, BN::eps);
+        norm.template prepare<Backend>(pass.context, statistics.mean, statistics.variance, BN::eps);
       if (T* const running = pass.running_update)
         norm.running = {running + at.running, running + at.running + channels, statistics.variance,
                         BN::momentum};
       if (double* const sums = pass.statistics_sums)
-        Backend::add_statistics(pass.space, norm.channels, norm.count, statistics.mean, statistics.variance,
+        Backend::add_statistics(pass.context, norm.channels, norm.count, statistics.mean, statistics.variance,
                                 sums + at.running, sums + at.running + channels);
     } else {
-      norm.template prepare<Backend>(pass.space, pass.running + at.running,
+      norm.template prepare<Backend>(pass.context, pass.running + at.running,
                                      pass.running + at.running + channels, BN::eps);
     }
     value.norm = &norm;

@@ -26,7 +26,7 @@ struct WalkParameters {
   std::uint64_t seed = 0, step = 0;  // of the training step: what dropouts draw from
 };
 
-/// Where a backend's memory belongs to a device: makes that of `owner`, a Space or a Storage, the calling
+/// Where a backend's memory belongs to a device: makes that of `owner`, a Context or a Storage, the calling
 /// thread's while the result lives. Elsewhere nothing.
 template <class Owner>
 [[nodiscard]] auto on_device_of([[maybe_unused]] const Owner& owner) {
@@ -37,7 +37,7 @@ template <class Owner>
 }
 
 /// Buffers and records for one batch at a time. Not shared between threads; the backend's own threads are its
-/// space's.
+/// context's.
 template <class Net, class Backend>
 class Walk {
  public:
@@ -56,7 +56,7 @@ class Walk {
   /// @param for_training  whether to reserve address space for a training step with every block open
   Walk(int batch, int threads, bool for_training)
       : batch_(check_at_least_one("walk", "batch", batch)),
-        space_(std::make_unique<typename Backend::Space>(check_at_least_one("walk", "threads", threads))),
+        context_(std::make_unique<typename Backend::Context>(check_at_least_one("walk", "threads", threads))),
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),
@@ -65,8 +65,8 @@ class Walk {
         records_(std::make_unique<typename Trunk::Record>()) {}
 
   [[nodiscard]] int capacity() const noexcept { return batch_; }
-  [[nodiscard]] int threads() const noexcept { return space_->threads(); }
-  [[nodiscard]] typename Backend::Space& space() noexcept { return *space_; }
+  [[nodiscard]] int threads() const noexcept { return context_->threads(); }
+  [[nodiscard]] typename Backend::Context& context() noexcept { return *context_; }
 
   /// Where the batch goes before forward: [N, H, W, input_stride].
   [[nodiscard]] Stored* input() noexcept { return input_.data(); }
@@ -76,7 +76,7 @@ class Walk {
     if constexpr (Backend::addressable)
       copy_images(Net::input, images, first, count, input_stride, input());
     else
-      Backend::upload_images(*space_, Net::input,
+      Backend::upload_images(*context_, Net::input,
                              images.values.data() + static_cast<std::size_t>(first) * Net::input.size(),
                              count, std::is_same_v<Layout<Number>, NHWC<Number>>, input_stride, input());
   }
@@ -88,7 +88,7 @@ class Walk {
   ///               blocks][images]   @param branch_scales  [residual blocks]
   const T* forward(int images, bool training, const WalkParameters<T>& parameters,
                    std::span<const std::uint8_t> gates, std::span<const double> branch_scales) {
-    [[maybe_unused]] const auto here = on_device_of(*space_);
+    [[maybe_unused]] const auto here = on_device_of(*context_);
     activations_.reset();
     norms_.reset();
     slots_.take_all_back();
@@ -105,14 +105,14 @@ class Walk {
     if constexpr (stores_numbers) {
       return value.x;
     } else {
-      Backend::load_numbers(*space_, outputs_of(images), value.x, outputs_.data());
+      Backend::load_numbers(*context_, outputs_of(images), value.x, outputs_.data());
       return outputs_.data();
     }
   }
 
   /// Room for the gradient of forward's result, of the same shape.
   [[nodiscard]] T* take_gradient() {
-    [[maybe_unused]] const auto here = on_device_of(*space_);
+    [[maybe_unused]] const auto here = on_device_of(*context_);
     if constexpr (stores_numbers)
       return slots_.take();
     else
@@ -125,7 +125,7 @@ class Walk {
   ///               that makes them has been handed over; of a shared batch: when those of all stages are
   void backward(int images, const WalkParameters<T>& parameters, T* output_gradient,
                 const GradientListener& ready = {}) {
-    [[maybe_unused]] const auto here = on_device_of(*space_);
+    [[maybe_unused]] const auto here = on_device_of(*context_);
     Pass<Backend> pass = make_pass(images, true, parameters);
     if (!shared()) pass.ready = ready;
     Stored* received = nullptr;
@@ -133,13 +133,13 @@ class Walk {
       received = output_gradient;
     } else {
       received = slots_.take();
-      Backend::store_numbers(*space_, outputs_of(images), output_gradient, received);
+      Backend::store_numbers(*context_, outputs_of(images), output_gradient, received);
     }
     FlowOf<Backend> flow{received, {received}, nullptr, nullptr};
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
     Trunk::backward(pass, {}, *records_, flow);
     if (flow.dy) slots_.release(flow.dy);
-    if constexpr (Backend::addressable) space_->finish_sums();
+    if constexpr (Backend::addressable) context_->finish_sums();
     if (shared() && ready.call) ready(0, Net::storage(Backend::lanes).trainable);
   }
 
@@ -153,7 +153,7 @@ class Walk {
  private:
   [[nodiscard]] bool shared() const noexcept {
     if constexpr (Backend::addressable)
-      return space_->others();
+      return context_->others();
     else
       return false;
   }
@@ -198,7 +198,7 @@ class Walk {
   }
 
   [[nodiscard]] Pass<Backend> make_pass(int images, bool training, const WalkParameters<T>& p) {
-    Pass<Backend> pass{*space_, activations_, norms_, slots_};
+    Pass<Backend> pass{*context_, activations_, norms_, slots_};
     pass.batch = images;
     pass.training = training;
     pass.parameters = p.parameters;
@@ -213,7 +213,7 @@ class Walk {
   }
 
   int batch_;
-  std::unique_ptr<typename Backend::Space> space_;
+  std::unique_ptr<typename Backend::Context> context_;
   typename Backend::ActivationArena activations_;
   typename Backend::ActivationArena norms_;
   Slots<Stored, typename Backend::template Memory<Stored>> slots_;

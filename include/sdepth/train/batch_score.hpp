@@ -37,7 +37,7 @@ template <class Loss, class Net, class Backend, class Given>
   if (count > walk.capacity() && together.others())
     fail("evaluate: expected at most ", walk.capacity(),
          " images (this process's share of the trainer's batch), found ", count, "; give fewer at a time");
-  const auto sharing = together.sharing(walk.space(), whole);
+  const auto sharing = together.sharing(walk.context(), whole);
   together.agree_on_statistics(weights.running());
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
   const int kept = blocks_kept<Net>(plan);
@@ -45,10 +45,10 @@ template <class Loss, class Net, class Backend, class Given>
   for (int first = 0; first < whole; first += at_once) {
     const int n = std::min(at_once, count - first);
     const T* logits = run_open_blocks(walk, weights, images, first, n, gates, scales);
-    const LossResult part = batch_loss<Backend, Loss, T>(walk.space(), options, classes, logits, targets,
+    const LossResult part = batch_loss<Backend, Loss, T>(walk.context(), options, classes, logits, targets,
                                                          count, first, n, nullptr)
                                 .get();
-    const auto read = Backend::read(walk.space(), logits, static_cast<std::size_t>(n) * stride);
+    const auto read = Backend::read(walk.context(), logits, static_cast<std::size_t>(n) * stride);
     check_logits(std::span(std::as_const(read)), classes, stride, first);
     score.loss += part.loss * std::min(at_once, whole - first);
     score.errors += part.errors;

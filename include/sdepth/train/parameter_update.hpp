@@ -40,10 +40,10 @@ struct Scale {
   }
 };
 /// One pass with the same factors for all parameters.
-template <class Rule, std::size_t K, class Updater, class Space, class T>
-void update_all(Updater& updater, Space& space, const std::array<double, K>& factors, bool frozen, T* numbers,
-                const T* others) {
-  updater.template update<Rule>(space, std::span(&factors, 1), frozen, numbers, others, {});
+template <class Rule, std::size_t K, class Updater, class Context, class T>
+void update_all(Updater& updater, Context& context, const std::array<double, K>& factors, bool frozen,
+                T* numbers, const T* others) {
+  updater.template update<Rule>(context, std::span(&factors, 1), frozen, numbers, others, {});
 }
 
 /// The gradients of a step, and the optimizer that turns them into new parameters.
@@ -55,7 +55,7 @@ template <class Net, class Backend, class Optimizer>
 class ParameterUpdate {
  public:
   using T = typename Backend::Scalar;
-  using Space = typename Backend::Space;
+  using Context = typename Backend::Context;
   using Storage = typename Backend::template Storage<T>;
   using Options = typename Optimizer::Options;
   using Groups = GroupedSegments<Optimizer>;
@@ -94,26 +94,26 @@ class ParameterUpdate {
   /// one of several: else Error where others wait. A trainer that only makes whole steps has no code for
   /// adding.
   template <bool Adds>
-  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step,
+  void take_drawn_gates(Context& context, std::uint64_t seed, std::uint64_t step,
                         std::span<const double> survival, std::span<const std::uint8_t> open) {
-    begin_batch<Adds>(space);
-    updater_.take_drawn_gates(space, seed, step, survival, open);
+    begin_batch<Adds>(context);
+    updater_.take_drawn_gates(context, seed, step, survival, open);
     taken_.assign(open.begin(), open.end());
   }
   template <bool Adds>
-  void take_gates(Space& space, std::span<const std::uint8_t> open) {
-    begin_batch<Adds>(space);
-    updater_.take_gates(space, open);
+  void take_gates(Context& context, std::span<const std::uint8_t> open) {
+    begin_batch<Adds>(context);
+    updater_.take_gates(context, open);
     taken_.assign(open.begin(), open.end());
   }
   /// The walk has written the gradients of so many images.
   template <bool Adds>
-  void add([[maybe_unused]] Space& space, int images) {
+  void add([[maybe_unused]] Context& context, int images) {
     if (!summed_) {
       open_ = taken_;
     } else if constexpr (Adds) {
       const double all = static_cast<double>(images_) + images;
-      update_all<Mix>(updater_, space, std::array{static_cast<double>(images_) / all, images / all}, false,
+      update_all<Mix>(updater_, context, std::array{static_cast<double>(images_) / all, images / all}, false,
                       for_kernels(sum_), for_kernels(std::as_const(gradients_)));
       for (std::size_t block = 0; block < blocks; ++block) open_[block] |= taken_[block];
     }
@@ -137,26 +137,26 @@ class ParameterUpdate {
     if (images_ == 0) fail(who, ": there are no gradients; call compute_gradients first");
   }
   /// Scales what waits so that its norm is `most` at most. @return  the norm before
-  double clip(Space& space, double most) {
+  double clip(Context& context, double most) {
     check_pending("clip_gradient_norm");
     if (!(most >= 0)) fail("clip_gradient_norm: the largest norm is ", most, ", expected a number from 0 up");
-    use_pending_gates(space);
+    use_pending_gates(context);
     T* const gradients = for_kernels(current());
-    const double norm = updater_.norm(space, gradients);
+    const double norm = updater_.norm(context, gradients);
     if (!std::isfinite(norm))
       fail("clip_gradient_norm: the norm of the gradients is ", norm,
            ", expected a finite number; lower the learning rate");
     const double factor = most / (norm + 1e-6);
-    if (factor < 1) update_all<Scale>(updater_, space, std::array{factor}, true, gradients, gradients);
+    if (factor < 1) update_all<Scale>(updater_, context, std::array{factor}, true, gradients, gradients);
     return norm;
   }
   /// One update by what waits.
-  void apply(Space& space, const Options& options, bool frozen, T* parameters) {
-    use_pending_gates(space);
+  void apply(Context& context, const Options& options, bool frozen, T* parameters) {
+    use_pending_gates(context);
     std::array<T*, state_count<Optimizer>> states{};
     for (std::size_t i = 0; i < states.size(); ++i) states[i] = for_kernels(state_[i]);
     const std::vector<Factors<Optimizer>>& factors = groups_.factors(options);
-    updater_.template update<Optimizer>(space, std::span<const Factors<Optimizer>>(factors), frozen,
+    updater_.template update<Optimizer>(context, std::span<const Factors<Optimizer>>(factors), frozen,
                                         parameters, for_kernels(std::as_const(current())), states);
     groups_.count(open_, frozen);
     images_ = 0;
@@ -188,7 +188,7 @@ class ParameterUpdate {
   }
   /// Before the walk writes gradients anew.
   template <bool Adds>
-  void begin_batch([[maybe_unused]] Space& space) {
+  void begin_batch([[maybe_unused]] Context& context) {
     [[maybe_unused]] const auto here = on_device_of(gradients_);
     if (images_ == 0) {
       summed_ = false;
@@ -197,17 +197,17 @@ class ParameterUpdate {
           "step: there are gradients that wait for apply; call apply, or zero_gradients, before a whole step");
     } else if (!summed_) {
       if (sum_.size() == 0) sum_ = Storage(gradients_.size());
-      use_pending_gates(space);
-      update_all<Scale>(updater_, space, std::array{1.0}, false, for_kernels(sum_),
+      use_pending_gates(context);
+      update_all<Scale>(updater_, context, std::array{1.0}, false, for_kernels(sum_),
                         for_kernels(std::as_const(gradients_)));
       summed_ = true;
     }
   }
   /// Has the updater work with the gates of what waits, where it has others: of a mini-batch that came later,
   /// or failed.
-  void use_pending_gates(Space& space) {
+  void use_pending_gates(Context& context) {
     if (open_ == taken_) return;
-    updater_.take_gates(space, open_);
+    updater_.take_gates(context, open_);
     taken_ = open_;
   }
 

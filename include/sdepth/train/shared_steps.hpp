@@ -15,9 +15,9 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// Whether a backend's kernels work on shares of batches.
 template <class Backend>
-concept SharesBatches = requires(typename Backend::Space& space) {
+concept SharesBatches = requires(typename Backend::Context& context) {
   { Backend::parts } -> std::convertible_to<int>;
-  space.share_batch(nullptr);
+  context.share_batch(nullptr);
 };
 
 /// What a batch is cut into for that; 1 where they do not.
@@ -46,7 +46,7 @@ template <class Backend>
 template <class Net, class Backend>
 class SharedSteps {
  public:
-  using Space = typename Backend::Space;
+  using Context = typename Backend::Context;
 
   /// One process has all.
   SharedSteps() = default;
@@ -96,18 +96,18 @@ class SharedSteps {
    public:
     Sharing(const Sharing&) = delete;
     Sharing& operator=(const Sharing&) = delete;
-    Sharing(Space& space, const SharedSteps& steps, int whole) : space_(space) {
+    Sharing(Context& context, const SharedSteps& steps, int whole) : context_(context) {
       if constexpr (SharesBatches<Backend>)
-        if (steps.others_) space_.share_batch(steps.others_, steps.share_, whole, steps.local_norms_);
+        if (steps.others_) context_.share_batch(steps.others_, steps.share_, whole, steps.local_norms_);
     }
     ~Sharing() {
-      if constexpr (SharesBatches<Backend>) space_.share_batch(nullptr);
+      if constexpr (SharesBatches<Backend>) context_.share_batch(nullptr);
     }
 
    private:
-    Space& space_;
+    Context& context_;
   };
-  [[nodiscard]] Sharing sharing(Space& space, int whole) const { return Sharing(space, *this, whole); }
+  [[nodiscard]] Sharing sharing(Context& context, int whole) const { return Sharing(context, *this, whole); }
 
   /// Running statistics become those of rank 0, where each process has its own.
   template <class Storage>

@@ -162,12 +162,12 @@ class Trainer {
   /// Parameters of closed blocks and of frozen groups have none.
   /// @return  the norm before   Throws Error where there are no gradients, or their norm is not finite.
   /// Source: PyTorch's torch.nn.utils.clip_grad_norm_, which divides by norm + 1e-6, too.
-  double clip_gradient_norm(double most) { return update_.clip(walk().space(), most); }
+  double clip_gradient_norm(double most) { return update_.clip(walk().context(), most); }
   /// The second half: the optimizer's update, and one step more. Throws Error where there are no gradients.
   void apply() {
     update_.check_pending("apply");
     const bool frozen = options_.skip_update == SkipUpdate::frozen;
-    update_.apply(walk().space(), optimizer_options(options_), frozen, for_kernels(weights_->parameters()));
+    update_.apply(walk().context(), optimizer_options(options_), frozen, for_kernels(weights_->parameters()));
     ++step_;
   }
 
@@ -298,7 +298,7 @@ class Trainer {
   [[nodiscard]] int draw_gates_for(const Given& images, const Targets& targets) {
     const int count = checked_count(images, targets);
     next_gates_.draw(options_.seed, step_, survival_, whole_);
-    update_.template take_drawn_gates<Adds>(walk().space(), options_.seed, step_, survival_,
+    update_.template take_drawn_gates<Adds>(walk().context(), options_.seed, step_, survival_,
                                             next_gates_.open_blocks());
     return count;
   }
@@ -307,7 +307,7 @@ class Trainer {
                                    std::span<const std::uint8_t> gates) {
     const int count = checked_count(images, targets);
     next_gates_.take(gates, whole_);
-    update_.template take_gates<Adds>(walk().space(), next_gates_.open_blocks());
+    update_.template take_gates<Adds>(walk().context(), next_gates_.open_blocks());
     return count;
   }
 
@@ -343,13 +343,13 @@ class Trainer {
   template <bool Adds, Images Given>
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count,
                                              const GradientListener& ready) {
-    const auto sharing = together_.sharing(walk().space(), whole_);
+    const auto sharing = together_.sharing(walk().context(), whole_);
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_,
                                 survival_, options_.scaling, options_.loss, ready, options_.seed, step_);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);
-    update_.template add<Adds>(walk().space(), whole_);
+    update_.template add<Adds>(walk().context(), whole_);
     std::swap(gates_, next_gates_);
     return loss;
   }

@@ -65,7 +65,7 @@ class TrainingPass {
     T* outputs_gradient = walk_.take_gradient();
     constexpr int numbers_of_image = static_cast<int>(Net::output.size());
     const typename Backend::Loss loss = batch_loss<Backend, Loss, T>(
-        walk_.space(), options, numbers_of_image, outputs, targets, count, 0, count, outputs_gradient);
+        walk_.context(), options, numbers_of_image, outputs, targets, count, 0, count, outputs_gradient);
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) return loss;
     backward(count, numbers, outputs_gradient, weights, ready);

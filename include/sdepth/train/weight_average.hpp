@@ -44,12 +44,12 @@ class WeightAverage {
   template <class Trainer>
   void update(Trainer& trainer) {
     const Weights<Net, Backend>& now = *trainer.weights();
-    auto& space = trainer.walk().space();
+    auto& context = trainer.walk().context();
     [[maybe_unused]] const auto here = on_device_of(now.parameters());
     const double part = updates_ == 0 ? 1 : 1 - decay_;
-    update_all<Mix>(parameters_, space, std::array{1 - part, part}, false,
+    update_all<Mix>(parameters_, context, std::array{1 - part, part}, false,
                     for_kernels(weights_->parameters()), for_kernels(now.parameters()));
-    update_all<Scale>(running_, space, std::array{1.0}, false, for_kernels(weights_->running()),
+    update_all<Scale>(running_, context, std::array{1.0}, false, for_kernels(weights_->running()),
                       for_kernels(now.running()));
     ++updates_;
   }

@@ -32,14 +32,14 @@ TEST_CASE("a kernel fails while a trainer, an upload and a step are alive") {
   const std::vector<int> labels(2);
   const auto started = trainer.start(NHWC<float>{images}, labels);
   std::vector<float> numbers(100);
-  trainer.walk().space().launch({}, never_meets<0>, cuda::Grid{.threads = 2}, Numbers{numbers.data()});
+  trainer.walk().context().launch({}, never_meets<0>, cuda::Grid{.threads = 2}, Numbers{numbers.data()});
   static_cast<void>(trainer.finish(started));
 }
 
 TEST_CASE("another test comes later") {
   const std::vector<float> memory(100000);
-  cuda::Space space;
-  space.finish();
+  cuda::Context context;
+  context.synchronize();
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ template <class Arch>
 
 /// Distances, in floats, between neighbouring output pixels of a block: in the input that they read first and
 /// in the output.
-struct Grid {
+struct OutputDistances {
   int in_row = 0;
   int in_column = 0;
   int out_row = 0;
@@ -187,7 +187,7 @@ template <class Arch>
 /// out[pixel][lanes] = bias + Σ_taps Σ_ci in[pixel + tap][ci] · weights[tap][ci][lanes], for a block of
 /// pixels and vectors. bias may be null.
 /// @tparam Weight  what the weights lie in memory as: float, or one of 16 bits, which inference may have
-template <class Arch, Block B, Grid G, Taps T, class Weight>
+template <class Arch, Block B, OutputDistances G, Taps T, class Weight>
 void convolve_block(const float* in, const Weight* weights, const float* bias, float* out) {
   constexpr int pixels = B.rows * B.columns, line = 64 / sizeof(Weight);
   constexpr auto vectors = static_cast<std::size_t>(B.vectors);
@@ -260,7 +260,7 @@ template <class Arch>
 
 /// Rows of `columns` pixels, and the floats between neighbouring rows and columns in both factors of a weight
 /// gradient.
-struct Pixels {
+struct PixelRows {
   int columns = 1;
   int x_row = 0;
   int x_column = 0;
@@ -270,7 +270,7 @@ struct Pixels {
 
 /// total[i·TotalRow + lanes] = Σ_pixels x[pixel][i] · d[pixel][lanes], i < scalars, added to what is there
 /// where `add`. That is read at the end: the first multiply-adds need not wait for it.
-template <class Arch, OuterBlock B, Pixels P, int TotalRow>
+template <class Arch, OuterBlock B, PixelRows P, int TotalRow>
 void outer_block(const float* x, const float* d, int rows, float* total, bool add) {
   constexpr auto vectors = static_cast<std::size_t>(B.vectors);
   Vector<Arch> sum[static_cast<std::size_t>(B.scalars)][vectors];
@@ -308,7 +308,7 @@ void outer_block(const float* x, const float* d, int rows, float* total, bool ad
 }
 
 /// outer_block for all of `Count` consecutive input channels and `Width` vectors of output channels.
-template <class Arch, int Count, int Width, Pixels P, int TotalRow,
+template <class Arch, int Count, int Width, PixelRows P, int TotalRow,
           OuterBlock B = choose_outer_block<Arch>(Count, Width)>
 void outer_product(const float* x, const float* d, int rows, float* total, bool add) {
   for_each_block<Cut(Width, B.vectors)>([&]<int Vectors>(int vector) SDEPTH_INLINE_LAMBDA {

@@ -125,31 +125,32 @@ void forward_group(const Source<float, Stored>& source, const Range& group, cons
 
 /// @see operands.hpp. out must not alias an operand.
 template <class Arch, int Parts, ConvShape S, class A, class Kernel, class Stored>
-void conv_forward(Workspace<float>& space, int batch, const Source<float, Stored>& source,
+void conv_forward(Workspace<float>& context, int batch, const Source<float, Stored>& source,
                   const float* weights, const float* bias, Stored* out, const Statistics<float>& statistics) {
   constexpr int channels = Kernel::out.channels;
   constexpr std::size_t scratch_size = whole_lines(Kernel::images * Kernel::scratch.size());
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, channels);
-  space.reserve(scratch_size + Kernel::work_size, moments_size + Kernel::prepared_size);
-  Pieces shared(space.shared());
+  context.reserve(scratch_size + Kernel::work_size, moments_size + Kernel::prepared_size);
+  Pieces shared(context.shared());
   float* moments_memory = shared.take(moments_size);
   std::fill_n(moments_memory, moments_size, 0.0F);
   const MomentsOfParts moments(moments_memory, channels);
   const float* prepared =
-      prepare_weights<Kernel>(space.threads(), weights, shared.take(Kernel::prepared_size));
+      prepare_weights<Kernel>(context.threads(), weights, shared.take(Kernel::prepared_size));
 
-  const BatchParts parts = space.parts(batch, Parts);
-  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+  const BatchParts parts = context.parts(batch, Parts);
+  parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
-    float* scratch = space.of_thread(thread);
+    float* scratch = context.of_thread(thread);
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
-    for_each_group(parts, part, space.threads(), Kernel::images, [&](const Range& group, const Range& next) {
-      forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch, scratch + scratch_size,
-                                        out, statistics.mean ? &mine : nullptr);
-    });
+    for_each_group(
+        parts, part, context.threads(), Kernel::images, [&](const Range& group, const Range& next) {
+          forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch,
+                                            scratch + scratch_size, out, statistics.mean ? &mine : nullptr);
+        });
   });
-  if (statistics.mean) moments.merge(space, parts, S.out().pixels(), statistics);
+  if (statistics.mean) moments.merge(context, parts, S.out().pixels(), statistics);
 }
 
 /// The backward stage for one choice of kernels; its types and the pieces of its memory.
@@ -191,33 +192,33 @@ struct ConvBackward {
 
   /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's
   ///      gradient. out may be add.
-  static void run(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient,
+  static void run(Workspace<float>& context, int batch, const Gradient<float, Stored>& gradient,
                   const Source<float, Stored>& source, const float* weights, float* weight_gradient,
                   float* bias_gradient, const Stored* add, Stored* out, const SourceSums<float>& sums) {
-    const BatchParts parts = space.parts(batch, Parts);
+    const BatchParts parts = context.parts(batch, Parts);
     const auto totals_size = static_cast<std::size_t>(parts.mine.size()) * WeightKernel::total_size;
-    space.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) +
-                                   whole_lines(InputKernel::prepared_size) + totals_size);
-    Pieces shared(space.shared());
+    context.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) +
+                                     whole_lines(InputKernel::prepared_size) + totals_size);
+    Pieces shared(context.shared());
     float* sums_memory = shared.take(sums_size);
     float* bias_memory = shared.take(bias_size);
     std::fill(sums_memory, bias_memory + bias_size, 0.0F);
     const SumsOfParts sums_of_parts(sums_memory, in.channels, sums);
     float* prepared = shared.take(InputKernel::prepared_size);
     const float* kernel_weights =
-        out ? prepare_weights<InputKernel>(space.threads(), weights, prepared) : nullptr;
+        out ? prepare_weights<InputKernel>(context.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
     const Operands operands{gradient, source, kernel_weights, weight_gradient, add, out, sums};
 
-    parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+    parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
       const int part = parts.mine.first + index;
-      float* memory = space.of_thread(thread);
+      float* memory = context.of_thread(thread);
       float* total = totals + static_cast<std::size_t>(index) * WeightKernel::total_size;
       float* own_sums = WeightKernel::own_sums_size ? memory + fixed_size - own_sums_size : total;
       clear_halos<v_scratch>(group, memory);
       clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
       bool begun = false;  // the part's weight gradient
-      for_each_group(parts, part, space.threads(), group, [&](const Range& images, const Range& next) {
+      for_each_group(parts, part, context.threads(), group, [&](const Range& images, const Range& next) {
         run_group(operands, images, next, memory, own_sums, begun,
                   bias_gradient ? bias_memory + part * out_image.channels : nullptr, sums_of_parts.of(part));
         begun = true;
@@ -225,19 +226,19 @@ struct ConvBackward {
       if (weight_gradient) WeightKernel::finish_part(own_sums, total);
     });
     if (weight_gradient) {
-      if (space.others())
-        space.others()->begin_sum(totals, parts.mine.size(), WeightKernel::total_size, weight_gradient);
+      if (context.others())
+        context.others()->begin_sum(totals, parts.mine.size(), WeightKernel::total_size, weight_gradient);
       else
-        merge_totals(space.threads(), totals, parts.count, weight_gradient);
+        merge_totals(context.threads(), totals, parts.count, weight_gradient);
     }
-    if (bias_gradient) space.fetch_rows(parts, bias_memory, static_cast<std::size_t>(out_image.channels));
+    if (bias_gradient) context.fetch_rows(parts, bias_memory, static_cast<std::size_t>(out_image.channels));
     for (int c = 0; bias_gradient && c < out_image.channels; ++c) {
       double sum = 0;
       for (int part = 0; part < parts.count; ++part)
         sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
       bias_gradient[c] = static_cast<float>(sum);
     }
-    if (out) sums_of_parts.merge(space, parts, source);
+    if (out) sums_of_parts.merge(context, parts, source);
   }
 
  private:

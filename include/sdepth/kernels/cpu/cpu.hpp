@@ -44,7 +44,7 @@ struct Cpu : HostBackend<float, Stored_> {
   static_assert(std::is_same_v<Stored_, float> || std::is_same_v<Stored_, bfloat16>,
                 "Cpu: activations are stored as float or bfloat16");
   using Stored = Stored_;
-  using Space = typename HostBackend<float, Stored>::Space;
+  using Context = typename HostBackend<float, Stored>::Context;
   using ForInference = cpu::InferenceKernels<Arch, Convolution>;
   using Updater = HostUpdater<Cpu>;
   static constexpr int lanes = cpu::lanes<Arch>;
@@ -55,85 +55,87 @@ struct Cpu : HostBackend<float, Stored_> {
   /// out = convolution of source's value; statistics of out. out aliases nothing. Everywhere A is the
   /// Source's activation, where it has one.
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float, Stored>& source, const float* weights,
-                           const float* bias, Stored* out, Statistics<float> statistics) {
+  static void conv_forward(Context& context, int batch, const Source<float, Stored>& source,
+                           const float* weights, const float* bias, Stored* out,
+                           Statistics<float> statistics) {
     static_assert(CheckedActivation<A>::said);
     using Kernel = typename Convolution::template Kernels<Arch, S>::Forward;
-    cpu::conv_forward<Arch, Parts, S, A, Kernel>(space, batch, source, weights, bias, out, statistics);
+    cpu::conv_forward<Arch, Parts, S, A, Kernel>(context, batch, source, weights, bias, out, statistics);
   }
   /// Gradients of weights, bias and source's raw numbers, each unless its pointer is null: out = the gradient
   /// before the activation, from the convolution's + add. out may be add.
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float, Stored>& gradient,
+  static void conv_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
                             const Source<float, Stored>& source, const float* weights, float* weight_gradient,
                             float* bias_gradient, const Stored* add, Stored* out, SourceSums<float> sums) {
     using Stage = cpu::ConvBackward<Arch, Parts, S, A, Convolution, Stored>;
-    Stage::run(space, batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
+    Stage::run(context, batch, gradient, source, weights, weight_gradient, bias_gradient, add, out, sums);
   }
   /// Writes source's value to source.finished (unless null), and its statistics.
   template <Shape S, class A = ReLU>
-  static void finish(Space& space, int batch, const Source<float, Stored>& source,
+  static void finish(Context& context, int batch, const Source<float, Stored>& source,
                      Statistics<float> statistics) {
     static_assert(CheckedActivation<A>::said);
-    cpu::finish<Arch, Parts, S, A>(space, batch, source, statistics);
+    cpu::finish<Arch, Parts, S, A>(context, batch, source, statistics);
   }
   /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
   /// gradient.dy or add.
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space& space, int batch, const Gradient<float, Stored>& gradient,
+  static void finish_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
                               const Source<float, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<float> sums) {
-    cpu::finish_backward<Arch, Parts, S, A>(space, batch, gradient, source, add, out, sums);
+    cpu::finish_backward<Arch, Parts, S, A>(context, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Space& space, int batch, const Stored* in, Stored* out) {
-    cpu::pool_forward<Arch, Parts, S, S.in.channels>(space, batch, in, out);
+  static void pool_forward(Context& context, int batch, const Stored* in, Stored* out) {
+    cpu::pool_forward<Arch, Parts, S, S.in.channels>(context, batch, in, out);
   }
   /// dx is overwritten; a maximum's gradient goes to its first place in row-major order, a NaN's to the last
   /// NaN.
   template <PoolShape S>
-  static void pool_backward(Space& space, int batch, const Stored* dy, const Stored* in, Stored* dx) {
-    cpu::pool_backward<Arch, Parts, S, S.in.channels>(space, batch, dy, in, dx);
+  static void pool_backward(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
+    cpu::pool_backward<Arch, Parts, S, S.in.channels>(context, batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space& space, int batch, const Stored* in, Stored* out) {
-    cpu::pool_forward<Arch, Parts, S.pool(), S.channels_out>(space, batch, in, out);
+  static void shortcut_forward(Context& context, int batch, const Stored* in, Stored* out) {
+    cpu::pool_forward<Arch, Parts, S.pool(), S.channels_out>(context, batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space& space, int batch, const Stored* dy, Stored* dx) {
-    cpu::pool_backward<Arch, Parts, S.pool(), S.channels_out, Stored>(space, batch, dy, nullptr, dx);
+  static void shortcut_backward(Context& context, int batch, const Stored* dy, Stored* dx) {
+    cpu::pool_backward<Arch, Parts, S.pool(), S.channels_out, Stored>(context, batch, dy, nullptr, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space& space, int batch, const Stored* in, const float* weights,
+  static void linear_forward(Context& context, int batch, const Stored* in, const float* weights,
                              const float* bias, Stored* out) {
-    cpu::linear_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
+    cpu::linear_forward<Arch, Parts, S>(context, batch, in, weights, bias, out);
   }
   /// bias_gradient and dx may be null.
   template <LinearShape S>
-  static void linear_backward(Space& space, int batch, const Stored* dy, const Stored* in,
+  static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in,
                               const float* weights, float* weight_gradient, float* bias_gradient,
                               Stored* dx) {
-    cpu::linear_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+    cpu::linear_backward<Arch, Parts, S>(context, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
   /// Mean loss, its gradient [N, padded(classes)] unless null, and errors: the first largest logit is not the
   /// label's, or one is NaN.
-  static LossResult softmax_cross_entropy(Space& space, int batch, int classes, const float* logits,
+  static LossResult softmax_cross_entropy(Context& context, int batch, int classes, const float* logits,
                                           const int* labels, float* gradient) {
-    return cpu::softmax_cross_entropy<Parts, lanes>(space, batch, classes, logits, labels, gradient);
+    return cpu::softmax_cross_entropy<Parts, lanes>(context, batch, classes, logits, labels, gradient);
   }
   /// The same means of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image
   template <class Loss, class Target>
-  static LossResult loss(Space& space, int batch, int outputs, const typename Loss::Options& options,
+  static LossResult loss(Context& context, int batch, int outputs, const typename Loss::Options& options,
                          const float* predictions, const Target* targets, std::size_t per_image,
                          float* gradient) {
-    return cpu::loss<Loss, Parts, lanes>(space, batch, outputs, options, predictions, targets, per_image,
+    return cpu::loss<Loss, Parts, lanes>(context, batch, outputs, options, predictions, targets, per_image,
                                          gradient);
   }
   /// Rule::update on `count` parameters; gradient null: zero. See optimizers/optimizer.hpp.
   template <class Rule, std::size_t K>
-  static void update(Space& space, std::size_t count, const std::array<double, K>& factors, float* weights,
-                     const float* gradient, const std::array<float*, Rule::state.size()>& states) {
-    cpu::update<Arch, Rule>(space, count, factors, weights, gradient, states);
+  static void update(Context& context, std::size_t count, const std::array<double, K>& factors,
+                     float* weights, const float* gradient,
+                     const std::array<float*, Rule::state.size()>& states) {
+    cpu::update<Arch, Rule>(context, count, factors, weights, gradient, states);
   }
 };
 

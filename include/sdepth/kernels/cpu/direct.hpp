@@ -47,8 +47,8 @@ inline constexpr Scratch input_scratch{
 
 /// Calls convolve_block for all channels of `count` rows of pixels, and before() ahead of each block. G's
 /// in_row and out_row lead from row to row. With Packed weights T's distances between them do not count.
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, bool Packed = false, class Weight,
-          class Before>
+template <class Arch, Block B, OutputDistances G, Taps T, int Width, int Vectors, bool Packed = false,
+          class Weight, class Before>
 void convolve_rows(int count, const float* in, const Weight* weights, const float* bias, float* out,
                    const Before& before) {
   for_each_block<Cut(Vectors, B.vectors)>([&]<int V>(int vector) SDEPTH_INLINE_LAMBDA {
@@ -65,7 +65,7 @@ void convolve_rows(int count, const float* in, const Weight* weights, const floa
       });
   });
 }
-template <class Arch, Block B, Grid G, Taps T, int Width, int Vectors, class Weight>
+template <class Arch, Block B, OutputDistances G, Taps T, int Width, int Vectors, class Weight>
 void convolve_rows(int count, const float* in, const Weight* weights, const float* bias, float* out) {
   convolve_rows<Arch, B, G, T, Width, Vectors>(count, in, weights, bias, out, [] {});
 }
@@ -118,8 +118,8 @@ struct DirectForward {
   template <class Weight, class Sinks>
   static void run(const float* in, int, int row, int count, const Weight* weights, float* work,
                   Prefetcher& ahead, const Sinks& sinks) {
-    constexpr Grid grid{S.stride * scratch.row(), S.stride * scratch.image.channels, out.width * out.channels,
-                        out.channels};
+    constexpr OutputDistances grid{S.stride * scratch.row(), S.stride * scratch.image.channels,
+                                   out.width * out.channels, out.channels};
     convolve_rows<Arch, block, grid, taps(), out.width, vectors, packs>(
         count, in + scratch.at(row * S.stride - S.padding, -S.padding), weights, nullptr, work,
         [&] { ahead.step(); });
@@ -240,7 +240,8 @@ struct DirectInputGradient {
     each_phase([&]<int Q>() {
       constexpr Phase q = phase_of(S, S.in.width, Q);
       if constexpr (q.count > 0) {
-        constexpr Grid grid{scratch.row(), channels, out.width * out.channels, S.stride * out.channels};
+        constexpr OutputDistances grid{scratch.row(), channels, out.width * out.channels,
+                                       S.stride * out.channels};
         constexpr int tap = S.channels_out * out.channels;
         constexpr Taps taps{.rows = vertical,
                             .columns = q.taps,
@@ -279,7 +280,7 @@ struct DirectWeightGradient {
                   Prefetcher& ahead) {
     constexpr int channels = V.image.channels;
     constexpr int length = S.in.channels * (merge ? S.kernel : 1);
-    constexpr Pixels pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
+    constexpr PixelRows pixels{out.width, S.stride * V.row(), S.stride * channels, D.row(), out.channels};
     const float* gradient = d + D.at(row, 0);
     for (int kh = 0; kh < S.kernel; ++kh)
       for (int kw = 0; kw < (merge ? 1 : S.kernel); ++kw) {

@@ -35,19 +35,19 @@ template <Shape S>
 
 /// Writes v to source.finished where that is set, and its statistics where they are wanted.
 template <class Arch, int Parts, Shape S, class A, class Stored>
-void finish(Workspace<float>& space, int batch, const Source<float, Stored>& source,
+void finish(Workspace<float>& context, int batch, const Source<float, Stored>& source,
             const Statistics<float>& statistics) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
   constexpr std::size_t moments_size = MomentsOfParts::size(Parts, image.channels),
                         row_size = image.size() / image.height;
-  const BatchParts parts = space.parts(batch, Parts);
-  space.reserve(band_size<image>, moments_size);
-  std::fill_n(space.shared(), moments_size, 0.0F);
-  const MomentsOfParts moments(space.shared(), image.channels);
-  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+  const BatchParts parts = context.parts(batch, Parts);
+  context.reserve(band_size<image>, moments_size);
+  std::fill_n(context.shared(), moments_size, 0.0F);
+  const MomentsOfParts moments(context.shared(), image.channels);
+  parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
     Moments mine = moments.of(part);
-    float* v = space.of_thread(thread);
+    float* v = context.of_thread(thread);
     for_each_band<image>(parts.of(part), [&](int n, int row, int rows) {
       const Run run{static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels};
       Source<float, Stored> of_image = source.of_image(n, image.size());
@@ -64,13 +64,13 @@ void finish(Workspace<float>& space, int batch, const Source<float, Stored>& sou
         mine.block<Arch>(c, v + c, 1, rows * image.width, 0, image.channels);
     });
   });
-  if (statistics.mean) moments.merge(space, parts, S.pixels(), statistics);
+  if (statistics.mean) moments.merge(context, parts, S.pixels(), statistics);
 }
 
 /// out = the gradient of source before its activation, from gradient + add; with the sums. out may be
 /// gradient.dy or add.
 template <class Arch, int Parts, Shape S, class A, class Stored>
-void finish_backward(Workspace<float>& space, int batch, const Gradient<float, Stored>& gradient,
+void finish_backward(Workspace<float>& context, int batch, const Gradient<float, Stored>& gradient,
                      const Source<float, Stored>& source, const Stored* add, Stored* out,
                      const SourceSums<float>& sums) {
   constexpr Shape image{padded<Arch>(S.channels), S.height, S.width};
@@ -78,13 +78,13 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float, S
   constexpr Scratch band{image, 0, 0, image.height, image.width};
   constexpr std::size_t sums_size = SumsOfParts::size(Parts, image.channels),
                         row_size = image.size() / image.height;
-  const BatchParts parts = space.parts(batch, Parts);
-  space.reserve(2 * band_size<image>, sums_size);
-  std::fill_n(space.shared(), sums_size, 0.0F);
-  const SumsOfParts sums_of_parts(space.shared(), image.channels, sums);
-  parallel_for(parts.mine.size(), space.threads(), [&](int index, int thread) {
+  const BatchParts parts = context.parts(batch, Parts);
+  context.reserve(2 * band_size<image>, sums_size);
+  std::fill_n(context.shared(), sums_size, 0.0F);
+  const SumsOfParts sums_of_parts(context.shared(), image.channels, sums);
+  parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
-    float* d = space.of_thread(thread);
+    float* d = context.of_thread(thread);
     float* v = d + band_size<image>;
     for_each_band<image>(parts.of(part), [&](int n, int row, int rows) {
       const std::size_t first = static_cast<std::size_t>(row) * row_size;
@@ -104,7 +104,7 @@ void finish_backward(Workspace<float>& space, int batch, const Gradient<float, S
               sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
     });
   });
-  sums_of_parts.merge(space, parts, source);
+  sums_of_parts.merge(context, parts, source);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cpu

@@ -204,8 +204,8 @@ struct InferenceKernels {
                         .weights_row = S.in.width * S.in.channels * to.image.channels,
                         .weights_column = S.in.channels * to.image.channels,
                         .weights_channel = to.image.channels};
-    constexpr Grid grid{.in_column = static_cast<int>(from.size()),
-                        .out_column = static_cast<int>(to.size())};
+    constexpr OutputDistances grid{.in_column = static_cast<int>(from.size()),
+                                   .out_column = static_cast<int>(to.size())};
     constexpr Block block =
         choose_block<Arch>(1, LinearLayout<Arch, S>::many, vectors, static_cast<int>(S.in.size()));
     multiply_images<Arch, block, grid, taps, vectors>(count, in + from.at(0, 0),

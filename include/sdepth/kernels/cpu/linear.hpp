@@ -28,7 +28,7 @@ inline constexpr std::size_t transposed_size = whole_lines(
     static_cast<std::size_t>(S.features) * static_cast<std::size_t>(LinearLayout<Arch, S>::inputs));
 
 /// Calls convolve_block for `count` images, in blocks and, for the rest, one by one.
-template <class Arch, Block B, Grid G, Taps T, int Vectors, class Weight>
+template <class Arch, Block B, OutputDistances G, Taps T, int Vectors, class Weight>
 void multiply_images(int count, const float* in, const Weight* weights, const float* bias, float* out) {
   int n = 0;
   for (; n + B.columns <= count; n += B.columns)
@@ -41,7 +41,7 @@ void multiply_images(int count, const float* in, const Weight* weights, const fl
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
 template <class Arch, int Parts, LinearShape S>
-void multiply_forward(Workspace<float>& space, int batch, const float* in, const float* weights,
+void multiply_forward(Workspace<float>& context, int batch, const float* in, const float* weights,
                       const float* bias, float* out) {
   using Layout = LinearLayout<Arch, S>;
   constexpr bool merge = Layout::channels == S.in.channels;
@@ -51,9 +51,9 @@ void multiply_forward(Workspace<float>& space, int batch, const float* in, const
                       .in_row = Layout::channels,
                       .weights_row = S.in.channels * Layout::features,
                       .weights_channel = Layout::features};
-  constexpr Grid grid{.in_column = Layout::inputs, .out_column = Layout::features};
-  const BatchParts parts = space.parts(batch, Parts);
-  parallel_for(parts.mine.size(), space.threads(), [&](int index, int) {
+  constexpr OutputDistances grid{.in_column = Layout::inputs, .out_column = Layout::features};
+  const BatchParts parts = context.parts(batch, Parts);
+  parallel_for(parts.mine.size(), context.threads(), [&](int index, int) {
     const Range range = parts.of(parts.mine.first + index);
     multiply_images<Arch, choose_block<Arch>(1, Layout::many, vectors, static_cast<int>(S.in.size())), grid,
                     taps, vectors>(range.size(),
@@ -72,24 +72,24 @@ struct LinearOperands {
 /// The operands themselves; of a shared batch copies, with those of the other processes: there is less of
 /// them than of weights, and the sum over images needs them in order. @param room  linear_room numbers
 template <class Arch, LinearShape S>
-[[nodiscard]] LinearOperands operands_of_all(Workspace<float>& space, int batch, const float* in,
+[[nodiscard]] LinearOperands operands_of_all(Workspace<float>& context, int batch, const float* in,
                                              const float* dy, float* room) {
   using Layout = LinearLayout<Arch, S>;
-  if (!space.others()) return {batch, in, dy};
-  const int all = space.whole_batch(batch);
-  const auto first = static_cast<std::size_t>(space.parts(batch, 1).first),
+  if (!context.others()) return {batch, in, dy};
+  const int all = context.whole_batch(batch);
+  const auto first = static_cast<std::size_t>(context.parts(batch, 1).first),
              here = static_cast<std::size_t>(batch);
   float* const gradients = room + whole_lines(static_cast<std::size_t>(all) * Layout::inputs);
   std::copy_n(in, here * Layout::inputs, room + first * Layout::inputs);
   std::copy_n(dy, here * Layout::features, gradients + first * Layout::features);
-  space.fetch_images(room, Layout::inputs);
-  space.fetch_images(gradients, Layout::features);
+  context.fetch_images(room, Layout::inputs);
+  context.fetch_images(gradients, Layout::features);
   return {all, room, gradients};
 }
 template <class Arch, LinearShape S>
-[[nodiscard]] std::size_t linear_room(const Workspace<float>& space, int batch) {
+[[nodiscard]] std::size_t linear_room(const Workspace<float>& context, int batch) {
   using Layout = LinearLayout<Arch, S>;
-  const auto all = space.others() ? static_cast<std::size_t>(space.whole_batch(batch)) : 0;
+  const auto all = context.others() ? static_cast<std::size_t>(context.whole_batch(batch)) : 0;
   return whole_lines(all * Layout::inputs) + whole_lines(all * Layout::features);
 }
 
@@ -97,16 +97,16 @@ template <class Arch, LinearShape S>
 /// its order.
 /// @param transposed  room for [features][inputs, padding included], and behind it linear_room
 template <class Arch, int Parts, LinearShape S>
-void multiply_backward(Workspace<float>& space, int batch, const float* dy, const float* in,
+void multiply_backward(Workspace<float>& context, int batch, const float* dy, const float* in,
                        const float* weights, float* weight_gradient, float* bias_gradient, float* dx,
                        float* transposed) {
   using Layout = LinearLayout<Arch, S>;
   const LinearOperands whole =
-      operands_of_all<Arch, S>(space, batch, in, dy, transposed + transposed_size<Arch, S>);
+      operands_of_all<Arch, S>(context, batch, in, dy, transposed + transposed_size<Arch, S>);
   constexpr int vectors = Layout::features / lanes<Arch>;
-  parallel_for(Layout::pixels, space.threads(), [&](int pixel, int) {
+  parallel_for(Layout::pixels, context.threads(), [&](int pixel, int) {
     float* gradient = weight_gradient + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
-    constexpr Pixels one_per_image{1, Layout::inputs, 0, Layout::features, 0};
+    constexpr PixelRows one_per_image{1, Layout::inputs, 0, Layout::features, 0};
     outer_product<Arch, S.in.channels, vectors, one_per_image, Layout::features>(
         whole.in + pixel * Layout::channels, whole.dy, whole.images, gradient, false);
     const float* from = weights + static_cast<std::ptrdiff_t>(pixel) * S.in.channels * Layout::features;
@@ -123,9 +123,9 @@ void multiply_backward(Workspace<float>& space, int batch, const float* dy, cons
   if (!dx) return;
   constexpr int outputs = Layout::inputs / lanes<Arch>;
   constexpr Taps taps{.channels = S.features, .weights_channel = Layout::inputs};
-  constexpr Grid grid{.in_column = Layout::features, .out_column = Layout::inputs};
-  const BatchParts parts = space.parts(batch, Parts);
-  parallel_for(parts.mine.size(), space.threads(), [&](int index, int) {
+  constexpr OutputDistances grid{.in_column = Layout::features, .out_column = Layout::inputs};
+  const BatchParts parts = context.parts(batch, Parts);
+  parallel_for(parts.mine.size(), context.threads(), [&](int index, int) {
     const Range range = parts.of(parts.mine.first + index);
     multiply_images<Arch, choose_block<Arch>(1, Layout::many, outputs, S.features), grid, taps, outputs>(
         range.size(), dy + static_cast<std::ptrdiff_t>(range.first) * Layout::features, transposed, nullptr,
@@ -136,42 +136,42 @@ void multiply_backward(Workspace<float>& space, int batch, const float* dy, cons
 /// The same on activations as they lie in memory: what is no float is copied, since there is little of it and
 /// the register blocks read floats.
 template <class Arch, int Parts, LinearShape S, class Stored>
-void linear_forward(Workspace<float>& space, int batch, const Stored* in, const float* weights,
+void linear_forward(Workspace<float>& context, int batch, const Stored* in, const float* weights,
                     const float* bias, Stored* out) {
   if constexpr (std::is_same_v<Stored, float>) {
-    multiply_forward<Arch, Parts, S>(space, batch, in, weights, bias, out);
+    multiply_forward<Arch, Parts, S>(context, batch, in, weights, bias, out);
   } else {
     using Layout = LinearLayout<Arch, S>;
     const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs,
                outputs = static_cast<std::size_t>(batch) * Layout::features;
-    space.reserve(0, whole_lines(inputs) + outputs);
-    float* const from = space.shared();
+    context.reserve(0, whole_lines(inputs) + outputs);
+    float* const from = context.shared();
     float* const to = from + whole_lines(inputs);
     copy_numbers<Arch>(in, inputs, from);
-    multiply_forward<Arch, Parts, S>(space, batch, from, weights, bias, to);
+    multiply_forward<Arch, Parts, S>(context, batch, from, weights, bias, to);
     copy_numbers<Arch>(to, outputs, out);
   }
 }
 template <class Arch, int Parts, LinearShape S, class Stored>
-void linear_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in,
+void linear_backward(Workspace<float>& context, int batch, const Stored* dy, const Stored* in,
                      const float* weights, float* weight_gradient, float* bias_gradient, Stored* dx) {
   using Layout = LinearLayout<Arch, S>;
-  const std::size_t room = transposed_size<Arch, S> + linear_room<Arch, S>(space, batch);
+  const std::size_t room = transposed_size<Arch, S> + linear_room<Arch, S>(context, batch);
   if constexpr (std::is_same_v<Stored, float>) {
-    space.reserve(0, room);
-    multiply_backward<Arch, Parts, S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx,
-                                      space.shared());
+    context.reserve(0, room);
+    multiply_backward<Arch, Parts, S>(context, batch, dy, in, weights, weight_gradient, bias_gradient, dx,
+                                      context.shared());
   } else {
     const auto inputs = static_cast<std::size_t>(batch) * Layout::inputs,
                outputs = static_cast<std::size_t>(batch) * Layout::features;
-    space.reserve(0, room + 2 * whole_lines(inputs) + outputs);
-    float* const values = space.shared() + room;
+    context.reserve(0, room + 2 * whole_lines(inputs) + outputs);
+    float* const values = context.shared() + room;
     float* const gradients = values + whole_lines(inputs);
     float* const received = gradients + whole_lines(inputs);
     copy_numbers<Arch>(in, inputs, values);
     copy_numbers<Arch>(dy, outputs, received);
-    multiply_backward<Arch, Parts, S>(space, batch, received, values, weights, weight_gradient, bias_gradient,
-                                      dx ? gradients : nullptr, space.shared());
+    multiply_backward<Arch, Parts, S>(context, batch, received, values, weights, weight_gradient,
+                                      bias_gradient, dx ? gradients : nullptr, context.shared());
     if (dx) copy_numbers<Arch>(gradients, inputs, dx);
   }
 }

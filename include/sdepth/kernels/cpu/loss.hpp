@@ -36,12 +36,12 @@ inline double cross_entropy(int classes, const float* logits, int label, double 
 /// parts are added up in their order. predictions and gradient are [N, padded(outputs)], the gradient's
 /// further lanes zero.
 template <int Parts, int Lanes, class OfImage>
-[[nodiscard]] LossResult mean_loss(Workspace<float>& space, int batch, int outputs, const float* predictions,
-                                   float* gradient, const OfImage& of_image) {
+[[nodiscard]] LossResult mean_loss(Workspace<float>& context, int batch, int outputs,
+                                   const float* predictions, float* gradient, const OfImage& of_image) {
   std::array<LossResult, static_cast<std::size_t>(Parts)> parts{};
   const int row = round_up(outputs, Lanes);
-  const BatchParts cut = space.parts(batch, Parts);
-  parallel_for(cut.mine.size(), space.threads(), [&](int index, int) {
+  const BatchParts cut = context.parts(batch, Parts);
+  parallel_for(cut.mine.size(), context.threads(), [&](int index, int) {
     const int part = cut.mine.first + index;
     LossResult& result = parts[static_cast<std::size_t>(part)];
     const Range range = cut.of(part);
@@ -53,7 +53,7 @@ template <int Parts, int Lanes, class OfImage>
       for (int c = outputs; to && c < row; ++c) to[c] = 0.0F;
     }
   });
-  space.fetch_rows(cut, parts.data(), 1);
+  context.fetch_rows(cut, parts.data(), 1);
   LossResult total;
   for (const LossResult& part : parts) {
     total.loss += part.loss;
@@ -64,21 +64,21 @@ template <int Parts, int Lanes, class OfImage>
 }
 
 template <int Parts, int Lanes>
-[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& space, int batch, int classes,
+[[nodiscard]] LossResult softmax_cross_entropy(Workspace<float>& context, int batch, int classes,
                                                const float* logits, const int* labels, float* gradient) {
   return mean_loss<Parts, Lanes>(
-      space, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
-        return cross_entropy(classes, of_image, labels[n], 1.0 / space.whole_batch(batch), to, wrong);
+      context, batch, classes, logits, gradient, [&](int n, const float* of_image, float* to, bool& wrong) {
+        return cross_entropy(classes, of_image, labels[n], 1.0 / context.whole_batch(batch), to, wrong);
       });
 }
 template <class Loss, int Parts, int Lanes, class Target>
-[[nodiscard]] LossResult loss(Workspace<float>& space, int batch, int outputs,
+[[nodiscard]] LossResult loss(Workspace<float>& context, int batch, int outputs,
                               const typename Loss::Options& options, const float* predictions,
                               const Target* targets, std::size_t per_image, float* gradient) {
   return mean_loss<Parts, Lanes>(
-      space, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
+      context, batch, outputs, predictions, gradient, [&](int n, const float* x, float* to, bool& wrong) {
         return Loss::of_image(options, outputs, x, targets + static_cast<std::size_t>(n) * per_image,
-                              1.0 / space.whole_batch(batch), to, wrong);
+                              1.0 / context.whole_batch(batch), to, wrong);
       });
 }
 

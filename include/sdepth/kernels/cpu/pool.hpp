@@ -46,8 +46,8 @@ void for_each_window(const Body& body) {
 }
 /// Calls body(n, thread) for every image, in parallel.
 template <int Parts, class Body>
-void for_each_image(Workspace<float>& space, int batch, const Body& body) {
-  parallel_for(Parts, space.threads(), [&](int part, int thread) {
+void for_each_image(Workspace<float>& context, int batch, const Body& body) {
+  parallel_for(Parts, context.threads(), [&](int part, int thread) {
     const Range range = part_of(batch, Parts, part);
     for (int n = range.first; n < range.last; ++n) body(static_cast<std::size_t>(n), thread);
   });
@@ -75,11 +75,11 @@ SDEPTH_INLINE Vector<Arch> pool_window(const Window& window, const Stored* in, s
 /// out [N, H', W', C'] from in [N, H, W, C']; for a shortcut, out has channels_out ≥ C channels, the further
 /// ones zero.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
-void pool_forward(Workspace<float>& space, int batch, const Stored* in, Stored* out) {
+void pool_forward(Workspace<float>& context, int batch, const Stored* in, Stored* out) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)),
                  to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t row = static_cast<std::size_t>(S.in.width) * from;
-  for_each_image<Parts>(space, batch, [&](std::size_t n, int) {
+  for_each_image<Parts>(context, batch, [&](std::size_t n, int) {
     const Stored* image = in + n * S.in.pixels() * from;
     for_each_window<S>([&](const Window& window, std::size_t pixel) {
       Stored* result = out + (n * S.out().pixels() + pixel) * to;
@@ -93,18 +93,18 @@ void pool_forward(Workspace<float>& space, int batch, const Stored* in, Stored* 
 /// dx [N, H, W, C'], overwritten. The gradient of a maximum goes to its first place in row-major order, that
 /// of a NaN to the last NaN; `in` is read for maxima only.
 template <class Arch, int Parts, PoolShape S, int ChannelsOut, class Stored>
-void pool_backward(Workspace<float>& space, int batch, const Stored* dy, const Stored* in, Stored* dx) {
+void pool_backward(Workspace<float>& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)),
                  to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t image = S.in.pixels() * from;
   constexpr bool in_place = std::is_same_v<Stored, float>;  // else sums are rounded when they are complete
-  if constexpr (!in_place) space.reserve(image, 0);
-  for_each_image<Parts>(space, batch, [&](std::size_t n, int thread) {
+  if constexpr (!in_place) context.reserve(image, 0);
+  for_each_image<Parts>(context, batch, [&](std::size_t n, int thread) {
     float* sums = nullptr;
     if constexpr (in_place)
       sums = dx + n * image;
     else
-      sums = space.of_thread(thread);
+      sums = context.of_thread(thread);
     std::fill_n(sums, image, 0.0F);
     for_each_window<S>([&](const Window& window, std::size_t pixel) {
       for (std::size_t c = 0; c < from; c += lanes<Arch>) {

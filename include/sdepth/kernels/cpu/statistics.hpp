@@ -91,9 +91,9 @@ class MomentsOfParts {
   [[nodiscard]] Moments of(int part) const { return {at(part, 0), at(part, 1)}; }
 
   /// Merges the parts in their order, in double. @param pixels  of an image
-  void merge(Workspace<float>& space, const BatchParts& parts, std::size_t pixels,
+  void merge(Workspace<float>& context, const BatchParts& parts, std::size_t pixels,
              const Statistics<float>& result) const {
-    space.fetch_statistics(parts, memory_, size(1, channels_));
+    context.fetch_statistics(parts, memory_, size(1, channels_));
     for (int c = 0; c < channels_; ++c) {
       double n = 0, mean = 0, squares = 0;
       for (int part = parts.merged.first; part < parts.merged.last; ++part) {

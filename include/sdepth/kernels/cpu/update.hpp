@@ -39,14 +39,14 @@ void update_range(std::size_t first, std::size_t last, const std::array<float, K
 /// Rule::update on `count` numbers; gradient null: zero. Its formula is computed in float: factors are
 /// rounded first.
 template <class Arch, class Rule, std::size_t K, std::size_t N>
-void update(Workspace<float>& space, std::size_t count, const std::array<double, K>& factors, float* weights,
-            const float* gradient, const std::array<float*, N>& states) {
+void update(Workspace<float>& context, std::size_t count, const std::array<double, K>& factors,
+            float* weights, const float* gradient, const std::array<float*, N>& states) {
   std::array<float, K> rounded{};
   std::transform(factors.begin(), factors.end(), rounded.begin(),
                  [](double factor) { return static_cast<float>(factor); });
   // floats: 64 KiB of each array, a fraction of L2; a multiple of every vector's lanes
   constexpr std::size_t piece = 16384;
-  parallel_for(static_cast<int>((count + piece - 1) / piece), space.threads(), [&](int i, int) {
+  parallel_for(static_cast<int>((count + piece - 1) / piece), context.threads(), [&](int i, int) {
     const std::size_t first = static_cast<std::size_t>(i) * piece, last = std::min(first + piece, count);
     when(gradient,
          [&](auto has) { update_range<Arch, Rule, has>(first, last, rounded, weights, gradient, states); });

@@ -217,7 +217,7 @@ struct WinogradKernel {
   /// One position: [tiles, C_in] · [C_in, C_out].
   template <int Tiles, class Weight>
   static void product(const float* v, const Weight* u, float* m) {
-    constexpr Grid grid{.in_column = From.image.channels, .out_column = Out.channels};
+    constexpr OutputDistances grid{.in_column = From.image.channels, .out_column = Out.channels};
     // Position by position U is read in pieces too short for the hardware to fetch ahead. Asked for 32 KiB
     // ahead it is in L2 in time: two positions of 64 channels, nearly the next layer of 16 at inference,
     // whose weights follow (measured, one image through 110 layers: 1.65 ms, without 2.1 ms).
@@ -288,9 +288,9 @@ struct WinogradWeightGradient {
       transform_to_planes<Arch, d_tiling, true>(d + image * D.size() + D.at(row, 0),
                                                 m + g * tiles * D.image.channels);
     }
-    constexpr Pixels all{images * tiles, 0, V.image.channels, 0, D.image.channels};
-    constexpr Pixels image{tiles, tiles * V.image.channels, V.image.channels, tiles * D.image.channels,
-                           D.image.channels};
+    constexpr PixelRows all{images * tiles, 0, V.image.channels, 0, D.image.channels};
+    constexpr PixelRows image{tiles, tiles * V.image.channels, V.image.channels, tiles * D.image.channels,
+                              D.image.channels};
     constexpr int vectors = out.channels / lanes<Arch>;
     for (int k = 0; k < winograd_positions; ++k) {
       ahead.step();

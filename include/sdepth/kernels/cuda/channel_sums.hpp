@@ -16,7 +16,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/norm_channel.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -66,8 +66,8 @@ struct ChannelParts {
 
 /// @param parts  blocks that share channels   @param pitch  channels of a block, a multiple of 8   @param
 ///               tiles  ranges of channels, each with blocks of its own
-/// The operands live in Space::scratch from `offset` numbers on, which must be a multiple of 8.
-[[nodiscard]] inline ChannelParts channel_parts(Space& space, int parts, int pitch, int tiles = 1,
+/// The operands live in Context::scratch from `offset` numbers on, which must be a multiple of 8.
+[[nodiscard]] inline ChannelParts channel_parts(Context& context, int parts, int pitch, int tiles = 1,
                                                 std::size_t offset = 0) {
   // A warp loads 32 parts in one go (8 of each of its 4 slices); two levels of equal size are the fewest
   // loads in a row.
@@ -80,8 +80,8 @@ struct ChannelParts {
           group,
           groups,
           pitch,
-          space.scratch(offset + numbers) + offset,
-          space.counter(static_cast<std::size_t>(tiles * (groups + 1)))};
+          context.scratch(offset + numbers) + offset,
+          context.counter(static_cast<std::size_t>(tiles * (groups + 1)))};
 }
 
 /// The merged moments of several sets of numbers: Chan's formula for all of them at once, around the mean of

@@ -203,7 +203,7 @@ class Band {
 
 /// Which taps a tile has, in the order in which they lie over the band: the kernel's row first + step·i, and
 /// so its column.
-struct Taps {
+struct BandTaps {
   int rows = 0, first_row = 0;
   int columns = 0, first_column = 0;
   int step = 1;
@@ -216,8 +216,8 @@ struct Taps {
 ///                 latter a multiple of 4
 /// @param row, column  the first of either
 template <class Plan>
-__device__ inline void begin_weights(const float* weights, const Taps& taps, int tap_row, int row, int column,
-                                     float* to) {
+__device__ inline void begin_weights(const float* weights, const BandTaps& taps, int tap_row, int row,
+                                     int column, float* to) {
   constexpr ConvTile t = Plan::tile;
   constexpr int in_row = t.weight_columns() / quad, in_tap = t.weight_rows() * in_row;
   const float* const of_row =

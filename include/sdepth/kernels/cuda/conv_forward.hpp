@@ -12,7 +12,7 @@
 #include <sdepth/kernels/cuda/conv_tile.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
   Reading source = o.source;
   if (blockIdx.y > 0) source.finished = nullptr;  // one block of those that read a pixel finishes it
   convolve(source, Band<Plan>(first_image, images, h0 * stride - pad, w0 * stride - pad), o.weights,
-           Taps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
+           BandTaps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
 
   // Neighbouring threads read and write neighbouring groups of 16 bytes.
   constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
@@ -126,18 +126,18 @@ template <ConvShape S, Precision P>
 /// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11
 /// each, 5e-4.
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
                   const float* bias, float* out, Statistics<float> statistics) {
   static_assert(CheckedActivation<A>::said);
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
   ConvForwardOperands o{batch, Reading(source), weights, bias, out, StatisticsResult(statistics), {}};
   if (statistics.mean)
-    o.parts = channel_parts(space, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels,
+    o.parts = channel_parts(context, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels,
                             static_cast<int>(one.y));
-  space.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels,
-               S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
-               P == Precision::tf32, A >, grid, o);
+  context.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels,
+                 S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
+                 P == Precision::tf32, A >, grid, o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

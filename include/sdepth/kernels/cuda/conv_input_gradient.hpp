@@ -16,7 +16,7 @@
 #include <sdepth/kernels/cuda/conv_tile.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
   const TapsOfClass down = taps_of_class(row_class, kernel_size, stride, pad),
                     across = taps_of_class(column_class, kernel_size, stride, pad);
   convolve(o.gradient, Band<Plan>(first_image, images, u0 + down.origin, v0 + across.origin), o.weights,
-           Taps{down.count, down.first, across.count, across.first, -stride}, first_channel, shared);
+           BandTaps{down.count, down.first, across.count, across.first, -stride}, first_channel, shared);
 
   const Masking& m = o.masking;
   constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
@@ -172,20 +172,20 @@ template <ConvShape S>
 /// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the
 /// sums over it, each unless null. out may be add.
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_input_gradient(Space& space, int batch, const Gradient<float>& gradient,
+void conv_input_gradient(Context& context, int batch, const Gradient<float>& gradient,
                          const Source<float>& source, const float* weights, const float* add, float* out,
                          const SourceSums<float>& sums, Lane lane = Lane::main) {
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
   ConvInputGradientOperands o{
-      batch, GradientReading(gradient), Masking(source, add, sums, space.failed()), weights, out, {}};
+      batch, GradientReading(gradient), Masking(source, add, sums, context.failed()), weights, out, {}};
   if (o.masking.sums_wanted())
-    o.parts = channel_parts(space, static_cast<int>(grid.x), input_gradient_tile(S).channels,
+    o.parts = channel_parts(context, static_cast<int>(grid.x), input_gradient_tile(S).channels,
                             static_cast<int>(one.y));
-  space.launch(StageName{"conv_input_gradient", S.in, S.out(), batch},
-               conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
-               S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
+  context.launch(StageName{"conv_input_gradient", S.in, S.out(), batch},
+                 conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width, S.channels_out,
+                 S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

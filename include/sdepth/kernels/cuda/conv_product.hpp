@@ -161,7 +161,7 @@ class Product<Plan, true> {
 /// @param first_channel  of the tile's output channels
 template <class Plan, class Operand>
 __device__ inline void convolve(const Operand& from, const Band<Plan>& band, const float* weights,
-                                const Taps& taps, int first_channel, float* shared) {
+                                const BandTaps& taps, int first_channel, float* shared) {
   constexpr ConvTile t = Plan::tile;
   float* const all_weights = shared + t.bands() * t.band_size();
   const auto begin = [&](int chunk, int row, int buffer) {

@@ -1,7 +1,7 @@
 // The CUDA backend: kernels for one GPU, float32, with TF32 tensor cores for the convolutions as an option.
 //
 //   instructions, operands          the words that kernels are written in
-//   check, memory, replay, space    the host's side of the device: errors, memory, graphs, launches
+//   check, memory, replay, context  the host's side of the device: errors, memory, graphs, launches
 //   convolution, weight_gradient    the stages with a convolution; finish, pool, linear, loss, norm, update, gates, images: the rest
 //   updater                         an optimizer's update, with a step's gates
 #pragma once
@@ -20,7 +20,7 @@
 #include <sdepth/kernels/cuda/norm.hpp>
 #include <sdepth/kernels/cuda/pool.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/updater.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
@@ -28,7 +28,7 @@ namespace sdepth::inline SDEPTH_ISA {
 
 using cuda::Precision;
 
-/// Kernels over floats on the CUDA device that was current when the Space was made, from whichever thread
+/// Kernels over floats on the CUDA device that was current when the Context was made, from whichever thread
 /// they are launched. operands.hpp says what the operands mean, Reference what each kernel computes.
 ///
 /// All pointers are to device memory, but for the Norms of a Source or Gradient, labels and what is said to
@@ -42,7 +42,7 @@ template <Precision P = Precision::float32>
 struct Cuda {
   using Scalar = float;
   using Stored = float;
-  using Space = cuda::Space;
+  using Context = cuda::Context;
   using Loss = cuda::PendingLoss;
   using ActivationArena = cuda::DeviceArena;
   using Updater = cuda::Updater;
@@ -59,106 +59,107 @@ struct Cuda {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space& space, int batch, const Source<float>& source, const float* weights,
+  static void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
                            const float* bias, float* out, Statistics<float> statistics) {
-    cuda::conv_forward<S, P, A>(space, batch, source, weights, bias, out, statistics);
+    cuda::conv_forward<S, P, A>(context, batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space& space, int batch, const Gradient<float>& gradient,
+  static void conv_backward(Context& context, int batch, const Gradient<float>& gradient,
                             const Source<float>& source, const float* weights, float* weight_gradient,
                             float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
     // The two gradients run at the same time: they share what they read, and `out` is none of it.
     if (weight_gradient)
-      cuda::conv_weight_gradient<S, P, A>(space, batch, gradient, source, weight_gradient, bias_gradient);
+      cuda::conv_weight_gradient<S, P, A>(context, batch, gradient, source, weight_gradient, bias_gradient);
     if constexpr (!S.network_input)
       if (out)
         cuda::conv_input_gradient<S, P, A>(
-            space, batch, gradient, source, weights, add, out, sums,
+            context, batch, gradient, source, weights, add, out, sums,
             weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
   }
   template <Shape S, class A = ReLU>
-  static void finish(Space& space, int batch, const Source<float>& source, Statistics<float> statistics) {
-    cuda::finish<S, A>(space, batch, source, statistics);
+  static void finish(Context& context, int batch, const Source<float>& source, Statistics<float> statistics) {
+    cuda::finish<S, A>(context, batch, source, statistics);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space& space, int batch, const Gradient<float>& gradient,
+  static void finish_backward(Context& context, int batch, const Gradient<float>& gradient,
                               const Source<float>& source, const float* add, float* out,
                               SourceSums<float> sums) {
-    cuda::finish_backward<S, A>(space, batch, gradient, source, add, out, sums);
+    cuda::finish_backward<S, A>(context, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Space& space, int batch, const float* in, float* out) {
-    cuda::pool_forward<S>(space, batch, in, out);
+  static void pool_forward(Context& context, int batch, const float* in, float* out) {
+    cuda::pool_forward<S>(context, batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
-    cuda::pool_backward<S>(space, batch, dy, in, dx);
+  static void pool_backward(Context& context, int batch, const float* dy, const float* in, float* dx) {
+    cuda::pool_backward<S>(context, batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space& space, int batch, const float* in, float* out) {
-    cuda::shortcut_forward<S>(space, batch, in, out);
+  static void shortcut_forward(Context& context, int batch, const float* in, float* out) {
+    cuda::shortcut_forward<S>(context, batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
-    cuda::shortcut_backward<S>(space, batch, dy, dx);
+  static void shortcut_backward(Context& context, int batch, const float* dy, float* dx) {
+    cuda::shortcut_backward<S>(context, batch, dy, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space& space, int batch, const float* in, const float* weights,
+  static void linear_forward(Context& context, int batch, const float* in, const float* weights,
                              const float* bias, float* out) {
-    cuda::linear_forward<S>(space, batch, in, weights, bias, out);
+    cuda::linear_forward<S>(context, batch, in, weights, bias, out);
   }
   template <LinearShape S>
-  static void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights,
-                              float* weight_gradient, float* bias_gradient, float* dx) {
-    cuda::linear_backward<S>(space, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+  static void linear_backward(Context& context, int batch, const float* dy, const float* in,
+                              const float* weights, float* weight_gradient, float* bias_gradient, float* dx) {
+    cuda::linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
 
   /// @param labels  [N], on the host
-  [[nodiscard]] static Loss softmax_cross_entropy(Space& space, int batch, int classes, const float* logits,
-                                                  const int* labels, float* gradient) {
-    const int* const there = sent_targets(space, labels, static_cast<std::size_t>(batch));
+  [[nodiscard]] static Loss softmax_cross_entropy(Context& context, int batch, int classes,
+                                                  const float* logits, const int* labels, float* gradient) {
+    const int* const there = sent_targets(context, labels, static_cast<std::size_t>(batch));
     // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
-    cuda::softmax_cross_entropy(space, batch, classes, logits, there, gradient, space.next_loss(),
-                                gradient ? space.failed() : nullptr);
-    return Loss(space, gradient != nullptr);
+    cuda::softmax_cross_entropy(context, batch, classes, logits, there, gradient, context.next_loss(),
+                                gradient ? context.failed() : nullptr);
+    return Loss(context, gradient != nullptr);
   }
   /// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image, on the host
   template <class AnyLoss, class Target>
-  [[nodiscard]] static Loss loss(Space& space, int batch, int outputs,
+  [[nodiscard]] static Loss loss(Context& context, int batch, int outputs,
                                  const typename AnyLoss::Options& options, const float* predictions,
                                  const Target* targets, std::size_t per_image, float* gradient) {
-    const Target* const there = sent_targets(space, targets, static_cast<std::size_t>(batch) * per_image);
-    cuda::loss<AnyLoss>(space, batch, outputs, options, predictions, there, per_image, gradient,
-                        space.next_loss(), gradient ? space.failed() : nullptr);
-    return Loss(space, gradient != nullptr);
+    const Target* const there = sent_targets(context, targets, static_cast<std::size_t>(batch) * per_image);
+    cuda::loss<AnyLoss>(context, batch, outputs, options, predictions, there, per_image, gradient,
+                        context.next_loss(), gradient ? context.failed() : nullptr);
+    return Loss(context, gradient != nullptr);
   }
 
-  static void norm_forward(Space& space, std::size_t channels, const NormForward<float>& norm,
+  static void norm_forward(Context& context, std::size_t channels, const NormForward<float>& norm,
                            const float* mean, const float* variance) {
-    cuda::norm_forward(space, static_cast<int>(channels), norm, mean, variance);
+    cuda::norm_forward(context, static_cast<int>(channels), norm, mean, variance);
   }
-  static void norm_scale(Space& space, std::size_t channels, const Norm<float>& norm, double branch_scale) {
-    cuda::norm_scale(space, static_cast<int>(channels), norm, branch_scale);
+  static void norm_scale(Context& context, std::size_t channels, const Norm<float>& norm,
+                         double branch_scale) {
+    cuda::norm_scale(context, static_cast<int>(channels), norm, branch_scale);
   }
-  static void add_statistics(Space& space, std::size_t channels, double count, const float* mean,
+  static void add_statistics(Context& context, std::size_t channels, double count, const float* mean,
                              const float* variance, double* mean_sum, double* variance_sum) {
-    cuda::add_statistics(space, static_cast<int>(channels), count, mean, variance, mean_sum, variance_sum);
+    cuda::add_statistics(context, static_cast<int>(channels), count, mean, variance, mean_sum, variance_sum);
   }
 
   /// The user's images, on the host, as the walk's input on the device: [N, H, W, stride].
   template <class Number>
-  static void upload_images(Space& space, Shape shape, const Number* images, int count, bool channels_last,
-                            std::size_t stride, float* to) {
+  static void upload_images(Context& context, Shape shape, const Number* images, int count,
+                            bool channels_last, std::size_t stride, float* to) {
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
-    std::memcpy(space.images().begin(bytes), images, bytes);
+    std::memcpy(context.images().begin(bytes), images, bytes);
     const auto order = channels_last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first;
-    cuda::copy_images(space, shape, order, count,
-                      reinterpret_cast<const Number*>(space.images().send(space.stream())),
+    cuda::copy_images(context, shape, order, count,
+                      reinterpret_cast<const Number*>(context.images().send(context.stream())),
                       static_cast<int>(stride), to);
   }
   /// Device memory on the host, once all kernels that write it are done.
-  [[nodiscard]] static std::vector<float> read(Space& space, const float* numbers, std::size_t count) {
-    const cuda::OnDevice here = space.here();
+  [[nodiscard]] static std::vector<float> read(Context& context, const float* numbers, std::size_t count) {
+    const cuda::OnDevice here = context.here();
     std::vector<float> there(count);
     cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost),
                 "cudaMemcpy from the device");
@@ -167,10 +168,11 @@ struct Cuda {
 
  private:
   template <class Target>
-  [[nodiscard]] static const Target* sent_targets(Space& space, const Target* targets, std::size_t count) {
+  [[nodiscard]] static const Target* sent_targets(Context& context, const Target* targets,
+                                                  std::size_t count) {
     const std::size_t bytes = count * sizeof(Target);
-    std::memcpy(space.labels().begin(bytes), targets, bytes);
-    return reinterpret_cast<const Target*>(space.labels().send(space.stream()));
+    std::memcpy(context.labels().begin(bytes), targets, bytes);
+    return reinterpret_cast<const Target*>(context.labels().send(context.stream()));
   }
 };
 

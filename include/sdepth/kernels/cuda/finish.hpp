@@ -14,7 +14,7 @@
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/dropout.hpp>
 
@@ -276,43 +276,44 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
 
 /// Launches a kernel over all pixels, with ChannelParts where `sums` are wanted.
 template <int channels, class Operands>
-void launch_over_pixels(Space& space, const StageName& name, void (*kernel)(Operands), Operands& operands,
+void launch_over_pixels(Context& context, const StageName& name, void (*kernel)(Operands), Operands& operands,
                         bool sums) {
   using Block = PixelBlock<channels>;
   operands.pixels = static_cast<std::size_t>(name.batch) * name.in.pixels();
   operands.pixels_of_block = Block::pixels(operands.pixels);
   const std::size_t blocks = (operands.pixels + operands.pixels_of_block - 1) / operands.pixels_of_block;
-  if (sums) operands.parts = channel_parts(space, static_cast<int>(blocks), Block::pitch, Block::tiles);
-  space.launch(name, kernel,
-               Grid{.x = static_cast<unsigned>(blocks),
-                    .y = static_cast<unsigned>(Block::tiles),
-                    .threads = static_cast<unsigned>(Block::threads),
-                    .shared_bytes = sums ? Block::sums_bytes : 0},
-               operands);
+  if (sums) operands.parts = channel_parts(context, static_cast<int>(blocks), Block::pitch, Block::tiles);
+  context.launch(name, kernel,
+                 Grid{.x = static_cast<unsigned>(blocks),
+                      .y = static_cast<unsigned>(Block::tiles),
+                      .threads = static_cast<unsigned>(Block::threads),
+                      .shared_bytes = sums ? Block::sums_bytes : 0},
+                 operands);
 }
 
 /// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
 template <Shape S, class A = ReLU>
-void finish(Space& space, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+void finish(Context& context, int batch, const Source<float>& source, const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
   FinishOperands operands{.source = Reading(source),
                           .dropout = DropoutOperands(source.dropout, S.channels),
                           .statistics = StatisticsResult(statistics)};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish", S, S, batch},
+  launch_over_pixels<padded(S.channels)>(context, StageName{"finish", S, S, batch},
                                          finish_kernel<padded(S.channels), A>, operands,
                                          statistics.mean != nullptr);
 }
 /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
 /// gradient.dy or add, which may be null.
 template <Shape S, class A = ReLU>
-void finish_backward(Space& space, int batch, const Gradient<float>& gradient, const Source<float>& source,
-                     const float* add, float* out, const SourceSums<float>& sums) {
+void finish_backward(Context& context, int batch, const Gradient<float>& gradient,
+                     const Source<float>& source, const float* add, float* out,
+                     const SourceSums<float>& sums) {
   FinishBackwardOperands operands{.gradient = GradientReading(gradient),
                                   .dropout = DropoutOperands(source.dropout, S.channels),
-                                  .masking = Masking(source, add, sums, space.failed()),
+                                  .masking = Masking(source, add, sums, context.failed()),
                                   .out = out};
-  launch_over_pixels<padded(S.channels)>(space, StageName{"finish_backward", S, S, batch},
+  launch_over_pixels<padded(S.channels)>(context, StageName{"finish_backward", S, S, batch},
                                          finish_backward_kernel<padded(S.channels), A>, operands,
                                          operands.masking.sums_wanted());
 }

@@ -8,7 +8,7 @@
 
 #include <sdepth/core/philox.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -34,13 +34,13 @@ __global__ void __launch_bounds__(threads) draw_gates_kernel(const GateOperands 
 }
 
 /// Draws the gates of one step. @param survival  [blocks]   @param gates  [blocks], 1 open, 0 closed; both on the device
-inline void draw_gates(Space& space, std::uint64_t seed, std::uint64_t step, int blocks,
+inline void draw_gates(Context& context, std::uint64_t seed, std::uint64_t step, int blocks,
                        const double* survival, std::uint8_t* gates) {
   if (blocks == 0) return;
   constexpr int threads = 128;
   const auto grid = static_cast<unsigned>((blocks + threads - 1) / threads);
-  space.launch(StageName{"draw_gates"}, draw_gates_kernel<threads>, Grid{grid, 1, 1, threads},
-               GateOperands{seed, step, blocks, survival, gates});
+  context.launch(StageName{"draw_gates"}, draw_gates_kernel<threads>, Grid{grid, 1, 1, threads},
+                 GateOperands{seed, step, blocks, survival, gates});
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include <sdepth/core/error.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperand
 ///
 /// @pre  stride ≥ C.   Throws Error where out would have 2^32 - 1 numbers (16 GB) or more.
 template <class T>
-void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T* from, int stride,
+void copy_images(Context& context, Shape shape, ImageOrder order, int batch, const T* from, int stride,
                  float* out) {
   constexpr bool bytes = std::is_same_v<T, std::uint8_t>;
   static_assert(bytes || std::is_same_v<T, float>, "copy_images: images are bytes (std::uint8_t) or float");
@@ -84,10 +84,10 @@ void copy_images(Space& space, Shape shape, ImageOrder order, int batch, const T
                                static_cast<unsigned>(shape.channels),
                                static_cast<unsigned>(shape.pixels()),
                                static_cast<unsigned>(stride)};
-  space.launch(StageName{"copy_images", shape, {stride, shape.height, shape.width}, batch},
-               order == ImageOrder::channels_last ? image_kernel<bytes, true> : image_kernel<bytes, false>,
-               Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads},
-               operands);
+  context.launch(StageName{"copy_images", shape, {stride, shape.height, shape.width}, batch},
+                 order == ImageOrder::channels_last ? image_kernel<bytes, true> : image_kernel<bytes, false>,
+                 Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads},
+                 operands);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -14,7 +14,7 @@
 #include <cstddef>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -189,7 +189,7 @@ __global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const Li
 /// out [N, padded(features)] from in [N, H, W, padded(C)] and weights [H·W·C, padded(features)]; bias
 /// [padded(features)] or null.
 template <LinearShape S>
-void linear_forward(Space& space, int batch, const float* in, const float* weights, const float* bias,
+void linear_forward(Context& context, int batch, const float* in, const float* weights, const float* bias,
                     float* out) {
   const LinearOperands o{.batch = batch,
                          .channels = S.in.channels,
@@ -199,15 +199,15 @@ void linear_forward(Space& space, int batch, const float* in, const float* weigh
                          .weights = weights,
                          .bias = bias,
                          .out = out};
-  space.launch(StageName{"linear_forward", S.in, S.out(), batch}, linear_kernel<false>,
-               Grid{.x = linear_tiles(batch, LinearTile::m) * linear_tiles(o.features, LinearTile::n),
-                    .threads = LinearTile::threads,
-                    .shared_bytes = LinearTile::bytes},
-               o);
+  context.launch(StageName{"linear_forward", S.in, S.out(), batch}, linear_kernel<false>,
+                 Grid{.x = linear_tiles(batch, LinearTile::m) * linear_tiles(o.features, LinearTile::n),
+                      .threads = LinearTile::threads,
+                      .shared_bytes = LinearTile::bytes},
+                 o);
 }
 /// bias_gradient and dx may be null. dx may not be in.
 template <LinearShape S>
-void linear_backward(Space& space, int batch, const float* dy, const float* in, const float* weights,
+void linear_backward(Context& context, int batch, const float* dy, const float* in, const float* weights,
                      float* weight_gradient, float* bias_gradient, float* dx) {
   const LinearOperands o{.batch = batch,
                          .channels = S.in.channels,
@@ -220,11 +220,11 @@ void linear_backward(Space& space, int batch, const float* dy, const float* in, 
                          .bias_gradient = bias_gradient,
                          .dx = dx};
   const unsigned for_dx = dx ? linear_tiles(batch, LinearTile::m) * linear_tiles(o.inputs, LinearTile::n) : 0;
-  space.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true>,
-               Grid{.x = weight_gradient_tiles(o) + for_dx,
-                    .threads = LinearTile::threads,
-                    .shared_bytes = LinearTile::bytes},
-               o);
+  context.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true>,
+                 Grid{.x = weight_gradient_tiles(o) + for_dx,
+                      .threads = LinearTile::threads,
+                      .shared_bytes = LinearTile::bytes},
+                 o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

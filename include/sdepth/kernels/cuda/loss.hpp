@@ -10,7 +10,7 @@
 
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -134,19 +134,19 @@ __global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperan
 
 /// Launches a kernel of a warp for each image. @param operands  all but its sums
 template <class Operands>
-void launch_loss(Space& space, const char* name, int batch, int outputs, void (*kernel)(Operands),
+void launch_loss(Context& context, const char* name, int batch, int outputs, void (*kernel)(Operands),
                  Operands operands, DeviceLoss* result, unsigned* failed) {
   const unsigned blocks = (static_cast<unsigned>(batch) + loss_warps - 1) / loss_warps;
   static_assert(sizeof(DeviceLoss) % sizeof(float) == 0);
   auto* of_blocks =
-      reinterpret_cast<DeviceLoss*>(space.scratch(blocks * (sizeof(DeviceLoss) / sizeof(float))));
-  operands.sums = {batch, result, failed, of_blocks, space.counter(1)};
+      reinterpret_cast<DeviceLoss*>(context.scratch(blocks * (sizeof(DeviceLoss) / sizeof(float))));
+  operands.sums = {batch, result, failed, of_blocks, context.counter(1)};
   const Shape shape{outputs, 1, 1};
-  space.launch(StageName{name, shape, shape, batch}, kernel,
-               Grid{.x = blocks,
-                    .threads = loss_warps * warp_size,
-                    .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
-               operands);
+  context.launch(StageName{name, shape, shape, batch}, kernel,
+                 Grid{.x = blocks,
+                      .threads = loss_warps * warp_size,
+                      .shared_bytes = loss_warps * sizeof(DeviceLoss) + sizeof(unsigned)},
+                 operands);
 }
 
 /// Mean over the batch of −log softmax(logits)[label] to *result; gradient (softmax − one-hot)/batch, further
@@ -155,9 +155,9 @@ void launch_loss(Space& space, const char* name, int batch, int outputs, void (*
 /// and the loss NaN where *failed was not 0. All pointers are the device's.
 ///
 /// @pre  0 ≤ label < classes; batch ≥ 1.
-inline void softmax_cross_entropy(Space& space, int batch, int classes, const float* logits,
+inline void softmax_cross_entropy(Context& context, int batch, int classes, const float* logits,
                                   const int* labels, float* gradient, DeviceLoss* result, unsigned* failed) {
-  launch_loss(space, "softmax_cross_entropy", batch, classes, loss_kernel<loss_warps>,
+  launch_loss(context, "softmax_cross_entropy", batch, classes, loss_kernel<loss_warps>,
               LossOperands{{}, classes, logits, labels, gradient}, result, failed);
 }
 
@@ -195,12 +195,12 @@ __global__ void __launch_bounds__(warps* warp_size)
 
 /// The same of any loss: see losses/loss.hpp. @param targets  [N, per_image], on the device
 template <class Loss, class Target>
-void loss(Space& space, int batch, int outputs, const typename Loss::Options& options,
+void loss(Context& context, int batch, int outputs, const typename Loss::Options& options,
           const float* predictions, const Target* targets, std::size_t per_image, float* gradient,
           DeviceLoss* result, unsigned* failed) {
   using Options = typename Loss::Options;
   launch_loss(
-      space, Loss::name.data(), batch, outputs, any_loss_kernel<Loss, Options, Target, loss_warps>,
+      context, Loss::name.data(), batch, outputs, any_loss_kernel<Loss, Options, Target, loss_warps>,
       AnyLossOperands<Options, Target>{{}, outputs, options, predictions, targets, per_image, gradient},
       result, failed);
 }

@@ -10,7 +10,7 @@
 #include <cstddef>
 
 #include <sdepth/kernels/cuda/norm_channel.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -73,11 +73,11 @@ __global__ void __launch_bounds__(threads) add_statistics_kernel(const AddStatis
 
 /// Launches one of the kernels above, a thread for each of operands.channels channels.
 template <class Operands>
-void launch_norm(Space& space, const char* name, void (*kernel)(Operands), const Operands& operands) {
+void launch_norm(Context& context, const char* name, void (*kernel)(Operands), const Operands& operands) {
   const Shape shape{operands.channels, 1, 1};
   const unsigned blocks = (static_cast<unsigned>(operands.channels) + norm_threads - 1) / norm_threads;
-  space.launch(StageName{name, shape, shape, 1}, kernel, Grid{.x = blocks, .threads = norm_threads},
-               operands);
+  context.launch(StageName{name, shape, shape, 1}, kernel, Grid{.x = blocks, .threads = norm_threads},
+                 operands);
 }
 
 // Arrays lie on the device and hold `channels` numbers: those of a layer as they lie in memory (padded), as
@@ -85,20 +85,20 @@ void launch_norm(Space& space, const char* name, void (*kernel)(Operands), const
 
 /// Scale and shift of a norm whose statistics no stage has just made: at test. Else the stage itself does
 /// this, see Statistics::norm.
-inline void norm_forward(Space& space, int channels, const NormForward<float>& norm, const float* mean,
+inline void norm_forward(Context& context, int channels, const NormForward<float>& norm, const float* mean,
                          const float* variance) {
-  launch_norm(space, "norm_forward", norm_forward_kernel<norm_threads>,
+  launch_norm(context, "norm_forward", norm_forward_kernel<norm_threads>,
               NormForwardOperands{channels, norm, mean, variance});
 }
 /// y = branch_scale·x, for a branch that does not end in a BN.
-inline void norm_scale(Space& space, int channels, const Norm<float>& norm, double branch_scale) {
-  launch_norm(space, "norm_scale", norm_scale_kernel<norm_threads>,
+inline void norm_scale(Context& context, int channels, const Norm<float>& norm, double branch_scale) {
+  launch_norm(context, "norm_scale", norm_scale_kernel<norm_threads>,
               NormScaleOperands{norm, channels, static_cast<float>(branch_scale)});
 }
 /// Adds a batch's mean and unbiased variance to sums over batches.
-inline void add_statistics(Space& space, int channels, double count, const float* mean, const float* variance,
-                           double* mean_sum, double* variance_sum) {
-  launch_norm(space, "add_statistics", add_statistics_kernel<norm_threads>,
+inline void add_statistics(Context& context, int channels, double count, const float* mean,
+                           const float* variance, double* mean_sum, double* variance_sum) {
+  launch_norm(context, "add_statistics", add_statistics_kernel<norm_threads>,
               AddStatisticsOperands{channels, count, mean, variance, mean_sum, variance_sum});
 }
 

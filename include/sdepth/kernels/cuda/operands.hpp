@@ -110,13 +110,13 @@ struct Masking {
   float* dz_normalised = nullptr;
   float* dz_normalised_shortcut = nullptr;
   NormBackward<float> norm, shortcut_norm;  // that the last block prepares from the sums; without γ: none
-  const unsigned* failed = nullptr;         // Space::failed()
+  const unsigned* failed = nullptr;         // Context::failed()
 
   Masking() = default;
-  Masking(const Source<float>& from, const float* joins, const SourceSums<float>& sums,
+  Masking(const Source<float>& from, const float* addend, const SourceSums<float>& sums,
           const unsigned* failed_)
       : source(from),
-        add(joins),
+        add(addend),
         dz(sums.dz),
         dz_normalised(sums.dz_normalised),
         dz_normalised_shortcut(sums.dz_normalised_shortcut),

@@ -13,7 +13,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -179,50 +179,51 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
 
 /// The host's part: S with channels_out channels, those from S.in.channels on zeros.
 template <PoolShape S, int channels_out>
-void pool_forward_to(Space& space, int batch, const float* in, float* out) {
+void pool_forward_to(Context& context, int batch, const float* in, float* out) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   constexpr unsigned parts = static_cast<unsigned>(pool_parts(S.window_height * S.window_width)),
                      results = pool_threads / parts;
   const unsigned quads = pool_quads(result, batch);
-  space.launch(StageName{"pool_forward", S.in, result, batch},
-               pool_forward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
-               S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding,
-               S.ceil_mode >,
-               Grid{.x = (quads + results - 1) / results,
-                    .threads = pool_threads,
-                    .shared_bytes = parts > 1 ? parts / 2 * results * quad * sizeof(float) : 0},
-               PoolOperands{in, out, quads});
+  context.launch(StageName{"pool_forward", S.in, result, batch},
+                 pool_forward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
+                 S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride,
+                 S.padding, S.ceil_mode >,
+                 Grid{.x = (quads + results - 1) / results,
+                      .threads = pool_threads,
+                      .shared_bytes = parts > 1 ? parts / 2 * results * quad * sizeof(float) : 0},
+                 PoolOperands{in, out, quads});
 }
 template <PoolShape S, int channels_out>
-void pool_backward_from(Space& space, int batch, const float* dy, const float* in, float* dx) {
+void pool_backward_from(Context& context, int batch, const float* dy, const float* in, float* dx) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   const unsigned quads = pool_quads(S.in, batch);
-  space.launch(StageName{"pool_backward", S.in, result, batch},
-               pool_backward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
-               S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride, S.padding,
-               S.ceil_mode >, Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads},
-               PoolGradientOperands{dy, in, dx, quads});
+  context.launch(StageName{"pool_backward", S.in, result, batch},
+                 pool_backward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
+                 S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride,
+                 S.padding, S.ceil_mode >,
+                 Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads},
+                 PoolGradientOperands{dy, in, dx, quads});
 }
 
 /// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. Throws Error where out has 2^34
 /// numbers (64 GB) or more.
 template <PoolShape S>
-void pool_forward(Space& space, int batch, const float* in, float* out) {
-  pool_forward_to<S, S.in.channels>(space, batch, in, out);
+void pool_forward(Context& context, int batch, const float* in, float* out) {
+  pool_forward_to<S, S.in.channels>(context, batch, in, out);
 }
 /// dx is overwritten, and may not have 2^34 numbers either. in: what pool_forward read; null for averages.
 template <PoolShape S>
-void pool_backward(Space& space, int batch, const float* dy, const float* in, float* dx) {
-  pool_backward_from<S, S.in.channels>(space, batch, dy, in, dx);
+void pool_backward(Context& context, int batch, const float* dy, const float* in, float* dx) {
+  pool_backward_from<S, S.in.channels>(context, batch, dy, in, dx);
 }
 /// The pool on the first S.in.channels channels of S.channels_out; the others are zeros.
 template <ShortcutShape S>
-void shortcut_forward(Space& space, int batch, const float* in, float* out) {
-  pool_forward_to<S.pool(), S.channels_out>(space, batch, in, out);
+void shortcut_forward(Context& context, int batch, const float* in, float* out) {
+  pool_forward_to<S.pool(), S.channels_out>(context, batch, in, out);
 }
 template <ShortcutShape S>
-void shortcut_backward(Space& space, int batch, const float* dy, float* dx) {
-  pool_backward_from<S.pool(), S.channels_out>(space, batch, dy, nullptr, dx);
+void shortcut_backward(Context& context, int batch, const float* dy, float* dx) {
+  pool_backward_from<S.pool(), S.channels_out>(context, batch, dy, nullptr, dx);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

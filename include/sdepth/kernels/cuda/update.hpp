@@ -10,7 +10,7 @@
 #include <cstdint>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -129,14 +129,14 @@ __global__ void __launch_bounds__(threads) update_step(const UpdateOperands<K, N
 /// @param frozen  the parameters of closed blocks stay as they are; else their gradient is zero
 /// @param segment_factors  [segments][K], on the device; null: `factors` are those of all
 template <class Rule, std::size_t K, std::size_t N>
-void update(Space& space, const Segments& segments, const UpdateArrays<N>& arrays,
+void update(Context& context, const Segments& segments, const UpdateArrays<N>& arrays,
             const std::array<double, K>& factors, const float* segment_factors, bool frozen) {
   if (segments.numbers == 0) return;
-  UpdateOperands<K, N> operands{segments, arrays, {}, segment_factors, frozen, space.failed()};
+  UpdateOperands<K, N> operands{segments, arrays, {}, segment_factors, frozen, context.failed()};
   std::transform(factors.begin(), factors.end(), operands.factors.begin(),
                  [](double factor) { return static_cast<float>(factor); });
-  space.launch(StageName{"update"}, update_step<Rule, K, N, update_launch::threads>,
-               Grid{update_blocks(segments.numbers), 1, 1, update_launch::threads}, operands);
+  context.launch(StageName{"update"}, update_step<Rule, K, N, update_launch::threads>,
+                 Grid{update_blocks(segments.numbers), 1, 1, update_launch::threads}, operands);
 }
 
 struct SquaresOperands {

@@ -13,7 +13,7 @@
 
 #include <sdepth/kernels/cuda/gates.hpp>
 #include <sdepth/kernels/cuda/memory.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/update.hpp>
 #include <sdepth/kernels/operands.hpp>
 
@@ -37,40 +37,40 @@ class Updater {
   }
 
   /// The device draws the gates of (seed, step) itself. @param open  [blocks], as the host drew them
-  void take_drawn_gates(Space& space, std::uint64_t seed, std::uint64_t step,
+  void take_drawn_gates(Context& context, std::uint64_t seed, std::uint64_t step,
                         std::span<const double> survival, std::span<const std::uint8_t> open) {
     if (open.empty()) return;
     if (!std::equal(survival.begin(), survival.end(), survival_of_.begin(), survival_of_.end())) {
       survival_of_.assign(survival.begin(), survival.end());
       std::copy(survival.begin(), survival.end(), survival_.data());
     }
-    draw_gates(space, seed, step, static_cast<int>(open.size()), survival_.on_device(), gates_.data());
+    draw_gates(context, seed, step, static_cast<int>(open.size()), survival_.on_device(), gates_.data());
   }
-  void take_gates(Space& space, std::span<const std::uint8_t> open) {
+  void take_gates(Context& context, std::span<const std::uint8_t> open) {
     if (open.empty()) return;
-    const OnDevice here = space.here();
-    std::memcpy(space.gates().begin(open.size()), open.data(), open.size());
-    const std::byte* there = space.gates().send(space.stream());
-    check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, space.stream()),
+    const OnDevice here = context.here();
+    std::memcpy(context.gates().begin(open.size()), open.data(), open.size());
+    const std::byte* there = context.gates().send(context.stream());
+    check(cudaMemcpyAsync(gates_.data(), there, open.size(), cudaMemcpyDeviceToDevice, context.stream()),
           "cudaMemcpyAsync of gates");
   }
   template <class Rule, std::size_t K>
-  void update(Space& space, std::span<const std::array<double, K>> factors, bool frozen, float* weights,
+  void update(Context& context, std::span<const std::array<double, K>> factors, bool frozen, float* weights,
               const float* gradients, const std::array<float*, Rule::state.size()>& states) {
     const bool alike =
         std::all_of(factors.begin(), factors.end(), [&](const auto& other) { return other == factors[0]; });
-    cuda::update<Rule, K, Rule::state.size()>(space, on_device(), {weights, gradients, states}, factors[0],
-                                              alike ? nullptr : sent(space, factors), frozen);
+    cuda::update<Rule, K, Rule::state.size()>(context, on_device(), {weights, gradients, states}, factors[0],
+                                              alike ? nullptr : sent(context, factors), frozen);
   }
   /// Waits for the device.
-  [[nodiscard]] double norm(Space& space, const float* gradients) {
+  [[nodiscard]] double norm(Context& context, const float* gradients) {
     if (count_ == 0) return 0;
     const unsigned blocks = update_blocks(count_);
-    const OnDevice here = space.here();
+    const OnDevice here = context.here();
     if (sums_.size() < blocks) sums_ = DeviceBuffer<double>(blocks, "sums");
-    space.launch(StageName{"squares"}, squares_kernel<update_launch::threads>,
-                 Grid{blocks, 1, 1, update_launch::threads, update_launch::threads * sizeof(double)},
-                 SquaresOperands{on_device(), gradients, sums_.data()});
+    context.launch(StageName{"squares"}, squares_kernel<update_launch::threads>,
+                   Grid{blocks, 1, 1, update_launch::threads, update_launch::threads * sizeof(double)},
+                   SquaresOperands{on_device(), gradients, sums_.data()});
     std::vector<double> sums(blocks);
     check(cudaMemcpy(sums.data(), sums_.data(), blocks * sizeof(double), cudaMemcpyDeviceToHost),
           "cudaMemcpy of sums");
@@ -85,9 +85,9 @@ class Updater {
   }
   /// [segments][K] on the device, behind what the stream does already.
   template <std::size_t K>
-  [[nodiscard]] const float* sent(Space& space, std::span<const std::array<double, K>> factors) {
-    const OnDevice here = space.here();
-    if (!factors_) factors_ = std::make_unique<Upload>(space.device());
+  [[nodiscard]] const float* sent(Context& context, std::span<const std::array<double, K>> factors) {
+    const OnDevice here = context.here();
+    if (!factors_) factors_ = std::make_unique<Upload>(context.device());
     const std::size_t bytes = factors.size() * K * sizeof(float);
     std::byte* to = factors_->begin(bytes);
     for (const std::array<double, K>& of_segment : factors)
@@ -96,7 +96,7 @@ class Updater {
         std::memcpy(to, &rounded, sizeof rounded);
         to += sizeof rounded;
       }
-    return reinterpret_cast<const float*>(factors_->send(space.stream()));
+    return reinterpret_cast<const float*>(factors_->send(context.stream()));
   }
 
   std::size_t segments_;

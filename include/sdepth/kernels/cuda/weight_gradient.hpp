@@ -16,7 +16,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_join.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_loader.hpp>
@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(
 /// db is summed in float32 by both.
 /// @param weight_gradient [k, k, C_in, C_out']   @param bias_gradient [C_out'], or null
 template <ConvShape S, Precision P, class A = ReLU>
-void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradient,
+void conv_weight_gradient(Context& context, int batch, const Gradient<float>& gradient,
                           const Source<float>& source, float* weight_gradient, float* bias_gradient) {
   constexpr bool tensor_cores = P == Precision::tf32;
   constexpr WeightGradientTiling t = weight_gradient_tiling(S, tensor_cores);
@@ -138,15 +138,15 @@ void conv_weight_gradient(Space& space, int batch, const Gradient<float>& gradie
   operands.tiles_of_part = t.tiles_of_part(batch);
   operands.bias = bias_gradient != nullptr;
   operands.parts =
-      weight_gradient_parts_in(space.aside(), t.parts(batch), t.blocks(), weights,
+      weight_gradient_parts_in(context.aside(), t.parts(batch), t.blocks(), weights,
                                bias_gradient ? padded(S.channels_out) : 0, weight_gradient, bias_gradient);
   const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
-  space.launch(StageName{"conv_weight_gradient", S.in, S.out(), batch},
-               weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
-                                      S.stride, S.padding, S.network_input, tensor_cores, A>,
-               Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1,
-                    static_cast<unsigned>(t.threads()), static_cast<std::size_t>(shared) * sizeof(float)},
-               operands, Lane::aside);
+  context.launch(StageName{"conv_weight_gradient", S.in, S.out(), batch},
+                 weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
+                                        S.stride, S.padding, S.network_input, tensor_cores, A>,
+                 Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1,
+                      static_cast<unsigned>(t.threads()), static_cast<std::size_t>(shared) * sizeof(float)},
+                 operands, Lane::aside);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

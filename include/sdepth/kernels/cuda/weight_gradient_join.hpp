@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include <sdepth/kernels/cuda/channel_sums.hpp>
-#include <sdepth/kernels/cuda/space.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 

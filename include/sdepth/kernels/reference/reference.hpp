@@ -21,20 +21,20 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class T, class Stored_ = T>
 struct BasicReference : HostBackend<T, Stored_> {
   using Stored = Stored_;
-  using Space = typename HostBackend<T, Stored>::Space;
+  using Context = typename HostBackend<T, Stored>::Context;
   using ForInference = reference::InferenceKernels<T>;
   using Updater = HostUpdater<BasicReference>;
   static constexpr int lanes = 1;
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Space&, int batch, const Source<T, Stored>& source, const T* weights,
+  static void conv_forward(Context&, int batch, const Source<T, Stored>& source, const T* weights,
                            const T* bias, Stored* out, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
     reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Space&, int batch, const Gradient<T, Stored>& gradient,
+  static void conv_backward(Context&, int batch, const Gradient<T, Stored>& gradient,
                             const Source<T, Stored>& source, const T* weights, T* weight_gradient,
                             T* bias_gradient, const Stored* add, Stored* out, SourceSums<T> sums) {
     reference::conv_backward<S, A>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out,
@@ -42,7 +42,7 @@ struct BasicReference : HostBackend<T, Stored_> {
   }
   /// Writes the Source's value to source.finished, and its statistics where they are wanted.
   template <Shape S, class A = ReLU>
-  static void finish(Space&, int batch, const Source<T, Stored>& source, Statistics<T> statistics) {
+  static void finish(Context&, int batch, const Source<T, Stored>& source, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
     for (int n = 0; n < batch; ++n) {
@@ -64,7 +64,7 @@ struct BasicReference : HostBackend<T, Stored_> {
   /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
   /// gradient.dy or add.
   template <Shape S, class A = ReLU>
-  static void finish_backward(Space&, int batch, const Gradient<T, Stored>& gradient,
+  static void finish_backward(Context&, int batch, const Gradient<T, Stored>& gradient,
                               const Source<T, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
@@ -80,42 +80,42 @@ struct BasicReference : HostBackend<T, Stored_> {
     reference::finish_gradient<A>(batch, S.pixels(), channels, source, dv.data(), out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Space&, int batch, const Stored* in, Stored* out) {
+  static void pool_forward(Context&, int batch, const Stored* in, Stored* out) {
     reference::pool_forward<S>(batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Space&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
+  static void pool_backward(Context&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     reference::pool_backward<S>(batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Space&, int batch, const Stored* in, Stored* out) {
+  static void shortcut_forward(Context&, int batch, const Stored* in, Stored* out) {
     reference::shortcut_forward<S>(batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Space&, int batch, const Stored* dy, Stored* dx) {
+  static void shortcut_backward(Context&, int batch, const Stored* dy, Stored* dx) {
     reference::shortcut_backward<S>(batch, dy, dx);
   }
   template <LinearShape S>
-  static void linear_forward(Space&, int batch, const Stored* in, const T* weights, const T* bias,
+  static void linear_forward(Context&, int batch, const Stored* in, const T* weights, const T* bias,
                              Stored* out) {
     reference::linear_forward<S>(batch, in, weights, bias, out);
   }
   template <LinearShape S>
-  static void linear_backward(Space&, int batch, const Stored* dy, const Stored* in, const T* weights,
+  static void linear_backward(Context&, int batch, const Stored* dy, const Stored* in, const T* weights,
                               T* weight_gradient, T* bias_gradient, Stored* dx) {
     reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
-  static LossResult softmax_cross_entropy(Space&, int batch, int classes, const T* logits, const int* labels,
-                                          T* gradient) {
+  static LossResult softmax_cross_entropy(Context&, int batch, int classes, const T* logits,
+                                          const int* labels, T* gradient) {
     return reference::softmax_cross_entropy(batch, classes, logits, labels, gradient);
   }
   template <class Loss, class Target>
-  static LossResult loss(Space&, int batch, int outputs, const typename Loss::Options& options,
+  static LossResult loss(Context&, int batch, int outputs, const typename Loss::Options& options,
                          const T* predictions, const Target* targets, std::size_t per_image, T* gradient) {
     return reference::loss<Loss>(batch, outputs, options, predictions, targets, per_image, gradient);
   }
   template <class Rule, std::size_t K>
-  static void update(Space&, std::size_t count, const std::array<double, K>& factors, T* weights,
+  static void update(Context&, std::size_t count, const std::array<double, K>& factors, T* weights,
                      const T* gradient, const std::array<T*, Rule::state.size()>& states) {
     reference::update<Rule>(count, factors, weights, gradient, states);
   }

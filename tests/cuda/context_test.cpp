@@ -36,19 +36,19 @@ __global__ void __launch_bounds__(32) append(const Sum o) {
 }
 
 template <int which>
-void launch_append(cuda::Space& space, float* out, float by, std::size_t shared_bytes = 0) {
-  space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<which>,
-               cuda::Grid{.threads = 32, .shared_bytes = shared_bytes}, Sum{out, by});
+void launch_append(cuda::Context& context, float* out, float by, std::size_t shared_bytes = 0) {
+  context.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<which>,
+                 cuda::Grid{.threads = 32, .shared_bytes = shared_bytes}, Sum{out, by});
 }
 
-TEST_CASE("cuda: what one Space has a kernel allowed, another does not take away") {
+TEST_CASE("cuda: what one Context has a kernel allowed, another does not take away") {
   std::vector<float> number(1);
-  cuda::Space first, second;
+  cuda::Context first, second;
   launch_append<0>(first, number.data(), 1, 60 << 10);
   launch_append<0>(second, number.data(), 2, 16);
   launch_append<0>(second, number.data(), 3, 50 << 10);
   launch_append<0>(first, number.data(), 4, 60 << 10);
-  first.finish();
+  first.synchronize();
   CHECK(number[0] == 26.0F);  // ((1·2 + 2)·2 + 3)·2 + 4
 }
 
@@ -78,11 +78,11 @@ TEST_CASE("cuda: launches are equal where their operands are, whatever lies betw
   CHECK_FALSE(launch_over(0x00, 1.5) == launch_over(0x00, 2.5));
 }
 
-TEST_CASE("cuda: a Space, and memory that host and device share, can be used from any thread") {
-  cuda::Space space;
+TEST_CASE("cuda: a Context, and memory that host and device share, can be used from any thread") {
+  cuda::Context context;
   cuda::Mirror<float> numbers(1);
   numbers.data()[0] = 1;
-  std::thread([&] { launch_append<0>(space, numbers.on_device(), 3, 0); }).join();
+  std::thread([&] { launch_append<0>(context, numbers.on_device(), 3, 0); }).join();
   CHECK(std::as_const(numbers).data()[0] == 5.0F);
 }
 
@@ -113,28 +113,28 @@ TEST_CASE("cuda: a launch in a graph waits for what it must, and nothing else") 
 }
 
 TEST_CASE("cuda: launches at the same time have memory of their own") {
-  cuda::Space space;
-  CHECK(space.scratch(100) != space.aside().scratch(100));
-  CHECK(space.counter() != space.aside().counter());
+  cuda::Context context;
+  CHECK(context.scratch(100) != context.aside().scratch(100));
+  CHECK(context.counter() != context.aside().counter());
 }
 
 #if !defined(__CUDACC__)  // what a real device cannot be asked for
 TEST_CASE("cuda: a graph's launches come in any order that their lanes allow") {
-  cuda::Space space;
+  cuda::Context context;
   std::vector<float> number(1);
   // Emulated graphs run the latest launch that may run: beside before aside, but after the one aside before.
   const auto run = [&](cuda::Lane second) {
     number[0] = 0;
-    space.as_graph(second == cuda::Lane::main ? 0 : 1, [&] {
+    context.as_graph(second == cuda::Lane::main ? 0 : 1, [&] {
       const auto launch = [&](float by, cuda::Lane lane) {
-        space.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<0>, cuda::Grid{.threads = 32},
-                     Sum{number.data(), by}, lane);
+        context.launch({"append", {1, 1, 1}, {1, 1, 1}, 1}, append<0>, cuda::Grid{.threads = 32},
+                       Sum{number.data(), by}, lane);
       };
       launch(1, cuda::Lane::aside);
       launch(2, second);
       launch(3, cuda::Lane::main);
     });
-    space.finish();
+    context.synchronize();
     return number[0];
   };
   CHECK(run(cuda::Lane::main) == 11.0F);    // (1·2 + 2)·2 + 3
@@ -143,17 +143,17 @@ TEST_CASE("cuda: a graph's launches come in any order that their lanes allow") {
 
 TEST_CASE("cuda: a graph that refuses other operands is made anew, and later steps run with theirs") {
   const Keep keep;
-  cuda::Space space;
+  cuda::Context context;
   std::vector<float> number(1);
   // Three nodes, whose operands are given; what they make of 0.
   const auto run = [&](float a, float b, float c) {
     number[0] = 0;
-    space.as_graph(0, [&] {
-      launch_append<0>(space, number.data(), a);
-      launch_append<1>(space, number.data(), b);
-      launch_append<0>(space, number.data(), c);
+    context.as_graph(0, [&] {
+      launch_append<0>(context, number.data(), a);
+      launch_append<1>(context, number.data(), b);
+      launch_append<0>(context, number.data(), c);
     });
-    space.finish();
+    context.synchronize();
     return number[0];
   };
   CHECK(run(1, 1, 1) == 7.0F);
@@ -186,16 +186,16 @@ TEST_CASE("cuda: a graph that refuses other operands is made anew, and later ste
 
 TEST_CASE("cuda: an error is told once, and not found again by whoever asks next") {
   const Keep keep;
-  cuda::Space space;
+  cuda::Context context;
   std::vector<float> number(1);
   emulation::settings().refused_call = "cudaLaunchKernel";
   CHECK_THROWS_WITH_AS(
-      launch_append<0>(space, number.data(), 1),
+      launch_append<0>(context, number.data(), 1),
       doctest::Contains("CUDA: cudaLaunchKernel for append, 1 images of 1 x 1 x 1 to 1 x 1 x 1 failed: "),
       Error);
   emulation::settings().refused_call.clear();
   CHECK(cudaGetLastError() == cudaSuccess);
-  launch_append<0>(space, number.data(), 1);
+  launch_append<0>(context, number.data(), 1);
   emulation::settings().devices = 0;
   CHECK_THROWS_WITH_AS(cuda::require_device(), doctest::Contains("no CUDA device was found"), Error);
   emulation::settings().devices = 1;
@@ -209,17 +209,17 @@ __global__ void never_meets(const Sum) {
 
 TEST_CASE("cuda: what a kernel did wrong is not said of the launch that finds it out") {
   const Keep keep;
-  cuda::Space space;
+  cuda::Context context;
   std::vector<float> number(1);
   emulation::settings().sticky = emulation::settings().deferred = true;
-  space.launch({"broken", {1, 1, 1}, {1, 1, 1}, 1}, never_meets<0>, cuda::Grid{.threads = 32}, Sum{});
+  context.launch({"broken", {1, 1, 1}, {1, 1, 1}, 1}, never_meets<0>, cuda::Grid{.threads = 32}, Sum{});
   static_cast<void>(cudaStreamSynchronize(nullptr));
   for (int again = 0; again < 2; ++again)
-    CHECK_THROWS_WITH_AS(launch_append<0>(space, number.data(), 1),
+    CHECK_THROWS_WITH_AS(launch_append<0>(context, number.data(), 1),
                          doctest::Contains("CUDA: a kernel failed before cuda"), Error);
-  CHECK_THROWS_WITH_AS(space.finish(),
+  CHECK_THROWS_WITH_AS(context.synchronize(),
                        doctest::Contains("run it with CUDA_LAUNCH_BLOCKING=1 in the environment"), Error);
-  CHECK_THROWS_WITH_AS(cuda::Space(),
+  CHECK_THROWS_WITH_AS(cuda::Context(),
                        doctest::Contains("a kernel failed before cudaGetDeviceCount, which found it out: "),
                        Error);
   emulation::broken() = cudaSuccess;
@@ -236,11 +236,11 @@ struct Using {
   ~Using() { cudaSetDevice(0); }
 };
 
-TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the thread's device as it was") {
+TEST_CASE("cuda: a Context stays on the device where it was made, and leaves the thread's device as it was") {
   const Keep keep;
   emulation::settings().devices = 2;
   const Using second(1);
-  cuda::Space space, graphs;
+  cuda::Context context, graphs;
   cuda::Mirror<float> numbers(1);
   cuda::Updater updater(std::vector<ParameterSegment>{{0, 4, 0}}, 1);
   const auto current = [] {
@@ -250,26 +250,26 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
   };
   std::thread([&] {
     CHECK(current() == 0);
-    launch_append<0>(space, numbers.on_device(), 1);
+    launch_append<0>(context, numbers.on_device(), 1);
     CHECK(std::as_const(numbers).data()[0] == 1.0F);
     // which is to be allowed on this device, whatever was on the other
-    launch_append<0>(space, numbers.on_device(), 1, 60 << 10);
+    launch_append<0>(context, numbers.on_device(), 1, 60 << 10);
     graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 1); });
     graphs.as_graph(0, [&] { launch_append<0>(graphs, numbers.on_device(), 2); });
     CHECK(std::as_const(numbers).data()[0] == 16.0F);
     numbers.data()[0] = 3;
-    launch_append<0>(space, numbers.on_device(), 1);
+    launch_append<0>(context, numbers.on_device(), 1);
     CHECK(std::as_const(numbers).data()[0] == 7.0F);
-    CHECK(space.scratch(5000) != nullptr);
-    CHECK(space.counter(5000) != nullptr);
-    static_cast<void>(space.images().begin(100));
-    static_cast<void>(space.images().send(nullptr));
-    CHECK(Cuda<>::read(space, std::as_const(numbers).on_device(), 1).front() == 7.0F);
-    updater.take_gates(space, std::vector<std::uint8_t>{1});
-    static_cast<void>(space.next_loss());
-    static_cast<void>(space.wait_for_loss(space.send_loss()));
-    space.reset_failed();
-    space.finish();
+    CHECK(context.scratch(5000) != nullptr);
+    CHECK(context.counter(5000) != nullptr);
+    static_cast<void>(context.images().begin(100));
+    static_cast<void>(context.images().send(nullptr));
+    CHECK(Cuda<>::read(context, std::as_const(numbers).on_device(), 1).front() == 7.0F);
+    updater.take_gates(context, std::vector<std::uint8_t>{1});
+    static_cast<void>(context.next_loss());
+    static_cast<void>(context.wait_for_loss(context.send_loss()));
+    context.reset_failed();
+    context.synchronize();
     CHECK(current() == 0);
   }).join();
   CHECK(current() == 1);
@@ -277,14 +277,15 @@ TEST_CASE("cuda: a Space stays on the device where it was made, and leaves the t
 #endif
 
 TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
-  cuda::Space space;
+  cuda::Context context;
   const std::vector<int> labels{0};
   std::vector<float> bad(8, std::numeric_limits<float>::quiet_NaN()), good(8), gradient(8);
-  const auto of_step = Cuda<>::softmax_cross_entropy(space, 1, 8, bad.data(), labels.data(), gradient.data());
-  const auto of_test = Cuda<>::softmax_cross_entropy(space, 1, 8, bad.data(), labels.data(), nullptr);
+  const auto of_step =
+      Cuda<>::softmax_cross_entropy(context, 1, 8, bad.data(), labels.data(), gradient.data());
+  const auto of_test = Cuda<>::softmax_cross_entropy(context, 1, 8, bad.data(), labels.data(), nullptr);
   const auto flag = [&] {
     unsigned value = 7;
-    REQUIRE(cudaMemcpy(&value, space.failed(), sizeof value, cudaMemcpyDeviceToHost) == cudaSuccess);
+    REQUIRE(cudaMemcpy(&value, context.failed(), sizeof value, cudaMemcpyDeviceToHost) == cudaSuccess);
     return value;
   };
   CHECK(flag() == 1);
@@ -293,7 +294,7 @@ TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
   CHECK_FALSE(std::isfinite(of_step.get().loss));
   CHECK(flag() == 0);
   CHECK_FALSE(std::isfinite(
-      Cuda<>::softmax_cross_entropy(space, 1, 8, bad.data(), labels.data(), nullptr).get().loss));
+      Cuda<>::softmax_cross_entropy(context, 1, 8, bad.data(), labels.data(), nullptr).get().loss));
   CHECK(flag() == 0);
 }
 

@@ -27,8 +27,8 @@ struct DeviceLoss {
 };
 
 /// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB
-/// must be asked for. The limit belongs to the kernel, and not to the Space that launches it, so it is never
-/// lowered: another Space's recorded launches may need it.
+/// must be asked for. The limit belongs to the kernel, and not to the Context that launches it, so it is never
+/// lowered: another Context's recorded launches may need it.
 template <class Operands>
 void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes, const StageName& stage) {
   constexpr std::size_t least = 48 << 10;  // what every kernel may have
@@ -88,13 +88,13 @@ class Workspace {
 ///
 /// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and
 /// kernels for it, without another word.
-class Space {
+class Context {
  public:
   /// @param threads  of the host backends; a device decides for itself
-  explicit Space(int threads = 1) : threads_(threads), device_(current_device()), failed_(1, "a flag") {}
-  Space(const Space&) = delete;
-  Space& operator=(const Space&) = delete;
-  ~Space() {
+  explicit Context(int threads = 1) : threads_(threads), device_(current_device()), failed_(1, "a flag") {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+  ~Context() {
     const OnDevice here(device_, std::nothrow);
     cudaStreamSynchronize(stream());
     for (cudaEvent_t event : arrived_)
@@ -203,7 +203,7 @@ class Space {
   }
 
   /// Waits for all that was launched.
-  void finish() {
+  void synchronize() {
     const OnDevice on = here();
     check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
   }
@@ -227,17 +227,18 @@ class Space {
 /// A loss that the device still computes.
 class PendingLoss {
  public:
-  /// @param of_step  of training: where it is not finite, Space::failed() has been raised
-  PendingLoss(Space& space, bool of_step) : space_(&space), number_(space.send_loss()), of_step_(of_step) {}
+  /// @param of_step  of training: where it is not finite, Context::failed() has been raised
+  PendingLoss(Context& context, bool of_step)
+      : context_(&context), number_(context.send_loss()), of_step_(of_step) {}
   /// Waits for it. Where a step's is not finite, parameters have not changed since, and may from now on.
   [[nodiscard]] LossResult get() const {
-    const LossResult result = space_->wait_for_loss(number_);
-    if (of_step_ && !(result.loss - result.loss == 0)) space_->reset_failed();
+    const LossResult result = context_->wait_for_loss(number_);
+    if (of_step_ && !(result.loss - result.loss == 0)) context_->reset_failed();
     return result;
   }
 
  private:
-  Space* space_;
+  Context* context_;
   std::size_t number_;
   bool of_step_;
 };
