@@ -1,5 +1,6 @@
 // The networks on a GPU, for all pictures that the others are for.
 #include <sdepth/cuda.hpp>
+#include <sdepth/program/together.hpp>
 
 #include "networks.hpp"
 
@@ -15,7 +16,12 @@ Networks on_gpu() {
 
 Networks cuda_networks() {
   Networks all = all_of({on_gpu<sdepth::Precision::float32>(), on_gpu<sdepth::Precision::tf32>()});
-  for (sdepth::program::Trainable& network : all) network.check_device = [] { static_cast<void>(sdepth::cuda_device()); };
+  for (sdepth::program::Trainable& network : all)
+    network.check_device = [] {
+      // of several processes each has a device of its own
+      sdepth::use_cuda_device(sdepth::program::process_of_machine());
+      static_cast<void>(sdepth::cuda_device());
+    };
   return all;
 }
 

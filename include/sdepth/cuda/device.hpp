@@ -34,4 +34,14 @@ struct CudaDevice {
   return device;
 }
 
+/// Makes a device the calling thread's: of several processes on a machine, or threads, each says which one it
+/// is, and as many as there are devices have one of their own. A process that sees one device alone
+/// (CUDA_VISIBLE_DEVICES) has that one. Throws Error where there is none.
+inline void use_cuda_device(int process) {
+  cuda::require_device();
+  int devices = 0;
+  cuda::check(cudaGetDeviceCount(&devices), "cudaGetDeviceCount");
+  cuda::check(cudaSetDevice(process % devices), "cudaSetDevice");
+}
+
 }  // namespace sdepth::inline SDEPTH_ISA

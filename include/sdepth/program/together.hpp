@@ -37,6 +37,13 @@ inline Others (*join_others)() = nullptr;
   return 1;
 }
 
+/// Which one this is of the processes on its machine, as a launcher says; 0 where there is none.
+[[nodiscard]] inline int process_of_machine() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"})
+    if (const char* text = std::getenv(name)) return std::atoi(text);
+  return 0;
+}
+
 /// Throws Error, on every process, where a process has another one than rank 0. @param what  "other options"   @param advice  what to do then
 inline void check_alike(Communicator& others, const Fingerprint& mine, std::string_view what,
                         std::string_view advice) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <sdepth/core/memory.hpp>
+#include <sdepth/kernels/batch_sharing.hpp>
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/run/norm.hpp>
 
@@ -189,7 +190,7 @@ struct Pass {
 
   /// Over how many images batch normalisation goes, where other processes have some of the batch.
   [[nodiscard]] int normalised_images() const noexcept {
-    if constexpr (Backend::addressable)
+    if constexpr (SharesBatches<Backend>)
       return context.normalised_together(batch);
     else
       return batch;

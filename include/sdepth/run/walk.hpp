@@ -139,7 +139,7 @@ class Walk {
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
     Trunk::backward(pass, {}, *records_, flow);
     if (flow.dy) slots_.release(flow.dy);
-    if constexpr (Backend::addressable) context_->finish_sums();
+    if constexpr (SharesBatches<Backend>) context_->finish_sums();
     if (shared() && ready.call) ready(0, Net::storage(Backend::lanes).trainable);
   }
 
@@ -152,7 +152,7 @@ class Walk {
 
  private:
   [[nodiscard]] bool shared() const noexcept {
-    if constexpr (Backend::addressable)
+    if constexpr (SharesBatches<Backend>)
       return context_->others();
     else
       return false;

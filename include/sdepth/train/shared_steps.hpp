@@ -3,22 +3,15 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <vector>
 
 #include <sdepth/core/batch_share.hpp>
 #include <sdepth/core/communicator.hpp>
 #include <sdepth/core/error.hpp>
+#include <sdepth/kernels/batch_sharing.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
-
-/// Whether a backend's kernels work on shares of batches.
-template <class Backend>
-concept SharesBatches = requires(typename Backend::Context& context) {
-  { Backend::parts } -> std::convertible_to<int>;
-  context.share_batch(nullptr);
-};
 
 /// What a batch is cut into for that; 1 where they do not.
 template <class Backend>
@@ -38,7 +31,7 @@ template <class Backend>
     return {others.rank(), ranks, Backend::parts};
   } else {
     fail(
-        "several processes can train a network together on the processor alone, not on this backend; start one process");
+        "several processes cannot train a network together on this backend, whose kernels take whole batches; start one process");
   }
 }
 

@@ -16,6 +16,7 @@
 #include <sdepth/kernels/cuda/check.hpp>
 #include <sdepth/kernels/cuda/memory.hpp>
 #include <sdepth/kernels/cuda/replay.hpp>
+#include <sdepth/kernels/cuda/shared_batch.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -88,10 +89,10 @@ class Workspace {
 ///
 /// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and
 /// kernels for it, without another word.
-class Context {
+class Context : public SharedBatch {
  public:
   /// @param threads  of the host backends; a device decides for itself
-  explicit Context(int threads = 1) : threads_(threads), device_(current_device()), failed_(1, "a flag") {}
+  explicit Context(int threads = 1) : Context(threads, current_device()) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   ~Context() {
@@ -126,6 +127,7 @@ class Context {
   template <class Operands>
   void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands,
               Lane lane = Lane::main) {
+    if (grid.x == 0 && others()) return;  // a process may have no image of a small batch
     const OnDevice on = here();
     allow_shared_memory(device_, kernel, grid.shared_bytes, stage);
     Launch one(stage, kernel, grid, operands, lane);
@@ -136,10 +138,10 @@ class Context {
   }
 
   /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not
-  /// wait for the device.
+  /// wait for the device; of a shared batch it does, and its launches are single ones.
   template <class Body>
   void as_graph(std::size_t key, const Body& body) {
-    if (!replays_on_) {
+    if (!replays_on_ || others()) {
       body();
       return;
     }
@@ -209,6 +211,9 @@ class Context {
   }
 
  private:
+  Context(int threads, int device)
+      : SharedBatch(device), threads_(threads), device_(device), failed_(1, "a flag") {}
+
   int threads_;
   int device_;
   DeviceBuffer<unsigned> failed_;

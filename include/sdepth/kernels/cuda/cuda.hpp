@@ -20,6 +20,7 @@
 #include <sdepth/kernels/cuda/norm.hpp>
 #include <sdepth/kernels/cuda/pool.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/shared_stages.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/updater.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
@@ -56,17 +57,23 @@ struct Cuda {
   static constexpr bool prepares_norms = true;  // by the last block of the kernel that makes their sums
   static constexpr Precision precision = P;
   static constexpr int lanes = cuda::lanes;
+  static constexpr int parts = 8;  // that processes can share a batch by
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
   static void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
                            const float* bias, float* out, Statistics<float> statistics) {
+    if (context.others())
+      return cuda::shared_conv_forward<S, P, A>(context, source, weights, bias, out, statistics);
     cuda::conv_forward<S, P, A>(context, batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
   static void conv_backward(Context& context, int batch, const Gradient<float>& gradient,
                             const Source<float>& source, const float* weights, float* weight_gradient,
                             float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+    if (context.others())
+      return cuda::shared_conv_backward<S, P, A>(context, gradient, source, weights, weight_gradient,
+                                                 bias_gradient, add, out, sums);
     // The two gradients run at the same time: they share what they read, and `out` is none of it.
     if (weight_gradient)
       cuda::conv_weight_gradient<S, P, A>(context, batch, gradient, source, weight_gradient, bias_gradient);
@@ -78,12 +85,15 @@ struct Cuda {
   }
   template <Shape S, class A = ReLU>
   static void finish(Context& context, int batch, const Source<float>& source, Statistics<float> statistics) {
+    if (context.others()) return cuda::shared_finish<S, A>(context, source, statistics);
     cuda::finish<S, A>(context, batch, source, statistics);
   }
   template <Shape S, class A = ReLU>
   static void finish_backward(Context& context, int batch, const Gradient<float>& gradient,
                               const Source<float>& source, const float* add, float* out,
                               SourceSums<float> sums) {
+    if (context.others())
+      return cuda::shared_finish_backward<S, A>(context, gradient, source, add, out, sums);
     cuda::finish_backward<S, A>(context, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
@@ -110,16 +120,22 @@ struct Cuda {
   template <LinearShape S>
   static void linear_backward(Context& context, int batch, const float* dy, const float* in,
                               const float* weights, float* weight_gradient, float* bias_gradient, float* dx) {
+    if (context.others())
+      return cuda::shared_linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient,
+                                             dx);
     cuda::linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
 
   /// @param labels  [N], on the host
   [[nodiscard]] static Loss softmax_cross_entropy(Context& context, int batch, int classes,
                                                   const float* logits, const int* labels, float* gradient) {
-    const int* const there = sent_targets(context, labels, static_cast<std::size_t>(batch));
-    // Only a step of training, which asks for a gradient, is undone by a loss that is not finite.
-    cuda::softmax_cross_entropy(context, batch, classes, logits, there, gradient, context.next_loss(),
-                                gradient ? context.failed() : nullptr);
+    with_predictions(context, batch, classes, logits, labels, 1, gradient,
+                     [&](int images, const float* from, const int* there, float* to) {
+                       // Only a step of training, which asks for a gradient, is undone by a loss that is not
+                       // finite.
+                       cuda::softmax_cross_entropy(context, images, classes, from, there, to,
+                                                   context.next_loss(), to ? context.failed() : nullptr);
+                     });
     return Loss(context, gradient != nullptr);
   }
   /// The same of any loss: see losses/loss.hpp. @param targets  per_image numbers for each image, on the host
@@ -127,9 +143,11 @@ struct Cuda {
   [[nodiscard]] static Loss loss(Context& context, int batch, int outputs,
                                  const typename AnyLoss::Options& options, const float* predictions,
                                  const Target* targets, std::size_t per_image, float* gradient) {
-    const Target* const there = sent_targets(context, targets, static_cast<std::size_t>(batch) * per_image);
-    cuda::loss<AnyLoss>(context, batch, outputs, options, predictions, there, per_image, gradient,
-                        context.next_loss(), gradient ? context.failed() : nullptr);
+    with_predictions(context, batch, outputs, predictions, targets, per_image, gradient,
+                     [&](int images, const float* from, const Target* there, float* to) {
+                       cuda::loss<AnyLoss>(context, images, outputs, options, from, there, per_image, to,
+                                           context.next_loss(), to ? context.failed() : nullptr);
+                     });
     return Loss(context, gradient != nullptr);
   }
 
@@ -150,6 +168,7 @@ struct Cuda {
   template <class Number>
   static void upload_images(Context& context, Shape shape, const Number* images, int count,
                             bool channels_last, std::size_t stride, float* to) {
+    if (count == 0) return;  // of a shared batch
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
     std::memcpy(context.images().begin(bytes), images, bytes);
     const auto order = channels_last ? cuda::ImageOrder::channels_last : cuda::ImageOrder::channels_first;
@@ -167,6 +186,21 @@ struct Cuda {
   }
 
  private:
+  /// Calls body(images, predictions, targets on the device, gradient): of the batch, or of all of one that is
+  /// shared.
+  template <class Target, class Body>
+  static void with_predictions(Context& context, int batch, int outputs, const float* predictions,
+                               const Target* targets, std::size_t per_image, float* gradient,
+                               const Body& body) {
+    const auto with_targets = [&](int images, const float* from, const Target* of, float* to) {
+      body(images, from, sent_targets(context, of, static_cast<std::size_t>(images) * per_image), to);
+    };
+    if (!context.others()) return with_targets(batch, predictions, targets, gradient);
+    cuda::with_shared_predictions(context, static_cast<std::size_t>(padded(outputs)), predictions, targets,
+                                  per_image, gradient, [&](const float* from, const Target* of, float* to) {
+                                    with_targets(context.whole_batch(batch), from, of, to);
+                                  });
+  }
   template <class Target>
   [[nodiscard]] static const Target* sent_targets(Context& context, const Target* targets,
                                                   std::size_t count) {

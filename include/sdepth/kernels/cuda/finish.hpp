@@ -119,15 +119,18 @@ __device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[coun
 struct DropoutOperands {
   DropoutMask mask;
   std::uint32_t groups = 0;  // of a pixel; 0: no dropout
+  std::uint32_t first = 0;   // pixel of the whole batch
 
   DropoutOperands() = default;
-  DropoutOperands(const DropoutMask* wanted, int channels) {
-    if (wanted) mask = *wanted, groups = channel_groups(channels);
+  DropoutOperands(const DropoutMask* wanted, Shape shape, int first_image) {
+    if (wanted)
+      mask = *wanted, groups = channel_groups(shape.channels),
+      first = static_cast<std::uint32_t>(first_image * static_cast<int>(shape.pixels()));
   }
-  /// @param pixel  counted over the batch   @param channel  the first of the four
+  /// @param pixel  counted over the images of the launch   @param channel  the first of the four
   __device__ void apply(std::size_t pixel, int channel, float4& v) const {
-    const auto words =
-        mask.words(static_cast<std::uint32_t>(pixel) * groups + static_cast<std::uint32_t>(channel) / quad);
+    const auto words = mask.words((first + static_cast<std::uint32_t>(pixel)) * groups +
+                                  static_cast<std::uint32_t>(channel) / quad);
     v.x *= mask.factor(words[0]), v.y *= mask.factor(words[1]), v.z *= mask.factor(words[2]),
         v.w *= mask.factor(words[3]);
   }
@@ -297,7 +300,7 @@ void finish(Context& context, int batch, const Source<float>& source, const Stat
   static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
   FinishOperands operands{.source = Reading(source),
-                          .dropout = DropoutOperands(source.dropout, S.channels),
+                          .dropout = DropoutOperands(source.dropout, S, context.first_image()),
                           .statistics = StatisticsResult(statistics)};
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish", S, S, batch},
                                          finish_kernel<padded(S.channels), A>, operands,
@@ -310,7 +313,7 @@ void finish_backward(Context& context, int batch, const Gradient<float>& gradien
                      const Source<float>& source, const float* add, float* out,
                      const SourceSums<float>& sums) {
   FinishBackwardOperands operands{.gradient = GradientReading(gradient),
-                                  .dropout = DropoutOperands(source.dropout, S.channels),
+                                  .dropout = DropoutOperands(source.dropout, S, context.first_image()),
                                   .masking = Masking(source, add, sums, context.failed()),
                                   .out = out};
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish_backward", S, S, batch},

@@ -37,6 +37,21 @@ __global__ void __launch_bounds__(threads) norm_forward_kernel(const NormForward
   if (c < o.channels) norm_forward_channel(o.norm, c, o.mean[c], o.variance[c]);
 }
 
+struct NormBackwardOperands {
+  int channels = 0;
+  NormBackward<float> norm;
+  const float* dz = nullptr;
+  const float* dz_normalised = nullptr;
+  const unsigned* failed = nullptr;
+
+  friend bool operator==(const NormBackwardOperands&, const NormBackwardOperands&) = default;
+};
+template <unsigned threads>
+__global__ void __launch_bounds__(threads) norm_backward_kernel(const NormBackwardOperands o) {
+  const int c = norm_channel<threads>();
+  if (c < o.channels) norm_backward_channel(o.norm, c, o.dz[c], o.dz_normalised[c], o.failed);
+}
+
 struct NormScaleOperands {
   Norm<float> norm;
   int channels = 0;
@@ -89,6 +104,13 @@ inline void norm_forward(Context& context, int channels, const NormForward<float
                          const float* variance) {
   launch_norm(context, "norm_forward", norm_forward_kernel<norm_threads>,
               NormForwardOperands{channels, norm, mean, variance});
+}
+/// The way back through a norm whose sums no stage has just made: those of several processes. Else the stage
+/// itself does this, see SourceSums::norm.
+inline void norm_backward(Context& context, int channels, const NormBackward<float>& norm, const float* dz,
+                          const float* dz_normalised) {
+  launch_norm(context, "norm_backward", norm_backward_kernel<norm_threads>,
+              NormBackwardOperands{channels, norm, dz, dz_normalised, context.failed()});
 }
 /// y = branch_scale·x, for a branch that does not end in a BN.
 inline void norm_scale(Context& context, int channels, const Norm<float>& norm, double branch_scale) {
