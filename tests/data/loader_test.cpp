@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <limits>
 #include <set>
 #include <thread>
@@ -11,6 +12,7 @@
 #include <sdepth/data/mixing.hpp>
 #include <sdepth/data/synthetic.hpp>
 
+#include "../train/threads_communicator.hpp"
 #include "scratch.hpp"
 
 using namespace sdepth;
@@ -270,6 +272,66 @@ TEST_CASE(
   Loader none(Nothing{}, crop, cropped, {.batch = 3, .skip_broken = true});
   none.start(0);
   CHECK(says(error_of([&] { (void)none.next(); }), "nothing: all 3 records of batch 0 are broken"));
+}
+
+namespace {
+
+/// A step of one's own that looks at the whole batch, and does not say how far it looks.
+struct AddMean {
+  void mix(Batch& batch, Shape, int, RecordRandom&) const {
+    float sum = 0;
+    for (const float value : batch.images) sum += value;
+    for (float& value : batch.images) value += sum / static_cast<float>(batch.images.size());
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "the shares of several processes are together the batches of one, mixed across their borders or with broken records left out") {
+  const Mixup mixup{0.4};
+  const CutMix cutmix{1.0};
+  for (const Transforms& transforms :
+       {Transforms(crop),
+        Transforms(Compose{RandomResizedCrop{4, 4}, Normalize{}, OneOf<Mixup, CutMix>{mixup, cutmix}}),
+        Transforms(Compose{RandomResizedCrop{4, 4}, Normalize{}, mixup}).then(cutmix),
+        Transforms(Compose{RandomResizedCrop{4, 4}, AddMean{}})})
+    for (const int broken_every : {0, 9}) {
+      const Slow source{.broken_every = broken_every};
+      // the last batch has a record
+      const LoaderOptions options{.batch = 13, .seed = 6, .skip_broken = broken_every > 0};
+      Loader one(source, transforms, cropped, options);
+      const auto expected = epoch_of(one, 2);
+      for (const int ranks : {2, 8}) {
+        CAPTURE(ranks);
+        std::vector<std::vector<Batch>> shares(static_cast<std::size_t>(ranks));
+        std::vector<std::size_t> broken(shares.size());
+        on_ranks(ranks, [&](Meeting::Rank& rank) {
+          LoaderOptions shared = options;
+          shared.share = {rank.rank(), ranks, 8};
+          shared.others = &rank;
+          Loader loader(source, transforms, cropped, shared);
+          shares[static_cast<std::size_t>(rank.rank())] = epoch_of(loader, 2);
+          broken[static_cast<std::size_t>(rank.rank())] = loader.broken().size();
+        });
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          Batch together;
+          for (int r = 0; r < ranks; ++r) {
+            const Batch& batch = shares[static_cast<std::size_t>(r)][i];
+            CHECK(batch.size == BatchShare{r, ranks, 8}.images_of(expected[i].size).size());
+            together.size += batch.size;
+            together.images.insert(together.images.end(), batch.images.begin(), batch.images.end());
+            together.labels.insert(together.labels.end(), batch.labels.begin(), batch.labels.end());
+            together.targets.insert(together.targets.end(), batch.targets.begin(), batch.targets.end());
+          }
+          CHECK(same(together, expected[i]));
+          CHECK(together.targets == expected[i].targets);
+        }
+        for (const std::size_t count : broken) CHECK(count == one.broken().size());
+      }
+    }
+  CHECK(says(error_of([] { Loader(Slow{}, crop, cropped, {.share = {0, 2, 8}, .skip_broken = true}); }),
+             "`others` is needed"));
 }
 
 TEST_CASE(

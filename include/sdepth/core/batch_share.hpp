@@ -40,13 +40,15 @@ struct BatchShare {
 };
 
 /// A batch as kernels go through it: by parts [mine.first, mine.last) of `count`, whose images lie in memory
-/// from 0 on.
+/// from 0 on. With `cuts` parts may be empty.
 struct BatchParts {
   int images = 0;  // of the whole batch
   int count = 0;   // parts of the whole batch
   Range mine;      // those that are here
   int first = 0;   // which image of the whole batch the first one here is
   Range merged;    // parts that batch normalisation counts: all, or those that are here
+  // [count + 1], of a batch of which parts have lost images: where each begins; null: nearly equal parts
+  const int* cuts = nullptr;
 
   /// A batch that is here as a whole.
   [[nodiscard]] static constexpr BatchParts whole(int images, int most) noexcept {
@@ -62,11 +64,16 @@ struct BatchParts {
   }
   /// Where the images of one of `mine` lie.
   [[nodiscard]] constexpr Range of(int part) const noexcept {
-    const Range range = part_of(images, count, part);
+    const Range range = of_batch(part);
     return {range.first - first, range.last - first};
   }
   /// Images of any part.
-  [[nodiscard]] constexpr int size(int part) const noexcept { return part_of(images, count, part).size(); }
+  [[nodiscard]] constexpr int size(int part) const noexcept { return of_batch(part).size(); }
+
+ private:
+  [[nodiscard]] constexpr Range of_batch(int part) const noexcept {
+    return cuts ? Range{cuts[part], cuts[part + 1]} : part_of(images, count, part);
+  }
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

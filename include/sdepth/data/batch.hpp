@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
+#include <sdepth/core/parallel.hpp>
 #include <sdepth/core/shape.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -24,6 +26,36 @@ struct Batch {
     targets.assign(static_cast<std::size_t>(size) * static_cast<std::size_t>(classes), 0.0F);
     for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i)
       targets[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(labels[i])] = 1.0F;
+  }
+
+  /// Leaves out those that are marked. @param broken  [size]
+  void leave_out(const std::vector<std::uint8_t>& broken) {
+    for_each_row_set([&](auto& values) {
+      const std::size_t row = values.size() / broken.size();
+      auto to = values.begin();
+      for (std::size_t i = 0; i < broken.size(); ++i)
+        if (!broken[i]) to = std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * row), row, to);
+      values.erase(to, values.end());
+    });
+    size = static_cast<int>(std::count(broken.begin(), broken.end(), 0));
+  }
+  /// Leaves out all others.
+  void keep(const Range& rows) {
+    if (rows.size() == size) return;
+    for_each_row_set([&](auto& values) {
+      const auto row = static_cast<std::ptrdiff_t>(values.size()) / size;
+      values.erase(values.begin() + row * rows.last, values.end());
+      values.erase(values.begin(), values.begin() + row * rows.first);
+    });
+    size = rows.size();
+  }
+
+ private:
+  template <class Body>
+  void for_each_row_set(const Body& body) {
+    body(images);
+    body(labels);
+    body(targets);
   }
 };
 

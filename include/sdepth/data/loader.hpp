@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -18,9 +19,11 @@
 
 #include <sdepth/core/batch_share.hpp>
 #include <sdepth/core/clock.hpp>
+#include <sdepth/core/communicator.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/data/augmentations.hpp>
 #include <sdepth/data/batch.hpp>
+#include <sdepth/data/batch_rows.hpp>
 #include <sdepth/data/image_set.hpp>
 #include <sdepth/data/normalize.hpp>
 #include <sdepth/data/order.hpp>
@@ -44,6 +47,10 @@ struct LoaderOptions {
   BatchShare share = {};  ///< of each batch, where several processes train together
   /// records that cannot be read are left out of their batch, and counted; else they are errors
   bool skip_broken = false;
+  Communicator* others =
+      /// where processes share batches and skip_broken is on: they tell each other what they leave out, in
+      /// next()
+      nullptr;
 };
 
 /// Makes batches ahead of their use. A batch is a pure function of (source, transforms, options, epoch,
@@ -92,12 +99,12 @@ class Loader {
     stop();
     stopping_ = false;
     for (Slot& slot : slots_) slot.error = nullptr;
+    epoch_ = epoch;
     made_ = taken_ = next_ = end_ = prepared_ = job_step_ = first_step;
     job_first_ = 0;
     if (options_.shuffle) shuffled_order(order_, source_.size(), options_.seed, epoch);
     try {
-      for (int i = 0; i < options_.threads; ++i)
-        threads_.emplace_back([this, epoch] { make_batches(epoch); });
+      for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { make_batches(); });
     } catch (const std::system_error& error) {
       stop();
       fail(source_.name(), ": the thread that makes batches cannot be started (", error.code().message(),
@@ -125,7 +132,11 @@ class Loader {
       stop();  // so that the exception is the caller's alone
       std::rethrow_exception(std::exchange(slot.error, nullptr));
     }
-    ++next_;
+    const int step = next_++;
+    if (options_.skip_broken && options_.share.ranks > 1) {
+      lock.unlock();
+      agree_on_broken(slot, step);
+    }
     return &slot.batch;
   }
 
@@ -159,6 +170,9 @@ class Loader {
       fail("loader: batch ", options.batch, " and prefetch ", options.prefetch,
            " were given, expected 1 or more of each");
     static_cast<void>(check_at_least_one("loader", "threads", options.threads));
+    if (options.skip_broken && options.share.ranks > 1 && !options.others)
+      fail(
+          "loader: skip_broken was given with a share of each batch, for which `others` is needed, too; give the processes that share it");
   }
   static AnySource checked(const ImageSet& set, const Normalization& normalization,
                            const LoaderOptions& options) {
@@ -177,11 +191,13 @@ class Loader {
   [[nodiscard]] Slot& slot_of(int step) noexcept {
     return slots_[static_cast<std::size_t>(step) % slots_.size()];
   }
-  /// This process's share of a batch, counted from the batch's first record.
-  [[nodiscard]] Range share_of(int step) const noexcept {
-    return options_.share.images_of(std::min(options_.batch, source_.size() - step * options_.batch));
+  [[nodiscard]] BatchRows rows_of(int whole) const noexcept {
+    return BatchRows::of(whole, options_.share, transforms_.reach());
   }
-  [[nodiscard]] int size_of(int step) const noexcept { return share_of(step).size(); }
+  [[nodiscard]] int records_of(int step) const noexcept {
+    return std::min(options_.batch, source_.size() - step * options_.batch);
+  }
+  [[nodiscard]] int size_of(int step) const noexcept { return rows_of(records_of(step)).count; }
 
   void stop() {
     {
@@ -194,8 +210,8 @@ class Loader {
   }
 
   /// A thread: takes records in the order of the epoch, waiting while all buffers are full.
-  void make_batches(int epoch) {
-    RecordContext context{.seed = options_.seed, .epoch = epoch, .record = 0, .scratch = {}};
+  void make_batches() {
+    RecordContext context{.seed = options_.seed, .epoch = epoch_, .record = 0, .scratch = {}};
     Picture picture;
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -209,13 +225,14 @@ class Loader {
       if (job_first_ == size_of(step)) job_first_ = 0, ++job_step_;
       const bool good = !slot.error;
       lock.unlock();
+      const BatchRows rows = rows_of(records_of(step));
       for (int i = first; good && i < first + count; ++i)
-        attempt(slot, i, [&] { read(slot, step, i, picture, context); });
+        attempt(slot, i, [&] { read(slot, step, rows.at(i), i, picture, context); });
       lock.lock();
       slot.left -= count;
       if (slot.left > 0) continue;
       lock.unlock();
-      if (!slot.error) attempt(slot, 0, [&] { finish(slot.batch, slot.broken, epoch, step); });
+      if (!slot.error) attempt(slot, 0, [&] { finish(slot, step); });
       lock.lock();
       slot.done = true;
       while (made_ < prepared_ && slot_of(made_).done) ++made_;
@@ -237,24 +254,29 @@ class Loader {
   }
 
   void prepare(Slot& slot, int step) noexcept {
-    const auto size = static_cast<std::size_t>(size_of(step));
     slot.left = size_of(step);
     slot.done = false;
-    slot.batch.size = size_of(step);
     prepared_ = step + 1;
     try {
-      slot.batch.images.resize(size * shape_.size());
-      slot.batch.labels.resize(size);
-      slot.batch.targets.resize(size * static_cast<std::size_t>(source_.targets()));
-      slot.broken.assign(size, 0);
+      make_room(slot, size_of(step));
     } catch (...) {
       slot.error = std::current_exception();
     }
   }
 
-  void read(Slot& slot, int step, int i, Picture& picture, RecordContext& context) {
+  void make_room(Slot& slot, int records) {
+    const auto size = static_cast<std::size_t>(records);
+    slot.batch.size = records;
+    slot.batch.images.resize(size * shape_.size());
+    slot.batch.labels.resize(size);
+    slot.batch.targets.resize(size * static_cast<std::size_t>(source_.targets()));
+    slot.broken.assign(size, 0);
+  }
+
+  /// Record `from` of a batch becomes picture i of what is read of it.
+  void read(Slot& slot, int step, int from, int i, Picture& picture, RecordContext& context) {
     const auto at = static_cast<std::size_t>(i);
-    const int place = step * options_.batch + share_of(step).first + i,
+    const int place = step * options_.batch + from,
               record = options_.shuffle ? order_[static_cast<std::size_t>(place)] : place;
     context.record = record;
     try {
@@ -286,26 +308,56 @@ class Loader {
               slot.batch.targets.begin() + i * source_.targets());
   }
 
-  /// Leaves out what is broken, and mixes.
-  void finish(Batch& batch, const std::vector<std::uint8_t>& broken, int epoch, int step) {
-    const auto good = static_cast<int>(std::count(broken.begin(), broken.end(), 0));
-    if (good == 0 && batch.size > 0)
-      fail(source_.name(), ": all ", batch.size, " records of batch ", step,
-           " are broken; look at the first few by hand");
+  /// Leaves out what is broken, and mixes. Where processes share the batch, they have to agree on what is
+  /// left out first.
+  void finish(Slot& slot, int step) {
+    Batch& batch = slot.batch;
+    const auto good = static_cast<int>(std::count(slot.broken.begin(), slot.broken.end(), 0));
     if (good < batch.size) {
-      const auto close_up = [&](auto& values) {
-        const std::size_t row = values.size() / broken.size();
-        auto to = values.begin();
-        for (std::size_t i = 0; i < broken.size(); ++i)
-          if (!broken[i]) to = std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * row), row, to);
-        values.erase(to, values.end());
-      };
-      close_up(batch.images);
-      close_up(batch.labels);
-      close_up(batch.targets);
-      batch.size = good;
+      if (options_.share.ranks > 1) return;
+      if (good == 0) fail_for_all_broken(batch.size, step);
+      batch.leave_out(slot.broken);
     }
-    transforms_.mix(batch, shape_, source_.classes(), options_.seed, epoch, step);
+    mix(batch, step, options_.share.ranks > 1 ? rows_of(records_of(step)).own : Range{0, batch.size});
+  }
+  [[noreturn]] void fail_for_all_broken(int records, int step) const {
+    fail(source_.name(), ": all ", records, " records of batch ", step,
+         " are broken; look at the first few by hand");
+  }
+  /// Mixes, and keeps the share.
+  void mix(Batch& batch, int step, const Range& own) {
+    transforms_.mix(batch, shape_, source_.classes(), options_.seed, epoch_, step);
+    batch.keep(own);
+  }
+
+  /// Where any process has found a record of this batch broken, all make it anew of what is left, so that
+  /// each has its share of that.
+  void agree_on_broken(Slot& slot, int step) {
+    const int whole = records_of(step);
+    const BatchRows rows = rows_of(whole);
+    const std::vector<std::uint8_t> broken =
+        told_to_all(std::span(slot.broken).subspan(static_cast<std::size_t>(rows.own.first)), whole,
+                    options_.share, *options_.others);
+    std::vector<int> good;
+    for (int i = 0; i < whole; ++i)
+      if (!broken[static_cast<std::size_t>(i)]) good.push_back(i);
+    if (good.size() == broken.size()) return;
+    if (good.empty()) fail_for_all_broken(whole, step);
+
+    RecordContext context{.seed = options_.seed, .epoch = epoch_, .record = 0, .scratch = {}};
+    Picture picture;
+    make_room(slot, 1);
+    for (int i = 0; i < whole; ++i)
+      // to be counted here, too
+      if (broken[static_cast<std::size_t>(i)]) read(slot, step, i, 0, picture, context);
+    const BatchRows left = rows_of(static_cast<int>(good.size()));
+    make_room(slot, left.count);
+    for (int i = 0; i < left.count; ++i)
+      read(slot, step, good[static_cast<std::size_t>(left.at(i))], i, picture, context);
+    if (std::count(slot.broken.begin(), slot.broken.end(), 1) > 0)
+      fail(source_.name(), ": a record of batch ", step,
+           " can be read by another process and not by this one; put the same files on all machines");
+    mix(slot.batch, step, left.own);
   }
 
   AnySource source_;
@@ -317,6 +369,7 @@ class Loader {
   std::vector<int> order_;  // of the epoch
   std::vector<std::thread> threads_;
   double waited_ = 0;
+  int epoch_ = 0;
   mutable std::mutex mutex_;  // guards what follows, and of the slots what says how far they are
   std::condition_variable ready_;
   std::condition_variable room_;

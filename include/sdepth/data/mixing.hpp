@@ -32,6 +32,7 @@ void mix_rows(std::vector<float>& values, int rows, const Share& share) {
 /// torchvision's MixUp. Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 struct Mixup {
   double alpha = 0.2;
+  static constexpr int reach = 1;
 
   void mix(Batch& batch, Shape, int classes, RecordRandom& random) const {
     const auto share = static_cast<float>(random.beta(alpha));
@@ -46,6 +47,7 @@ struct Mixup {
 /// Classifiers with Localizable Features", ICCV 2019.
 struct CutMix {
   double alpha = 1.0;
+  static constexpr int reach = 1;
 
   [[nodiscard]] static Box draw(Shape shape, double alpha, RecordRandom& random) {
     const double edge = 0.5 * std::sqrt(1 - random.beta(alpha));
@@ -74,6 +76,7 @@ template <BatchStep First, BatchStep Second>
 struct OneOf {
   First first{};
   Second second{};
+  static constexpr int reach = std::max(reach_of<First>, reach_of<Second>);
 
   void mix(Batch& batch, Shape shape, int classes, RecordRandom& random) const {
     if (random.happens(0.5))

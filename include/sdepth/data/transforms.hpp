@@ -38,13 +38,27 @@ template <class Step>
 concept BatchStep =
     requires(const Step& step, Batch& batch, RecordRandom& random) { step.mix(batch, Shape{}, 10, random); };
 
+/// How many pictures before it in the batch, the last ones being before the first, a step mixes a picture
+/// with at most: Step::reach, or any number.
+inline constexpr int whole_batch_reach = 1 << 24;
+template <class Step>
+inline constexpr int reach_of = [] {
+  if constexpr (!BatchStep<Step>)
+    return 0;
+  else if constexpr (requires { Step::reach; })
+    return int{Step::reach};
+  else
+    return whole_batch_reach;
+}();
+
 /// Steps in a row, as torchvision's Compose:
 ///
 ///     const Compose training{RandomResizedCrop{224, 224}, HorizontalFlip{}, ColorJitter{0.4, 0.4, 0.4}, Normalize{Normalization::imagenet()}, Mixup{0.2}};
 ///     const Compose test{ResizeAndCrop{256, 224, 224}, Normalize{Normalization::imagenet()}};
 ///
 /// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of
-/// Mixup.
+/// Mixup. Of several processes that train together each reads no more of a batch than its `reach` says;
+/// without it, all.
 template <class... Steps>
   requires((PictureStep<Steps> || BatchStep<Steps>) && ...)
 class Compose {
@@ -65,8 +79,9 @@ class Compose {
       }
     });
   }
-  /// Whether pictures of a batch are mixed.
+  /// Whether pictures of a batch are mixed, and with how many before them.
   static constexpr bool mixes = (BatchStep<Steps> || ...);
+  static constexpr int reach = (0 + ... + reach_of<Steps>);
 
  private:
   template <class Visit>
@@ -84,6 +99,7 @@ class Transforms {
   Transforms(Compose<Steps...> compose) {
     const auto shared = std::make_shared<const Compose<Steps...>>(std::move(compose));
     apply_ = [shared](Picture& picture, RecordContext& context) { shared->apply(picture, context); };
+    reach_ = Compose<Steps...>::reach;
     if constexpr (Compose<Steps...>::mixes)
       mix_ = [shared](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) {
         shared->mix(batch, shape, classes, seed, epoch, number);
@@ -94,12 +110,15 @@ class Transforms {
   void mix(Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch, int number) const {
     if (mix_) mix_(batch, shape, classes, seed, epoch, number);
   }
+  /// With how many pictures before it in the batch one is mixed at most.
+  [[nodiscard]] int reach() const noexcept { return reach_; }
 
   /// The same, and then a step that mixes the pictures of each batch.
   template <BatchStep Step>
   [[nodiscard]] Transforms then(Step last) const {
     constexpr int place = 1000;  // behind those of any row of steps, so that its random numbers are its own
     Transforms both = *this;
+    both.reach_ += reach_of<Step>;
     both.mix_ = [before = mix_, last](Batch& batch, Shape shape, int classes, std::uint64_t seed, int epoch,
                                       int number) {
       if (before) before(batch, shape, classes, seed, epoch, number);
@@ -112,6 +131,7 @@ class Transforms {
  private:
   std::function<void(Picture&, RecordContext&)> apply_;
   std::function<void(Batch&, Shape, int, std::uint64_t, int, int)> mix_;
+  int reach_ = 0;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

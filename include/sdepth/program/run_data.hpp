@@ -112,7 +112,8 @@ inline LoadPictures load_pictures = nullptr;
                  .shuffle = false,
                  .threads = how.threads,
                  .share = how.share,
-                 .skip_broken = how.skip_broken});
+                 .skip_broken = how.skip_broken,
+                 .others = how.others});
   loader.start(0);
   for (int i = 0; i < most; ++i) {
     const Batch* batch = loader.next();

@@ -147,7 +147,8 @@ inline bool Run::train_epoch() {
 inline void Run::keep_time_limit(double seconds) {
   const RunLength wanted{options_.epochs, options_.steps};
   const auto done = static_cast<std::int64_t>(learner_->steps());
-  const RunLength length = time_limit_.length_behind_step(seconds, wanted, done, loader_.steps());
+  RunLength length = time_limit_.length_behind_step(seconds, wanted, done, loader_.steps());
+  if (others_) length = from_rank_0(*others_, length);  // whose clock counts: all must end at the same step
   if (length == wanted) return;
   const auto text = [](const RunLength& l) {
     return l.epochs > 0 ? with_commas(static_cast<std::uint64_t>(l.epochs)) + " epochs"

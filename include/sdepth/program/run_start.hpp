@@ -78,7 +78,8 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
                .seed = options.seed,
                .threads = threads_,
                .share = share(),
-               .skip_broken = options.skip_broken}),
+               .skip_broken = options.skip_broken,
+               .others = others_}),
       learning_rate_(options, loader_.steps()),
       survival_plan_(options, loader_.steps()) {
   listen_to_signals();
@@ -91,15 +92,6 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
   time_limit_ = TimeLimit(60 * options.time_limit, (data_.validation.size() + data_.test.size()) /
                                                        options.batch * (options.ema > 0 ? 2 : 1));
   if (checkpoint) epoch_ = checkpoint->epoch;
-  if (others_ && options.time_limit > 0)
-    fail(
-        "--time-limit: of several processes each has a clock of its own, and all must end at the same step; choose --epochs, or start one process");
-  if (others_ && (options.mixup > 0 || options.cutmix > 0 || options.skip_broken))
-    fail(
-        options.skip_broken ? "--skip-broken"
-        : options.mixup > 0 ? "--mixup"
-                            : "--cutmix",
-        ": of several processes none has a whole batch, which this needs; leave it out, or start one process");
   if (network_.check_device) network_.check_device();
   if (line.device == "cpu") check_memory(line.memory);  // a GPU's own memory holds the activations
   learner_ = network_.make(learner_options(options, line.threads, line.others));
@@ -131,8 +123,13 @@ inline void Run::check_that_all_are_alike(std::uint64_t step) const {
   Picture picture;
   constexpr int looked_at = 64;
   for (int i = 0; i < std::min(looked_at, data_.train.size()); ++i) {
-    data_.train.read(static_cast<int>(static_cast<std::int64_t>(data_.train.size()) * i / looked_at),
-                     picture);
+    try {
+      data_.train.read(static_cast<int>(static_cast<std::int64_t>(data_.train.size()) * i / looked_at),
+                       picture);
+    } catch (const Error&) {
+      if (!options_.skip_broken) throw;
+      picture = {};
+    }
     data.add(std::as_bytes(std::span(picture.bytes)));
     data.add(std::as_bytes(std::span(picture.numbers)));
     data.add(std::as_bytes(std::span(&picture.label, 1)));
@@ -247,10 +244,13 @@ inline ActivationBytes Run::activations_of(const std::vector<double>& survival) 
 }
 
 Score Run::evaluate(const AnySource& set, std::string_view advice, const DepthPlan& plan, int most) {
-  return evaluate_set(
-      *learner_, set, data_,
-      {.batch = options_.batch, .threads = threads_, .share = share(), .skip_broken = options_.skip_broken},
-      advice, plan, most);
+  return evaluate_set(*learner_, set, data_,
+                      {.batch = options_.batch,
+                       .threads = threads_,
+                       .share = share(),
+                       .skip_broken = options_.skip_broken,
+                       .others = others_},
+                      advice, plan, most);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

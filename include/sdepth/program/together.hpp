@@ -54,15 +54,22 @@ inline void check_alike(Communicator& others, const Fingerprint& mine, std::stri
     if (all[rank] != all[0])
       fail("rank ", rank, " has ", what, " than rank 0, so they cannot train one network together; ", advice);
 }
+/// What rank 0 has.
+template <class Value>
+[[nodiscard]] Value from_rank_0(Communicator& others, Value value) {
+  static_assert(std::is_trivially_copyable_v<Value>);
+  std::vector<std::size_t> sizes(static_cast<std::size_t>(others.ranks()));
+  sizes[0] = sizeof(value);
+  others.gather(&value, sizes);
+  return value;
+}
 /// Everybody's rows become those of rank 0.
 template <class Row>
 void from_rank_0(Communicator& others, std::vector<Row>& rows) {
   static_assert(std::is_trivially_copyable_v<Row>);
-  std::vector<std::size_t> sizes(static_cast<std::size_t>(others.ranks()));
-  std::uint64_t count = rows.size();
-  sizes[0] = sizeof(count);
-  others.gather(&count, sizes);
+  const std::size_t count = from_rank_0(others, rows.size());
   rows.resize(count);
+  std::vector<std::size_t> sizes(static_cast<std::size_t>(others.ranks()));
   sizes[0] = count * sizeof(Row);
   others.gather(rows.data(), sizes);
 }

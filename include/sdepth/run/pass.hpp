@@ -175,7 +175,7 @@ struct Pass {
   // laid out as running; a training pass forward adds its batch's to it; null: it does not
   double* statistics_sums = nullptr;
   const std::uint8_t* gates = nullptr;    // [residual blocks][gates_per_block], 1 open
-  std::size_t gates_per_block = 1;        // the batch where images have gates of their own, else 1
+  std::size_t gates_per_block = 1;        // the whole batch where images have gates of their own, else 1
   const double* branch_scales = nullptr;  // [residual blocks]
   std::size_t widest = 0;                 // the most channels, padded, of any tensor
   GradientListener ready = {};            // of the way back
@@ -194,6 +194,13 @@ struct Pass {
       return context.normalised_together(batch);
     else
       return batch;
+  }
+  /// Which image of the whole batch the first one here is.
+  [[nodiscard]] int first_image() const noexcept {
+    if constexpr (SharesBatches<Backend>)
+      return context.parts(batch, Backend::parts).first;
+    else
+      return 0;
   }
   /// The gates of a block; the first one is that of the whole batch where it has but one.
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept {

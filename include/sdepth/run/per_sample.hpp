@@ -57,35 +57,42 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   struct Record : WholeBatch::Record {
     // every image survived and the batch came as one tensor: all is as if it had one gate
     bool whole = false;
-    int survivors = 0;          // how many
-    Images gathered = nullptr;  // [survivors], what the branch read
-    bool begins = false;        // this block made the table
-    Value batch_input;          // what it made it of, before that was finished
-    Value branch_value;         // where the branch ends: raw numbers of the survivors, and a norm at most
-    T* sums = nullptr;          // [survivors][2][C'], of that norm
-    Value shortcut_end;         // a projection's raw output and norm, before it was finished
+    int survivors = 0;                    // how many of the images that are here
+    const std::uint8_t* gates = nullptr;  // [whole batch]
+    bool any_open = false;                // whether any image of the whole batch survived
+    Images gathered = nullptr;            // [survivors], what the branch read
+    bool begins = false;                  // this block made the table
+    Value batch_input;                    // what it made it of, before that was finished
+    // where the branch ends: raw numbers of the survivors, and a norm at most
+    Value branch_value;
+    T* sums = nullptr;   // [survivors][2][C'], of that norm
+    Value shortcut_end;  // a projection's raw output and norm, before it was finished
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
-    const std::uint8_t* gates = pass.gates_of(at.block);
-    const int images = pass.batch;
-    const bool shared = pass.gates_per_block == 1;  // all images share the gate, as they do at test
-    record.survivors =
-        shared ? *gates * images : static_cast<int>(std::count(gates, gates + images, std::uint8_t{1}));
-    record.whole = !value.images && (record.survivors == images || record.survivors == 0);
+    record.gates = pass.gates_of(at.block);
+    const auto open = static_cast<std::size_t>(
+        std::count(record.gates, record.gates + pass.gates_per_block, std::uint8_t{1}));
+    record.any_open = open > 0;
+    record.whole =
+        // as where all images share the gate, which they do at test
+        !value.images && (open == pass.gates_per_block || open == 0);
     if (record.whole) {
       WholeBatch::forward(pass, at, record, value);
       return;
     }
+    const std::uint8_t* const gates = record.gates + pass.first_image();
+    record.survivors = static_cast<int>(std::count(gates, gates + pass.batch, std::uint8_t{1}));
     record.begins = !WholeBatch::identity || !value.images;
     if (record.begins) begin_table(pass, at, record, value);
-    if (record.survivors == 0) return;
+    if (!record.any_open) return;
 
     Value branch;
     branch.images = gather(pass, gates, record, value.images);
     record.input = branch;
-    Pass<Backend> survivors = pass.over(record.survivors);
-    record.branch_value = WholeBatch::run_branch(survivors, at, record, branch);
+    over_survivors(pass, record, [&](Pass<Backend>& survivors) {
+      record.branch_value = WholeBatch::run_branch(survivors, at, record, branch);
+    });
     scatter(pass, record, value.images);
   }
 
@@ -94,11 +101,11 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
       WholeBatch::backward(pass, at, record, flow);
       return;
     }
-    if (WholeBatch::identity && record.survivors == 0) return;
+    if (WholeBatch::identity && !record.any_open) return;
     Stored* const sum_gradient = flow.dy;
     Stored* const block_gradient =
         WholeBatch::identity ? sum_gradient : backward_shortcut(pass, at, record, sum_gradient);
-    if (record.survivors > 0) backward_branch(pass, at, record, flow, sum_gradient, block_gradient);
+    if (record.any_open) backward_branch(pass, at, record, flow, sum_gradient, block_gradient);
     if (block_gradient != sum_gradient) pass.spare.release(sum_gradient);
     flow = {block_gradient, {block_gradient}, nullptr, nullptr};
     if (record.begins)
@@ -106,6 +113,13 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   }
 
  private:
+  template <class Body>
+  static void over_survivors(Pass<Backend>& pass, const Record& record, const Body& body) {
+    Pass<Backend> survivors = pass.over(record.survivors);
+    if constexpr (SharesBatches<Backend>) pass.context.select(record.gates);
+    body(survivors);
+    if constexpr (SharesBatches<Backend>) pass.context.select_all();
+  }
   /// Finishes the batch, and makes a table of its images: as they are where the shortcut is the identity,
   /// else as the shortcut makes them.
   static void begin_table(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
@@ -173,13 +187,30 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   static void backward_branch(Pass<Backend>& pass, Offsets at, Record& record, Flow& flow,
                               Stored* sum_gradient, Stored* block_gradient) {
     const Value& branch = record.branch_value;
-    if (branch.norm && branch.norm->learned()) {
-      add_image_sums(*branch.norm, record.sums, record.survivors);
-      branch.norm->template prepare_backward<Backend>(pass.context, branch.norm->dz);
-    }
-    Pass<Backend> survivors = pass.over(record.survivors);
-    flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};
-    WholeBatch::backward_through_branch(survivors, at, record, flow, block_gradient);
+    over_survivors(pass, record, [&](Pass<Backend>& survivors) {
+      if (branch.norm && branch.norm->learned()) {
+        add_sums_of_all(survivors, record);
+        branch.norm->template prepare_backward<Backend>(pass.context, branch.norm->dz);
+      }
+      flow = {sum_gradient, {sum_gradient, branch.x, branch.norm, record.gathered}, nullptr, sum_gradient};
+      WholeBatch::backward_through_branch(survivors, at, record, flow, block_gradient);
+    });
+  }
+  /// The sums of the norm at the branch's end, over the survivors of all processes where these share its
+  /// statistics.
+  static void add_sums_of_all(Pass<Backend>& survivors, const Record& record) {
+    NormState<T>& norm = *record.branch_value.norm;
+    if constexpr (SharesBatches<Backend>)
+      if (auto& context = survivors.context; context.others() && !context.local_norms()) {
+        const std::size_t size = 2 * norm.channels;
+        const int all = context.whole_batch(record.survivors);
+        context.reserve(0, static_cast<std::size_t>(all) * size);
+        std::copy_n(record.sums, static_cast<std::size_t>(record.survivors) * size,
+                    context.shared() + static_cast<std::size_t>(survivors.first_image()) * size);
+        context.fetch_images(context.shared(), size);
+        return add_image_sums(norm, static_cast<const T*>(context.shared()), all);
+      }
+    add_image_sums(norm, record.sums, record.survivors);
   }
 };
 

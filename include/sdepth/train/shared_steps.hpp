@@ -46,12 +46,7 @@ class SharedSteps {
   /// @param local_norms  each process normalises by the statistics of its own share, without asking the
   ///                     others
   SharedSteps(Communicator& others, bool local_norms)
-      : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {
-    if (Net::per_sample)
-      fail(
-          "several processes can train a network together where a block has one gate for the whole batch; this network has gates for each image "
-          "(Gating::per_sample), so start one process");
-  }
+      : others_(&others), share_(batch_share<Backend>(others)), local_norms_(local_norms) {}
 
   [[nodiscard]] static SharedSteps with(Communicator* others, bool local_norms) {
     return others ? SharedSteps(*others, local_norms) : SharedSteps();

@@ -42,7 +42,7 @@ class TrainingPass {
   /// Writes the gradients of the first `count` images' mean loss, and changes the running statistics. On the
   /// host a loss that is not finite ends it before anything is changed; a device finds out later. What throws
   /// changes nothing but gradients.
-  /// @param gates  of these images   @param survival  [residual blocks]
+  /// @param gates  of these images, and those of other processes   @param survival  [residual blocks]
   template <class Images>
   typename Backend::Loss run(const Images& images, const typename Loss::Targets& targets, int count,
                              Weights<Net, Backend>& weights, Storage& gradients, const StepGates<Net>& gates,
@@ -54,8 +54,8 @@ class TrainingPass {
     if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
       for (std::size_t block = 0; block < blocks; ++block)
         if (Net::gating[block] == Gating::per_sample_exact)
-          scales_[block] = exact_branch_scale(scaling, survival[block], static_cast<std::size_t>(count),
-                                              gates.survivors(block));
+          scales_[block] = exact_branch_scale(
+              scaling, survival[block], static_cast<std::size_t>(gates.images()), gates.survivors(block));
 
     walk_.load(images, 0, count);
     T* const running = for_kernels(weights.running());

@@ -223,7 +223,8 @@ struct ConvBackward {
                   bias_gradient ? bias_memory + part * out_image.channels : nullptr, sums_of_parts.of(part));
         begun = true;
       });
-      if (weight_gradient) WeightKernel::finish_part(own_sums, total);
+      if (weight_gradient && begun) WeightKernel::finish_part(own_sums, total);
+      if (!begun) std::fill_n(total, WeightKernel::total_size, 0.0F);  // a part none of whose images survived
     });
     if (weight_gradient) {
       if (context.others())
@@ -231,7 +232,7 @@ struct ConvBackward {
       else
         merge_totals(context.threads(), totals, parts.count, weight_gradient);
     }
-    if (bias_gradient) context.fetch_rows(parts, bias_memory, static_cast<std::size_t>(out_image.channels));
+    if (bias_gradient) context.fetch_rows(bias_memory, static_cast<std::size_t>(out_image.channels));
     for (int c = 0; bias_gradient && c < out_image.channels; ++c) {
       double sum = 0;
       for (int part = 0; part < parts.count; ++part)

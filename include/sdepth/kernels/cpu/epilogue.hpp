@@ -188,8 +188,7 @@ class SumsOfParts {
   /// Adds the parts up in their order, in double, and applies the inverse deviations.
   template <class Stored>
   void merge(Workspace<float>& context, const BatchParts& parts, const Source<float, Stored>& source) const {
-    if (wanted_.dz || wanted_.dz_normalised_shortcut)
-      context.fetch_statistics(parts, memory_, size(1, channels_));
+    if (wanted_.dz || wanted_.dz_normalised_shortcut) context.fetch_statistics(memory_, size(1, channels_));
     merge_one(parts, 0, nullptr, wanted_.dz);
     merge_one(parts, 1, source.norm, wanted_.dz_normalised);
     merge_one(parts, 2, source.shortcut_norm, wanted_.dz_normalised_shortcut);

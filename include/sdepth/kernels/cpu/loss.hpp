@@ -53,7 +53,7 @@ template <int Parts, int Lanes, class OfImage>
       for (int c = outputs; to && c < row; ++c) to[c] = 0.0F;
     }
   });
-  context.fetch_rows(cut, parts.data(), 1);
+  context.fetch_rows(parts.data(), 1);
   LossResult total;
   for (const LossResult& part : parts) {
     total.loss += part.loss;

@@ -93,11 +93,12 @@ class MomentsOfParts {
   /// Merges the parts in their order, in double. @param pixels  of an image
   void merge(Workspace<float>& context, const BatchParts& parts, std::size_t pixels,
              const Statistics<float>& result) const {
-    context.fetch_statistics(parts, memory_, size(1, channels_));
+    context.fetch_statistics(memory_, size(1, channels_));
     for (int c = 0; c < channels_; ++c) {
       double n = 0, mean = 0, squares = 0;
       for (int part = parts.merged.first; part < parts.merged.last; ++part) {
         const double m = static_cast<double>(parts.size(part)) * static_cast<double>(pixels);
+        if (m == 0) continue;
         const double delta = static_cast<double>(at(part, 0)[c]) - mean;
         mean += delta * m / (n + m);
         squares += static_cast<double>(at(part, 1)[c]) + delta * delta * n * m / (n + m);

@@ -116,7 +116,7 @@ class SharedBatch : public BatchSharing {
   /// Waits for them, and for those of the other processes. [parts][size]
   [[nodiscard]] const float* fetched_rows() {
     wait_for(rows_arrived_);
-    fetch_statistics(shared_parts(), host_rows_, row_size_);
+    fetch_statistics(host_rows_, row_size_);
     return host_rows_;
   }
   /// `count` numbers that go to the device once they have been written: to(number i).
