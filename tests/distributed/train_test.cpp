@@ -83,6 +83,22 @@ TEST_CASE("a run of four processes goes on with two, and then alone") {
   check_equal_runs(folder / "alone", folder / "changing");
 }
 
+TEST_CASE(
+    "pictures that are mixed across the processes' shares: the files of one process; a time limit ends all at the same step") {
+  ScratchFolder folder;
+  const Words mixed =
+      pictures + Words{"--steps", "5", "--mixup", "0.2", "--cutmix", "1", "--label-smoothing", "0.1"};
+  REQUIRE(run_program("train", mixed + out(folder / "alone")).status == 0);
+  const Outcome outcome = together(4, mixed + out(folder / "4"));
+  REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  check_equal_runs(folder / "alone", folder / "4");
+
+  const Outcome limited =
+      together(2, pictures + Words{"--epochs", "100000", "--time-limit", "0.05"} + out(folder / "limited"));
+  REQUIRE_MESSAGE(limited.status == 0, limited.output);
+  CHECK(contains(limited.output, "note: --time-limit 0.05 is enough for"));
+}
+
 TEST_CASE("a process that is killed ends all, and the last checkpoint goes on") {
   ScratchFolder folder;
   const Words long_run = run + Words{"--keep-best", "--block-harm"};
@@ -113,7 +129,6 @@ TEST_CASE("what is wrong is said once, and ends all") {
     CHECK_MESSAGE(outcome.output.find(sentence) == outcome.output.rfind(sentence), outcome.output);
   };
   refused(3, run, "which 3 processes cannot share evenly; start 1, 2, 4 or 8");
-  refused(2, run + Words{"--mixup", "0.2"}, "none has a whole batch");
   refused(2, run + Words{"--lr", "1e30"}, "expected a finite number; lower the learning rate");
   refused(2, resume(folder / "nothing"), "there is no checkpoint.safetensors");
   // Other options on one of them.

@@ -100,14 +100,17 @@ template <class Net, class Backend, class Optimizer = SGD>
 template <class Net, class Backend, class Optimizer = SGD>
 [[nodiscard]] std::vector<Trace> train_together(
     int ranks, const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options,
-    bool local_norms = false, void (*prepare)(int rank) = [](int) {}) {
+    bool local_norms = false, void (*prepare)(int rank) = [](int) {}, bool far = false) {
   std::vector<Trace> traces(static_cast<std::size_t>(ranks));
-  on_ranks(ranks, [&](Meeting::Rank& rank) {
-    prepare(rank.rank());
-    Trainer<Net, Backend, CrossEntropy, Optimizer> together(options, rank, local_norms);
-    traces[static_cast<std::size_t>(rank.rank())] =
-        train(together, [&](int count) { return together.share().images_of(count); });
-  });
+  on_ranks(
+      ranks,
+      [&](Meeting::Rank& rank) {
+        prepare(rank.rank());
+        Trainer<Net, Backend, CrossEntropy, Optimizer> together(options, rank, local_norms);
+        traces[static_cast<std::size_t>(rank.rank())] =
+            train(together, [&](int count) { return together.share().images_of(count); });
+      },
+      far);
   return traces;
 }
 

@@ -22,8 +22,10 @@ void same_for_any_number_of_ranks(
   const Trace expected = train_alone<Net, Backend, Optimizer>(options);
   for (const int ranks : {1, 2, 4, 8}) {
     CAPTURE(ranks);
-    for (const Trace& trace : train_together<Net, Backend, Optimizer>(ranks, options))
-      CHECK(trace == expected);
+    for (const bool far : {false, true})  // which reads a stage's operands twice
+      for (const Trace& trace :
+           train_together<Net, Backend, Optimizer>(ranks, options, false, [](int) {}, far))
+        CHECK(trace == expected);
   }
 }
 

@@ -18,6 +18,7 @@ namespace sdepth::test {
 /// What the ranks of one test share.
 class Meeting {
  public:
+  bool far = false;  // see Communicator::is_far
   explicit Meeting(int ranks)
       : barrier_(ranks), pieces_(static_cast<std::size_t>(ranks)), sums_(static_cast<std::size_t>(ranks)) {}
 
@@ -57,6 +58,7 @@ class Meeting {
       all_.sums_[rank_].clear();
       results_.clear();
     }
+    bool do_is_far() const override { return all_.far; }
     [[nodiscard]] Traffic traffic() const override { return traffic_; }
 
    private:
@@ -74,8 +76,9 @@ class Meeting {
 
 /// Calls body(rank's communicator) on a thread for each rank.
 template <class Body>
-void on_ranks(int ranks, const Body& body) {
+void on_ranks(int ranks, const Body& body, bool far = false) {
   Meeting meeting(ranks);
+  meeting.far = far;
   std::vector<std::thread> threads;
   for (int r = 0; r < ranks; ++r)
     threads.emplace_back([&meeting, &body, r] {

@@ -29,6 +29,15 @@ class Communicator {
   /// pointer where there are no others.
   [[gnu::noinline]] void gather(void* all, std::span<const std::size_t> sizes) { do_gather(all, sizes); }
 
+  /// The same in two halves, between which the caller can work; no other gather is begun meanwhile.
+  [[gnu::noinline]] void begin_gather(void* all, std::span<const std::size_t> sizes) {
+    do_begin_gather(all, sizes);
+  }
+  [[gnu::noinline]] void finish_gather() { do_finish_gather(); }
+  /// Whether gathers take so long that a stage's operands are better read twice than waited for. The answer
+  /// changes no result, and may differ between processes.
+  [[nodiscard, gnu::noinline]] bool is_far() const { return do_is_far(); }
+
   /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that one process with all rows makes, to the bit.
   /// Rows are copied; sums are there after finish_sums(). @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
   [[gnu::noinline]] void begin_sum(const float* rows, int count, std::size_t size, float* sum) {
@@ -49,6 +58,9 @@ class Communicator {
 
  private:
   virtual void do_gather(void* all, std::span<const std::size_t> sizes) = 0;
+  virtual void do_begin_gather(void* all, std::span<const std::size_t> sizes) { do_gather(all, sizes); }
+  virtual void do_finish_gather() {}
+  [[nodiscard]] virtual bool do_is_far() const { return false; }
   virtual void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) = 0;
   virtual void do_finish_sums() = 0;
 };

@@ -15,6 +15,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -68,6 +69,13 @@ class Mpi final : public Communicator {
   [[nodiscard]] int ranks() const noexcept override { return ranks_; }
 
   void do_gather(void* all, std::span<const std::size_t> sizes) override {
+    do_begin_gather(all, sizes);
+    const double waited = wait_for_gather();
+    // what takes longer are processes that do something else, such as writing files
+    constexpr double most = 5e-3;
+    mean_wait_ += 0.05 * (std::min(waited, most) - mean_wait_);
+  }
+  void do_begin_gather(void* all, std::span<const std::size_t> sizes) override {
     counts_.clear();
     places_.clear();
     std::size_t size = 0;
@@ -80,17 +88,15 @@ class Mpi final : public Communicator {
       fail("MPI: ", size, " bytes are to be gathered at once, expected less than 2 GiB; use a smaller batch");
     traffic_.gathered_bytes += size - sizes[static_cast<std::size_t>(rank_)];
     ++traffic_.gathers;
-    MPI_Request request = MPI_REQUEST_NULL;
-    {
-      const std::lock_guard lock(sums_->mutex());
-      MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts_.data(), places_.data(), MPI_BYTE, together_,
-                      &request);
-    }
-    traffic_.waited += wait_until([&] {
-      int done = 0;
-      MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-      return done != 0;
-    });
+    const std::lock_guard lock(sums_->mutex());
+    MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all, counts_.data(), places_.data(), MPI_BYTE, together_,
+                    &gather_);
+    sums_->watch(&gather_);
+  }
+  void do_finish_gather() override { wait_for_gather(); }
+  bool do_is_far() const override {
+    constexpr double far = 2e-4;  // seconds: what reading twice takes in a stage of 64 images of 16 x 32 x 32
+    return mean_wait_ > far;
   }
 
   void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
@@ -113,6 +119,11 @@ class Mpi final : public Communicator {
   [[nodiscard]] Traffic traffic() const override { return traffic_; }
 
  private:
+  double wait_for_gather() {
+    const double waited = wait_until([&] { return sums_->watched_done(); });
+    traffic_.waited += waited;
+    return waited;
+  }
   /// Tries until it is so, sums going on meanwhile. Returns the seconds that it took.
   template <class Condition>
   double wait_until(const Condition& condition) {
@@ -139,6 +150,8 @@ class Mpi final : public Communicator {
   MPI_Comm together_ = MPI_COMM_NULL;
   std::optional<OrderedSums> sums_;
   std::vector<int> counts_, places_;
+  MPI_Request gather_ = MPI_REQUEST_NULL;
+  double mean_wait_ = 0;  // seconds, of late
   Traffic traffic_;
 };
 

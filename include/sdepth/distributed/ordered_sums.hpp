@@ -64,8 +64,21 @@ class OrderedSums {
     }
     begun_.notify_one();
   }
+  /// Has the thread look after a request, too: messages come while somebody asks for them. @pre  the mutex is
+  /// held
+  void watch(MPI_Request* request) {
+    watched_ = request;
+    begun_.notify_one();
+  }
+  /// @pre  the mutex is held
+  [[nodiscard]] bool watched_done() const noexcept { return watched_ == nullptr; }
   /// What can be done without waiting. @pre  the mutex is held
   void go_on() {
+    if (watched_) {
+      int there = 0;
+      MPI_Test(watched_, &there, MPI_STATUS_IGNORE);
+      if (there) watched_ = nullptr;
+    }
     for (int i = finished_; i < closed_; ++i) buckets_[static_cast<std::size_t>(i)].go_on(*this);
     while (finished_ < closed_ && buckets_[static_cast<std::size_t>(finished_)].state == State::done)
       ++finished_;
@@ -165,7 +178,7 @@ class OrderedSums {
   void help() {
     std::unique_lock lock(mutex_);
     while (!ends_) {
-      begun_.wait(lock, [this] { return ends_ || !done(); });
+      begun_.wait(lock, [this] { return ends_ || !done() || watched_; });
       go_on();
       lock.unlock();
       sleep_microseconds(50);  // far below what a bucket takes on its way
@@ -183,6 +196,7 @@ class OrderedSums {
   bool open_ = false;
   int closed_ = 0;    // buckets that are on their way or done
   int finished_ = 0;  // those that are done, in order
+  MPI_Request* watched_ = nullptr;
   bool ends_ = false;
   std::thread thread_;
 };

@@ -60,17 +60,30 @@ class BatchSharing {
   /// Rows of parts, [count][size]: those that are not here are fetched from the processes that have them.
   template <class Number>
   void fetch_rows(Number* rows, std::size_t size) {
-    if (others_) gather([&](int rank) { return share_.parts_of_rank(images_, rank).size(); }, rows, size);
+    if (!others_) return;
+    sizes_of_parts<Number>(size);
+    others_->gather(rows, sizes_);
   }
   /// The same for what norms need, unless each process has norms of its own.
   template <class Number>
   void fetch_statistics(Number* rows, std::size_t size) {
     if (!local_norms_) fetch_rows(rows, size);
   }
+  /// The same in two halves, between which the caller works.
+  template <class Number>
+  void begin_statistics(Number* rows, std::size_t size) {
+    sizes_of_parts<Number>(size);
+    others_->begin_gather(rows, sizes_);
+  }
+  void finish_statistics() { others_->finish_gather(); }
+  /// Whether that pays.
+  [[nodiscard]] bool far_from_others() const { return others_ && !local_norms_ && others_->is_far(); }
   /// Rows of images, [whole batch][size].
   template <class Number>
   void fetch_images(Number* rows, std::size_t size) {
-    if (others_) gather([&](int rank) { return images_of(rank); }, rows, size);
+    if (!others_) return;
+    sizes_of<Number>([&](int rank) { return images_of(rank); }, size);
+    others_->gather(rows, sizes_);
   }
 
  protected:
@@ -84,12 +97,15 @@ class BatchSharing {
     const Range parts = share_.parts_of_rank(images_, rank);
     return cuts_[static_cast<std::size_t>(parts.last)] - cuts_[static_cast<std::size_t>(parts.first)];
   }
-  template <class RowsOf, class Number>
-  void gather(const RowsOf& rows_of, Number* rows, std::size_t size) {
+  template <class Number, class RowsOf>
+  void sizes_of(const RowsOf& rows_of, std::size_t size) {
     sizes_.clear();
     for (int rank = 0; rank < share_.ranks; ++rank)
       sizes_.push_back(static_cast<std::size_t>(rows_of(rank)) * size * sizeof(Number));
-    others_->gather(rows, sizes_);
+  }
+  template <class Number>
+  void sizes_of_parts(std::size_t size) {
+    sizes_of<Number>([&](int rank) { return share_.parts_of_rank(images_, rank).size(); }, size);
   }
 
   Communicator* others_ = nullptr;

@@ -208,24 +208,38 @@ struct ConvBackward {
     const float* kernel_weights =
         out ? prepare_weights<InputKernel>(context.threads(), weights, prepared) : nullptr;
     float* totals = shared.take(totals_size);
-    const Operands operands{gradient, source, kernel_weights, weight_gradient, add, out, sums};
-
-    parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
-      const int part = parts.mine.first + index;
-      float* memory = context.of_thread(thread);
-      float* total = totals + static_cast<std::size_t>(index) * WeightKernel::total_size;
-      float* own_sums = WeightKernel::own_sums_size ? memory + fixed_size - own_sums_size : total;
-      clear_halos<v_scratch>(group, memory);
-      clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
-      bool begun = false;  // the part's weight gradient
-      for_each_group(parts, part, context.threads(), group, [&](const Range& images, const Range& next) {
-        run_group(operands, images, next, memory, own_sums, begun,
-                  bias_gradient ? bias_memory + part * out_image.channels : nullptr, sums_of_parts.of(part));
-        begun = true;
+    // Where the other processes are far, the input's gradient first: its sums are on their way while the
+    // weights' gradient is computed, for which the operands are read a second time. Each number is computed
+    // as ever.
+    const bool in_two = weight_gradient && !bias_gradient && out && out != gradient.dy &&
+                        sums_of_parts.any() && context.far_from_others();
+    const auto go_through = [&](const Operands& operands) {
+      parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
+        const int part = parts.mine.first + index;
+        float* memory = context.of_thread(thread);
+        float* total = totals + static_cast<std::size_t>(index) * WeightKernel::total_size;
+        float* own_sums = WeightKernel::own_sums_size ? memory + fixed_size - own_sums_size : total;
+        clear_halos<v_scratch>(group, memory);
+        clear_halos<d_scratch>(group, memory + v_size + derivatives_size);
+        bool begun = false;  // the part's weight gradient
+        for_each_group(parts, part, context.threads(), group, [&](const Range& images, const Range& next) {
+          run_group(operands, images, next, memory, own_sums, begun,
+                    bias_gradient ? bias_memory + part * out_image.channels : nullptr,
+                    sums_of_parts.of(part));
+          begun = true;
+        });
+        if (operands.weight_gradient && begun) WeightKernel::finish_part(own_sums, total);
+        // a part none of whose images survived
+        if (!begun) std::fill_n(total, WeightKernel::total_size, 0.0F);
       });
-      if (weight_gradient && begun) WeightKernel::finish_part(own_sums, total);
-      if (!begun) std::fill_n(total, WeightKernel::total_size, 0.0F);  // a part none of whose images survived
-    });
+    };
+    if (in_two) {
+      go_through({gradient, source, kernel_weights, nullptr, add, out, sums});
+      sums_of_parts.send(context);
+      go_through({gradient, source, nullptr, weight_gradient, nullptr, nullptr, sums});
+    } else {
+      go_through({gradient, source, kernel_weights, weight_gradient, add, out, sums});
+    }
     if (weight_gradient) {
       if (context.others())
         context.others()->begin_sum(totals, parts.mine.size(), WeightKernel::total_size, weight_gradient);
@@ -239,7 +253,7 @@ struct ConvBackward {
         sum += static_cast<double>(bias_memory[part * out_image.channels + c]);
       bias_gradient[c] = static_cast<float>(sum);
     }
-    if (out) sums_of_parts.merge(context, parts, source);
+    if (out) sums_of_parts.merge(context, parts, source, in_two);
   }
 
  private:
@@ -260,7 +274,7 @@ struct ConvBackward {
         fill_source<Arch, A, v_scratch, !S.network_input>(values_of(source), 0, S.in.height, v + own);
       fill_gradient<Arch, d_scratch>(o.gradient.of_image(n + g, out_image.size()),
                                      d + static_cast<std::size_t>(g) * d_scratch.size(), bias_sum);
-      clear_sums(o.source, n + g, in.channels);
+      if (o.out) clear_sums(o.source, n + g, in.channels);
     }
     Prefetcher ahead = wanted_by(o, next);
     if constexpr (!S.network_input) {

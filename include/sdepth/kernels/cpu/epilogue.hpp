@@ -185,10 +185,18 @@ class SumsOfParts {
     return {wanted_.dz ? at(part, 0) : nullptr, wanted_.dz_normalised ? at(part, 1) : nullptr,
             wanted_.dz_normalised_shortcut ? at(part, 2) : nullptr};
   }
-  /// Adds the parts up in their order, in double, and applies the inverse deviations.
+  [[nodiscard]] bool any() const noexcept { return wanted_.dz || wanted_.dz_normalised_shortcut; }
+  /// Begins to fetch those of other processes: merge() waits for them.
+  void send(Workspace<float>& context) const { context.begin_statistics(memory_, size(1, channels_)); }
+  /// Adds the parts up in their order, in double, and applies the inverse deviations. @param sent  send() has
+  /// been called
   template <class Stored>
-  void merge(Workspace<float>& context, const BatchParts& parts, const Source<float, Stored>& source) const {
-    if (wanted_.dz || wanted_.dz_normalised_shortcut) context.fetch_statistics(memory_, size(1, channels_));
+  void merge(Workspace<float>& context, const BatchParts& parts, const Source<float, Stored>& source,
+             bool sent = false) const {
+    if (sent)
+      context.finish_statistics();
+    else if (any())
+      context.fetch_statistics(memory_, size(1, channels_));
     merge_one(parts, 0, nullptr, wanted_.dz);
     merge_one(parts, 1, source.norm, wanted_.dz_normalised);
     merge_one(parts, 2, source.shortcut_norm, wanted_.dz_normalised_shortcut);
