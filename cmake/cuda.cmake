@@ -20,8 +20,8 @@ set(sdepth_has_cuda FALSE)
 set(sdepth_cuda_missing "")  # why not, for the one line below
 if(CMAKE_TOOLCHAIN_FILE MATCHES "clang[.]cmake$")
   set(sdepth_cuda_missing "that is for the builds by g++")
-elseif("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize")
-  set(sdepth_cuda_missing "this build has sanitizers")  # which would see the emulated kernels, but not what nvcc compiles
+elseif("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize|--coverage")
+  set(sdepth_cuda_missing "this build has sanitizers, or counts lines")  # of the emulated kernels, but not of what nvcc compiles
 else()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
     find_program(SDEPTH_NVCC nvcc PATHS /usr/local/cuda/bin /opt/cuda/bin DOC "NVIDIA's compiler, for tests, examples and benchmarks on GPUs")

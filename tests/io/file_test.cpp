@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -15,6 +17,22 @@
 
 using namespace sdepth;
 
+namespace {
+std::string system_calls;  // those below, in their order
+}
+
+// In the place of the C library's: what they are called for is done, and remembered.
+extern "C" int fsync(int descriptor) {
+  struct stat status{};
+  if (fstat(descriptor, &status) == 0)
+    system_calls += S_ISDIR(status.st_mode) ? "fsync of a folder, " : "fsync of a file, ";
+  return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
+extern "C" int rename(const char* from, const char* to) noexcept {
+  system_calls += "rename, ";
+  return static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0U));
+}
+
 TEST_CASE("what is written is what is read, and no partial file stays") {
   const ScratchFolder folder;
   const std::string bytes = std::string("line\n\0\xFF", 7) + std::string(3'000'000, 'x');
@@ -24,6 +42,14 @@ TEST_CASE("what is written is what is read, and no partial file stays") {
   CHECK(folder.entries() == 1);
   write_file_atomically(folder / "empty", "");
   CHECK(read_whole_file(folder / "empty").empty());
+}
+
+TEST_CASE("a file is on the disk before it takes its name, and its name before the call ends") {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "a", "old");
+  system_calls.clear();
+  write_file_atomically(folder / "a", "new");
+  CHECK(system_calls == "fsync of a file, rename, fsync of a folder, ");
 }
 
 TEST_CASE("a full disk leaves the old file, removes the partial one and says so in a sentence") {
