@@ -96,6 +96,15 @@ TEST_CASE("what an arena gives is aligned, does not overlap and starts over afte
   CHECK(arena.take<float>(1) == first);
 }
 
+TEST_CASE("between two arrays of an arena lies the gap that was asked for, of which nothing counts as used") {
+  Arena arena(1024, 128);
+  const std::byte* const first = arena.take<std::byte>(64);
+  const std::byte* const second = arena.take<std::byte>(1);
+  CHECK(second - first == 64 + 128);
+  CHECK(arena.take<std::byte>(64) - second == 64 + 128);
+  CHECK(arena.used() == 3 * 64);
+}
+
 TEST_CASE("an arena gives all of its capacity and not a byte more") {
   Arena arena(1024);
   std::byte* all = arena.take<std::byte>(1024);

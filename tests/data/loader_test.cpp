@@ -243,6 +243,15 @@ TEST_CASE("labels beyond 255, targets of one's own, and numbers to be predicted 
   CHECK(epoch_of(temporary, 0).size() == 2);
 }
 
+TEST_CASE("a source that gives a record other targets than it promises is refused") {
+  struct Forgetful : Slow {
+    [[nodiscard]] static int targets() { return 3; }
+  };
+  Loader loader(Forgetful{Slow{.target_count = 2}}, crop, cropped, {.batch = 4, .shuffle = false});
+  loader.start(0);
+  CHECK(error_of([&] { (void)loader.next(); }) == "slow: record 0 has 2 targets, expected 3");
+}
+
 TEST_CASE(
     "broken records are errors, the first of a batch whatever the threads, or are left out and counted once") {
   const Slow source{.broken_every = 9};

@@ -245,6 +245,8 @@ TEST_CASE("pictures are made to cover an input of any proportions, and what cann
     CHECK(changed(Compose{FitInput{{3, 20, 31}, 0.875}}, counting(shape), 0).shape == Shape{3, 20, 31});
   CHECK(says(error_of([] { (void)changed(Compose{ResizeAndCrop{4, 5, 5}}, counting({3, 8, 8}), 0); }),
              "8 x 8 becomes 4 x 4", "the middle 5 x 5"));
+  CHECK(says(error_of([] { (void)changed(Compose{Channels{4}}, counting({3, 8, 8}), 0); }),
+             "pictures of 3 channels cannot be given to a network that reads 4"));
 }
 
 TEST_CASE(
@@ -279,6 +281,17 @@ TEST_CASE("cutmix takes a rectangle of the neighbour, and as much of its class")
     whole += of_neighbour == 0;
   }
   CHECK(whole < 150);
+  int mixed = 0;
+  for (int number = 0; number < 100;
+       // a mixed picture has numbers of neither, one with a rectangle of its neighbour has no others
+       ++number) {
+    Batch batch = batch_of(2, {1, 6, 5});
+    Compose{OneOf<Mixup, CutMix>{}}.mix(batch, {1, 6, 5}, 3, 1, 0, number);
+    mixed +=
+        std::any_of(batch.images.begin(), batch.images.end(), [](float x) { return x != 1.0F && x != 2.0F; });
+  }
+  CHECK(30 < mixed);
+  CHECK(mixed < 70);
   Batch one = batch_of(1, {1, 2, 2});
   Compose{OneOf<Mixup, CutMix>{}}.mix(one, {1, 2, 2}, 3, 1, 0, 0);
   CHECK(one.targets == std::vector<float>{1, 0, 0});

@@ -124,6 +124,9 @@ TEST_CASE("a file that is not as it should be is refused with a sentence that sa
   };
   CHECK(sentence(file_of(with("\"F32\"", "[2,3]", "[0,24]"), 24)).empty());
   CHECK(sentence(file_of("{}", 0)).empty());
+  for (const std::string begin : {"PK\x03\x04", "\x80\x02"})  // of zip files and of pickles
+    CHECK(sentence(begin + std::string(100, 'x'))
+              .starts_with("m.safetensors was written by torch.save, expected safetensors; in Python, "));
 
   SUBCASE("length") {
     CHECK(contains(sentence(""), "has 0 bytes, expected at least the 8"));

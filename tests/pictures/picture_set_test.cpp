@@ -217,6 +217,26 @@ TEST_CASE(
   CHECK(words[3].path == scratch.path() / "p/3.png");
 }
 
+TEST_CASE("a part of a list without test pictures is split off by the path, as of folders") {
+  const Scratch scratch;
+  fill(scratch, "p", 8);
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += "p/" + std::to_string(i) + ".png," + (i % 2 ? "odd\n" : "even\n");
+  write_text(scratch, "train.csv", rows);
+  const auto split = [&](std::uint64_t seed) {
+    return read_pictures(scratch.path(), {.test_split = 0.5, .seed = seed});
+  };
+  const PictureData data = split(1);
+  CHECK(data.test.size() > 0);
+  CHECK(data.train.size() + data.test.size() == 8);
+  Strings all = paths_of(data.train, scratch.path());
+  for (const std::string& path : paths_of(data.test, scratch.path())) all.push_back(path);
+  CHECK(std::set<std::string>(all.begin(), all.end()).size() == 8);
+  CHECK(paths_of(split(1).test, scratch.path()) == paths_of(data.test, scratch.path()));
+  CHECK((paths_of(split(2).test, scratch.path()) != paths_of(data.test, scratch.path()) ||
+         paths_of(split(3).test, scratch.path()) != paths_of(data.test, scratch.path())));
+}
+
 TEST_CASE("what is wrong with a list is one sentence with its line") {
   const Scratch scratch;
   fill(scratch, "p", 2);

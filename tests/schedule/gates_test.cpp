@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <set>
 #include <vector>
 
 #include <sdepth/schedule/gates.hpp>
@@ -114,6 +115,13 @@ TEST_CASE(
   CHECK(std::abs(open / count - 0.7) < 4 * std::sqrt(0.21 / count));
   for (const double both : {with_next_image, with_next_block, with_next_step})
     CHECK(std::abs(both / count - 0.49) < 2 * error);
+}
+
+TEST_CASE("no two images of a step have the same number, whatever blocks they are in") {
+  std::set<double> numbers;
+  for (int block = 0; block < 60; ++block)
+    for_each_image_number(5, 3, block, 300, [&](std::size_t, double number) { numbers.insert(number); });
+  CHECK(numbers.size() >= 60 * 300 - 2);  // of 32 bits: 18,000 of them, 0.04 pairs are to be expected
 }
 
 TEST_CASE("exact draws have their number of survivors, and every image the same chance") {

@@ -70,6 +70,13 @@ TEST_CASE("mean and spread over the gates are those of draws") {
   CHECK(bytes.likely < bytes.all_open);
 }
 
+TEST_CASE("a survival table of another network is a sentence") {
+  const ActivationTable table = activation_table<CifarResNet<20>>(16);
+  CHECK_THROWS_WITH_AS((void)activation_bytes(table, std::vector<double>(8, 0.5), 128),
+                       "survival table: expected 9 probabilities, one for each residual block, found 8",
+                       Error);
+}
+
 TEST_CASE("1202 layers, batch 128: 9 GB are enough with stochastic depth") {
   using Deepest = CifarResNet<1202>;
   const ActivationTable table = activation_table<Deepest>(16);
