@@ -3,12 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <sdepth/core/float16.hpp>
 #include <sdepth/data/loader.hpp>
 #include <sdepth/data/synthetic.hpp>
+#include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/train/batches.hpp>
@@ -51,6 +54,12 @@ TEST_CASE("a saved network comes back with its weights, its survival table and i
       Inference<Net, Reference>(trainer.weights(), trainer.survival(), Scaling::train).predict(images);
   CHECK(model.inference().predict(images) == expected);
   CHECK(model.inference().predict_classes(images) == classes_of(expected, 3));
+  const auto cpu = load<Net, Cpu<>>(path);
+  const auto folded =
+      std::make_shared<const FoldedWeights<Net, Cpu<>, float16>>(*cpu.weights, cpu.survival, cpu.scaling);
+  const auto halves = Inference<Net, Cpu<>, float16>(folded).predict(images);
+  CHECK(cpu.template inference<float16>().predict(images) == halves);
+  CHECK(cpu.inference().predict(images) != halves);
 
   SafeTensors plain = read_safetensors(path);
   plain.metadata.clear();

@@ -53,8 +53,11 @@ struct TrainedModel {
 
   /// Runs the model. Threads that share its weights take each an Inference from one FoldedWeights instead:
   /// see run/inference.hpp.
-  [[nodiscard]] Inference<Net, Backend> inference(int batch = 128, int threads = 1) const {
-    return Inference<Net, Backend>(weights, survival, scaling, batch, threads);
+  /// @tparam Weight  what the folded weights lie in memory as: `model.template inference<float16>()` takes
+  ///                 half the bytes; see FoldedWeights
+  template <class Weight = typename Backend::Scalar>
+  [[nodiscard]] Inference<Net, Backend, Weight> inference(int batch = 128, int threads = 1) const {
+    return Inference<Net, Backend, Weight>(weights, survival, scaling, batch, threads);
   }
 };
 
