@@ -38,9 +38,8 @@ void infer(benchmark::State& state, int batch) {
                                                 benchmark::Counter::kIsIterationInvariantRate);
   state.counters["parameters"] = static_cast<double>(Net::parameter_count);
   state.counters["multiply_adds"] = Net::operations_per_image / 2;
-  state.counters["weights_MB"] =
-      // as they lie in memory: what one image waits for
-      static_cast<double>(folded->size() * sizeof(float)) / 1e6;
+  // as they lie in memory: what one image waits for
+  state.counters["weights_MB"] = static_cast<double>(folded->size() * sizeof(float)) / 1e6;
   state.counters["memory_GBps"] = memory_rate(threads) / 1e9;
   state.counters["ceiling_GFLOPS"] = multiply_add_rate(threads) / 1e9;
 }

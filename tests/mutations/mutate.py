@@ -12,6 +12,7 @@ it is made by `cmake --preset test`.
 import argparse
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -53,6 +54,11 @@ def read_list():
     return mutations
 
 
+def pattern_of(text):
+    """Finds a text wherever its line is broken."""
+    return r"\s+".join(re.escape(word) for word in text.split())
+
+
 def check(mutations):
     """What is wrong with the list, a sentence each."""
     wrong = []
@@ -65,7 +71,7 @@ def check(mutations):
             wrong.append(f"{m.name()}: there is no such header; give the mutation its new place")
         elif not (repository / "tests" / m.test.split()[0]).is_file():
             wrong.append(f"{m.name()}: there is no test source tests/{m.test.split()[0]}")
-        elif (count := header.read_text().count(old)) != 1:
+        elif (count := len(re.findall(pattern_of(old), header.read_text()))) != 1:
             wrong.append(f"{m.name()}: the text occurs {count} times in the header, expected once; write the line as it is now, or remove the mutation")
         elif old == new:
             wrong.append(f"{m.name()}: it changes nothing")
@@ -152,7 +158,7 @@ def main():
             overlay = pathlib.Path(folder) / f"m{number}"
             broken = overlay / "sdepth" / m.header
             broken.parent.mkdir(parents=True)
-            broken.write_text((headers / m.header).read_text().replace(old, new))
+            broken.write_text(re.sub(pattern_of(old), lambda _: new, (headers / m.header).read_text()))
             passes, said = bench.passes(m.test, overlay)
             if passes is None:
                 print(f"does not compile, so it says nothing of tests:\n{said[:2000]}", flush=True)

@@ -26,9 +26,8 @@ using PartlyFixed = Network<Input<3, 8, 8>, Conv<8>, ReLU, Drop<Residual<Conv<8>
                             Drop<Residual<Conv<8>, BN>>, GlobalAvgPool, Linear<4>>;
 
 constexpr double whole = Net::operations_per_image;
-constexpr double same_branch =
-    // two 3×3 convolutions, 2 operations per multiply-add; the same in every group
-    2 * 2.0 * 9 * 16 * 16 * 32 * 32;
+// two 3×3 convolutions, 2 operations per multiply-add; the same in every group
+constexpr double same_branch = 2 * 2.0 * 9 * 16 * 16 * 32 * 32;
 constexpr double down_branch = 0.75 * same_branch;  // the first of two has half the channels
 
 }  // namespace

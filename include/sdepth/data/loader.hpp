@@ -39,18 +39,16 @@ struct LoaderOptions {
   /// of an ImageSet: shift and flip as in the paper. Other sources say it by their transforms
   bool augment = true;
   std::uint64_t seed = 0;
-  int prefetch =
-      /// batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for
-      /// 128 of CIFAR's)
-      3;
+  /// batches made ahead, never more than an epoch has; each takes batch · H · W · C · 4 bytes (1.6 MB for
+  /// 128 of CIFAR's)
+  int prefetch = 3;
   int threads = 1;        ///< that read and augment; batches do not depend on how many
   BatchShare share = {};  ///< of each batch, where several processes train together
   /// records that cannot be read are left out of their batch, and counted; else they are errors
   bool skip_broken = false;
-  Communicator* others =
-      /// where processes share batches and skip_broken is on: they tell each other what they leave out, in
-      /// next()
-      nullptr;
+  /// where processes share batches and skip_broken is on: they tell each other what they leave out, in
+  /// next()
+  Communicator* others = nullptr;
 };
 
 /// Makes batches ahead of their use. A batch is a pure function of (source, transforms, options, epoch,

@@ -122,10 +122,9 @@ template <class T, class Stored>
 struct ImageSource {
   Source<T, Stored> source;  // at this image's first number
   int image = 0;             // which image of the batch it is
-  T* sums =
-      // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted.
-      // SourceSums are then not asked for
-      nullptr;
+  // [2][C']: where a backward stage puts this image's Σ dz and Σ dz·(x − mean); null: not wanted.
+  // SourceSums are then not asked for
+  T* sums = nullptr;
 };
 
 template <class T, class Stored>

@@ -30,9 +30,8 @@ struct EpochRow {
   double seconds = 0.0;
   double blocks_run = 0.0;  // residual blocks run per step, on average over the epoch
   double learning_rate = 0.0;
-  double gradient =
-      // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
-      std::numeric_limits<double>::quiet_NaN();
+  // mean |∂loss/∂w| of the first block's first convolution, over the steps it ran in
+  double gradient = std::numeric_limits<double>::quiet_NaN();
   // of the running average of the weights
   double average_validation_error = std::numeric_limits<double>::quiet_NaN();
   double average_test_error = std::numeric_limits<double>::quiet_NaN();

@@ -117,9 +117,8 @@ struct TrainingBlock {
     Branch::forward(pass, at, record.branch, value);
     record.branch_end = {};
     if (value.activated) {
-      value.read_again =
-          // where nothing in the branch made new numbers, the shortcut still reads these
-          value.x == record.finished_input.x;
+      // where nothing in the branch made new numbers, the shortcut still reads these
+      value.read_again = value.x == record.finished_input.x;
       record.branch_end = materialise<Backend, out, typename Blocks::PendingOnBranch>(pass, value);
     }
     if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && scale != 1.0) {

@@ -74,9 +74,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     const auto open = static_cast<std::size_t>(
         std::count(record.gates, record.gates + pass.gates_per_block, std::uint8_t{1}));
     record.any_open = open > 0;
-    record.whole =
-        // as where all images share the gate, which they do at test
-        !value.images && (open == pass.gates_per_block || open == 0);
+    // as where all images share the gate, which they do at test
+    record.whole = !value.images && (open == pass.gates_per_block || open == 0);
     if (record.whole) {
       WholeBatch::forward(pass, at, record, value);
       return;
@@ -132,9 +131,8 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
     value.images = pass.norms.template take<Image>(static_cast<std::size_t>(pass.batch));
     for (int n = 0; n < pass.batch; ++n) {
       Source<T, Stored> source{.x = shortcut.x + static_cast<std::size_t>(n) * out_size};
-      source.activated =
-          // all other shortcuts' numbers are not negative: see Network's check
-          WholeBatch::projects && WholeBatch::sum_activates;
+      // all other shortcuts' numbers are not negative: see Network's check
+      source.activated = WholeBatch::projects && WholeBatch::sum_activates;
       value.images[n] = {source, n, nullptr};
     }
   }
