@@ -28,7 +28,6 @@
 #include <sdepth/program/command_line.hpp>
 
 #include "../shared/card.hpp"
-#include "../shared/networks.hpp"
 #include "model.hpp"
 #include "networks.hpp"
 
@@ -49,6 +48,8 @@ struct Options {
 
 [[nodiscard]] Options read_command_line(int count, char** words) {
   Options o;
+  std::vector<std::string> names;
+  for (const KnownNetwork& network : known_networks()) names.push_back(network.name);
   CLI::App app(
       "Writes trained weights for other programs. Options win over what the weights' file says of itself.",
       "export");
@@ -103,7 +104,7 @@ struct Options {
       ->check(some_text())
       ->type_name("NAME")
       ->needs(header);
-  app.add_option("--model", o.model, "the network")->check(CLI::IsMember(model_names));
+  app.add_option("--model", o.model, "the network")->check(CLI::IsMember(names));
   app.add_option("--data", o.data, "the data set that it was trained on")->check(CLI::IsMember(data_names));
   app.add_option(
          "--shortcuts", o.shortcuts,
@@ -174,11 +175,15 @@ int run(int count, char** words) {
   const Options o = read_command_line(count, words);
   check_outputs(o);
   const sdepth::SafeTensors weights = sdepth::read_safetensors(o.weights);
-  const std::optional<ModelCard> card = card_of(weights, o.weights);
+  const std::optional<ModelCard> card = card_of(weights, known_networks(), o.weights);
 
   const std::string model = choose("model", o.model, card ? &card->model : nullptr, "");
   const std::string data = choose("data", o.data, card ? &card->data : nullptr, "");
   const std::string scaling = choose("scaling", o.scaling, card ? &card->scaling : nullptr, "test");
+  if (data == "folder")
+    fail(
+        o.weights,
+        " holds a network for pictures in folders, expected one for a data set of a name; say which set's pictures are alike by --data");
   const bool gray = data == "fashion-mnist" || data == "mnist";
   const int classes = data == "cifar100" ? 100 : 10;
 

@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/network/depth_plan.hpp>
+#include <sdepth/program/choices.hpp>
 
 #include "../shared/networks.hpp"
 #include "networks.hpp"
@@ -28,7 +30,14 @@ template <class Net>
 /// The same by the network's name, for the pictures and classes of a .cpp.
 template <class Image, int Classes>
 [[nodiscard]] sdepth::TrainedNetwork network_by_name(const Task& task) {
-  return with_network<Image, Classes>(task.model, [&]<class Net>() { return network_with<Net>(task); });
+  return with_resnets<Image, Classes>([&]<class... Entries>() {
+    sdepth::TrainedNetwork network;
+    const bool found = ((task.model == Entries::chosen_by &&
+                         (network = network_with<typename Entries::ChosenNetwork>(task), true)) ||
+                        ...);
+    if (!found) sdepth::fail("there is no model named ", task.model);  // names are looked at before
+    return network;
+  });
 }
 
 }  // namespace programs

@@ -1,8 +1,8 @@
 // The networks with weights in bfloat16, for all pictures that the others are for.
-#include "classify_with.hpp"
+#include "networks_with.hpp"
 
 namespace programs {
 
-Classifiers bfloat16_classifiers() { return classifiers_of<sdepth::bfloat16>(); }
+Classifiers bfloat16_classifiers() { return all_resnet_classifiers<sdepth::bfloat16>(); }
 
 }  // namespace programs

@@ -1,8 +1,8 @@
 // The networks with weights in float16, for all pictures that the others are for.
-#include "classify_with.hpp"
+#include "networks_with.hpp"
 
 namespace programs {
 
-Classifiers float16_classifiers() { return classifiers_of<sdepth::float16>(); }
+Classifiers float16_classifiers() { return all_resnet_classifiers<sdepth::float16>(); }
 
 }  // namespace programs

@@ -14,27 +14,18 @@ Networks bfloat16_networks();  // the same three with activations in bfloat16
 Networks cuda_networks();      // and on a GPU; empty where the program is built without the CUDA Toolkit
 
 /// The networks of all names for pictures of one shape and number of classes.
-template <class Backend, class Image, int Classes>
+template <class Backend, class Image, int Classes, bool AllDepths = true>
 [[nodiscard]] Networks resnets() {
-  using namespace sdepth;
-  return networks<Backend, Choice<"resnet20", CifarResNet<20, Image, Classes>>,
-                  Choice<"resnet56", CifarResNet<56, Image, Classes>>,
-                  Choice<"resnet110", CifarResNet<110, Image, Classes>>,
-                  Choice<"resnet152", CifarResNet<152, Image, Classes>>,
-                  Choice<"resnet1202", CifarResNet<1202, Image, Classes>>>();
+  return with_resnets<Image, Classes, AllDepths>(
+      []<class... Entries>() { return networks<Backend, Entries...>(); });
 }
 
 /// And for all three, on another backend than the usual one.
 template <class Backend>
 [[nodiscard]] Networks all_resnets() {
-  if constexpr (only_the_smallest) {
-    using namespace sdepth;
-    return networks<Backend, Choice<"resnet20", CifarResNet<20, Gray, 10>>,
-                    Choice<"resnet20", CifarResNet<20, Colour, 10>>,
-                    Choice<"resnet20", CifarResNet<20, Colour, 100>>>();
-  }
-  return all_of(
-      {resnets<Backend, Gray, 10>(), resnets<Backend, Colour, 10>(), resnets<Backend, Colour, 100>()});
+  constexpr bool all_depths = !only_the_smallest;
+  return all_of({resnets<Backend, Gray, 10, all_depths>(), resnets<Backend, Colour, 10, all_depths>(),
+                 resnets<Backend, Colour, 100, all_depths>()});
 }
 
 }  // namespace programs

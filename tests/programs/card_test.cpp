@@ -11,6 +11,7 @@
 #include "../../examples/shared/card.hpp"
 
 using namespace programs;
+using namespace sdepth::program;
 
 namespace {
 
@@ -27,7 +28,7 @@ std::string sentence(const std::string& key, const std::string& value) {
   auto metadata = to_metadata(good_card());
   metadata[key] = value;
   try {
-    static_cast<void>(from_metadata(metadata, "m.safetensors"));
+    static_cast<void>(from_metadata(metadata, known_networks(), "m.safetensors"));
   } catch (const sdepth::Error& error) {
     return error.what();
   }
@@ -46,13 +47,13 @@ std::string list(std::size_t count, const std::string& value) {
 
 }  // namespace
 
-TEST_CASE("a card comes back as it was, with a mean picture or without") {
+TEST_CASE("a card comes back as it was, with a mean picture, the mean of a channel, or none") {
   ModelCard card = good_card();
   card.survival[3] = 1.0 / 3;
-  for (const std::size_t numbers : {std::size_t{1}, std::size_t{785}}) {
+  for (const std::size_t numbers : {std::size_t{1}, std::size_t{2}, std::size_t{785}}) {
     card.normalization.assign(numbers, 1.0F / 3);
     REQUIRE(has_card(to_metadata(card)));
-    const ModelCard back = from_metadata(to_metadata(card), "m.safetensors");
+    const ModelCard back = from_metadata(to_metadata(card), known_networks(), "m.safetensors");
     CHECK(back.model == card.model);
     CHECK(back.data == card.data);
     CHECK(back.scaling == card.scaling);
@@ -61,13 +62,6 @@ TEST_CASE("a card comes back as it was, with a mean picture or without") {
   }
   CHECK_FALSE(has_card({{"format", "pt"}}));
   CHECK_FALSE(has_card({}));
-}
-
-TEST_CASE("a name tells how many residual blocks a network has") {
-  for (const std::string& model : model_names) {
-    const int blocks = with_network<Gray, 10>(model, []<class Net>() { return Net::residual_blocks; });
-    CHECK(residual_blocks_of(model) == static_cast<std::size_t>(blocks));
-  }
 }
 
 TEST_CASE("words and lists that train does not write are refused by name") {
@@ -105,7 +99,7 @@ TEST_CASE("what is missing is named") {
   for (const char* key : {"model", "data", "scaling", "survival", "normalization"}) {
     auto metadata = to_metadata(good_card());
     metadata.erase(key);
-    CHECK_THROWS_WITH_AS(static_cast<void>(from_metadata(metadata, "m.safetensors")),
+    CHECK_THROWS_WITH_AS(static_cast<void>(from_metadata(metadata, known_networks(), "m.safetensors")),
                          doctest::Contains(("m.safetensors: the metadata lack " + std::string(key)).c_str()),
                          sdepth::Error);
   }

@@ -1,17 +1,16 @@
 // A training program made of a network's type: all that train does, for networks and pictures that the
 // library has not.
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <csignal>
-#include <cstdint>
 #include <string>
 
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/safetensors.hpp>
 
+#include "drawn_pictures.hpp"
 #include "process.hpp"
 #include "run_folders.hpp"
 
@@ -20,46 +19,6 @@ using namespace sdepth;
 namespace {
 
 namespace fs = std::filesystem;
-
-/// An RGB picture of one colour, 20 x 24, as the bytes of a PNG.
-std::string png_of(std::array<std::uint8_t, 3> colour) {
-  const auto number = [](std::uint32_t value) {
-    std::string text;
-    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 255);
-    return text;
-  };
-  const auto chunk = [&](const std::string& content) {  // its four letters, and what is behind them
-    const auto crc =
-        crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
-    return number(static_cast<std::uint32_t>(content.size() - 4)) + content +
-           number(static_cast<std::uint32_t>(crc));
-  };
-  std::string rows, packed(1000, '\0');
-  for (int y = 0; y < 20; ++y) {
-    rows += '\0';
-    for (int x = 0; x < 24; ++x)
-      for (const std::uint8_t value : colour) rows += static_cast<char>(value + (x + y) % 8);
-  }
-  uLongf size = packed.size();
-  REQUIRE(compress(reinterpret_cast<Bytef*>(packed.data()), &size,
-                   reinterpret_cast<const Bytef*>(rows.data()), rows.size()) == Z_OK);
-  packed.resize(size);
-  return "\x89PNG\r\n\x1a\n" + chunk("IHDR" + number(24) + number(20) + std::string("\x08\x02\0\0\0", 5)) +
-         chunk("IDAT" + packed) + chunk("IEND");
-}
-
-/// A folder for each class, of pictures that are red, green or blue.
-void draw_classes(const fs::path& folder, int classes) {
-  for (int c = 0; c < classes; ++c) {
-    const fs::path directory = folder / ("class " + std::to_string(c));
-    fs::create_directories(directory);
-    for (int i = 0; i < 12; ++i) {
-      std::array<std::uint8_t, 3> colour{40, 40, 40};
-      colour[static_cast<std::size_t>(c % 3)] = static_cast<std::uint8_t>(120 + 8 * i);
-      put(directory / (std::to_string(i) + ".png"), png_of(colour));
-    }
-  }
-}
 
 }  // namespace
 
@@ -78,6 +37,33 @@ TEST_CASE("a network without residual blocks is trained, killed and resumed to t
   REQUIRE_MESSAGE(last.status == 0, last.output);
   check_equal_runs(folder / "whole", folder / "killed");
   CHECK(read_safetensors(folder / "whole" / "model.safetensors").metadata.at("model") == "plain");
+}
+
+TEST_CASE("infer of the same networks finds theirs by the card's name, and judges it as train did") {
+  ScratchFolder folder;
+  const Words run = {"--data",  "synthetic", "--limit-train", "320", "--limit-test", "64",
+                     "--batch", "32",        "--epochs",      "1"};
+  const Outcome trained = run_program("train_own", run + out(folder / "run"));
+  REQUIRE_MESSAGE(trained.status == 0, trained.output);
+  const Words infer = {"infer", "--weights", (folder / "run" / "model.safetensors").string()};
+  const Outcome judged = run_program("train_own", infer + Words{"--limit", "64"});
+  REQUIRE_MESSAGE(judged.status == 0, judged.output);
+  CHECK(judged.errors.empty());
+  const double error =
+      read_csv(folder / "run" / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error")
+          .back()[4];
+  CHECK(contains(judged.output, "(" + std::to_string(std::lround(0.64 * error)) + " of 64 images)"));
+  CHECK(contains(refusal_of(run_program("train_own", infer + Words{"--precision", "f16"}), "infer"),
+                 "built without it for plain"));
+  CHECK(contains(refusal_of(run_program("train_own", infer + Words{"--data", "cifar100"}), "infer"),
+                 "no network named plain"));
+
+  SafeTensors file = read_safetensors(folder / "run" / "model.safetensors");
+  file.metadata["model"] = "resnet20";
+  write_safetensors(folder / "other", file);
+  CHECK(contains(
+      refusal_of(run_program("train_own", {"infer", "--weights", (folder / "other").string()}), "infer"),
+      "there is no model named resnet20, expected one of plain, blocks; use the program that has this network"));
 }
 
 TEST_CASE("data that no network of the program is for are refused in one sentence, and nothing is written") {
@@ -147,6 +133,18 @@ TEST_CASE(
   const SafeTensors model = read_safetensors(folder / "whole" / "model.safetensors");
   CHECK(model.metadata.at("classes") == R"(["class 0","class 1","class 2"])");
   CHECK(model.metadata.at("survival") == "[0.5,0.5]");
+
+  // Where the test has no error the network names each picture by its folder.
+  const Words infer = {"infer", "--weights", (folder / "whole" / "model.safetensors").string()};
+  const Outcome named = run_program(
+      "train_own", infer + Words{(folder / "pictures").string(), "--top", "1", "--format", "csv"});
+  REQUIRE_MESSAGE(named.status == 0, named.output);
+  CHECK(named.errors.empty());
+  CHECK(std::count(named.output.begin(), named.output.end(), '\n') == 1 + 36);
+  for (const char* name : {"class 0", "class 1", "class 2"})
+    CHECK(contains(named.output, (folder / "pictures" / name / "3.png").string() + ",1," + name + ","));
+  CHECK(
+      contains(refusal_of(run_program("train_own", infer), "infer"), "name pictures or folders to classify"));
 
   REQUIRE(run_program("train_own", run + Words{"--epochs", "8", "--threads", "2"} + out(folder / "killed"))
               .status == 0);

@@ -1,4 +1,5 @@
-// report.html as a browser sees it: Chromium without a window finds nothing to complain of.
+// report.html, and the page that infer writes, as a browser sees them: Chromium without a window finds
+// nothing to complain of.
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -34,6 +35,22 @@ TEST_CASE("the report of a run has all its parts, and a browser opens it without
   // 10 classes on untrained weights: there are mistakes, with pictures.
   CHECK(contains(page, "src='data:image/bmp;base64,Qk"));
 
+  // And a page of what the trained network says of single pictures.
+  const Outcome named = run_program(
+      "train_own", {"infer", "--weights", (folder / "run" / "model.safetensors").string(), "--limit", "40",
+                    "--page", (folder / "page.html").string(), "--page-pictures", "30", "--top", "2"});
+  REQUIRE_MESSAGE(named.status == 0, named.output);
+  const std::string pictures = bytes_of(folder / "page.html");
+  const auto count = [&](const std::string& words) {
+    int times = 0;
+    for (auto at = pictures.find(words); at != std::string::npos; at = pictures.find(words, at + 1)) ++times;
+    return times;
+  };
+  CHECK(count("src='data:image/bmp;base64,Qk") == 30);
+  CHECK(count("<br>") == 30);  // behind the second class of each
+  CHECK(count("<span class='wrong'") == count("is: "));
+  CHECK(count("<b>" + std::to_string(count("is: ")) + "</b><span>of these taken for another class") == 1);
+
   const std::string browser = chromium();
   if (browser.empty()) {
     MESSAGE("skipped: there is no Chromium to open report.html with (Debian: chromium)");
@@ -56,4 +73,7 @@ TEST_CASE("the report of a run has all its parts, and a browser opens it without
   CHECK_MESSAGE(good.status == 0, good.output);
   CHECK_MESSAGE(!contains(good.errors, "CONSOLE"), good.errors);
   CHECK(contains(good.output, "Most wrong of the test pictures"));
+  const Outcome shown = open(folder / "page.html");
+  CHECK_MESSAGE(shown.status == 0, shown.output);
+  CHECK_MESSAGE(!contains(shown.errors, "CONSOLE"), shown.errors);
 }

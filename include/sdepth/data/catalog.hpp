@@ -24,6 +24,17 @@ namespace sdepth::inline SDEPTH_ISA {
 inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist", "mnist", "cifar10",
                                                                 "cifar100",      "svhn",  "synthetic"};
 
+/// What the classes of a named set are called, in the order of their labels; empty: they have numbers, as
+/// digits do, or no short names.
+[[nodiscard]] inline std::vector<std::string> class_names_of_data(std::string_view name) {
+  if (name == "fashion-mnist")
+    return {"T-shirt", "trouser", "pullover", "dress", "coat",
+            "sandal",  "shirt",   "sneaker",  "bag",   "ankle boot"};
+  if (name == "cifar10")
+    return {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  return {};
+}
+
 /// The synthetic set of this name is always the same: 10 classes of 3 x 32 x 32, as CIFAR-10, 10,000 and
 /// 2,000 pictures.
 [[nodiscard]] inline DataSet load_synthetic() { return synthetic({3, 32, 32}, 10, 10000, 2000, 1); }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sdepth/core/shape.hpp>
 #include <sdepth/schedule/scaling.hpp>
 #include <sdepth/train/options.hpp>
 
@@ -15,6 +16,19 @@ inline const std::vector<std::string> data_names = {"fashion-mnist", "mnist", "c
 /// And pictures of one's own, of which a program says whether it can read them.
 inline const std::vector<std::string> data_choices = {"fashion-mnist", "mnist",     "cifar10", "cifar100",
                                                       "svhn",          "synthetic", "folder"};
+
+/// What pictures are like.
+struct PictureKind {
+  Shape shape{};    // of no channels: any
+  int classes = 0;  // 0: any
+};
+/// The pictures of a data set; of pictures of one's own nothing is known.
+[[nodiscard]] inline PictureKind kind_of_data(std::string_view data) {
+  if (data == "folder") return {};
+  if (data == "fashion-mnist" || data == "mnist") return {{1, 28, 28}, 10};
+  return {{3, 32, 32}, data == "cifar100" ? 100 : 10};
+}
+
 inline const std::vector<std::string> schedule_names = {"linear", "uniform", "none"};
 /// And that of the network's type.
 inline const std::vector<std::string> schedule_choices = {"linear", "uniform", "none", "network"};

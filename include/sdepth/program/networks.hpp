@@ -3,8 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -17,23 +15,10 @@
 #include <sdepth/data/picture.hpp>
 #include <sdepth/io/summary.hpp>
 #include <sdepth/program/learner_of.hpp>
+#include <sdepth/program/named_network.hpp>
 #include <sdepth/train/options.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
-
-/// A network's name as a template argument.
-template <std::size_t N>
-struct Name {
-  char text[N]{};
-  consteval Name(const char (&name)[N]) { std::copy_n(name, N, text); }
-};
-
-/// A network by the name that --model chooses it by. Networks for other pictures may have the same name.
-template <Name name, class Net>
-struct Choice {
-  using ChosenNetwork = Net;
-  static constexpr const char* chosen_by = name.text;
-};
 
 /// A network on one device in one precision, which are types: each of these is compiled for itself.
 struct Trainable {
@@ -73,14 +58,9 @@ template <class Net, class Backend>
           make_learner<Net, Backend>};
 }
 
-/// Of a Choice, or of a Net. No specialisation for Choice: nvcc 13 does not find one whose argument is a
-/// Name.
 template <class Entry, class Backend>
 [[nodiscard]] Trainable trainable_from() {
-  if constexpr (requires { typename Entry::ChosenNetwork; })
-    return trainable<typename Entry::ChosenNetwork, Backend>(Entry::chosen_by);
-  else
-    return trainable<Entry, Backend>("network");
+  return with_named_network<Entry>([]<class Net>(const char* name) { return trainable<Net, Backend>(name); });
 }
 
 /// Networks on a backend, for train(): each a Choice<"name", Net>, or a Net alone, which is called "network".
@@ -92,36 +72,6 @@ template <class Entry, class Backend>
 template <class Backend, class... Entries>
 [[nodiscard]] Networks networks() {
   return {trainable_from<Entries, Backend>()...};
-}
-
-/// One list of several.
-[[nodiscard]] inline Networks all_of(std::initializer_list<Networks> lists) {
-  Networks all;
-  for (const Networks& list : lists) all.insert(all.end(), list.begin(), list.end());
-  return all;
-}
-
-/// The names, each once, in their order.
-[[nodiscard]] inline std::vector<std::string> names_of(const Networks& networks) {
-  std::vector<std::string> names;
-  for (const Trainable& network : networks)
-    if (std::ranges::find(names, network.name) == names.end()) names.push_back(network.name);
-  return names;
-}
-
-/// What the networks of a name read and tell apart, in words: "3 x 32 x 32 in 10 or 100 classes, 1 x 28 x 28
-/// in 10 classes".
-[[nodiscard]] inline std::string pictures_of(const Networks& networks, const std::string& name) {
-  std::vector<std::string> words;
-  for (const Trainable& network : networks)
-    if (const std::string text =
-            extents_text(network.input) + " in " + std::to_string(network.classes) + " classes";
-        network.name == name && std::ranges::find(words, text) == words.end())
-      words.push_back(text);
-  std::string all;
-  for (std::size_t i = 0; i < words.size(); ++i)
-    all += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
-  return all;
 }
 
 /// The tables of the networks of that name, one for each kind of pictures.

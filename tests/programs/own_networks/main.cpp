@@ -1,6 +1,9 @@
 // A training program of networks that the library has not: one without residual blocks, and one with an input
-// and classes of its own.
+// and classes of its own. `train_own infer` uses them.
+#include <string_view>
+
 #include <sdepth/net.hpp>
+#include <sdepth/program/infer.hpp>
 #include <sdepth/program/train.hpp>
 
 using namespace sdepth;
@@ -13,5 +16,8 @@ using Blocks =
     Network<Input<3, 16, 16>, Conv<8, 3>, BN, ReLU, Block<8>, Block<16, 2>, GlobalAvgPool, Linear<3>>;
 
 int main(int argc, char** argv) {
-  return program::train<program::Choice<"plain", Plain>, program::Choice<"blocks", Blocks>>(argc, argv);
+  using namespace program;
+  if (argc > 1 && std::string_view(argv[1]) == "infer")
+    return infer<Choice<"plain", Plain>, Choice<"blocks", Blocks>>(argc - 1, argv + 1);
+  return train<Choice<"plain", Plain>, Choice<"blocks", Blocks>>(argc, argv);
 }
