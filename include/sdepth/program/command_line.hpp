@@ -21,6 +21,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/program/completion.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -93,6 +94,16 @@ inline void parse(CLI::App& app, int count, char** words) {
     if (word.starts_with("--") && word.find('=') + 1 == word.size())
       fail(word.substr(0, word.size() - 1), ": expected something behind the =, found nothing", advice);
   }
+  app.add_option_function<std::string>(
+         "--completion",
+         [&app](const std::string& shell) {
+           std::cout << completion_script(app, shell);
+           throw HelpWasAsked();
+         },
+         "print what makes a shell complete these options: eval \"$(" + app.get_name() +
+             " --completion bash)\"")
+      ->check(CLI::IsMember(completion_shells))
+      ->trigger_on_parse();
   try {
     app.parse(count, words);
   } catch (const CLI::CallForHelp&) {

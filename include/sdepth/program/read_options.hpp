@@ -109,7 +109,8 @@ inline void check_together(const CommandLine& line) {
                        "print the version, and train nothing");
   app.set_config("--config", "",
                  "read options from a file of lines `lr = 0.05`; those of the command line win")
-      ->check(some_text());
+      ->check(some_text())
+      ->type_name("FILE");
   parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
   for_each_option(line.options, models, [&](const std::string& name, const auto&...) {
