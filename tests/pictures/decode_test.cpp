@@ -211,6 +211,9 @@ TEST_CASE("what is no PNG or JPEG is named, whatever the file is called, and a J
   CHECK(says(error_of([&] { decode_picture_file(scratch.path() / "none.png", file, picture); }),
              "none.png is missing"));
   CHECK(says(error_of([&] { decode_picture_file(scratch.path(), file, picture); }), "is not a file"));
+  std::filesystem::create_symlink("nowhere.png", scratch.path() / "link.png");
+  CHECK(says(error_of([&] { decode_picture_file(scratch.path() / "link.png", file, picture); }),
+             "link.png is missing"));
   const auto secret = scratch.write("secret.png", png_of(six, 2, 3));
   std::filesystem::permissions(secret, std::filesystem::perms::none);
   if (!std::ifstream(secret))

@@ -65,20 +65,20 @@ TEST_CASE(
     const double duration = std::chrono::duration<double>(Clock::now() - start).count();
 
     int kills = 0, before_a_checkpoint = 0, ends = 0;
-    for (const int wanted = kills_wanted(); kills < wanted || fs::exists(killed);) {
+    bool ended = false;
+    for (const int wanted = kills_wanted(); kills < wanted || !ended;) {
       const bool goes_on = fs::exists(killed / "checkpoint.safetensors");
-      if (!goes_on) {  // the process was killed before there was anything to go on with
-        before_a_checkpoint += fs::exists(killed);
-        fs::remove_all(killed);
-      }
+      if (!goes_on) fs::remove_all(killed);  // killed before there was anything to go on with
       Process process("train_own", goes_on ? resume(killed) : run + out(killed));
       const bool kill = kills < wanted;
       if (kill)
         std::this_thread::sleep_for(
             std::chrono::duration<double>(duration * std::uniform_real_distribution<>(0, 1)(random)));
       const Outcome end = process.finish(kill ? SIGKILL : 0);
-      if (end.status == -SIGKILL) {
+      ended = end.status != -SIGKILL;
+      if (!ended) {
         ++kills;
+        before_a_checkpoint += !fs::exists(killed / "checkpoint.safetensors");
         continue;
       }
       REQUIRE_MESSAGE(end.status == 0, end.output);
@@ -86,7 +86,6 @@ TEST_CASE(
       ++ends;
       fs::remove_all(killed);
     }
-    CHECK(ends > 0);
     MESSAGE(optimizer << ": " << kills << " kills, " << before_a_checkpoint
                       << " of them before the first checkpoint; " << ends << " runs compared");
   }

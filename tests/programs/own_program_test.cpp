@@ -39,6 +39,32 @@ TEST_CASE("a network without residual blocks is trained, killed and resumed to t
   CHECK(read_safetensors(folder / "whole" / "model.safetensors").metadata.at("model") == "plain");
 }
 
+TEST_CASE("augmentation is chosen by name, for any data") {
+  ScratchFolder folder;
+  const Words run = {"--data",  "synthetic", "--limit-train", "40", "--limit-test", "0",
+                     "--batch", "20",        "--epochs",      "2"};
+  const auto model = [&](const std::string& name, const Words& augment) {
+    const Outcome outcome = run_program("train_own", run + augment + out(folder / name));
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    return bytes_of(folder / name / "model.safetensors");
+  };
+  const std::string usual = model("usual", {}), none = model("none", {"--augment", "none"});
+  CHECK(usual == model("alone", {"--augment"}));
+  CHECK(usual == model("paper", {"--augment", "paper"}));
+  CHECK(none == model("no", {"--no-augment"}));
+  CHECK(none != usual);
+  const std::string imagenet = model("imagenet", {"--augment=imagenet"});
+  CHECK(imagenet != usual);
+  CHECK(imagenet != none);
+  CHECK(contains(refusal("train_own", resume(folder / "usual") + Words{"--augment", "none"}),
+                 "--augment is false, but the run in"));
+  CHECK(contains(refusal("train_own", resume(folder / "imagenet") + Words{"--augment", "paper"}),
+                 "--augmentation is \"paper\", but"));
+  put(folder / "options.ini", "augment = false\n");
+  CHECK(none == model("file", {"--config", (folder / "options.ini").string()}));
+  CHECK(contains(refusal("train_own", run + Words{"--augment", "more"}), "--augment"));
+}
+
 TEST_CASE("infer of the same networks finds theirs by the card's name, and judges it as train did") {
   ScratchFolder folder;
   const Words run = {"--data",  "synthetic", "--limit-train", "320", "--limit-test", "64",

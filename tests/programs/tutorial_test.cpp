@@ -87,7 +87,7 @@ TEST_CASE("09: a folder of pictures becomes a model that names pictures it has n
   draw_classes(folder / "pictures", 4);
   const std::string run = (folder / "run").string();
   const Outcome trained = run_program(
-      "09_pictures", {"--data-dir", (folder / "pictures").string(), "--out", run, "--epochs", "6"});
+      "09_pictures", {"--data-dir", (folder / "pictures").string(), "--out", run, "--epochs", "30"});
   REQUIRE_MESSAGE(trained.status == 0, trained.output);
   CHECK(number_after(trained.output, "Test error") < 40);  // of four classes
   const Outcome named = run_program("09_pictures", {"infer", "--weights", run + "/model.safetensors",

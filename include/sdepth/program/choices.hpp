@@ -36,6 +36,7 @@ inline const std::vector<std::string> learning_rate_names = {"steps", "cosine", 
 inline const std::vector<std::string> normalize_names = {"paper", "none"};
 /// And ImageNet's means and deviations, for networks that were trained with them.
 inline const std::vector<std::string> normalize_choices = {"paper", "imagenet", "none"};
+inline const std::vector<std::string> augmentation_choices = {"paper", "imagenet", "none"};
 inline const std::vector<std::string> scaling_names = {"test", "train"};
 inline const std::vector<std::string> optimizer_names = {"sgd", "adamw"};
 inline const std::vector<std::string> precision_names = {"float32", "bf16"};

@@ -44,6 +44,7 @@ struct Options {
   double weight_decay = 1e-4;
   bool nesterov = true;
   bool augment = true;
+  std::string augmentation{};  // how; empty: as the paper, of pictures in folders as for ImageNet
   bool shuffle = true;
   int limit_train = 0;  // 0: all
   int limit_test = -1;  // −1: all, 0: no test
@@ -156,7 +157,10 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("cutmix", o.cutmix,
         "put a rectangle of another picture into each; with --mixup one of the two a batch (0: never)",
         not_negative);
-  visit("augment", o.augment, "shift and flip training images (svhn: not)");
+  visit(
+      "augment", o.augment,
+      "change training images: shift and flip (paper), take a random part and flip (imagenet, for folders), or not (svhn)");
+  visit("augmentation", o.augmentation, "", CLI::IsMember(augmentation_choices));  // --augment's value
   visit("shuffle", o.shuffle, "a new order in each epoch, or the data set's");
   visit("limit-train", o.limit_train, "train on the first N records of what is not held out (0: all)",
         at_least_zero);

@@ -68,12 +68,15 @@ namespace sdepth::inline SDEPTH_ISA::program {
       fail("--normalize imagenet is for networks that read 3 channels, this one reads ", shape.channels);
     return Normalization::imagenet();
   }();
+  const std::string augmentation = !options.augment                  ? "none"
+                                   : options.augmentation == "paper" ? "paper"
+                                                                     : "imagenet";
   const int classes = data.train.classes();
   std::vector<std::string> names = data.train.class_names;
   return {std::move(data.train),
           std::move(validation),
           std::move(data.test),
-          training_transforms(options.augment ? "imagenet" : "none", shape, normalization),
+          training_transforms(augmentation, shape, normalization),
           test_transforms(shape, normalization),
           shape,
           classes,

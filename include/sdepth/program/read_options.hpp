@@ -53,6 +53,24 @@ inline void check_together(const CommandLine& line) {
   static_cast<void>(beginnings_of(o.freeze));
 }
 
+/// --augment, --augment NAME and --no-augment. A file of options may say true and false.
+inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string& help) {
+  const auto set = [&line](const std::string& kind) {
+    Options& o = line.options;
+    o.augment = kind != "none" && kind != "false";
+    o.augmentation = kind == "paper" || kind == "imagenet" ? kind : "";
+    line.given.insert("augment");
+    if (!o.augmentation.empty()) line.given.insert("augmentation");
+  };
+  std::vector<std::string> kinds = augmentation_choices;
+  kinds.insert(kinds.end(), {"true", "false"});
+  app.add_option_function<std::string>("--augment", set, help)
+      ->expected(0, 1)
+      ->type_name("{paper,imagenet,none}")
+      ->check(CLI::IsMember(kinds).name(""));
+  app.add_flag_callback("--no-augment", [set] { set("none"); }, "the same as --augment none");
+}
+
 /// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where
 /// asked for, and throws HelpWasAsked then. Throws Error with a sentence for whatever is wrong with it.
 /// @param networks  at least one   @param defaults  of the options that are not given
@@ -71,6 +89,8 @@ inline void check_together(const CommandLine& line) {
   for_each_option(line.options, models,
                   [&]<class Value, class... Check>(const std::string& name, Value& value,
                                                    const std::string& help, Check... check) {
+                    if (name == "augmentation") return;
+                    if (name == "augment") return add_augmentation(app, line, help);
                     if constexpr (std::is_same_v<Value, bool>) {
                       app.add_flag("--" + name + ",!--no-" + name, value, help);
                     } else {
@@ -114,7 +134,7 @@ inline void check_together(const CommandLine& line) {
   parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
   for_each_option(line.options, models, [&](const std::string& name, const auto&...) {
-    if (app.get_option("--" + name)->count() > 0) line.given.insert(name);
+    if (name != "augmentation" && app.get_option("--" + name)->count() > 0) line.given.insert(name);
   });
   static_cast<void>(drops_of(line.options.drops, 1));
   if (phase_of(line.options.survival_over_time).phase != SurvivalPhase::constant &&

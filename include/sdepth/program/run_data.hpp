@@ -19,6 +19,7 @@
 #include <sdepth/data/mixing.hpp>
 #include <sdepth/data/normalize.hpp>
 #include <sdepth/data/picture.hpp>
+#include <sdepth/data/presets.hpp>
 #include <sdepth/data/transforms.hpp>
 #include <sdepth/network/depth_plan.hpp>
 #include <sdepth/program/learner.hpp>
@@ -84,9 +85,11 @@ inline LoadPictures load_pictures = nullptr;
          train.shape.channels, "; choose another");
   train.check();
   const Transforms testing = Compose{Normalize{normalization}};
-  const Transforms training =
-      options.augment ? Transforms(Compose{Normalize{normalization}, PaperAugmentation{}}) : testing;
   const Shape shape = train.shape;
+  const Transforms training = !options.augment ? testing
+                              : options.augmentation == "imagenet"
+                                  ? training_transforms("imagenet", shape, normalization)
+                                  : Transforms(Compose{Normalize{normalization}, PaperAugmentation{}});
   const int classes = train.classes;
   return {KeptImages(std::move(train)),
           KeptImages(std::move(validation)),
