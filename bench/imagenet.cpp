@@ -38,7 +38,7 @@ void infer(benchmark::State& state, int batch) {
   const int threads = batch == 1 ? 1 : chosen_threads();
   auto weights = std::make_shared<Weights<Net, Cpu<>>>();
   initialise(*weights, 1, GammaInit::one);
-  Inference<Net, Cpu<>> inference(weights, {}, Scaling::test, batch, threads);
+  Inference<Net, Cpu<>> inference(weights, {.batch = batch, .threads = threads});
   weights.reset();
   const std::vector<float> images = random_images<Net>(batch);
   std::vector<float> logits(static_cast<std::size_t>(batch) * Net::output.size());

@@ -97,6 +97,7 @@ class CountingSpace {
 /// Address space that nobody touches.
 struct CountingArena : Arena {
   using Arena::Arena;
+  template <class>
   void seek(std::size_t, int) const noexcept {}
 };
 

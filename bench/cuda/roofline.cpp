@@ -1,7 +1,7 @@
 // Bytes and operations of a training step, stage by stage, and the least time for them on an H100. roofline
 // prints the table of docs/cuda.md, `roofline --check FILE` compares it with the one there, `roofline --write
-// FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16, which processors
-// alone compute. See counting.hpp for what is counted.
+// FILE` puts it there; `roofline --storage bf16` prints that of activations in bfloat16. See counting.hpp for
+// what is counted.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -56,14 +56,27 @@ void total_line(std::ostream& out, const std::string& name, const Total& total) 
       << text("%.0f", batch / total.tf32 * 1e6) << " |\n";
 }
 
-/// @tparam Stored  what activations lie in memory as
+/// The lines for whole steps, under what `name` calls them. @tparam Stored  what activations lie in memory as
+template <class Stored>
+std::string whole_steps(const std::string& name) {
+  Steps<Net, Stored> steps(batch);
+  Total open, expected;
+  open.add(steps.open());
+  for (int i = 0; i < draws; ++i) expected.add(steps.drawn(), 1.0 / draws);
+  std::ostringstream out;
+  out << "\n| " << name
+      << " | kernels | in a row | handed over | GB | GFLOP | float32 ms | images/s | TF32 ms | images/s |\n"
+      << "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+  total_line(out, "all 54 blocks open", open);
+  total_line(out, "linear decay to 0.5, mean of 1,000 steps", expected);
+  return out.str();
+}
+
 template <class Stored>
 std::string table() {
   Steps<Net, Stored> steps(batch);
   const Recorded all = steps.open();
   std::vector<Row> rows;
-  Total open;
-  open.add(all);
   for (const Work& work : all.stages) {
     const auto same = [&](const Row& row) {
       return row.work.stage == work.stage && row.work.reads == work.reads && row.work.bytes == work.bytes;
@@ -72,9 +85,6 @@ std::string table() {
     if (row == rows.end()) row = rows.insert(rows.end(), Row{work, 0});
     ++row->count;
   }
-  Total expected;
-  for (int i = 0; i < draws; ++i) expected.add(steps.drawn(), 1.0 / draws);
-
   std::ostringstream out;
   out << "| stage | on the way | times | MB | MFLOP | memory µs | fp32 µs | TF32 µs | fp32: least, binds | TF32: least, binds |\n"
       << "|---|---|--:|--:|--:|--:|--:|--:|---|---|\n";
@@ -100,11 +110,7 @@ std::string table() {
           << text("%.2f", total.bytes / 1e9) << " | " << text("%.1f", total.operations / 1e9) << " | "
           << text("%.3f", total.fp32 / 1e3) << " | " << text("%.3f", total.tf32 / 1e3) << " |\n";
   }
-  out << "\n| a whole step | kernels | in a row | handed over | GB | GFLOP | float32 ms | images/s | TF32 ms | images/s |\n"
-      << "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
-  total_line(out, "all 54 blocks open", open);
-  total_line(out, "linear decay to 0.5, mean of 1,000 steps", expected);
-  return out.str();
+  return out.str() + whole_steps<Stored>("a whole step");
 }
 
 constexpr const char* begin = "<!-- roofline: begin -->\n";
@@ -130,7 +136,9 @@ int run(const std::vector<std::string>& arguments) {
         << " has no lines `<!-- roofline: begin -->` and `<!-- roofline: end -->` to put the table between.\n";
     return 1;
   }
-  const std::string after = before.substr(0, from) + begin + "\n" + table<float>() + "\n" + before.substr(to);
+  const std::string after = before.substr(0, from) + begin + "\n" + table<float>() +
+                            whole_steps<bfloat16>("a whole step, activations in bfloat16") + "\n" +
+                            before.substr(to);
   if (arguments[0] == "--write") return (std::ofstream(file) << after) ? 0 : 1;
   if (before == after) return 0;
   std::istringstream there(before), here(after);

@@ -2,8 +2,9 @@
 // least_time.hpp. Skipped with a sentence where there is no device.
 //
 //   cuda/ceilings                                         what the device at hand can do at most, by three kernels of ceilings.hpp
-//   cuda/train_step/resnet110/{float32,tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for;
-//                                                         …/launches: every kernel launched by itself instead of a graph for each block
+//   cuda/train_step/resnet110/{float32,tf32,tf32x3,bf16,bf16+tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for;
+//                                                         …/launches: every kernel launched by itself instead of a graph for each block;
+//                                                         …/dependent: within a graph a kernel begins before the one before it has ended
 //   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, with tensors that rotate through more than the cache
 //
 // Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one;
@@ -64,21 +65,23 @@ void ceilings_row(benchmark::State& state) {
 }
 [[maybe_unused]] const auto* const first_row = benchmark::RegisterBenchmark("cuda/ceilings", ceilings_row)->Iterations(1);
 
-template <Precision P>
-void train_step(benchmark::State& state, double last_survival, bool graphs) {
+enum class Launches { graphs, single, dependent };
+template <class Backend>
+void train_step(benchmark::State& state, double last_survival, Launches launches) {
   if (!has_device(state)) return;
   using Net = CifarResNet<110>;
   TrainingOptions options;
   options.batch = batch;
   options.sgd.learning_rate = 0.01;
-  Trainer<Net, Cuda<P>> trainer(options);
-  trainer.walk().context().use_graphs(graphs);
+  Trainer<Net, Backend> trainer(options);
+  trainer.walk().context().use_graphs(launches != Launches::single);
+  trainer.walk().context().use_dependent_launches(launches == Launches::dependent);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l) survival.push_back(1 - (1 - last_survival) * l / Net::residual_blocks);
   trainer.set_survival(survival);
   const Pictures pictures(4 * batch);
   std::size_t n = 0;
-  using Started = typename Trainer<Net, Cuda<P>>::Started;
+  using Started = typename Trainer<Net, Backend>::Started;
   const auto start = [&]() -> Started {
     const Started started = trainer.start(NHWC<float>{pictures.images(n, batch)}, pictures.labels(n, batch));
     n = (n + batch) % (4 * batch);
@@ -100,7 +103,7 @@ void train_step(benchmark::State& state, double last_survival, bool graphs) {
   const double ms = 1e3 * std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 
   roofline::Total least, least_here{.most = ceilings()};
-  roofline::Steps<Net> steps(batch);
+  roofline::Steps<Net, typename Backend::Stored> steps(batch);
   double blocks = 0;
   for (const auto& open : gates) {
     const roofline::Recorded& step = steps.with(open);
@@ -108,7 +111,9 @@ void train_step(benchmark::State& state, double last_survival, bool graphs) {
     least_here.add(step);
     blocks += static_cast<double>(std::count(open.begin(), open.end(), std::uint8_t{1}));
   }
-  const auto least_ms_of = [](const roofline::Total& total) { return (P == Precision::tf32 ? total.tf32 : total.fp32) / 1e3; };
+  const auto least_ms_of = [](const roofline::Total& total) {
+    return (Backend::precision == Precision::tf32 ? total.tf32 : total.fp32) / 1e3;
+  };
   const double least_ms = least_ms_of(least), count = static_cast<double>(gates.size());
   state.counters["images_per_second"] = 1e3 * batch * count / ms;
   state.counters["blocks_run"] = blocks / count;
@@ -206,13 +211,13 @@ void convolution(benchmark::State& state, Direction direction) {
   state.counters["of_ceilings"] = least_us(ceilings()) * calls_per_us;
 }
 
-template <Precision P>
+template <class Backend>
 void add_steps(const std::string& precision) {
   for (const char* survival : {"1.0", "0.5"})
-    for (const bool graphs : {true, false})
-      benchmark::RegisterBenchmark(
-          ("cuda/train_step/resnet110/" + precision + "/survival:" + survival + (graphs ? "" : "/launches")).c_str(), train_step<P>,
-          std::stod(survival), graphs)
+    for (const auto& [kind, launches] :
+         {std::pair("", Launches::graphs), std::pair("/launches", Launches::single), std::pair("/dependent", Launches::dependent)})
+      benchmark::RegisterBenchmark(("cuda/train_step/resnet110/" + precision + "/survival:" + survival + kind).c_str(), train_step<Backend>,
+                                   std::stod(survival), launches)
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime()
           ->Iterations(chosen_steps(200));
@@ -229,13 +234,15 @@ void add_convolutions(const std::string& name) {
 }
 template <Precision P>
 void add(const std::string& precision) {
-  add_steps<P>(precision);
+  add_steps<Cuda<P>>(precision);
+  add_steps<Cuda<P, bfloat16>>(P == Precision::tf32 ? "bf16+tf32" : "bf16");
   add_convolutions<ConvShape{{16, 32, 32}, 16, 3, 1, 1}, P>("16x32/" + precision);
   add_convolutions<ConvShape{{32, 16, 16}, 32, 3, 1, 1}, P>("32x16/" + precision);
   add_convolutions<ConvShape{{64, 8, 8}, 64, 3, 1, 1}, P>("64x8/" + precision);
 }
 
-[[maybe_unused]] const bool added = (add<Precision::float32>("float32"), add<Precision::tf32>("tf32"), true);
+[[maybe_unused]] const bool added =
+    (add<Precision::float32>("float32"), add<Precision::tf32>("tf32"), add_steps<Cuda<Precision::tf32x3>>("tf32x3"), true);
 
 }  // namespace
 }  // namespace sdepth::bench

@@ -92,7 +92,7 @@ device_step() {
 
 tests() {
   local file
-  for file in convolution weight_gradient finish pool head norm update gates images context dropout trainer step pytorch; do
+  for file in convolution weight_gradient finish pool head norm update gates images context dropout bfloat16 bfloat16_training per_sample trainer step pytorch; do
     CUDA_LAUNCH_BLOCKING=1 step "tests/$file" 40 tests.txt ./test_cuda_device --source-file="*/cuda/${file}_test.cpp"
   done
   step tests/trainer/overlapped 30 tests.txt ./test_cuda_device --source-file='*/cuda/trainer_test.cpp'
@@ -125,6 +125,7 @@ benchmarks() {
       step "pytorch/$precision" 60 bench.txt "$python" torch_contender.py "$precision" eager graph
     fi
   done
+  step train_step/bf16 40 bench.txt ./bench --benchmark_filter='^cuda/(ceilings|train_step/resnet110/(bf16|tf32x3))'
   step convolutions 40 bench.txt ./bench --benchmark_filter='^cuda/(ceilings|conv/)' --benchmark_min_time=0.05
   if [[ $torch ]]; then
     skip pytorch/bf16 "$torch"
@@ -133,7 +134,7 @@ benchmarks() {
     step pytorch/bf16 50 bench.txt "$python" torch_contender.py bf16 eager graph
     step pytorch/compiled 75 bench.txt "$python" torch_contender.py tf32 compiled
   fi
-  step train_step/again 30 bench.txt ./bench --benchmark_filter='^cuda/(ceilings|train_step/resnet110/[a-z0-9]*/survival:[0-9.]*/iterations)'
+  step train_step/again 30 bench.txt ./bench --benchmark_filter='^cuda/(ceilings|train_step/resnet110/[a-z0-9+]*/survival:[0-9.]*/iterations)'
 }
 
 # As many epochs as fit; a run that is stopped ends its step and saves.

@@ -8,10 +8,11 @@
 
 namespace programs {
 
-Networks gray_networks();      // 1 x 28 x 28, 10 classes
-Networks colour_networks();    // 3 x 32 x 32, 10 or 100 classes
-Networks bfloat16_networks();  // the same three with activations in bfloat16
-Networks cuda_networks();      // and on a GPU; empty where the program is built without the CUDA Toolkit
+Networks gray_networks();           // 1 x 28 x 28, 10 classes
+Networks colour_networks();         // 3 x 32 x 32, 10 or 100 classes
+Networks bfloat16_networks();       // the same three with activations in bfloat16
+Networks cuda_networks();           // and on a GPU; empty where the program is built without the CUDA Toolkit
+Networks cuda_bfloat16_networks();  // those of them with activations in bfloat16: for 3 x 32 x 32 pictures
 
 /// The networks of all names for pictures of one shape and number of classes.
 template <class Backend, class Image, int Classes, bool AllDepths = true>

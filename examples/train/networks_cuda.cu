@@ -15,7 +15,7 @@ Networks on_gpu() {
 }  // namespace
 
 Networks cuda_networks() {
-  Networks all = all_of({on_gpu<sdepth::Precision::float32>(), on_gpu<sdepth::Precision::tf32>()});
+  Networks all = all_of({on_gpu<sdepth::Precision::float32>(), on_gpu<sdepth::Precision::tf32>(), cuda_bfloat16_networks()});
   for (sdepth::program::Trainable& network : all)
     network.check_device = [] {
       // of several processes each has a device of its own

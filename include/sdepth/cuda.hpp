@@ -18,6 +18,7 @@
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/activations/silu.hpp>
 #include <sdepth/cuda/device.hpp>
+#include <sdepth/cuda/folded_weights.hpp>
 #include <sdepth/cuda/inference.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
 #include <sdepth/losses/cross_entropy.hpp>

@@ -275,5 +275,50 @@ TEST_CASE("a graph runs its kernels by its edges, again and again, and takes oth
   CHECK(cudaGraphDestroy(graph) == cudaSuccess);
 }
 
+/// out[1] += by·out[0]: begins to copy before it waits for the launch before it, or after; or lets one thread
+/// not wait.
+enum class Reads { after, ahead, never_waits };
+template <Reads reads>
+__global__ void add_first(const Numbers o) {
+  float* const first = cuda::shared_memory();
+  if (reads == Reads::ahead) cuda::copy_1(first, o.out);
+  if (reads != Reads::never_waits || threadIdx.x > 0) cuda::begin_behind_launch_before();
+  if (reads != Reads::ahead) cuda::copy_1(first, o.out);
+  cuda::end_group();
+  cuda::copies_done();
+  if (threadIdx.x == 0) o.out[1] += o.by * *first;
+}
+
+TEST_CASE(
+    "of dependent launches the emulation finds what is read too early, and a thread that does not wait") {
+  const Keep keep;
+  std::vector<float> numbers{3, 0};
+  /// The sentence of the fault of `second`, which depends on a launch that changes out[0]; empty where it has
+  /// none.
+  const auto fault_of = [&](void (*second)(Numbers), float change) {
+    cuda::Replay replay;
+    std::vector<cuda::Launch> row;
+    const cuda::Grid grid{.threads = 32, .shared_bytes = 16};
+    row.emplace_back(cuda::StageName{}, append<0>, grid, Numbers{numbers.data(), change, 1});
+    row.emplace_back(cuda::StageName{}, second, grid, Numbers{numbers.data(), 1, 1});
+    try {
+      replay.run(std::move(row), nullptr, true);
+      cuda::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  // The kernels of graphs are known by their launches.
+  for (const auto kernel :
+       {append<0>, add_first<Reads::after>, add_first<Reads::ahead>, add_first<Reads::never_waits>})
+    REQUIRE(launch(kernel, 1, 32, Numbers{numbers.data(), 0, 0}, 16) == cudaSuccess);
+  CHECK(fault_of(add_first<Reads::after>, 1).empty());
+  CHECK(contains(fault_of(add_first<Reads::ahead>, 1), "read ahead what the launch before it wrote"));
+  CHECK(contains(fault_of(add_first<Reads::never_waits>, 1), "not all of its threads wait"));
+  numbers[0] = 0;
+  CHECK(fault_of(add_first<Reads::ahead>, 0).empty());  // 2·0 + 0 changes nothing
+}
+
 }  // namespace
 }  // namespace sdepth::test

@@ -68,26 +68,27 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
         d(numbers.size()), dz(64), expected_dz(64);
     cuda::Context context;
     Source<float> source{.x = numbers.data(), .activated = true, .finished = finished.data()};
-    cuda::FinishOperands forward{cuda::Reading(source),
-                                 {},
-                                 cuda::StatisticsResult({mean.data(), variance.data()}),
-                                 pixels,
-                                 150,
-                                 cuda::channel_parts(context, 2, 64)};
+    cuda::FinishOperands<float> forward{cuda::Reading(source),
+                                        {},
+                                        cuda::StatisticsResult({mean.data(), variance.data()}),
+                                        pixels,
+                                        150,
+                                        cuda::channel_parts(context, 2, 64)};
     const cuda::Grid grid{
         .x = pixels > 150 ? 2U : 1U, .threads = Block::threads, .shared_bytes = Block::sums_bytes};
     forward.parts = cuda::channel_parts(context, static_cast<int>(grid.x), 64);
-    context.launch({}, cuda::finish_kernel<64, ReLU>, grid, forward);
+    context.launch({}, cuda::finish_kernel<64, ReLU, float>, grid, forward);
     context.synchronize();
     source.finished = nullptr;
-    cuda::FinishBackwardOperands backward{cuda::GradientReading({.dy = numbers.data()}),
-                                          {},
-                                          cuda::Masking(source, nullptr, {.dz = dz.data()}, context.failed()),
-                                          d.data(),
-                                          pixels,
-                                          150,
-                                          forward.parts};
-    context.launch({}, cuda::finish_backward_kernel<64, ReLU>, grid, backward);
+    cuda::FinishBackwardOperands<float> backward{
+        cuda::GradientReading<float>({.dy = numbers.data()}),
+        {},
+        cuda::Masking<float>(source, nullptr, {.dz = dz.data()}, context.failed()),
+        d.data(),
+        pixels,
+        150,
+        forward.parts};
+    context.launch({}, cuda::finish_backward_kernel<64, ReLU, float>, grid, backward);
     context.synchronize();
     reference::statistics<float>(
         pixels, 64,

@@ -39,9 +39,10 @@ TEST_CASE("cuda: images arrive as on the host, to the bit, whatever their order,
 
 TEST_CASE("cuda: a batch of more numbers than an index holds is an error") {
   cuda::Context context;
-  CHECK_THROWS_WITH_AS(cuda::copy_images<float>(context, {3, 1024, 1024}, cuda::ImageOrder::channels_last,
-                                                1 << 20, nullptr, 3, nullptr),
-                       doctest::Contains("use a smaller batch"), Error);
+  CHECK_THROWS_WITH_AS(
+      (cuda::copy_images<float, float>(context, {3, 1024, 1024}, cuda::ImageOrder::channels_last, 1 << 20,
+                                       nullptr, 3, nullptr)),
+      doctest::Contains("use a smaller batch"), Error);
 }
 
 }  // namespace

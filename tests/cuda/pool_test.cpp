@@ -111,11 +111,11 @@ TEST_CASE("cuda: a pool of more numbers than its kernels can count is refused be
   constexpr PoolShape shape{{64, 32, 32}, PoolKind::maximum, 2, 2, 2, 0};
   cuda::Context context;
   CHECK_THROWS_WITH_AS(
-      cuda::pool_backward<shape>(context, 1 << 18, nullptr, nullptr, nullptr),
+      (cuda::pool_backward<shape, float>(context, 1 << 18, nullptr, nullptr, nullptr)),
       doctest::Contains(
           "pool: expected at most 17179868156 numbers in a tensor, found 17179869184 (262144 images of 32 x 32, "),
       Error);
-  CHECK_THROWS_WITH_AS(cuda::pool_forward<shape>(context, 1 << 20, nullptr, nullptr),
+  CHECK_THROWS_WITH_AS((cuda::pool_forward<shape, float>(context, 1 << 20, nullptr, nullptr)),
                        doctest::Contains("use a smaller batch"), Error);
 }
 

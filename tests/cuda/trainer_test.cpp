@@ -19,6 +19,7 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #endif
 #include <sdepth/layers/blocks.hpp>
+#include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/norm_estimate.hpp>
 
 namespace sdepth {
@@ -209,6 +210,38 @@ TEST_CASE("a step waits for nothing and allocates nothing; a closed block launch
   CHECK(step({1, 1, 0, 1}).graphs == 8);  // a block that changes the shape still runs its shortcut
 }
 
+TEST_CASE(
+    "dependent launches give the bits of others, read nothing ahead that changes, and are made where kernels wait themselves") {
+  Trainer<Net, Device> dependent(options()), plain(options());
+  dependent.walk().context().use_dependent_launches(true);
+  const auto steps_alike = [&](std::uint32_t seed) {
+    const Pictures pictures(4, seed);
+    CHECK(dependent.step(pictures.images(), pictures.labels).loss ==
+          plain.step(pictures.images(), pictures.labels).loss);
+  };
+  const std::size_t before = emulation::counts().dependent_launches;
+  for (std::uint32_t step = 0; step < 4; ++step) steps_alike(step);
+  CHECK(emulation::counts().dependent_launches - before >= 8);
+  const std::size_t made = emulation::counts().dependent_launches;
+  dependent.walk().context().use_dependent_launches(false);
+  steps_alike(4);
+  CHECK(emulation::counts().dependent_launches == made);
+  emulation::settings().architecture = 80;  // whose kernels do not wait
+  dependent.walk().context().use_dependent_launches(true);
+  steps_alike(5);
+  CHECK(emulation::counts().dependent_launches == made);
+  emulation::settings().architecture = 90;
+  emulation::settings().refused_call = "cudaGraphAddDependencies";
+  Trainer<Net, Device> refused(options()), other(options());
+  refused.walk().context().use_dependent_launches(true);
+  const Pictures pictures(4);
+  CHECK(refused.step(pictures.images(), pictures.labels).loss ==
+        other.step(pictures.images(), pictures.labels).loss);
+  emulation::settings().refused_call.clear();
+  CHECK(!refused.walk().context().replays().empty());
+  CHECK(state(dependent) == state(plain));
+}
+
 TEST_CASE("without room for graphs every kernel is launched by itself") {
   Trainer<Net, Device> graphs(options()), launches(options());
   const Pictures pictures(4);
@@ -251,7 +284,7 @@ TEST_CASE("a trainer, its weights and what is made of them stay on its device, w
       numbers.insert(numbers.end(), more.begin(), more.end());
     };
     add(trainer.predict(test.images()));
-    Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
+    Inference<Net, Device> inference(trainer.weights(), {.batch = 2});
     std::thread([&] { add(inference.predict(test.images())); }).join();
     trainer.weights()->parameters().data()[0] += 1;
     scores.push_back(trainer.step(first.images(), first.labels).loss);
@@ -391,15 +424,56 @@ TEST_CASE("Inference has the trainer's logits, without dropped blocks too") {
   Trainer<Net, Device> trainer(options());
   const Pictures pictures(5);
   static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
-  Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
+  Inference<Net, Device> inference(trainer.weights(), {.batch = 2});
   CHECK(inference.predict(pictures.images()) == trainer.predict(pictures.images()));
   const DepthPlan plan{{1, 0, 1, 0}};
-  Inference<Net, Device> shorter(trainer.weights(), {}, Scaling::test, 5, 1, plan);
+  Inference<Net, Device> shorter(trainer.weights(), {.batch = 5, .plan = plan});
   CHECK(shorter.predict(pictures.images()) == trainer.predict(pictures.images(), plan));
   CHECK(shorter.predict(pictures.images()) != trainer.predict(pictures.images()));
   std::vector<float> too_few(3);
   CHECK_THROWS_WITH_AS(inference.predict(pictures.images(), too_few),
                        doctest::Contains("expected room for 25 logits"), Error);
+}
+
+TEST_CASE(
+    "folded weights are those of now, lie on the device once for all that read them, and make no norm again") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(5);
+  static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
+  const DepthPlan plan{{1, 1, 1, 0}};
+  const std::vector<double> survival{1, 0.75, 0.5, 0.25};
+  const auto folded =
+      std::make_shared<const FoldedWeights<Net, Device>>(*trainer.weights(), survival, Scaling::train, plan);
+  TestOptions as_trained;
+  as_trained.survival = survival, as_trained.scaling = Scaling::train;
+  Inference<Net, Device> one(folded, 2), other(folded, 5),
+      same(trainer.weights(), {.survival = survival, .scaling = Scaling::train, .batch = 3, .plan = plan});
+  const std::vector<float> expected = one.predict(pictures.images());
+  CHECK(other.predict(pictures.images()) == expected);
+  CHECK(same.predict(pictures.images()) == expected);
+  CHECK(Inference<Net, Device>(trainer.weights(), {.survival = survival}).predict(pictures.images()) !=
+        expected);
+  CHECK(score_at_depth(*trainer.weights(), plan, pictures.images(), pictures.labels, as_trained).blocks_run ==
+        3);
+  static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
+  CHECK(one.predict(pictures.images()) == expected);
+  CHECK(trainer.predict(pictures.images(), plan) != expected);
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(std::shared_ptr<const FoldedWeights<Net, Device>>())),
+                       doctest::Contains("null"), Error);
+#if !defined(__CUDACC__)
+  const auto kernels_of = [&](const auto& predict) {
+    emulation::settings().graphs = false;  // each launch is then counted
+    const std::size_t before = emulation::counts().launches;
+    static_cast<void>(predict());
+    emulation::settings().graphs = true;
+    return emulation::counts().launches - before;
+  };
+  trainer.walk().context().use_graphs(false);
+  const std::size_t walk = kernels_of([&] { return trainer.predict(pictures.images(), plan); });
+  // Two batches of four; the stem's norm, and of the three blocks that run two each.
+  CHECK(walk - kernels_of([&] { return Inference<Net, Device>(folded, 4).predict(pictures.images()); }) ==
+        2 * 7);
+#endif
 }
 
 #if defined(__CUDACC__)  // the emulated device serves one thread at a time
@@ -408,11 +482,12 @@ TEST_CASE("several threads may each have an Inference from the same weights on o
   const Pictures pictures(5);
   static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
   const std::vector<float> expected = trainer.predict(pictures.images());
+  const auto folded = std::make_shared<const FoldedWeights<Net, Device>>(*trainer.weights());
   std::vector<std::vector<float>> found(4);
   std::vector<std::thread> threads;
   for (std::vector<float>& own : found)
     threads.emplace_back([&] {
-      Inference<Net, Device> inference(trainer.weights(), {}, Scaling::test, 2);
+      Inference<Net, Device> inference(folded, 2);
       for (int again = 0; again < 20; ++again) own = inference.predict(pictures.images());
     });
   for (std::thread& thread : threads) thread.join();
@@ -422,11 +497,11 @@ TEST_CASE("several threads may each have an Inference from the same weights on o
 
 TEST_CASE("Inference refuses what it cannot run with, by a sentence, and gives each image its own logits") {
   Trainer<Net, Device> trainer(options());
-  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 0)),
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {.batch = 0})),
                        doctest::Contains("inference: batch is 0, expected at least 1"), Error);
-  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, -3)),
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {.batch = -3})),
                        doctest::Contains("batch is -3"), Error);
-  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {}, Scaling::test, 1, 0)),
+  CHECK_THROWS_WITH_AS((Inference<Net, Device>(trainer.weights(), {.batch = 1, .threads = 0})),
                        doctest::Contains("threads is 0"), Error);
   CHECK_THROWS_WITH_AS((Inference<Net, Device>(std::shared_ptr<const Weights<Net, Device>>())),
                        doctest::Contains("inference: the pointer to its weights is null"), Error);

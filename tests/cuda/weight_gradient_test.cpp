@@ -55,7 +55,8 @@ template <class B, ConvShape S, class A = ReLU>
 
 constexpr double float32_tolerance = 2e-6, tf32_tolerance = 2e-3;
 
-template <ConvShape S>
+/// @tparam WithThree  also by three products of TF32
+template <ConvShape S, bool WithThree = false>
 void check_both(int batch, const Pending& pending = {.norm = true, .activated = true}, bool norm = true) {
   CAPTURE(batch);
   CAPTURE(S.kernel);
@@ -77,6 +78,9 @@ void check_both(int batch, const Pending& pending = {.norm = true, .activated = 
   const Results in_tf32 =
       run_weight_gradient<CudaWeightGradient<cuda::Precision::tf32>, S>(batch, pending, norm);
   check_close(in_tf32, expected, tf32_tolerance);
+  if constexpr (WithThree)
+    check_close(run_weight_gradient<CudaWeightGradient<cuda::Precision::tf32x3>, S>(batch, pending, norm),
+                expected, float32_tolerance);
   // The bias gradient has no product.
   if (S.bias)
     CHECK(relative_error(in_tf32.at("bias gradient"), expected.at("bias gradient")) <= float32_tolerance);
@@ -118,7 +122,7 @@ TEST_CASE("cuda: the weight gradients of the CIFAR ResNets agree with the refere
 TEST_CASE("cuda: weight gradients of extents and channels that fill no tile agree with the reference") {
   check_both<ConvShape{{5, 9, 7}, 19, 3, 1, 1, true}>(2);
   check_both<ConvShape{{20, 12, 18}, 17, 3, 1, 1}>(1);
-  check_both<ConvShape{{33, 7, 7}, 18, 3, 1, 1, true}>(5);
+  check_both<ConvShape{{33, 7, 7}, 18, 3, 1, 1, true}, true>(5);
   check_both<ConvShape{{24, 2, 2}, 40, 3, 1, 1, true}>(7);
   check_both<ConvShape{{6, 1, 1}, 70, 3, 1, 1}>(19);
   check_both<ConvShape{{7, 3, 40}, 3, 3, 1, 1}>(2);
@@ -133,12 +137,12 @@ TEST_CASE("cuda: weight gradients of kernels, strides and paddings of all kinds 
   check_both<ConvShape{{20, 5, 5}, 40, 1, 1, 0}>(2);
   check_both<ConvShape{{4, 6, 5}, 9, 1, 1, 1, true}>(2);
   check_both<ConvShape{{8, 9, 10}, 12, 5, 1, 2, true}>(2);
-  check_both<ConvShape{{17, 9, 8}, 33, 3, 2, 1}>(2);
+  check_both<ConvShape{{17, 9, 8}, 33, 3, 2, 1}, true>(2);
   check_both<ConvShape{{16, 6, 6}, 16, 2, 2, 0}>(2);
   check_both<ConvShape{{5, 10, 9}, 8, 4, 3, 1, true}>(2);
   check_both<ConvShape{{4, 11, 12}, 6, 1, 3, 0}>(2);
   check_both<ConvShape{{16, 17, 18}, 16, 3, 4, 1}>(1);
-  check_both<ConvShape{{3, 21, 19}, 10, 7, 2, 3, true, true}>(2, {});
+  check_both<ConvShape{{3, 21, 19}, 10, 7, 2, 3, true, true}, true>(2, {});
   check_both<ConvShape{{16, 15, 15}, 32, 7, 4, 3}>(1);
   check_both<ConvShape{{3, 30, 31}, 20, 11, 4, 2, true, true}>(1, {});  // a row of taps in two groups
   check_both<ConvShape{{8, 8, 8}, 8, 8, 1, 0}>(9);                      // as large as the image

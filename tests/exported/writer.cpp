@@ -39,7 +39,7 @@ void write(const std::filesystem::path& folder) {
     write_cpp_header(folder / (name + ".hpp"), trained_network(*weights, {}, Scaling::test, plan),
                      {.name = name, .comment = ""});
     Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights),
-                                              {}, Scaling::test, exported::images, 1, plan);
+                                              {.batch = exported::images, .plan = plan});
     append(name, inference.predict(NHWC<float>{pictures}));
   }
   write_file_atomically(folder / "expected.hpp", expected + "}  // namespace expected\n");

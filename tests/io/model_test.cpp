@@ -51,7 +51,7 @@ TEST_CASE("a saved network comes back with its weights, its survival table and i
   CHECK(model.metadata.at("classes") == "cat, dog, hen");
   const NHWC<std::uint8_t> images{data.test.pixels};
   const auto expected =
-      Inference<Net, Reference>(trainer.weights(), trainer.survival(), Scaling::train).predict(images);
+      Inference<Net, Reference>(trainer.weights(), {trainer.survival(), Scaling::train}).predict(images);
   CHECK(model.inference().predict(images) == expected);
   CHECK(model.inference().predict_classes(images) == classes_of(expected, 3));
   const auto cpu = load<Net, Cpu<>>(path);

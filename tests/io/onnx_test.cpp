@@ -75,8 +75,8 @@ void check(const std::string& name, Scaling scaling = Scaling::test, const Depth
   constexpr int count = 3;
   const std::vector<float> images = some_images<Net>(count);
   const auto weights = some_weights<Net>();
-  Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights), {},
-                                            scaling, 4, 1, plan);
+  Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights),
+                                            {.scaling = scaling, .batch = 4, .plan = plan});
   const std::vector<float> expected = inference.predict(NHWC<float>{images}),
                            input = channels_first(images, Net::input);
   const std::vector<std::int64_t> shape{count, Net::input.channels, Net::input.height, Net::input.width};

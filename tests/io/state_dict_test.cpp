@@ -69,8 +69,8 @@ TEST_CASE(
   const auto weights = some_weights<N>();
   const std::vector<float> images = some_images<N>(2), ones(N::residual_blocks, 1.0F);
   const auto logits = [&](const auto& of, const std::vector<double>& survival, const DepthPlan& plan = {}) {
-    return Inference<N, ReferenceDouble>(std::shared_ptr<const Weights<N, ReferenceDouble>>(of), survival,
-                                         Scaling::test, 2, 1, plan)
+    return Inference<N, ReferenceDouble>(std::shared_ptr<const Weights<N, ReferenceDouble>>(of),
+                                         {survival, Scaling::test, 2, 1, plan})
         .predict(NHWC<float>{images});
   };
   ScratchFolder folder;

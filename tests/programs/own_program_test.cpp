@@ -92,6 +92,25 @@ TEST_CASE("infer of the same networks finds theirs by the card's name, and judge
       "there is no model named resnet20, expected one of plain, blocks; use the program that has this network"));
 }
 
+TEST_CASE(
+    "on a device that works by itself steps overlap, and the run is the same, stopped and resumed or not") {
+  ScratchFolder folder;
+  const Words run = {"--data",       "synthetic", "--model",       "small",   "--limit-train", "100",
+                     "--limit-test", "20",        "--batch",       "20",      "--lr",          "0.1",
+                     "--seed",       "3",         "--lr-schedule", "constant"};
+  const Words on_device = run + Words{"--device", "cuda"};
+  const auto ended_well = [](const Words& words) {
+    const Outcome outcome = run_program("train_own", words);
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+  };
+  ended_well(run + Words{"--steps", "11"} + out(folder / "host"));
+  ended_well(on_device + Words{"--steps", "11"} + out(folder / "device"));
+  check_equal_runs(folder / "host", folder / "device");
+  ended_well(on_device + Words{"--steps", "7"} + out(folder / "stopped"));  // within the second epoch
+  ended_well(resume(folder / "stopped") + Words{"--device", "cuda", "--steps", "11"});
+  check_equal_runs(folder / "host", folder / "stopped");
+}
+
 TEST_CASE("data that no network of the program is for are refused in one sentence, and nothing is written") {
   ScratchFolder folder;
   const auto sentence = [&](const Words& words) { return refusal("train_own", words + out(folder / "run")); };

@@ -80,7 +80,7 @@ template <class Backend>
   std::vector<double> scales = test_scales(scaling, Net::survival);
   for (std::size_t block = 0; block < blocks; ++block)
     if (!keep[block]) scales[block] = 0;
-  logits = predict_all(trainer.walk(), *trainer.weights(), NHWC<float>{images},
+  logits = predict_all(trainer.walk(), numbers_at_test(*trainer.weights()), NHWC<float>{images},
                        std::vector<std::uint8_t>(blocks, 1), scales);
   return logits;
 }
@@ -148,7 +148,7 @@ TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped bra
       const std::vector<float> expected = masked(images, scaling, keep);
       CHECK(distance(all, expected) > 1e-3);  // every block matters
       for (const auto& [batch, threads] : {std::pair(1, 1), std::pair(7, 1), std::pair(5, 2)}) {
-        Inference<Net, Backend> inference(trainer.weights(), {}, scaling, batch, threads, plan);
+        Inference<Net, Backend> inference(trainer.weights(), {{}, scaling, batch, threads, plan});
         const std::vector<float> logits = inference.predict(NHWC<float>{images});
         CHECK(distance(logits, expected) < rounding);
         CHECK(inference.predict(NHWC<float>{images}) == logits);
@@ -160,8 +160,10 @@ TEST_CASE_TEMPLATE("what a plan leaves computes the network with the dropped bra
       CHECK(trainer.evaluate(NHWC<float>{images}, labels, plan).blocks_run == blocks_kept<Net>(plan));
     }
     const DepthPlan every{std::vector<std::uint8_t>(blocks, 1)};
-    CHECK(Inference<Net, Backend>(trainer.weights(), {}, scaling, 7, 1, every).predict(NHWC<float>{images}) ==
-          Inference<Net, Backend>(trainer.weights(), {}, scaling, 7, 1).predict(NHWC<float>{images}));
+    CHECK(Inference<Net, Backend>(trainer.weights(), {.scaling = scaling, .batch = 7, .plan = every})
+              .predict(NHWC<float>{images}) ==
+          Inference<Net, Backend>(trainer.weights(), {.scaling = scaling, .batch = 7})
+              .predict(NHWC<float>{images}));
   }
 }
 
@@ -198,7 +200,7 @@ TEST_CASE(
 TEST_CASE("a plan of another network is refused") {
   const auto weights = std::make_shared<const Weights<Net, Cpu<>>>();
   const DepthPlan plan{{1, 0}};
-  CHECK_THROWS_WITH_AS((Inference<Net, Cpu<>>(weights, {}, Scaling::test, 1, 1, plan)),
+  CHECK_THROWS_WITH_AS((Inference<Net, Cpu<>>(weights, {.batch = 1, .plan = plan})),
                        doctest::Contains("expected 10 entries"), Error);
   auto trainer = some_trainer<Cpu<>>(Scaling::test);
   CHECK_THROWS_WITH_AS(trainer.predict(NHWC<float>{some_images(1)}, plan),

@@ -109,8 +109,9 @@ void check_same_bits(Scaling scaling, SkipUpdate policy) {
   CHECK(fixed.evaluate(images, data.labels).blocks_run == Fixed::residual_blocks - Fixed::closed_blocks);
   CHECK(fixed.predict(images) == drawn.predict(images));
   CHECK(fixed.walk().slots_all_free());
-  Inference<Fixed, Backend> fixed_inference(fixed.weights(), {}, Scaling::test, batch, 2);
-  Inference<Drawn, Backend> drawn_inference(drawn.weights(), Fixed::survival, Scaling::test, batch, 2);
+  Inference<Fixed, Backend> fixed_inference(fixed.weights(), {.batch = batch, .threads = 2});
+  Inference<Drawn, Backend> drawn_inference(drawn.weights(),
+                                            {.survival = Fixed::survival, .batch = batch, .threads = 2});
   CHECK(fixed_inference.predict(images) == drawn_inference.predict(images));
 }
 
@@ -131,7 +132,7 @@ void check_never_read() {
   const NHWC<float> images{data.images};
   for (int step = 0; step < 2; ++step) CHECK(std::isfinite(trainer.step(images, data.labels).loss));
   CHECK(std::isfinite(trainer.evaluate(images, data.labels).loss));
-  Inference<Fixed, Backend> inference(trainer.weights(), {}, Scaling::test, batch);
+  Inference<Fixed, Backend> inference(trainer.weights(), {.batch = batch});
   for (const float logit : inference.predict(images)) CHECK(std::isfinite(logit));
 }
 

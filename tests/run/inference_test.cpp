@@ -149,8 +149,8 @@ void check(int count, const std::vector<std::pair<int, int>>& batches_and_thread
         CAPTURE(batch);
         CAPTURE(threads);
         Inference<Net, Backend> inference(
-            trainer.weights(), own_table ? std::span<const double>() : std::span<const double>(survival),
-            scaling, batch, threads);
+            trainer.weights(), {own_table ? std::span<const double>() : std::span<const double>(survival),
+                                scaling, batch, threads});
         const std::vector<float> logits = inference.predict(NHWC<float>{images});
         CHECK(distance(logits, expected) < (std::is_same_v<typename Backend::Scalar, double> ? 1e-7 : 1e-5));
         CHECK(inference.predict(NHWC<float>{images}) == logits);  // nothing is left behind
@@ -224,7 +224,7 @@ TEST_CASE("the weights are those of when they were folded") {
 // anything else is killed on the spot.
 TEST_CASE_TEMPLATE("predicting asks nothing of the system", Backend, Cpu<>, DirectCpu) {
   auto trainer = some_trainer<OddBranches, Backend>(Scaling::test);
-  Inference<OddBranches, Backend> inference(trainer.weights(), {}, Scaling::test, 4, 1);
+  Inference<OddBranches, Backend> inference(trainer.weights(), {.batch = 4});
   const std::vector<float> images = some_images<OddBranches>(9),
                            expected = inference.predict(NHWC<float>{images});
   std::vector<float> logits(expected.size());
@@ -253,7 +253,7 @@ TEST_CASE_TEMPLATE("predicting allocates nothing", Backend, Cpu<>, DirectCpu) {
   const auto count = []<class Net>(std::type_identity<Net>, int batch, int threads) {
     auto trainer = some_trainer<Net, Backend>(Scaling::test);
     const long before_construction = allocations;
-    Inference<Net, Backend> inference(trainer.weights(), {}, Scaling::test, batch, threads);
+    Inference<Net, Backend> inference(trainer.weights(), {.batch = batch, .threads = threads});
     CHECK(allocations > before_construction);  // it is counted at all
     const std::vector<float> images = some_images<Net>(9);
     std::vector<float> logits(9 * Net::output.size());
@@ -288,6 +288,6 @@ TEST_CASE("what does not fit is refused in a sentence") {
   CHECK_THROWS_WITH_AS(inference.predict(NHWC<float>{images}, logits),
                        "predict: expected room for 6 logits (2 images, 3 classes), found 5", Error);
   const std::vector<double> survival(3, 1.0);
-  CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, survival)), Error);
-  CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {}, Scaling::test, 0)), Error);
+  CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {.survival = survival})), Error);
+  CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {.batch = 0})), Error);
 }

@@ -50,7 +50,7 @@ template <class Backend>
 }
 template <class Backend, class Weight>
 [[nodiscard]] std::vector<float> logits_of(int batch, int threads) {
-  return Inference<Net, Backend, Weight>(some_weights<Backend>(), {}, Scaling::test, batch, threads)
+  return Inference<Net, Backend, Weight>(some_weights<Backend>(), {.batch = batch, .threads = threads})
       .predict(NHWC<float>{some_images(5)});
 }
 

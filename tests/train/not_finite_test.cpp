@@ -59,7 +59,7 @@ TEST_CASE_TEMPLATE(
     "an image with a pixel that is not finite is named, and other images' logits are the same bits", Backend,
     Reference, Cpu<>) {
   Trainer<Net, Backend> trainer = some_trainer<Backend>();
-  Inference<Net, Backend> inference(trainer.weights(), {}, Scaling::test, 3, 2);
+  Inference<Net, Backend> inference(trainer.weights(), {.batch = 3, .threads = 2});
   const std::vector<float> images = some_images();
   const std::vector<float> expected = trainer.predict(NHWC<float>{images}),
                            folded = inference.predict(NHWC<float>{images});

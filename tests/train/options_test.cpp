@@ -75,9 +75,9 @@ TEST_CASE("a network at test is not made with options that mean nothing") {
   for (const int number : {0, -1, lowest}) {
     check({.batch = number}, "options: batch is ");
     check({.threads = number}, "options: threads is ");
-    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, number)),
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {.batch = number})),
                          doctest::Contains("inference: batch is "), Error);
-    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {}, Scaling::test, 1, number)),
+    CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {.batch = 1, .threads = number})),
                          doctest::Contains("inference: threads is "), Error);
     CHECK_THROWS_WITH_AS((Walk<Net, Reference>(number, 1, true)), doctest::Contains("walk: batch is "),
                          Error);
@@ -89,7 +89,7 @@ TEST_CASE("a network at test is not made with options that mean nothing") {
     check({.survival = {p}}, "block 0 has probability ");
   CHECK_NOTHROW(
       // a part of the images at a time
-      Inference<Net, Reference>(weights, {}, Scaling::test, std::numeric_limits<int>::max(), 3));
+      Inference<Net, Reference>(weights, {.batch = std::numeric_limits<int>::max(), .threads = 3}));
   CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const Weights<Net, Reference>>())),
                        doctest::Contains("null"), Error);
   CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const FoldedWeights<Net, Reference>>())),

@@ -88,7 +88,7 @@ void check_test_logits(const Oracle& oracle) {
     auto trainer = trainer_with<Net, Backend>(oracle, options);
     CHECK(relative_distance(trainer.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) <
           tolerance<Backend>);
-    Inference<Net, Backend> inference(trainer.weights(), {}, scaling, 3);
+    Inference<Net, Backend> inference(trainer.weights(), {.scaling = scaling, .batch = 3});
     CHECK(relative_distance(inference.predict(NHWC<float>{oracle.values("images")}), oracle.values(name)) <
           tolerance<Backend>);
   }

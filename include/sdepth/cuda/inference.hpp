@@ -3,15 +3,14 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/cuda/folded_weights.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
-#include <sdepth/network/depth_plan.hpp>
 #include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/inference.hpp>
@@ -19,36 +18,35 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// Logits for images, from weights that several of these may share; see run/inference.hpp for the CPU's,
-/// whose functions it has.
+/// Logits for images, from folded weights that several of these may share, on one device; see
+/// run/inference.hpp for the CPU's, whose functions it has.
 ///
-/// Norms are not folded into the weights but applied by the convolutions that read through them, which on a
-/// GPU costs nothing.
-template <class Net, Precision P>
-class Inference<Net, Cuda<P>> {
+/// Runs on the device that the weights are on, whichever is the thread's. Not for use from several threads at
+/// once: give each thread its own, with the same weights. The device runs what they launch one after the
+/// other.
+template <class Net, Precision P, class Stored, class Weight>
+class Inference<Net, Cuda<P, Stored>, Weight> {
  public:
-  using Backend = Cuda<P>;
+  using Backend = Cuda<P, Stored>;
   static constexpr std::size_t classes = Net::output.size();
   static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
 
-  /// Runs on the device that the weights are on, whichever is the thread's.
-  ///
-  /// @param weights   shared, must not be null   @param survival  [residual blocks], the probabilities of
-  ///                  training; empty: the network's own
-  /// @param batch     images that run at once, at least 1; more make several batches   @param threads  at
-  ///                  least 1, but a device decides for itself
-  /// @param plan      the blocks that run
+  /// @param weights  shared, must not be null
+  /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at
+  ///                 least 1, but a device decides for itself
+  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128,
+                     int threads = 1)
+      : Inference(checked(weights, batch, threads).here(), weights, batch, threads) {}
+  /// The same from weights as they are now, must not be null.
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights,
-                     std::span<const double> survival = {}, Scaling scaling = Scaling::test, int batch = 128,
-                     int threads = 1, const DepthPlan& plan = {})
-      : Inference(checked(weights, batch, threads).parameters().here(), weights, survival, scaling, batch,
-                  threads, plan) {}
+                     const InferenceOptions& options = {})
+      : Inference(fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
 
   /// Logits [N, classes] of the images, each image's its own: where one is not finite, that image's are as
   /// the arithmetic makes them, as on the CPU.
   template <template <class> class Layout, class Number>
   [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
-    return predict_all(walk_, *weights_, images, gates_, scales_);
+    return predict_all(walk_, weights_->numbers(), images, weights_->gates(), weights_->scales());
   }
   /// The same to memory of the caller's.
   template <template <class> class Layout, class Number>
@@ -67,27 +65,21 @@ class Inference<Net, Cuda<P>> {
   }
 
  private:
-  [[nodiscard]] static const Weights<Net, Backend>& checked(
-      const std::shared_ptr<const Weights<Net, Backend>>& weights, int batch, int threads) {
+  using Folded = FoldedWeights<Net, Backend, Weight>;
+
+  [[nodiscard]] static const Folded& checked(const std::shared_ptr<const Folded>& weights, int batch,
+                                             int threads) {
     if (!weights) fail("inference: the pointer to its weights is null");
-    if (batch < 1) fail("inference: batch is ", batch, ", expected at least 1");
-    if (threads < 1) fail("inference: threads is ", threads, ", expected at least 1");
+    check_at_least_one("inference", "batch", batch);
+    check_at_least_one("inference", "threads", threads);
     return *weights;
   }
   /// Under the guard everything that is allocated lies on the weights' device.
-  Inference(const cuda::OnDevice&, std::shared_ptr<const Weights<Net, Backend>> weights,
-            std::span<const double> survival, Scaling scaling, int batch, int threads, const DepthPlan& plan)
-      : weights_(std::move(weights)), walk_(batch, threads, false), gates_(gates_of<Net>(plan)) {
-    const std::span<const double> table =
-        survival.empty() ? std::span<const double>(Net::survival) : survival;
-    check_survival(table, static_cast<std::size_t>(Net::residual_blocks));
-    scales_ = test_scales(scaling, table);
-  }
+  Inference(const cuda::OnDevice&, std::shared_ptr<const Folded> weights, int batch, int threads)
+      : weights_(std::move(weights)), walk_(batch, threads, false) {}
 
-  std::shared_ptr<const Weights<Net, Backend>> weights_;
+  std::shared_ptr<const Folded> weights_;
   Walk<Net, Backend> walk_;
-  std::vector<std::uint8_t> gates_;
-  std::vector<double> scales_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -192,7 +192,7 @@ struct CppHeaderOptions {
       "};\n\n/// Takes all memory that predicting needs. @param batch  images at once\n"
       "template <class Backend = Cpu<>>\n"
       "[[nodiscard]] Inference<Net, Backend> inference(int batch = 1, int threads = 1) {\n"
-      "  return Inference<Net, Backend>(weights_from<Net, Backend>(numbers), scales, Scaling::test, batch, threads);\n"
+      "  return Inference<Net, Backend>(weights_from<Net, Backend>(numbers), {scales, Scaling::test, batch, threads});\n"
       "}\n\n}  // namespace " +
       name + "\n";
   return text;

@@ -57,7 +57,7 @@ struct TrainedModel {
   ///                 half the bytes; see FoldedWeights
   template <class Weight = typename Backend::Scalar>
   [[nodiscard]] Inference<Net, Backend, Weight> inference(int batch = 128, int threads = 1) const {
-    return Inference<Net, Backend, Weight>(weights, survival, scaling, batch, threads);
+    return Inference<Net, Backend, Weight>(weights, {survival, scaling, batch, threads});
   }
 };
 

@@ -165,12 +165,12 @@ struct ResidualRow {
 
   /// A block keeps its finished input, its branch, and its shortcut's output unless that is the input itself.
   /// With gates for each image also the survivors side by side, beside all images, where no convolution reads
-  /// them from their places; and a projection behind its norm.
+  /// them from their places; and a projection behind its norm, or on a GPU the survivors' shortcut.
   [[nodiscard]] static constexpr ActivationSizes block_activations(int lanes) noexcept {
     const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
     ActivationSizes sum = Branch::activations(lanes);
     sum.kept += input + (identity ? 0 : output) + (activates<PendingOnBranch> ? output : 0);
-    if (Gates != Gating::per_batch) sum.kept += input + (projects ? output : 0);
+    if (Gates != Gating::per_batch) sum.kept += input + (identity ? 0 : output);
     sum.largest = std::max({sum.largest, input, output});
     return sum;
   }

@@ -32,8 +32,8 @@ template <class Net, class Backend>
 template <class Net, class Backend, class Weight>
 [[nodiscard]] std::vector<float> logits_with(const ClassifierTask& task) {
   constexpr int batch = 128;
-  Inference<Net, Backend, Weight> network(loaded_weights<Net, Backend>(task), task.survival, task.scaling,
-                                          batch, task.threads);
+  Inference<Net, Backend, Weight> network(loaded_weights<Net, Backend>(task),
+                                          {task.survival, task.scaling, batch, task.threads});
 
   std::vector<float> logits, images;
   const std::size_t numbers = task.pictures.shape.size();

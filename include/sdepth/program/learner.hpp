@@ -49,7 +49,7 @@ struct LearnerOptions {
   bool local_norms = false;                  // each normalises by its own share's statistics
 };
 
-/// A Trainer behind an interface: one virtual call per step, nothing virtual below it.
+/// A Trainer behind an interface: two virtual calls per step, nothing virtual below it.
 class Learner {
  public:
   Learner() = default;
@@ -58,9 +58,16 @@ class Learner {
   virtual ~Learner() = default;
 
   using Targets = ClassTargets;
-  /// One step on [N, H, W, C]. @param gates  [residual blocks]; empty: drawn from the seed
-  virtual Score step(std::span<const float> images, const Targets& targets,
+  /// Begins a step on [N, H, W, C]: see Trainer::start. On the host it does everything, on a device it hands
+  /// the work over.
+  /// @param gates  [residual blocks]; empty: drawn from the seed
+  virtual void start(std::span<const float> images, const Targets& targets,
                      std::span<const std::uint8_t> gates) = 0;
+  /// The oldest step that was started and not finished: waits for it. Throws Error where its loss is not
+  /// finite.
+  virtual Score finish() = 0;
+  /// Steps that may be under way while the next one is started.
+  [[nodiscard]] virtual std::size_t ahead() const = 0;
   /// @param plan  the blocks that run
   [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels,
                                        const DepthPlan& plan) = 0;
@@ -68,8 +75,9 @@ class Learner {
   /// Logits [N, classes], whatever they are.
   [[nodiscard]] virtual std::vector<float> predict(std::span<const float> images) = 0;
 
-  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step, padding left out;
-  /// not-a-number where there is none, where the block was skipped, and on a GPU in all but every 16th step.
+  /// Mean |∂loss/∂w| of the first residual block's first convolution in the last step that was started,
+  /// padding left out; not-a-number where there is none, where the block was skipped, and on a GPU in all but
+  /// every 16th step.
   [[nodiscard]] virtual double first_gradient() = 0;
 
   virtual void set_learning_rate(double rate) = 0;

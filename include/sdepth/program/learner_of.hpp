@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <sdepth/io/checkpoint.hpp>
@@ -53,15 +55,23 @@ class LearnerOf final : public Learner {
           {{.contains = frozen_by(options.frozen, trainer_.weights()->tensors()), .frozen = true}});
   }
 
-  Score step(std::span<const float> images, const Targets& targets,
+  void start(std::span<const float> images, const Targets& targets,
              std::span<const std::uint8_t> gates) override {
     const NHWC<float> pictures{images};
-    const Score score = clip_norm_ > 0  ? clipped_step(pictures, targets, gates)
-                        : gates.empty() ? trainer_.step(pictures, targets)
-                                        : trainer_.step(pictures, targets, gates);
+    started_.push_back(clip_norm_ > 0  ? Begun(clipped_step(pictures, targets, gates))
+                       : gates.empty() ? Begun(trainer_.start(pictures, targets))
+                                       : Begun(trainer_.start(pictures, targets, gates)));
+  }
+  Score finish() override {
+    const Begun begun = std::move(started_.front());
+    started_.pop_front();
+    const Score score = std::holds_alternative<Score>(begun) ? std::get<Score>(begun)
+                                                             : trainer_.finish(std::get<Started>(begun));
     if (average_) average_->update(trainer_);
     return score;
   }
+  /// The average is of the weights behind each step, and a norm that is clipped has been waited for.
+  std::size_t ahead() const override { return Backend::synchronous || average_ || clip_norm_ > 0 ? 0 : 1; }
   Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) override {
     return trainer_.evaluate(NHWC<float>{images}, labels, plan);
   }
@@ -129,7 +139,11 @@ class LearnerOf final : public Learner {
     return score;
   }
 
+  using Started = typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Started;
+  using Begun = std::variant<Started, Score>;  // or already finished
+
   Trainer<Net, Backend, CrossEntropy, Optimizer> trainer_;
+  std::deque<Begun> started_;
   std::optional<WeightAverage<Net, Backend>> average_;
   double clip_norm_;
 };

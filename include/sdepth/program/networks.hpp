@@ -26,7 +26,7 @@ struct Trainable {
   Shape input;
   int classes = 0;
   std::string device;     ///< cpu or cuda
-  std::string precision;  ///< float32, bf16 or tf32
+  std::string precision;  ///< float32, bf16, tf32 or bf16+tf32
   NetworkFacts (*facts)() = nullptr;
   std::string (*summary)() = nullptr;  ///< its layers as a table
   std::unique_ptr<Learner> (*make)(const LearnerOptions& options) = nullptr;
@@ -35,15 +35,14 @@ struct Trainable {
 };
 using Networks = std::vector<Trainable>;
 
-/// What --precision calls what a backend computes with.
+/// What --precision and --tf32 call what a backend computes with.
 template <class Backend>
 [[nodiscard]] constexpr const char* precision_of() noexcept {
-  if constexpr (std::is_same_v<typename Backend::Stored, bfloat16>)
-    return "bf16";
-  else if constexpr (requires { Backend::precision; })
-    return Backend::precision == decltype(Backend::precision)::tf32 ? "tf32" : "float32";
-  else
-    return "float32";
+  constexpr bool stores_bfloat16 = std::is_same_v<typename Backend::Stored, bfloat16>;
+  if constexpr (requires { Backend::precision; })
+    if (Backend::precision == decltype(Backend::precision)::tf32)
+      return stores_bfloat16 ? "bf16+tf32" : "tf32";
+  return stores_bfloat16 ? "bf16" : "float32";
 }
 
 template <class Net, class Backend>

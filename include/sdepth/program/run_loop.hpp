@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <iostream>
 #include <limits>
@@ -107,12 +108,18 @@ inline bool Run::train_epoch() {
   Clock::time_point saved = Clock::now(), before = saved;
   // of an epoch that goes on here, by a process that is gone
   const std::int64_t images_before = sums_.images;
-  loader_.start(epoch_ + 1, sums_.steps);
-  while (const Batch* batch = loader_.next()) {
-    const std::uint64_t step = learner_->steps();
-    learner_->set_learning_rate(learning_rate_.at(step, epoch_ + 1));
-    const Score score = learner_->step(batch->images, targets_of<Learner>(*batch), forced_gates());
-    folder_.add_step(step, score.loss, learner_->gates(), learning_rate_.at(step, epoch_ + 1));
+  // a step that a device still computes while the next batch is prepared
+  struct Begun {
+    std::uint64_t step;
+    std::vector<std::uint8_t> gates;
+    double learning_rate, gradient;
+  };
+  std::deque<Begun> begun;
+  const auto finish_one = [&] {
+    const Begun one = std::move(begun.front());
+    begun.pop_front();
+    const Score score = learner_->finish();
+    folder_.add_step(one.step, score.loss, one.gates, one.learning_rate);
 
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(before, now)).count();
@@ -123,8 +130,8 @@ inline bool Run::train_epoch() {
     sums_.errors += score.errors;
     sums_.blocks_run += score.blocks_run;
     sums_.loss += score.loss * static_cast<double>(score.images);
-    if (const double gradient = learner_->first_gradient(); !std::isnan(gradient)) {
-      sums_.gradient += gradient;
+    if (!std::isnan(one.gradient)) {
+      sums_.gradient += one.gradient;
       ++sums_.gradient_steps;
     }
     const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
@@ -133,14 +140,32 @@ inline bool Run::train_epoch() {
                        std::to_string(loader_.steps()),
                    score.loss, rate, images_left / rate);
     if (options_.time_limit > 0) keep_time_limit(seconds);
+  };
+  const auto finish_all = [&] {
+    while (!begun.empty()) finish_one();
+  };
+  loader_.start(epoch_ + 1, sums_.steps);
+  while (const Batch* batch = loader_.next()) {
+    const std::uint64_t step = learner_->steps();
+    const double rate = learning_rate_.at(step, epoch_ + 1);
+    learner_->set_learning_rate(rate);
+    learner_->start(batch->images, targets_of<Learner>(*batch), forced_gates());
+    const auto gates = learner_->gates();
+    begun.push_back({step, {gates.begin(), gates.end()}, rate, learner_->first_gradient()});
+    if (begun.size() > learner_->ahead()) finish_one();
 
     if (learner_->steps() >= total_steps()) break;
-    if (stops()) return false;
+    if (stops()) {
+      finish_all();
+      return false;
+    }
     if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
+      finish_all();
       save_checkpoint();
       saved = before = Clock::now();
     }
   }
+  finish_all();
   return true;
 }
 

@@ -45,12 +45,10 @@ inline constexpr double tensors_on_their_way = 8;
   return found->input;
 }
 
-/// What the network computes with, as Trainable calls it. Throws Error for what no device can do.
+/// What the network computes with, as Trainable calls it.
 [[nodiscard]] inline std::string precision_for(const Options& options, const CommandLine& line) {
-  if (line.device == "cuda" && options.precision != "float32")
-    fail("--precision ", options.precision,
-         ": on a GPU activations lie in memory as float32; train with --device cpu, or leave it out");
-  return line.tf32 ? "tf32" : options.precision;
+  if (!line.tf32) return options.precision;
+  return options.precision == "float32" ? "tf32" : options.precision + "+tf32";
 }
 
 Run::Run(const Networks& networks, const Options& options, const CommandLine& line,

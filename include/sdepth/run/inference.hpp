@@ -30,6 +30,16 @@ namespace sdepth::inline SDEPTH_ISA {
   return scales;
 }
 
+/// How a network is run that does not learn any more.
+struct InferenceOptions {
+  // [residual blocks], the probabilities of training; empty: the network's own
+  std::span<const double> survival = {};
+  Scaling scaling = Scaling::test;
+  int batch = 128;      // images that run at once, at least 1; more make several batches
+  int threads = 1;      // at least 1
+  DepthPlan plan = {};  // the blocks that run
+};
+
 /// What inference reads: the weights as they are when this is made, with batch normalisations and branch
 /// scales folded in, in the kernels' own form. It does not change, so any number of threads may read it at
 /// once, without locks.
@@ -71,6 +81,15 @@ class FoldedWeights {
   Buffer<T> numbers_;
 };
 
+/// What an Inference shares with nobody. Throws Error where there are no weights.
+template <class Weight, class Net, class Backend>
+[[nodiscard]] std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> fold_weights(
+    const Weights<Net, Backend>* weights, const InferenceOptions& options) {
+  if (!weights) fail("inference: the pointer to its weights is null");
+  return std::make_shared<const FoldedWeights<Net, Backend, Weight>>(*weights, options.survival,
+                                                                     options.scaling, options.plan);
+}
+
 /// Logits for images, from folded weights that several of these may share. All memory is taken when it is
 /// made.
 ///
@@ -100,11 +119,10 @@ class Inference {
     for (int thread = 0; thread < threads; ++thread) memories_.emplace_back(part, weights_->depth());
     parallel_for(threads, threads, [](int, int) {});  // starts the threads
   }
-  /// The same from weights as they are now. @see FoldedWeights
+  /// The same from weights as they are now, must not be null.
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights,
-                     std::span<const double> survival = {}, Scaling scaling = Scaling::test, int batch = 128,
-                     int threads = 1, const DepthPlan& plan = {})
-      : Inference(folded(weights.get(), survival, scaling, plan), batch, threads) {}
+                     const InferenceOptions& options = {})
+      : Inference(fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
 
   /// Logits [N, classes] of the images, whatever they are: an image with NaN in it has NaN here, and the
   /// others have the same bits as ever. check_logits throws there.
@@ -155,13 +173,6 @@ class Inference {
   static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
   using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
   using Folded = FoldedWeights<Net, Backend, Weight>;
-
-  [[nodiscard]] static std::shared_ptr<const Folded> folded(const Weights<Net, Backend>* weights,
-                                                            std::span<const double> survival, Scaling scaling,
-                                                            const DepthPlan& plan) {
-    if (!weights) fail("inference: the pointer to its weights is null");
-    return std::make_shared<const Folded>(*weights, survival, scaling, plan);
-  }
 
   std::shared_ptr<const Folded> weights_;
   int threads_;

@@ -40,6 +40,13 @@ struct NormState : Norm<T> {
       next += channels;
     }
   }
+  /// A norm at test whose scale and shift are there, [2][channels], and which kernels only read.
+  void take(const T* scale_and_shift, int channels_) noexcept {
+    *this = {};
+    channels = static_cast<std::size_t>(channels_);
+    this->scale = const_cast<T*>(scale_and_shift);
+    this->shift = this->scale + channels;
+  }
   /// How many numbers allocate() takes.
   [[nodiscard]] static constexpr std::size_t storage(int channels) noexcept {
     return 9 * static_cast<std::size_t>(channels);

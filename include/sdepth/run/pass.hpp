@@ -69,6 +69,8 @@ struct PendingValue {
   const DropoutMask* dropout = nullptr;  // what else is to be done when it is written down
   // somebody reads x later, so the next stage must not give it back
   bool read_again = false;
+  // where x is plain: nobody else reads it, so a block with gates for each image may change it
+  bool changes_in_place = false;
   // [N]: each image comes from a place of its own; x, the norms and the shortcut are then null
   ImageSource<T, Stored>* images = nullptr;
 
@@ -169,8 +171,10 @@ struct Pass {
   int batch = 0;
   bool training = false;
   const T* parameters = nullptr;
-  T* gradients = nullptr;       // training only
-  const T* running = nullptr;   // running statistics, read at test
+  T* gradients = nullptr;      // training only
+  const T* running = nullptr;  // running statistics, read at test
+  // laid out as running: each norm's scale and shift at test; null: made from running
+  const T* prepared_norms = nullptr;
   T* running_update = nullptr;  // the same in training, to be updated
   // laid out as running; a training pass forward adds its batch's to it; null: it does not
   double* statistics_sums = nullptr;
@@ -210,8 +214,9 @@ struct Pass {
   void place(const Offsets& at) {
     if constexpr (Backend::replays) {
       if (!training) return;
-      activations.seek(at.activations * static_cast<std::size_t>(batch), at.stages);
-      norms.seek(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.stages) * widest), at.stages);
+      activations.template seek<Stored>(at.activations * static_cast<std::size_t>(batch), at.stages);
+      norms.template seek<T>(norm_arrays * (at.running / 2 + static_cast<std::size_t>(at.stages) * widest),
+                             at.stages);
     }
   }
   /// After the way back through a stage of the trunk, or a block of it, whose parameters begin at `first`.

@@ -44,9 +44,6 @@ void add_image_sums(NormState<T>& norm, const T* sums, int images) {
 /// One of a row of blocks. @tparam Blocks  ResidualRow
 template <class Backend, class Blocks>
 struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
-  static_assert(
-      Backend::addressable,
-      "StochasticDepth: only the CPU backends have gates for each image; on a GPU use Gating::per_batch");
   using WholeBatch = TrainingBlock<Backend, Blocks>;
   using typename WholeBatch::T, typename WholeBatch::Stored, typename WholeBatch::Value,
       typename WholeBatch::Flow;

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <sdepth/run/block.hpp>
+#include <sdepth/run/gathered_block.hpp>
 #include <sdepth/run/per_sample.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -43,8 +44,9 @@ template <class Backend, class Block, class Schedule, Gating Gates, int Count, i
           class Pending>
 struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>, false> {
   using Blocks = ResidualRow<Block, Schedule, Gates, Count, Before, In, Pending>;
-  using One = std::conditional_t<Gates == Gating::per_batch, TrainingBlock<Backend, Blocks>,
-                                 PerSampleBlock<Backend, Blocks>>;
+  using OfImages = std::conditional_t<Backend::addressable, PerSampleBlock<Backend, Blocks>,
+                                      GatheredBlock<Backend, Blocks>>;
+  using One = std::conditional_t<Gates == Gating::per_batch, TrainingBlock<Backend, Blocks>, OfImages>;
   static constexpr bool fixed = is_fixed_gates<Schedule>;
   static constexpr auto places = blocks_with_record<Blocks>;
   using Record = std::array<typename One::Record, places.size()>;

@@ -225,6 +225,12 @@ struct TrainingStage<Backend, FusedStage<Operation, HasNorm, Activation, Pending
   /// @param prepared  the convolution in front has prepared it
   static void normalise(Pass<Backend>& pass, Offsets at, NormRecord& record, Value& value, bool prepared) {
     NormState<T>& norm = record.state;
+    if (!pass.training && pass.prepared_norms) {
+      record.input = materialise<Backend, Stage::out, PendingOnNorm>(pass, value);
+      norm.take(pass.prepared_norms + at.running, channels);
+      value.norm = &norm;
+      return;
+    }
     if (!prepared) begin_norm(pass, at, norm);
     Statistics<T> wanted;
     if (pass.training && !(value.plain() && value.statistics.mean)) wanted = pass.take_statistics(channels);

@@ -24,6 +24,8 @@ struct WalkParameters {
   // as running: where a training forward adds its batch's means and unbiased variances; null: nowhere
   double* statistics_sums = nullptr;
   std::uint64_t seed = 0, step = 0;  // of the training step: what dropouts draw from
+  // at test: scale and shift of each norm, laid out as running; null: made from running
+  const T* norms = nullptr;
 };
 
 /// Where a backend's memory belongs to a device: makes that of `owner`, a Context or a Storage, the calling
@@ -204,6 +206,7 @@ class Walk {
     pass.parameters = p.parameters;
     pass.gradients = p.gradients;
     pass.running = p.running;
+    pass.prepared_norms = p.norms;
     pass.running_update = p.running_update;
     pass.statistics_sums = p.statistics_sums;
     pass.seed = p.seed;

@@ -44,7 +44,7 @@ template <class Loss, class Net, class Backend, class Given>
   Score score{0, 0, whole, kept, std::int64_t{whole} * kept};
   for (int first = 0; first < whole; first += at_once) {
     const int n = std::min(at_once, count - first);
-    const T* logits = run_open_blocks(walk, weights, images, first, n, gates, scales);
+    const T* logits = run_open_blocks(walk, numbers_at_test(weights), images, first, n, gates, scales);
     const LossResult part = batch_loss<Backend, Loss, T>(walk.context(), options, classes, logits, targets,
                                                          count, first, n, nullptr)
                                 .get();

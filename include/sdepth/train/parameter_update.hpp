@@ -97,7 +97,10 @@ class ParameterUpdate {
   void take_drawn_gates(Context& context, std::uint64_t seed, std::uint64_t step,
                         std::span<const double> survival, std::span<const std::uint8_t> open) {
     begin_batch<Adds>(context);
-    updater_.take_drawn_gates(context, seed, step, survival, open);
+    if constexpr (Net::per_sample)  // which blocks run for any image is nothing that a device draws
+      updater_.take_gates(context, open);
+    else
+      updater_.take_drawn_gates(context, seed, step, survival, open);
     taken_.assign(open.begin(), open.end());
   }
   template <bool Adds>

@@ -193,7 +193,7 @@ class Trainer {
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
-    return predict_all(walk(), *weights_, images, gates_of<Net>(plan),
+    return predict_all(walk(), numbers_at_test(*weights_), images, gates_of<Net>(plan),
                        test_scales(options_.scaling, survival_));
   }
 

@@ -74,6 +74,7 @@ struct alignas(64) Thread {
   bool fenced = false;                    // since its last atomic operation
   std::vector<std::vector<Copy>> groups;  // ended groups that were not waited for, oldest first
   std::vector<Copy> copies;               // of the group that has not ended
+  bool waited = false;                    // for the launch before
 };
 
 struct alignas(64) Warp {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct cudaKernelNodeParams {
 struct CUgraphNode_st {
   emulation::Launch launch;
   std::vector<CUgraphNode_st*> after;
+  CUgraphNode_st* dependent_on = nullptr;  // one of these, where it may begin before that has ended
 };
 using cudaGraphNode_t = CUgraphNode_st*;
 
@@ -40,6 +42,8 @@ struct CUgraphExec_st {
   int device = 0;
   // in the order in which they run; nodes are names only
   std::vector<std::pair<const CUgraphNode_st*, emulation::Launch>> launches;
+  // of those that may begin before another has ended
+  std::map<const CUgraphNode_st*, const CUgraphNode_st*> dependent_on;
 };
 using cudaGraphExec_t = CUgraphExec_st*;
 
@@ -61,6 +65,31 @@ inline cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned flags) {
 inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   if (!graph) return emulation::returned(cudaErrorInvalidValue);
   delete graph;
+  return cudaSuccess;
+}
+enum cudaGraphDependencyType { cudaGraphDependencyTypeDefault = 0, cudaGraphDependencyTypeProgrammatic = 1 };
+inline constexpr unsigned char cudaGraphKernelNodePortDefault = 0, cudaGraphKernelNodePortProgrammatic = 1;
+struct cudaGraphEdgeData {
+  unsigned char from_port;
+  unsigned char to_port;
+  unsigned char type;
+  unsigned char reserved[5];
+};
+#define CUDART_VERSION 13000
+
+inline cudaError_t cudaGraphAddDependencies(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                            const cudaGraphNode_t* to, const cudaGraphEdgeData* edges,
+                                            std::size_t count) {
+  if (!graph || emulation::refuses("cudaGraphAddDependencies"))
+    return emulation::returned(cudaErrorInvalidValue);
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool early = edges && edges[i].type == cudaGraphDependencyTypeProgrammatic;
+    if (!graph->has(from[i]) || !graph->has(to[i]) ||
+        (early && edges[i].from_port != cudaGraphKernelNodePortProgrammatic))
+      return emulation::returned(cudaErrorInvalidValue);
+    to[i]->after.push_back(from[i]);
+    if (early) to[i]->dependent_on = from[i], ++emulation::counts().dependent_launches;
+  }
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph,
@@ -95,6 +124,7 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t
       const CUgraphNode_st& node = *graph->nodes[i];
       if (ran(&node) || !std::all_of(node.after.begin(), node.after.end(), ran)) continue;
       made->launches.emplace_back(&node, node.launch);
+      if (node.dependent_on) made->dependent_on[&node] = node.dependent_on;
       break;
     }
   *executable = made.release();
@@ -129,9 +159,17 @@ inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stre
   if (executable->device != emulation::line_of(stream)->device())
     return emulation::returned(cudaErrorInvalidResourceHandle);
   ++emulation::counts().graphs;
-  return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches] {
-    for (const auto& [node, launch] : launches)
-      if (const cudaError_t error = launch(); error != cudaSuccess) return error;
+  return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches,
+                                                              dependent_on = executable->dependent_on] {
+    std::map<const CUgraphNode_st*, emulation::EarlyReads> read_ahead;
+    for (const auto& [node, launch] : launches) {
+      for (const auto& [later, dependent] : launches)
+        if (const auto on = dependent_on.find(later); on != dependent_on.end() && on->second == node)
+          read_ahead[later] = dependent.probe();
+      const auto early = read_ahead.find(node);
+      const cudaError_t error = early == read_ahead.end() ? launch() : launch.run_dependent(early->second);
+      if (error != cudaSuccess) return error;
+    }
     return cudaSuccess;
   }));
 }

@@ -9,12 +9,17 @@
 #include <utility>
 
 #include "errors.hpp"
+#include "early.hpp"
 #include "launch.hpp"
 #include "memory.hpp"
 #include "settings.hpp"
 #include "streams.hpp"
 #include "vectors.hpp"
 
+struct cudaFuncAttributes {
+  int ptxVersion;
+  int binaryVersion;
+};
 enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9
@@ -118,6 +123,32 @@ struct Launch {
     }
     return cudaSuccess;
   }
+  /// Runs only what the kernel does before it waits for the launch before it. Returns what it has read: see
+  /// EarlyReads.
+  [[nodiscard]] EarlyReads probe() const {
+    const Memory::Open open;
+    early_reads().begin(true);
+    static_cast<void>(
+        run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes));
+    return early_reads().end();
+  }
+  /// As a dependent launch. @param before  what it has read before the launch before it ran
+  [[nodiscard]] cudaError_t run_dependent(const EarlyReads& before) const {
+    early_reads().begin(false);
+    const cudaError_t status = (*this)();
+    const EarlyReads now = early_reads().end();
+    if (status != cudaSuccess) return status;
+    const std::size_t all = std::size_t{grid.x} * grid.y * grid.z * threads.x * threads.y * threads.z;
+    if (now.threads != all || before.threads != all)
+      last_fault() = "kernel " + name_of(kernel) +
+                     " is a dependent launch, but not all of its threads wait for the one before it.";
+    else if (now.sum != before.sum)
+      last_fault() = "kernel " + name_of(kernel) +
+                     " is a dependent launch and read ahead what the launch before it wrote.";
+    else
+      return cudaSuccess;
+    return cudaErrorLaunchFailure;
+  }
   cudaError_t operator()() const {
     note("kernel " + name_of(kernel));
     const Memory::Open open;
@@ -149,6 +180,12 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, 
   return cudaLaunchKernel(emulation::Kernels::add(kernel), grid, threads, parameters, shared_bytes, stream);
 }
 
+/// Of an architecture that a test chooses.
+inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
+  if (!emulation::Kernels::find(kernel)) return emulation::returned(cudaErrorInvalidDeviceFunction);
+  *attributes = {emulation::settings().architecture, emulation::settings().architecture};
+  return cudaSuccess;
+}
 inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   emulation::Kernel* known = emulation::Kernels::find(kernel);
   if (!known) return emulation::returned(cudaErrorInvalidDeviceFunction);

@@ -46,6 +46,7 @@ struct Settings {
   /// Whether graphs can be made.
   bool graphs = true;
   int devices = 1;
+  int architecture = 90;  // that kernels say they were compiled for
   /// As on a device: after a fault of a kernel every call returns it, until the program ends or a test puts
   /// emulation::broken() back.
   bool sticky = false;

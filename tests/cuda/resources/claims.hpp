@@ -39,6 +39,8 @@ inline constexpr std::array claims = {
     Claim{"norm_backward_kernel", {32, 48, 48, 48, 48}},
     Claim{"update_running_kernel", {32, 48, 48, 48, 48}},
     Claim{"draw_gates_kernel", {32, 48, 48, 48, 48}},
+    Claim{"move_images_kernel", {32, 48, 48, 48, 48}},
+    Claim{"convert_kernel", {32, 48, 48, 48, 48}},
     Claim{"update_step", {32, 48, 48, 48, 48}},
     Claim{"good", {16, 16, 16, 16, 16}, true, true},  // of planted.cu
 };

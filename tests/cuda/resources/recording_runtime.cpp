@@ -23,6 +23,10 @@ int& dependent_steps() {
   static int count = 0;
   return count;
 }
+int& dependent_launches() {
+  static int count = 0;
+  return count;
+}
 int& submissions() {
   static int count = 0;
   return count;
@@ -106,6 +110,11 @@ cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void*
 cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**, std::size_t shared,
                              cudaStream_t) {
   return record(function, grid, block, shared);
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  *attributes = {};
+  attributes->ptxVersion = attributes->binaryVersion = 90;
+  return cudaSuccess;
 }
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
 
@@ -222,6 +231,31 @@ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph, con
     depth = std::max(depth, all->depths[reinterpret_cast<std::size_t>(before[i]) - 1] + 1);
   return status;
 }
+namespace {
+cudaError_t add_edges(cudaGraph_t graph, const cudaGraphNode_t* from, const cudaGraphNode_t* to,
+                      const cudaGraphEdgeData* edges, std::size_t count) {
+  std::vector<int>& depths = reinterpret_cast<Graph*>(graph)->depths;
+  for (std::size_t i = 0; i < count; ++i) {
+    int& depth = depths[reinterpret_cast<std::size_t>(to[i]) - 1];
+    depth = std::max(depth, depths[reinterpret_cast<std::size_t>(from[i]) - 1] + 1);
+    dependent_launches() += edges && edges[i].type == cudaGraphDependencyTypeProgrammatic;
+  }
+  return cudaSuccess;
+}
+}  // namespace
+#if CUDART_VERSION >= 13000
+cudaError_t cudaGraphAddDependencies(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                     const cudaGraphNode_t* to, const cudaGraphEdgeData* edges,
+                                     std::size_t count) {
+  return add_edges(graph, from, to, edges, count);
+}
+#else
+cudaError_t cudaGraphAddDependencies_v2(cudaGraph_t graph, const cudaGraphNode_t* from,
+                                        const cudaGraphNode_t* to, const cudaGraphEdgeData* edges,
+                                        std::size_t count) {
+  return add_edges(graph, from, to, edges, count);
+}
+#endif
 cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t run, cudaGraphNode_t node,
                                              const cudaKernelNodeParams* kernel) {
   Graph& all = *reinterpret_cast<Graph*>(run);

@@ -24,6 +24,8 @@ struct Launch {
 [[nodiscard]] int& waits();
 /// Launches that follow from each other: single ones each by itself, of a graph those of its longest chain.
 [[nodiscard]] int& dependent_steps();
+/// Of the edges of all graphs so far, those over which a kernel may begin before the one before it has ended.
+[[nodiscard]] int& dependent_launches();
 /// Calls that hand the device work: launches of kernels outside graphs, and of graphs.
 [[nodiscard]] int& submissions();
 

@@ -30,6 +30,8 @@ struct Kernel {
   int blocks = 0;
   int tensor_products = 0;    // mma instructions on TF32
   int background_copies = 0;  // cp.async instructions
+  int launch_waits = 0;       // griddepcontrol.wait
+  int launch_triggers = 0;    // griddepcontrol.launch_dependents
   int reads_after_wait = 0;   // loads from shared memory behind the last wait for these
 };
 
@@ -101,6 +103,8 @@ inline void read_ptx(const std::string& text, std::map<std::string, Kernel>& ker
     kernel.blocks = number_after(body, ".minnctapersm ");
     kernel.tensor_products = count_of(body, ".f32.tf32.tf32.f32");
     kernel.background_copies = count_of(body, "cp.async.ca.") + count_of(body, "cp.async.cg.");
+    kernel.launch_waits = count_of(body, "griddepcontrol.wait");
+    kernel.launch_triggers = count_of(body, "griddepcontrol.launch_dependents");
     if (const auto wait = body.rfind("cp.async.wait_group"); wait != std::string::npos)
       kernel.reads_after_wait = count_of(body.substr(wait), "ld.shared");
     at = next;

@@ -39,7 +39,8 @@ std::vector<Launch> launches_of(void (*step)(std::span<const std::uint8_t>)) {
   return all;
 }
 
-void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& file, bool tf32) {
+void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& file, bool tf32,
+                std::size_t architectures = multiprocessors.size()) {
   const std::vector<Launch> launches = launches_of(step);
   CHECK(!launches.empty());
   const Report report = read_report(reports + file);
@@ -47,7 +48,7 @@ void check_step(void (*step)(std::span<const std::uint8_t>), const std::string& 
   // nothing.
   const auto known = std::count_if(multiprocessors.begin(), multiprocessors.end(),
                                    [&](const Multiprocessor& m) { return report.contains(m.architecture); });
-  if (!SDEPTH_CUDA_ASKED_FOR) CHECK(known == multiprocessors.size());
+  if (!SDEPTH_CUDA_ASKED_FOR) CHECK(known == architectures);
   for (const std::string& sentence : violations(report, launches, tf32)) FAIL_CHECK(sentence);
   // The table for claims.hpp as it would be now: the least warps of each kernel, whatever its template
   // arguments.
@@ -91,9 +92,14 @@ TEST_CASE("the kernels of a TF32 step stay within what they claim") {
   check_step(step_tf32, "step_tf32", true);
 }
 
-TEST_CASE(
-    "a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
-  roofline::Steps<CifarResNet<110>> steps(batch);
+TEST_CASE("the kernels of a TF32 step with activations in bfloat16 stay within what they claim") {
+  check_step(step_bf16, "step_bf16", true, 3);
+}
+
+/// With all blocks open, with some closed, and with all.
+template <class Stored>
+void check_launches(void (*step)(std::span<const std::uint8_t>)) {
+  roofline::Steps<CifarResNet<110>, Stored> steps(batch);
   std::vector<std::uint8_t> some = open;
   for (const std::size_t block : {0U, 17U, 18U, 30U, 36U, 53U}) some[block] = 0;
   for (const std::vector<std::uint8_t>& gates :
@@ -102,12 +108,46 @@ TEST_CASE(
     expected.add(steps.with(gates));
     recording::launches().clear();
     recording::submissions() = recording::dependent_steps() = 0;
-    step_float32(gates);
+    step(gates);
     CHECK(recording::launches().size() == static_cast<std::size_t>(expected.kernels));
     CHECK(recording::submissions() == static_cast<int>(expected.submissions));
     CHECK(recording::dependent_steps() == static_cast<int>(expected.steps));
     CHECK(recording::dependent_steps() <= 250);
   }
+}
+TEST_CASE(
+    "a step launches as many kernels as docs/cuda.md says, a closed block none, and all is handed over as graphs") {
+  check_launches<float>(step_float32);
+  check_launches<bfloat16>(step_bf16);
+}
+
+TEST_CASE(
+    "by dependent launches a kernel that waits for one other begins early, and everything else is the same") {
+  recording::launches().clear();
+  step_float32(open);
+  const std::size_t launches = recording::launches().size();
+  CHECK(recording::dependent_launches() == 0);
+  recording::launches().clear();
+  recording::dependent_steps() = 0;
+  step_float32_dependent(open);
+  CHECK(recording::launches().size() == launches);
+  CHECK(recording::dependent_steps() <= 250);
+  // Of a block's two convolutions the second forward; backward one of two gradients of the second, and none
+  // that waits for both. More where a block has a shortcut.
+  CHECK(recording::dependent_launches() >= 2 * blocks);
+  const int made = recording::dependent_launches();
+  step_float32_dependent(open);
+  CHECK(recording::dependent_launches() == made);
+}
+
+TEST_CASE("kernels that may begin early wait for the launch before them") {
+  for (const char* file : {"step_float32", "step_bf16"})
+    for (const auto& [architecture, kernels] : read_report(reports + file))
+      for (const auto& [name, kernel] : kernels) {
+        CAPTURE(readable(name));
+        CHECK((kernel.launch_waits > 0) == (architecture >= 90));
+        CHECK((kernel.launch_triggers > 0) == (architecture >= 90));
+      }
 }
 
 TEST_CASE("planted: what keeps the rules is not reported, on any architecture") {

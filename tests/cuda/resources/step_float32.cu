@@ -1,3 +1,8 @@
 #include "step_of.hpp"
 
-void sdepth::resources::step_float32(std::span<const std::uint8_t> gates) { step<Precision::float32>(gates); }
+namespace sdepth::resources {
+
+void step_float32(std::span<const std::uint8_t> gates) { step<Cuda<>>(gates); }
+void step_float32_dependent(std::span<const std::uint8_t> gates) { step<Cuda<>>(gates, true); }
+
+}  // namespace sdepth::resources

@@ -1,4 +1,4 @@
-// What step_float32.cu and step_tf32.cu have in common.
+// What step_float32.cu, step_tf32.cu and step_bf16.cu have in common.
 #pragma once
 
 #include <vector>
@@ -9,15 +9,16 @@
 
 namespace sdepth::resources {
 
-template <Precision P>
-void step(std::span<const std::uint8_t> gates) {
+template <class Backend>
+void step(std::span<const std::uint8_t> gates, bool dependent = false) {
   using Net = CifarResNet<110>;
   static_assert(Net::residual_blocks == blocks);
-  static Trainer<Net, Cuda<P>> trainer([] {
+  static Trainer<Net, Backend> trainer([] {
     TrainingOptions options;
     options.batch = batch;
     return options;
   }());
+  trainer.walk().context().use_dependent_launches(dependent);
   static const std::vector<float> images(batch * Net::input.size());
   static const std::vector<int> labels(batch);
   if (gates.empty())

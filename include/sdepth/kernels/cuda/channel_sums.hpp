@@ -136,7 +136,8 @@ struct JoinedSums {
   __device__ void store(float* to, int pitch) const {
     for (int i = 0; i < 3; ++i) to[i * pitch] = static_cast<float>(sums[i]);
   }
-  __device__ void store_result(const Masking& m, int c) const {
+  template <class Stored>
+  __device__ void store_result(const Masking<Stored>& m, int c) const {
     const float dz = static_cast<float>(sums[0]);
     if (m.dz) m.dz[c] = dz;
     if (m.dz_normalised) {

@@ -156,12 +156,15 @@ class Context : public SharedBatch {
     }
     recording_ = false;
     const OnDevice on = here();
-    replays_[key].run(std::move(row_), stream());
+    replays_[key].run(std::move(row_), stream(), dependent_launches_);
     main_.forget_outgrown();
     aside_.forget_outgrown();
   }
   /// Off: every kernel is launched by itself, as kernels outside of blocks are.
   void use_graphs(bool on) noexcept { replays_on_ = on; }
+  /// On: within a graph a kernel begins while the one before it still runs, and waits for it itself; from
+  /// compute capability 9.0 on. Off until a device has shown what it is good for.
+  void use_dependent_launches(bool on) noexcept { dependent_launches_ = on; }
   [[nodiscard]] const std::vector<Replay>& replays() const noexcept { return replays_; }
 
   [[nodiscard]] Upload& images() noexcept { return images_; }
@@ -220,6 +223,7 @@ class Context : public SharedBatch {
   Workspace main_{device_}, aside_{device_};
   bool recording_ = false;
   bool replays_on_ = true;
+  bool dependent_launches_ = false;
   std::vector<Launch> row_;
   std::vector<Replay> replays_;
   Upload images_{device_}, labels_{device_}, gates_{device_};

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <type_traits>
 
 #include <sdepth/kernels/cuda/conv_tile.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
@@ -19,7 +20,8 @@ struct PendingValue {
          shortcut_shift = all_four(0.0F);
   bool activated;
 
-  __device__ PendingValue(const Reading& r, int c) : activated(r.activated) {
+  template <class Stored>
+  __device__ PendingValue(const Reading<Stored>& r, int c) : activated(r.activated) {
     if (r.scale) scale = load_4(r.scale + c), shift = load_4(r.shift + c);
     if (r.shortcut_scale)
       shortcut_scale = load_4(r.shortcut_scale + c), shortcut_shift = load_4(r.shortcut_shift + c);
@@ -35,7 +37,8 @@ struct PendingValue {
 struct PendingGradient {
   float4 scale = all_four(1.0F), slope = all_four(0.0F), mean = all_four(0.0F), offset = all_four(0.0F);
 
-  __device__ PendingGradient(const GradientReading& g, int c) {
+  template <class Stored>
+  __device__ PendingGradient(const GradientReading<Stored>& g, int c) {
     if (g.scale)
       scale = load_4(g.scale + c), slope = load_4(g.slope + c), mean = load_4(g.mean + c),
       offset = load_4(g.offset + c);
@@ -45,32 +48,56 @@ struct PendingGradient {
                         multiply_add(slope, each([](float a, float b) { return a - b; }, x, mean), offset));
   }
 };
-template <class A>
-[[nodiscard]] __device__ inline PendingValue<A> pending(const Reading& r, int c) {
+template <class A, class Stored>
+[[nodiscard]] __device__ inline PendingValue<A> pending(const Reading<Stored>& r, int c) {
   return {r, c};
 }
-template <class>
-[[nodiscard]] __device__ inline PendingGradient pending(const GradientReading& g, int c) {
+template <class, class Stored>
+[[nodiscard]] __device__ inline PendingGradient pending(const GradientReading<Stored>& g, int c) {
   return {g, c};
 }
 
 // The tensor that is copied, the one that is read besides (null: none), and where the result is to be kept
 // (null: nowhere).
-[[nodiscard]] __device__ inline const float* first_tensor(const Reading& r) { return r.x; }
-[[nodiscard]] __device__ inline const float* first_tensor(const GradientReading& g) { return g.dy; }
-[[nodiscard]] __device__ inline const float* second_tensor(const Reading& r) { return r.shortcut; }
-[[nodiscard]] __device__ inline const float* second_tensor(const GradientReading& g) {
+template <class Stored>
+[[nodiscard]] __device__ inline const Stored* first_tensor(const Reading<Stored>& r) {
+  return r.x;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline const Stored* first_tensor(const GradientReading<Stored>& g) {
+  return g.dy;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline const Stored* second_tensor(const Reading<Stored>& r) {
+  return r.shortcut;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline const Stored* second_tensor(const GradientReading<Stored>& g) {
   return g.scale ? g.x : nullptr;
 }
-[[nodiscard]] __device__ inline float* finished_tensor(const Reading& r) { return r.finished; }
-[[nodiscard]] __device__ inline float* finished_tensor(const GradientReading&) { return nullptr; }
-[[nodiscard]] __device__ inline bool plain(const Reading& r) {
+template <class Stored>
+[[nodiscard]] __device__ inline Stored* finished_tensor(const Reading<Stored>& r) {
+  return r.finished;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline Stored* finished_tensor(const GradientReading<Stored>&) {
+  return nullptr;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline bool written_down(const Reading<Stored>& r) {
+  return r.written_down;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline bool written_down(const GradientReading<Stored>&) {
+  return false;
+}
+template <class Stored>
+[[nodiscard]] __device__ inline bool plain(const Reading<Stored>& r) {
   return !r.scale && !r.shortcut && !r.activated;
 }
-[[nodiscard]] __device__ inline bool plain(const GradientReading& g) { return !g.scale; }
-template <class A>
-[[nodiscard]] __device__ inline float one_value(const Reading& r, std::size_t i, int c) {
-  return value<A>(r, i, c);
+template <class Stored>
+[[nodiscard]] __device__ inline bool plain(const GradientReading<Stored>& g) {
+  return !g.scale;
 }
 
 /// x as the product wants it.
@@ -86,16 +113,16 @@ template <bool tf32>
 ///
 /// @tparam Plan  what is known of the convolution when it is compiled: `tile`; the tensor's `height`,
 ///               `width`, and `pitch`, the numbers from pixel to pixel; `quads`, whether these are whole
-///               groups of 4; `tf32`; `Activation`, the Source's; `own_rows` and `own_columns`, how many
-///               pixels of the band the tile finishes, from row and column `padding` on (the last tile of a
-///               row or column all that are left)
+///               groups of 4; `tf32_products`; `Activation`, the Source's; `own_rows` and `own_columns`, how
+///               many pixels of the band the tile finishes, from row and column `padding` on (the last tile
+///               of a row or column all that are left)
 template <class Plan>
 class Band {
   static constexpr ConvTile t = Plan::tile;
   static constexpr int at_once = Plan::quads ? quad : 1;
   static constexpr int in_pixel = t.depth / at_once;
   static constexpr int copies = t.band_pixels() * in_pixel;
-  static constexpr bool rounds = Plan::tf32 && has_tf32;
+  static constexpr bool rounds = Plan::tf32_products == 1 && has_tf32;
   static_assert(ConvTile::threads % in_pixel == 0, "a thread must stay with its channels");
   static constexpr int image_size = Plan::height * Plan::width * Plan::pitch;
 
@@ -108,7 +135,7 @@ class Band {
   /// Begins to copy a chunk of channels.
   template <class Operand>
   __device__ void begin(const Operand& from, int chunk, float* band) const {
-    const float* const tensor = first_tensor(from) + first_;
+    const auto* const tensor = first_tensor(from) + first_;
     const int k = channel();
     if (copies % ConvTile::threads != 0 && static_cast<int>(threadIdx.x) >= copies) return;
 #pragma unroll 1
@@ -116,9 +143,9 @@ class Band {
       const int pixel = i / in_pixel, offset = place(pixel, chunk * t.depth + k);
       float* const to = band + pixel * t.band_pitch() + k;
       if constexpr (Plan::quads)
-        copy_4(to, tensor + (offset < 0 ? 0 : offset), offset >= 0);
+        fetch_4(to, tensor + (offset < 0 ? 0 : offset), offset >= 0);
       else
-        copy_1(to, tensor + (offset < 0 ? 0 : offset), offset >= 0);
+        fetch_float(to, tensor + (offset < 0 ? 0 : offset), offset >= 0);
     }
   }
 
@@ -126,8 +153,10 @@ class Band {
   /// that no other thread need be waited for. Numbers outside the image stay zero.
   template <class Operand>
   __device__ void finish(const Operand& from, int chunk, float* band) const {
-    float* const finished = finished_tensor(from);
-    if (!rounds && plain(from) && !finished) {
+    using Stored = typename Operand::Number;
+    constexpr bool arrives_as_float = std::is_same_v<Stored, float> || !Plan::quads;
+    Stored* const finished = finished_tensor(from);
+    if (!rounds && arrives_as_float && plain(from) && !finished) {
       copies_done();
       return;
     }
@@ -137,7 +166,7 @@ class Band {
       constexpr int at_a_time = 4;
       const bool there = c < Plan::pitch;
       const auto value_of = pending<typename Plan::Activation>(from, there ? c : 0);
-      const float* const second = second_tensor(from);
+      const Stored* const second = second_tensor(from);
       int first = static_cast<int>(threadIdx.x);
       do {
         int offset[at_a_time];
@@ -154,8 +183,9 @@ class Band {
           if (offset[j] < 0) continue;
           const int pixel = (first + j * ConvTile::threads) / in_pixel;
           float* const at = band + pixel * t.band_pitch() + k;
-          const float4 v = value_of(load_4(at), other[j]);
+          float4 v = value_of(arrived_4<Stored>(at), other[j]);
           if (finished && own(pixel)) store_4(finished + first_ + offset[j], v);
+          if (written_down(from)) v = rounded<Stored>(v);
           store_4(at, each([](float x) { return as_factor<rounds>(x); }, v));
         }
         first += at_a_time * ConvTile::threads;
@@ -167,8 +197,9 @@ class Band {
         const int pixel = i / in_pixel, offset = place(pixel, c);
         if (offset < 0) continue;
         const std::size_t number = first_ + static_cast<std::size_t>(offset);
-        const float v = one_value<typename Plan::Activation>(from, number, c);
-        if (finished && own(pixel)) finished[number] = v;
+        float v = value<typename Plan::Activation>(from, number, c);
+        if (finished && own(pixel)) finished[number] = static_cast<Stored>(v);
+        if (written_down(from)) v = static_cast<float>(static_cast<Stored>(v));
         band[pixel * t.band_pitch() + k] = as_factor<rounds>(v);
       }
     }

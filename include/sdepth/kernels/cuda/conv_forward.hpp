@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include <sdepth/activations/relu.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_product.hpp>
@@ -18,16 +19,16 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of a forward stage when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool network_input, bool tensor_cores, class A>
+          bool network_input, int products, class A>
 struct ForwardPlan {
   using Activation = A;
   static constexpr ConvShape shape{
       {channels_in, rows, columns}, channels_out, kernel_size, stride, pad, false, network_input};
-  static constexpr ConvTile tile = forward_tile(shape, tensor_cores);
+  static constexpr ConvTile tile = forward_tile(shape, products > 0);
   static_assert(
       tile.shared_bytes() <= most_shared_bytes,
       "the kernel and stride of this convolution are too large for the shared memory of a GPU's block");
-  static constexpr bool tf32 = tensor_cores;
+  static constexpr int tf32_products = products;
 
   static constexpr int height = rows, width = columns;
   static constexpr bool quads = !network_input;
@@ -44,12 +45,13 @@ struct ForwardPlan {
                        tap_pitch = weight_rows_all * weight_columns_all;
 };
 
+template <class Stored>
 struct ConvForwardOperands {
   int batch = 0;
-  Reading source;
+  Reading<Stored> source;
   const float* weights = nullptr;
   const float* bias = nullptr;  // null: none
-  float* out = nullptr;
+  Stored* out = nullptr;
   StatisticsResult statistics;
   ChannelParts parts;
 
@@ -57,11 +59,12 @@ struct ConvForwardOperands {
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool network_input, bool tensor_cores, class A>
+          bool network_input, int products, class A, class Stored>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
-    conv_forward_kernel(const ConvForwardOperands o) {
+    conv_forward_kernel(const ConvForwardOperands<Stored> o) {
+  let_next_launch_begin();
   using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input,
-                           tensor_cores, A>;
+                           products, A>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);
   const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images,
@@ -71,7 +74,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
   const int images = o.batch - first_image;
   float* const shared = shared_memory();
 
-  Reading source = o.source;
+  Reading<Stored> source = o.source;
   if (blockIdx.y > 0) source.finished = nullptr;  // one block of those that read a pixel finishes it
   convolve(source, Band<Plan>(first_image, images, h0 * stride - pad, w0 * stride - pad), o.weights,
            BandTaps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
@@ -81,16 +84,15 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
   const int own_channel = static_cast<int>(threadIdx.x) % in_pixel * quad, c = first_channel + own_channel;
   const bool there = c < pitch_out;
   const float4 bias = o.bias && there ? load_4(o.bias + c) : all_four(0.0F);
-  float* const out = o.out + static_cast<std::size_t>(first_image) * (Plan::out.pixels() * pitch_out);
+  Stored* const out = o.out + static_cast<std::size_t>(first_image) * (Plan::out.pixels() * pitch_out);
   RunningMoments moments[quad];
 #pragma unroll 2
   for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_once) {
     const int image = p / (t.height * t.width), h = h0 + p / t.width % t.height, w = w0 + p % t.width;
     if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) continue;
-    const float4 v = sum(load_4(shared + p * t.result_pitch() + own_channel), bias);
-    store_4(out + static_cast<std::size_t>(
-                      ((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c),
-            v);
+    const std::size_t at =
+        static_cast<std::size_t>(((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c);
+    const float4 v = stored_4(out + at, sum(load_4(shared + p * t.result_pitch() + own_channel), bias));
     moments[0].add(v.x);
     moments[1].add(v.y);
     moments[2].add(v.z);
@@ -112,7 +114,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
 /// How a forward stage is launched.
 template <ConvShape S, Precision P>
 [[nodiscard]] constexpr Grid conv_forward_grid(int batch) noexcept {
-  constexpr ConvTile t = forward_tile(S, P == Precision::tf32);
+  constexpr ConvTile t = forward_tile(S, tf32_products(P) > 0);
   return {.x = static_cast<unsigned>((batch + t.images - 1) / t.images * t.tiles_down(S.out().height) *
                                      t.tiles_across(S.out().width)),
           .y = static_cast<unsigned>((padded(S.channels_out) + t.channels - 1) / t.channels),
@@ -124,20 +126,22 @@ template <ConvShape S, Precision P>
 /// statistics of out unless null.
 ///
 /// Errors against sums in double, relative: 1e-6 in float32; with TF32 as of factors that are off by 2^-11
-/// each, 5e-4.
-template <ConvShape S, Precision P, class A = ReLU>
-void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
-                  const float* bias, float* out, Statistics<float> statistics) {
+/// each, 5e-4; with three products of TF32 3e-6.
+template <ConvShape S, Precision P, class A = ReLU, class Stored>
+void conv_forward(Context& context, int batch, const Source<float, Stored>& source, const float* weights,
+                  const float* bias, Stored* out, Statistics<float> statistics) {
   static_assert(CheckedActivation<A>::said);
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
-  ConvForwardOperands o{batch, Reading(source), weights, bias, out, StatisticsResult(statistics), {}};
+  ConvForwardOperands<Stored> o{batch, Reading<Stored>(source),      weights, bias,
+                                out,   StatisticsResult(statistics), {}};
   if (statistics.mean)
-    o.parts = channel_parts(context, static_cast<int>(grid.x), forward_tile(S, P == Precision::tf32).channels,
+    o.parts = channel_parts(context, static_cast<int>(grid.x), forward_tile(S, tf32_products(P) > 0).channels,
                             static_cast<int>(one.y));
-  context.launch(StageName{"conv_forward", S.in, S.out(), batch}, conv_forward_kernel < S.in.channels,
-                 S.in.height, S.in.width, S.channels_out, S.kernel, S.stride, S.padding, S.network_input,
-                 P == Precision::tf32, A >, grid, o);
+  context.launch(StageName{"conv_forward", S.in, S.out(), batch},
+                 conv_forward_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
+                                     S.stride, S.padding, S.network_input, tf32_products(P), A, Stored>,
+                 grid, o);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include <sdepth/activations/relu.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_product.hpp>
@@ -22,13 +23,13 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of an input gradient when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool tensor_cores>
+          int products>
 struct InputGradientPlan {
   static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad};
   static constexpr ConvTile tile = input_gradient_tile(shape);
   static_assert(tile.shared_bytes() <= most_shared_bytes,
                 "the kernel of this convolution is too large for the shared memory of a GPU's block");
-  static constexpr bool tf32 = tensor_cores;
+  static constexpr int tf32_products = products;
 
   static constexpr int height = shape.out().height, width = shape.out().width;
   static constexpr bool quads = true;
@@ -57,23 +58,25 @@ struct TapsOfClass {
   return {count, smallest + stride * (count - 1), (p + padding) / stride - (count - 1)};
 }
 
+template <class Stored>
 struct ConvInputGradientOperands {
   int batch = 0;
-  GradientReading gradient;
-  Masking masking;
+  GradientReading<Stored> gradient;
+  Masking<Stored> masking;
   const float* weights = nullptr;
-  float* out = nullptr;
+  Stored* out = nullptr;
   ChannelParts parts;
 
   friend bool operator==(const ConvInputGradientOperands&, const ConvInputGradientOperands&) = default;
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool tensor_cores, class A>
+          int products, class A, class Stored>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
-    conv_input_gradient_kernel(const ConvInputGradientOperands o) {
+    conv_input_gradient_kernel(const ConvInputGradientOperands<Stored> o) {
+  let_next_launch_begin();
   using Plan =
-      InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, tensor_cores>;
+      InputGradientPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, products>;
   constexpr ConvTile t = Plan::tile;
   constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_in = padded(channels_in);
   const int tile = static_cast<int>(blockIdx.x) % tiles,
@@ -90,7 +93,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
   convolve(o.gradient, Band<Plan>(first_image, images, u0 + down.origin, v0 + across.origin), o.weights,
            BandTaps{down.count, down.first, across.count, across.first, -stride}, first_channel, shared);
 
-  const Masking& m = o.masking;
+  const Masking<Stored>& m = o.masking;
   constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
   const int own_channel = static_cast<int>(threadIdx.x) % in_pixel * quad, c = first_channel + own_channel;
   const bool there = c < pitch_in;
@@ -120,7 +123,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
       at[j] = inside[j] ? ((image * rows + h) * columns + w) * pitch_in + c : 0;
       dz[j] = load_4(shared + (inside[j] ? own : 0) * t.result_pitch() + own_channel);
       // Nothing is read in the place of what is not there: another thread may be writing it.
-      const auto load = [&](bool wanted, const float* from) {
+      const auto load = [&](bool wanted, const Stored* from) {
         return wanted && inside[j] ? load_4(from + first + at[j]) : all_four(0.0F);
       };
       x[j] = load(needs_x, m.source.x);
@@ -137,7 +140,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
                                          : value_of.before_activation(x[j], shortcut[j]);
       if (m.source.activated)
         dz[j] = each([](float d, float number) { return activation_backward<A>(d, number); }, dz[j], v[j]);
-      store_4(o.out + first + at[j], dz[j]);
+      dz[j] = stored_4(o.out + first + at[j], dz[j]);
       const auto distance = [](float d, float number, float middle, float before) {
         return fmaf(d, number - middle, before);
       };
@@ -171,21 +174,26 @@ template <ConvShape S>
 
 /// out = the gradient of source before its activation, from the convolution's + `add`, unless null; and the
 /// sums over it, each unless null. out may be add.
-template <ConvShape S, Precision P, class A = ReLU>
-void conv_input_gradient(Context& context, int batch, const Gradient<float>& gradient,
-                         const Source<float>& source, const float* weights, const float* add, float* out,
-                         const SourceSums<float>& sums, Lane lane = Lane::main) {
+template <ConvShape S, Precision P, class A = ReLU, class Stored>
+void conv_input_gradient(Context& context, int batch, const Gradient<float, Stored>& gradient,
+                         const Source<float, Stored>& source, const float* weights, const Stored* add,
+                         Stored* out, const SourceSums<float>& sums, Lane lane = Lane::main) {
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
-  ConvInputGradientOperands o{
-      batch, GradientReading(gradient), Masking(source, add, sums, context.failed()), weights, out, {}};
+  ConvInputGradientOperands<Stored> o{batch,
+                                      GradientReading<Stored>(gradient),
+                                      Masking<Stored>(source, add, sums, context.failed()),
+                                      weights,
+                                      out,
+                                      {}};
   if (o.masking.sums_wanted())
     o.parts = channel_parts(context, static_cast<int>(grid.x), input_gradient_tile(S).channels,
                             static_cast<int>(one.y));
   context.launch(StageName{"conv_input_gradient", S.in, S.out(), batch},
-                 conv_input_gradient_kernel < S.in.channels, S.in.height, S.in.width, S.channels_out,
-                 S.kernel, S.stride, S.padding, P == Precision::tf32, A >, grid, o, lane);
+                 conv_input_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
+                                            S.stride, S.padding, tf32_products(P), A, Stored>,
+                 grid, o, lane);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

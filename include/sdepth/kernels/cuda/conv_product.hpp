@@ -2,12 +2,10 @@
 // and the walk over chunks and taps that feeds it.
 #pragma once
 
-#include <bit>
-#include <cstdint>
-
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_tile.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/tensor_factor.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -18,7 +16,8 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 /// multiprocessor multiplies 4 warps' numbers while it loads one warp's, so loads take the smaller part of
 /// the time as long as a load's 8 neighbouring threads meet no bank twice. They do not: they read 8, 4 or 2
 /// parts of one row of weights (turned: neighbouring rows) and as many times 1, 2 or 4 neighbouring pixels.
-template <class Plan, bool tensor_cores>
+/// @tparam products  on tensor cores: see tf32_products
+template <class Plan, int products>
 class Product {
   static constexpr ConvTile t = Plan::tile;
   static constexpr int columns = t.channels / quad;
@@ -87,8 +86,9 @@ class Product {
 /// The same on tensor cores: a warp has 16·pixel_blocks pixels × 8·channel_blocks channels. Its operands come
 /// from shared memory without bank conflicts, as ConvTile::band_pitch and weight_pitch say. The band has been
 /// rounded to TF32 already, weights are here.
-template <class Plan>
-class Product<Plan, true> {
+template <class Plan, int products>
+  requires(products > 0)
+class Product<Plan, products> {
   static constexpr ConvTile t = Plan::tile;
   static constexpr int warps = ConvTile::threads / warp_size;
   static constexpr int warps_down = t.pixels() / 16 < warps ? t.pixels() / 16 : warps,
@@ -108,20 +108,22 @@ class Product<Plan, true> {
     for (int tap = 0; tap < taps; ++tap, from += t.band_pitch(), with += t.tap_size()) {
 #pragma unroll
       for (int k = 0; k < t.depth; k += 8) {
-        std::uint32_t b[static_cast<unsigned>(channel_blocks)][2];
+        TensorFactor<products, 2> b[static_cast<unsigned>(channel_blocks)];
 #pragma unroll
         for (int j = 0; j < channel_blocks; ++j) {
           const float* const w = with + k * to_input_channel + 8 * j * to_output_channel;
-          b[j][0] = to_tf32(w[0]);
-          b[j][1] = to_tf32(w[4 * to_input_channel]);
+          b[j].set(0, w[0]);
+          b[j].set(1, w[4 * to_input_channel]);
         }
 #pragma unroll
         for (int i = 0; i < pixel_blocks; ++i) {
           const float* const upper = from + pixel_in_band<Plan>(16 * i) + k;
           const float* const lower = upper + pixel_in_band<Plan>(8);
-          const std::uint32_t a[4] = {
-              std::bit_cast<std::uint32_t>(upper[0]), std::bit_cast<std::uint32_t>(lower[0]),
-              std::bit_cast<std::uint32_t>(upper[4]), std::bit_cast<std::uint32_t>(lower[4])};
+          TensorFactor<products, 4> a;
+          a.set_prepared(0, upper[0]);
+          a.set_prepared(1, lower[0]);
+          a.set_prepared(2, upper[4]);
+          a.set_prepared(3, lower[4]);
 #pragma unroll
           for (int j = 0; j < channel_blocks; ++j) multiply_add(sums_[i][j], a, b[j]);
         }
@@ -169,10 +171,12 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
     begin_weights<Plan>(weights, taps, row, t.turned ? first_channel : k, t.turned ? k : first_channel,
                         all_weights + buffer * t.weight_size());
   };
-  Product<Plan, Plan::tf32 && has_tf32> product;
-  if (taps.rows > 0 && taps.columns > 0) {
+  Product<Plan, has_tf32 ? Plan::tf32_products : 0> product;
+  const bool any = taps.rows > 0 && taps.columns > 0;
+  if (any) begin(0, 0, 0);  // weights are there already
+  wait_for_launch_before();
+  if (any) {
     band.begin(from, 0, shared);
-    begin(0, 0, 0);
     end_group();
     int step = 0;
 #pragma unroll 1

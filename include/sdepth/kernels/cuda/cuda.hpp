@@ -1,4 +1,5 @@
-// The CUDA backend: kernels for one GPU, float32, with TF32 tensor cores for the convolutions as an option.
+// The CUDA backend: kernels for one GPU, float32, with TF32 tensor cores for the convolutions and activations
+// in bfloat16 as options.
 //
 //   instructions, operands          the words that kernels are written in
 //   check, memory, replay, context  the host's side of the device: errors, memory, graphs, launches
@@ -7,10 +8,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <sdepth/activations/relu.hpp>
+#include <sdepth/core/bfloat16.hpp>
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 #include <sdepth/kernels/cuda/finish.hpp>
@@ -22,6 +26,8 @@
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/shared_stages.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/stored.hpp>
+#include <sdepth/kernels/cuda/survivors.hpp>
 #include <sdepth/kernels/cuda/updater.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
@@ -37,12 +43,18 @@ using cuda::Precision;
 /// same operands give the same bits on every device of the same precision. Throws Error naming the call of
 /// the CUDA runtime that failed, the stage and its shape.
 ///
-/// @tparam P  Precision::tf32 rounds the factors of convolutions to 10 bits of mantissa, from compute
-///            capability 8.0 on; sums stay float32
-template <Precision P = Precision::float32>
+/// @tparam P        Precision::tf32 rounds the factors of convolutions to 10 bits of mantissa, from compute
+///                  capability 8.0 on; Precision::tf32x3 multiplies there with about float32's accuracy; sums
+///                  stay float32
+/// @tparam Stored_  What activations, and their gradients on the way back, lie in memory as: float, or
+///                  bfloat16 for half the bytes. Weights, statistics, sums and all arithmetic stay float;
+///                  what is summed up of a tensor is the rounded numbers.
+template <Precision P = Precision::float32, class Stored_ = float>
 struct Cuda {
+  static_assert(std::is_same_v<Stored_, float> || std::is_same_v<Stored_, bfloat16>,
+                "Cuda: activations are stored as float or bfloat16");
   using Scalar = float;
-  using Stored = float;
+  using Stored = Stored_;
   using Context = cuda::Context;
   using Loss = cuda::PendingLoss;
   using ActivationArena = cuda::DeviceArena;
@@ -61,16 +73,17 @@ struct Cuda {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Context& context, int batch, const Source<float>& source, const float* weights,
-                           const float* bias, float* out, Statistics<float> statistics) {
+  static void conv_forward(Context& context, int batch, const Source<float, Stored>& source,
+                           const float* weights, const float* bias, Stored* out,
+                           Statistics<float> statistics) {
     if (context.others())
       return cuda::shared_conv_forward<S, P, A>(context, source, weights, bias, out, statistics);
     cuda::conv_forward<S, P, A>(context, batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Context& context, int batch, const Gradient<float>& gradient,
-                            const Source<float>& source, const float* weights, float* weight_gradient,
-                            float* bias_gradient, const float* add, float* out, SourceSums<float> sums) {
+  static void conv_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
+                            const Source<float, Stored>& source, const float* weights, float* weight_gradient,
+                            float* bias_gradient, const Stored* add, Stored* out, SourceSums<float> sums) {
     if (context.others())
       return cuda::shared_conv_backward<S, P, A>(context, gradient, source, weights, weight_gradient,
                                                  bias_gradient, add, out, sums);
@@ -84,42 +97,54 @@ struct Cuda {
             weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
   }
   template <Shape S, class A = ReLU>
-  static void finish(Context& context, int batch, const Source<float>& source, Statistics<float> statistics) {
+  static void finish(Context& context, int batch, const Source<float, Stored>& source,
+                     Statistics<float> statistics) {
     if (context.others()) return cuda::shared_finish<S, A>(context, source, statistics);
     cuda::finish<S, A>(context, batch, source, statistics);
   }
   template <Shape S, class A = ReLU>
-  static void finish_backward(Context& context, int batch, const Gradient<float>& gradient,
-                              const Source<float>& source, const float* add, float* out,
+  static void finish_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
+                              const Source<float, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<float> sums) {
     if (context.others())
       return cuda::shared_finish_backward<S, A>(context, gradient, source, add, out, sums);
     cuda::finish_backward<S, A>(context, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
-  static void pool_forward(Context& context, int batch, const float* in, float* out) {
+  static void pool_forward(Context& context, int batch, const Stored* in, Stored* out) {
     cuda::pool_forward<S>(context, batch, in, out);
   }
   template <PoolShape S>
-  static void pool_backward(Context& context, int batch, const float* dy, const float* in, float* dx) {
+  static void pool_backward(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
     cuda::pool_backward<S>(context, batch, dy, in, dx);
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Context& context, int batch, const float* in, float* out) {
+  static void shortcut_forward(Context& context, int batch, const Stored* in, Stored* out) {
     cuda::shortcut_forward<S>(context, batch, in, out);
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Context& context, int batch, const float* dy, float* dx) {
+  static void shortcut_backward(Context& context, int batch, const Stored* dy, Stored* dx) {
     cuda::shortcut_backward<S>(context, batch, dy, dx);
   }
+  /// Of images that have gates of their own, the survivors' are copied side by side, or back to their places.
+  /// @param gates  [N], on the host, 1 open; null: all   @param numbers  of an image
+  static void gather_images(Context& context, int batch, const std::uint8_t* gates, std::size_t numbers,
+                            const Stored* from, Stored* to) {
+    cuda::move_images<true>(context, batch, cuda::Survivors::of(gates, batch), numbers, from, to);
+  }
+  static void scatter_images(Context& context, int batch, const std::uint8_t* gates, std::size_t numbers,
+                             const Stored* from, Stored* to) {
+    cuda::move_images<false>(context, batch, cuda::Survivors::of(gates, batch), numbers, from, to);
+  }
   template <LinearShape S>
-  static void linear_forward(Context& context, int batch, const float* in, const float* weights,
-                             const float* bias, float* out) {
+  static void linear_forward(Context& context, int batch, const Stored* in, const float* weights,
+                             const float* bias, Stored* out) {
     cuda::linear_forward<S>(context, batch, in, weights, bias, out);
   }
   template <LinearShape S>
-  static void linear_backward(Context& context, int batch, const float* dy, const float* in,
-                              const float* weights, float* weight_gradient, float* bias_gradient, float* dx) {
+  static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in,
+                              const float* weights, float* weight_gradient, float* bias_gradient,
+                              Stored* dx) {
     if (context.others())
       return cuda::shared_linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient,
                                              dx);
@@ -167,7 +192,7 @@ struct Cuda {
   /// The user's images, on the host, as the walk's input on the device: [N, H, W, stride].
   template <class Number>
   static void upload_images(Context& context, Shape shape, const Number* images, int count,
-                            bool channels_last, std::size_t stride, float* to) {
+                            bool channels_last, std::size_t stride, Stored* to) {
     if (count == 0) return;  // of a shared batch
     const std::size_t bytes = static_cast<std::size_t>(count) * shape.size() * sizeof(Number);
     std::memcpy(context.images().begin(bytes), images, bytes);
@@ -175,6 +200,13 @@ struct Cuda {
     cuda::copy_images(context, shape, order, count,
                       reinterpret_cast<const Number*>(context.images().send(context.stream())),
                       static_cast<int>(stride), to);
+  }
+  /// The outputs of a network as losses read them, and back.
+  static void load_numbers(Context& context, std::size_t count, const Stored* stored, float* numbers) {
+    cuda::convert(context, count, stored, numbers);
+  }
+  static void store_numbers(Context& context, std::size_t count, const float* numbers, Stored* stored) {
+    cuda::convert(context, count, numbers, stored);
   }
   /// Device memory on the host, once all kernels that write it are done.
   [[nodiscard]] static std::vector<float> read(Context& context, const float* numbers, std::size_t count) {

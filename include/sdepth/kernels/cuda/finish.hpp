@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include <sdepth/activations/relu.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
@@ -77,21 +78,24 @@ struct Pixels {
       at[i] = (inside[i] ? pixel : first) * channels + static_cast<std::size_t>(block.first_channel());
     }
   }
-  __device__ void load(const float* from, float4 (&to)[count]) const {
+  template <class Stored>
+  __device__ void load(const Stored* from, float4 (&to)[count]) const {
 #pragma unroll
     for (std::size_t i = 0; i < count; ++i) to[i] = load_4(from + at[i]);
   }
-  __device__ void store(const float4 (&from)[count], float* to) const {
+  /// The numbers become what lies in memory then.
+  template <class Stored>
+  __device__ void store(float4 (&from)[count], Stored* to) const {
 #pragma unroll
     for (std::size_t i = 0; i < count; ++i)
-      if (inside[i]) store_4(to + at[i], from[i]);
+      if (inside[i]) from[i] = stored_4(to + at[i], from[i]);
   }
 };
 
 /// x becomes the Source's value before its activation, of four channels from c on. shortcut: read where there
 /// is one.
-template <std::size_t count>
-__device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&x)[count],
+template <std::size_t count, class Stored>
+__device__ __forceinline__ void values_before(const Reading<Stored>& r, int c, float4 (&x)[count],
                                               const float4 (&shortcut)[count]) {
   if (r.scale) {
     const float4 scale = load_4(r.scale + c), shift = load_4(r.shift + c);
@@ -106,8 +110,8 @@ __device__ __forceinline__ void values_before(const Reading& r, int c, float4 (&
   }
 }
 /// x becomes the Source's value.
-template <class A, std::size_t count>
-__device__ __forceinline__ void values(const Reading& r, int c, float4 (&x)[count],
+template <class A, std::size_t count, class Stored>
+__device__ __forceinline__ void values(const Reading<Stored>& r, int c, float4 (&x)[count],
                                        const float4 (&shortcut)[count]) {
   values_before(r, c, x, shortcut);
   if (r.activated)
@@ -138,8 +142,9 @@ struct DropoutOperands {
   friend bool operator==(const DropoutOperands&, const DropoutOperands&) = default;
 };
 
+template <class Stored>
 struct FinishOperands {
-  Reading source;
+  Reading<Stored> source;
   DropoutOperands dropout;
   StatisticsResult statistics;
   std::size_t pixels = 0;  // of all images
@@ -151,8 +156,9 @@ struct FinishOperands {
 
 /// 2 blocks on a multiprocessor: 16 warps with 4 to 8 loads of 16 bytes a thread under way, 32 KB or more,
 /// where 3 TB/s at a latency of 1 µs need 23 KB.
-template <int channels, class A>
-__global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) {
+template <int channels, class A, class Stored>
+__global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands<Stored> o) {
+  begin_behind_launch_before();
   constexpr std::size_t at_a_time = 4;
   const PixelBlock<channels> block;
   RunningMoments moments[quad];
@@ -188,11 +194,12 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands o) 
                                static_cast<int>(blockIdx.x), block.channels_of_tile());
 }
 
+template <class Stored>
 struct FinishBackwardOperands {
-  GradientReading gradient;
+  GradientReading<Stored> gradient;
   DropoutOperands dropout;
-  Masking masking;
-  float* out = nullptr;
+  Masking<Stored> masking;
+  Stored* out = nullptr;
   std::size_t pixels = 0;  // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
@@ -202,11 +209,12 @@ struct FinishBackwardOperands {
 
 /// 2 blocks on a multiprocessor: 16 warps with 2 pixels of 2 to 5 tensors each under way, 32 KB or more, as
 /// above.
-template <int channels, class A>
-__global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands o) {
+template <int channels, class A, class Stored>
+__global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBackwardOperands<Stored> o) {
+  begin_behind_launch_before();
   constexpr std::size_t at_a_time = 2;
   const PixelBlock<channels> block;
-  const Masking& m = o.masking;
+  const Masking<Stored>& m = o.masking;
   const int c = block.first_channel();
   const bool recompute = m.source.activated && !(A::derivative_from_output && m.source.finished);
   const bool needs_x = recompute || m.dz_normalised,
@@ -295,29 +303,31 @@ void launch_over_pixels(Context& context, const StageName& name, void (*kernel)(
 }
 
 /// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
-template <Shape S, class A = ReLU>
-void finish(Context& context, int batch, const Source<float>& source, const Statistics<float>& statistics) {
+template <Shape S, class A = ReLU, class Stored>
+void finish(Context& context, int batch, const Source<float, Stored>& source,
+            const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
   if (!source.finished && !statistics.mean) return;
-  FinishOperands operands{.source = Reading(source),
-                          .dropout = DropoutOperands(source.dropout, S, context.first_image()),
-                          .statistics = StatisticsResult(statistics)};
+  FinishOperands<Stored> operands{.source = Reading<Stored>(source),
+                                  .dropout = DropoutOperands(source.dropout, S, context.first_image()),
+                                  .statistics = StatisticsResult(statistics)};
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish", S, S, batch},
-                                         finish_kernel<padded(S.channels), A>, operands,
+                                         finish_kernel<padded(S.channels), A, Stored>, operands,
                                          statistics.mean != nullptr);
 }
 /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
 /// gradient.dy or add, which may be null.
-template <Shape S, class A = ReLU>
-void finish_backward(Context& context, int batch, const Gradient<float>& gradient,
-                     const Source<float>& source, const float* add, float* out,
+template <Shape S, class A = ReLU, class Stored>
+void finish_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
+                     const Source<float, Stored>& source, const Stored* add, Stored* out,
                      const SourceSums<float>& sums) {
-  FinishBackwardOperands operands{.gradient = GradientReading(gradient),
-                                  .dropout = DropoutOperands(source.dropout, S, context.first_image()),
-                                  .masking = Masking(source, add, sums, context.failed()),
-                                  .out = out};
+  FinishBackwardOperands<Stored> operands{
+      .gradient = GradientReading<Stored>(gradient),
+      .dropout = DropoutOperands(source.dropout, S, context.first_image()),
+      .masking = Masking<Stored>(source, add, sums, context.failed()),
+      .out = out};
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish_backward", S, S, batch},
-                                         finish_backward_kernel<padded(S.channels), A>, operands,
+                                         finish_backward_kernel<padded(S.channels), A, Stored>, operands,
                                          operands.masking.sums_wanted());
 }
 

@@ -26,6 +26,7 @@ struct GateOperands {
 /// double, hence equal everywhere.
 template <int threads>
 __global__ void __launch_bounds__(threads) draw_gates_kernel(const GateOperands o) {
+  begin_behind_launch_before();
   const int block = static_cast<int>(blockIdx.x) * threads + static_cast<int>(threadIdx.x);
   if (block >= o.blocks) return;
   const std::uint32_t word =

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
@@ -18,9 +19,10 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 /// Whether a pixel's channels lie side by side, [N, H, W, C], or each channel by itself, [N, C, H, W].
 enum class ImageOrder { channels_last, channels_first };
 
+template <class Stored>
 struct ImageOperands {
   const void* from = nullptr;
-  float* out = nullptr;
+  Stored* out = nullptr;
   unsigned numbers = 0;  // of out
   unsigned channels = 0;
   unsigned pixels = 0;  // of an image
@@ -33,8 +35,9 @@ struct ImageOperands {
 /// neighbours read the rest.
 inline constexpr unsigned image_threads = 256;
 
-template <bool bytes, bool channels_last>
-__global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperands o) {
+template <bool bytes, bool channels_last, class Stored>
+__global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperands<Stored> o) {
+  begin_behind_launch_before();
   const unsigned first = (blockIdx.x * image_threads + threadIdx.x) * quad;
   if (first >= o.numbers) return;
   unsigned c = first % o.stride, pixel = first / o.stride;  // of the batch
@@ -59,16 +62,16 @@ __global__ void __launch_bounds__(image_threads) image_kernel(const ImageOperand
   else
 #pragma unroll
     for (unsigned i = 0; i < quad; ++i)
-      if (first + i < o.numbers) o.out[first + i] = v[i];
+      if (first + i < o.numbers) o.out[first + i] = static_cast<Stored>(v[i]);
 }
 
 /// `batch` images of `shape` at `from` as floats [N, H, W, stride]: bytes as byte/255, floats as they are,
 /// zeros from C on. Pointers are the device's.
 ///
 /// @pre  stride ≥ C.   Throws Error where out would have 2^32 - 1 numbers (16 GB) or more.
-template <class T>
+template <class T, class Stored>
 void copy_images(Context& context, Shape shape, ImageOrder order, int batch, const T* from, int stride,
-                 float* out) {
+                 Stored* out) {
   constexpr bool bytes = std::is_same_v<T, std::uint8_t>;
   static_assert(bytes || std::is_same_v<T, float>, "copy_images: images are bytes (std::uint8_t) or float");
   const std::size_t numbers =
@@ -78,14 +81,15 @@ void copy_images(Context& context, Shape shape, ImageOrder order, int batch, con
     fail("images: expected at most ", most, " numbers in a batch, found ", numbers, " (", batch,
          " images of ", shape.height, " x ", shape.width, ", ", stride,
          " numbers a pixel); use a smaller batch");
-  const ImageOperands operands{from,
-                               out,
-                               static_cast<unsigned>(numbers),
-                               static_cast<unsigned>(shape.channels),
-                               static_cast<unsigned>(shape.pixels()),
-                               static_cast<unsigned>(stride)};
+  const ImageOperands<Stored> operands{from,
+                                       out,
+                                       static_cast<unsigned>(numbers),
+                                       static_cast<unsigned>(shape.channels),
+                                       static_cast<unsigned>(shape.pixels()),
+                                       static_cast<unsigned>(stride)};
   context.launch(StageName{"copy_images", shape, {stride, shape.height, shape.width}, batch},
-                 order == ImageOrder::channels_last ? image_kernel<bytes, true> : image_kernel<bytes, false>,
+                 order == ImageOrder::channels_last ? image_kernel<bytes, true, Stored>
+                                                    : image_kernel<bytes, false, Stored>,
                  Grid{.x = static_cast<unsigned>((numbers + block - 1) / block), .threads = image_threads},
                  operands);
 }

@@ -39,6 +39,8 @@ __device__ inline void copy_4(float* to, const float* from, bool inside = true) 
 __device__ inline void copy_1(float* to, const float* from, bool inside = true) {
   __pipeline_memcpy_async(to, from, 4, inside ? 0 : 4);
 }
+/// The same with 8 bytes on such boundaries, always inside.
+__device__ inline void copy_8_bytes(void* to, const void* from) { __pipeline_memcpy_async(to, from, 8); }
 /// Ends a group of copies.
 __device__ inline void end_group() { __pipeline_commit(); }
 /// Waits until all but the last `later` groups of this thread have arrived.
@@ -51,6 +53,35 @@ __device__ inline void copies_done() {
 #if defined(__CUDACC__)
   asm volatile("" ::: "memory");
 #endif
+}
+
+/// The launch that depends on this one may begin as soon as all blocks of this one have: its blocks then take
+/// the place of those that end, and wait. From compute capability 9.0 on; before, and for launches that are
+/// not dependent ones (Replay), this and the next function do nothing.
+__device__ inline void let_next_launch_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+/// Waits until the launch before this one has ended and all that it wrote can be read.
+///
+/// Every thread of every kernel calls it, before it reads or writes any memory but what no kernel of a graph
+/// writes: the weights. So a launch that has ended has waited for the one before it, that one for its own,
+/// and with the one all are over. A graph begins when all that was handed over before it has ended, the
+/// update of the weights too.
+__device__ inline void wait_for_launch_before() {
+#if defined(__CUDACC__)
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+#else
+  emulation::wait_for_launch_before();
+#endif
+}
+/// How a kernel begins that reads nothing ahead.
+__device__ inline void begin_behind_launch_before() {
+  let_next_launch_begin();
+  wait_for_launch_before();
 }
 
 /// Adds 1 to a counter in global memory and returns what it was. What this thread wrote, and what it knows of

@@ -19,19 +19,20 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
+template <class Stored>
 struct LinearOperands {
   int batch = 0;
   int channels = 0;                // of the input
   int inputs = 0;                  // of an image as they lie in memory: pixels · padded(channels)
   int features = 0;                // padded
-  const float* in = nullptr;       // [batch, inputs]
+  const Stored* in = nullptr;      // [batch, inputs]
   const float* weights = nullptr;  // [pixels · channels, features]
   const float* bias = nullptr;     // [features], or null
-  float* out = nullptr;            // [batch, features]
-  const float* dy = nullptr;       // [batch, features]
+  Stored* out = nullptr;           // [batch, features]
+  const Stored* dy = nullptr;      // [batch, features]
   float* weight_gradient = nullptr;
   float* bias_gradient = nullptr;  // or null
-  float* dx = nullptr;             // [batch, inputs], or null
+  Stored* dx = nullptr;            // [batch, inputs], or null
 
   friend bool operator==(const LinearOperands&, const LinearOperands&) = default;
 };
@@ -54,7 +55,8 @@ struct LinearTile {
 };
 
 /// Where input p of an image, as it lies in memory, has its weights; below 0: it is padding, and has none.
-[[nodiscard]] __device__ __forceinline__ int weight_row(const LinearOperands& o, int p) {
+template <class Stored>
+[[nodiscard]] __device__ __forceinline__ int weight_row(const LinearOperands<Stored>& o, int p) {
   const int c = p % padded(o.channels);
   return p < o.inputs && c < o.channels ? p / padded(o.channels) * o.channels + c : -1;
 }
@@ -63,24 +65,24 @@ struct LinearTile {
 }
 
 /// Begins to copy the tiles at (m, k) and (k, n). What lies outside is zeros.
-template <LinearProduct product>
-__device__ __forceinline__ void fetch_linear(const LinearOperands& o, int m, int n, int k, float* a,
+template <LinearProduct product, class Stored>
+__device__ __forceinline__ void fetch_linear(const LinearOperands<Stored>& o, int m, int n, int k, float* a,
                                              float* b) {
   using T = LinearTile;
   const int thread = static_cast<int>(threadIdx.x);
   if constexpr (product == LinearProduct::weight_gradient) {  // a is the transposed input
     const int row = thread / (T::m / quad), column = thread % (T::m / quad) * quad;
     const bool inside = k + row < o.batch && m + column < o.inputs;
-    copy_4(a + row * T::pitch_m + column, inside ? o.in + linear_index(k + row, o.inputs, m + column) : o.in,
-           inside);
+    fetch_floats_4(a + row * T::pitch_m + column,
+                   inside ? o.in + linear_index(k + row, o.inputs, m + column) : o.in, inside);
   } else {
     constexpr bool forward = product == LinearProduct::forward;
-    const float* from = forward ? o.in : o.dy;
+    const Stored* from = forward ? o.in : o.dy;
     const int columns = forward ? o.inputs : o.features;
     const int row = thread / (T::k / quad), column = thread % (T::k / quad) * quad;
     const bool inside = m + row < o.batch && k + column < columns;
-    copy_4(a + row * T::pitch + column, inside ? from + linear_index(m + row, columns, k + column) : from,
-           inside);
+    fetch_floats_4(a + row * T::pitch + column,
+                   inside ? from + linear_index(m + row, columns, k + column) : from, inside);
   }
   // b is the transposed weights: a warp reads 8 numbers of 4 rows
   if constexpr (product == LinearProduct::input_gradient) {
@@ -96,20 +98,22 @@ __device__ __forceinline__ void fetch_linear(const LinearOperands& o, int m, int
 #pragma unroll
     for (int i = 0; i < T::k * T::n / (quad * T::threads); ++i) {
       const int row = thread / (T::n / quad) + i * 16, column = thread % (T::n / quad) * quad;
-      const float* from = product == LinearProduct::forward ? o.weights : o.dy;
       const int in_memory = product == LinearProduct::forward ? weight_row(o, k + row)
                             : k + row < o.batch               ? k + row
                                                               : -1;
       const bool inside = in_memory >= 0 && n + column < o.features;
-      copy_4(b + row * T::pitch + column,
-             inside ? from + linear_index(in_memory, o.features, n + column) : from, inside);
+      const std::size_t at = inside ? linear_index(in_memory, o.features, n + column) : 0;
+      if constexpr (product == LinearProduct::forward)
+        copy_4(b + row * T::pitch + column, o.weights + at, inside);
+      else
+        fetch_floats_4(b + row * T::pitch + column, o.dy + at, inside);
     }
   }
 }
 
 /// The block's numbers from (m, n) on, to where they belong.
-template <LinearProduct product>
-__device__ __forceinline__ void linear_product(const LinearOperands& o, int m, int n) {
+template <LinearProduct product, class Stored>
+__device__ __forceinline__ void linear_product(const LinearOperands<Stored>& o, int m, int n) {
   using T = LinearTile;
   const int depth = product == LinearProduct::forward           ? o.inputs
                     : product == LinearProduct::weight_gradient ? o.batch
@@ -164,19 +168,23 @@ __device__ __forceinline__ void linear_product(const LinearOperands& o, int m, i
   return static_cast<unsigned>((numbers + tile - 1) / tile);
 }
 /// Blocks of the weight gradient: they come first in a backward launch.
-[[nodiscard]] __host__ __device__ constexpr unsigned weight_gradient_tiles(const LinearOperands& o) noexcept {
+template <class Stored>
+[[nodiscard]] __host__ __device__ constexpr unsigned weight_gradient_tiles(
+    const LinearOperands<Stored>& o) noexcept {
   return linear_tiles(o.inputs + (o.bias_gradient ? 1 : 0), LinearTile::m) *
          linear_tiles(o.features, LinearTile::n);
 }
 
-template <LinearProduct product>
-__device__ __forceinline__ void linear_product_of(const LinearOperands& o, unsigned block, int columns) {
+template <LinearProduct product, class Stored>
+__device__ __forceinline__ void linear_product_of(const LinearOperands<Stored>& o, unsigned block,
+                                                  int columns) {
   const unsigned across = linear_tiles(columns, LinearTile::n);
   linear_product<product>(o, static_cast<int>(block / across) * LinearTile::m,
                           static_cast<int>(block % across) * LinearTile::n);
 }
-template <bool backward>
-__global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const LinearOperands o) {
+template <bool backward, class Stored>
+__global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const LinearOperands<Stored> o) {
+  begin_behind_launch_before();
   const unsigned first = backward ? weight_gradient_tiles(o) : 0;
   if constexpr (!backward)
     linear_product_of<LinearProduct::forward>(o, blockIdx.x, o.features);
@@ -188,39 +196,39 @@ __global__ void __launch_bounds__(LinearTile::threads, 4) linear_kernel(const Li
 
 /// out [N, padded(features)] from in [N, H, W, padded(C)] and weights [H·W·C, padded(features)]; bias
 /// [padded(features)] or null.
-template <LinearShape S>
-void linear_forward(Context& context, int batch, const float* in, const float* weights, const float* bias,
-                    float* out) {
-  const LinearOperands o{.batch = batch,
-                         .channels = S.in.channels,
-                         .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
-                         .features = padded(S.features),
-                         .in = in,
-                         .weights = weights,
-                         .bias = bias,
-                         .out = out};
-  context.launch(StageName{"linear_forward", S.in, S.out(), batch}, linear_kernel<false>,
+template <LinearShape S, class Stored>
+void linear_forward(Context& context, int batch, const Stored* in, const float* weights, const float* bias,
+                    Stored* out) {
+  const LinearOperands<Stored> o{.batch = batch,
+                                 .channels = S.in.channels,
+                                 .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
+                                 .features = padded(S.features),
+                                 .in = in,
+                                 .weights = weights,
+                                 .bias = bias,
+                                 .out = out};
+  context.launch(StageName{"linear_forward", S.in, S.out(), batch}, linear_kernel<false, Stored>,
                  Grid{.x = linear_tiles(batch, LinearTile::m) * linear_tiles(o.features, LinearTile::n),
                       .threads = LinearTile::threads,
                       .shared_bytes = LinearTile::bytes},
                  o);
 }
 /// bias_gradient and dx may be null. dx may not be in.
-template <LinearShape S>
-void linear_backward(Context& context, int batch, const float* dy, const float* in, const float* weights,
-                     float* weight_gradient, float* bias_gradient, float* dx) {
-  const LinearOperands o{.batch = batch,
-                         .channels = S.in.channels,
-                         .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
-                         .features = padded(S.features),
-                         .in = in,
-                         .weights = weights,
-                         .dy = dy,
-                         .weight_gradient = weight_gradient,
-                         .bias_gradient = bias_gradient,
-                         .dx = dx};
+template <LinearShape S, class Stored>
+void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in, const float* weights,
+                     float* weight_gradient, float* bias_gradient, Stored* dx) {
+  const LinearOperands<Stored> o{.batch = batch,
+                                 .channels = S.in.channels,
+                                 .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),
+                                 .features = padded(S.features),
+                                 .in = in,
+                                 .weights = weights,
+                                 .dy = dy,
+                                 .weight_gradient = weight_gradient,
+                                 .bias_gradient = bias_gradient,
+                                 .dx = dx};
   const unsigned for_dx = dx ? linear_tiles(batch, LinearTile::m) * linear_tiles(o.inputs, LinearTile::n) : 0;
-  context.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true>,
+  context.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true, Stored>,
                  Grid{.x = weight_gradient_tiles(o) + for_dx,
                       .threads = LinearTile::threads,
                       .shared_bytes = LinearTile::bytes},

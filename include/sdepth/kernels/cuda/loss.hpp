@@ -120,6 +120,7 @@ __device__ inline void add_up_losses(const LossSums& o, const DeviceLoss& mine) 
 
 template <int warps>
 __global__ void __launch_bounds__(warps* warp_size) loss_kernel(const LossOperands o) {
+  begin_behind_launch_before();
   const int n = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size;
   DeviceLoss mine;
   if (n < o.sums.batch) {
@@ -178,6 +179,7 @@ struct AnyLossOperands {
 template <class Loss, class Options, class Target, int warps>
 __global__ void __launch_bounds__(warps* warp_size)
     any_loss_kernel(const AnyLossOperands<Options, Target> o) {
+  begin_behind_launch_before();
   const int n = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / warp_size;
   DeviceLoss mine;
   if (n < o.sums.batch && threadIdx.x % warp_size == 0) {

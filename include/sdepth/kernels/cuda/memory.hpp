@@ -86,9 +86,10 @@ class DeviceArena {
     used_ += bytes;
     return p;
   }
-  /// The next array goes behind `numbers` floats of `words` words.
+  /// The next array goes behind `numbers` numbers of type T of `words` words.
+  template <class T>
   void seek(std::size_t numbers, int words) noexcept {
-    next_ = numbers * sizeof(float) / line * line + static_cast<std::size_t>(words) * slack;
+    next_ = numbers * sizeof(T) / line * line + static_cast<std::size_t>(words) * slack;
   }
   void reset() noexcept { next_ = used_ = 0; }
   /// Bytes taken since the last reset.

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/norm_channel.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/operands.hpp>
@@ -33,6 +34,7 @@ struct NormForwardOperands {
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_forward_kernel(const NormForwardOperands o) {
+  begin_behind_launch_before();
   const int c = norm_channel<threads>();
   if (c < o.channels) norm_forward_channel(o.norm, c, o.mean[c], o.variance[c]);
 }
@@ -61,6 +63,7 @@ struct NormScaleOperands {
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_scale_kernel(const NormScaleOperands o) {
+  begin_behind_launch_before();
   const int c = norm_channel<threads>();
   if (c >= o.channels) return;
   o.norm.mean[c] = o.norm.shift[c] = o.norm.gradient_slope[c] = o.norm.gradient_offset[c] = 0.0F;
@@ -80,6 +83,7 @@ struct AddStatisticsOperands {
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) add_statistics_kernel(const AddStatisticsOperands o) {
+  begin_behind_launch_before();
   const int c = norm_channel<threads>();
   if (c >= o.channels) return;
   o.mean_sum[c] += static_cast<double>(o.mean[c]);

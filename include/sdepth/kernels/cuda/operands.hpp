@@ -17,20 +17,25 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 inline constexpr int lanes = 8;
 [[nodiscard]] constexpr int padded(int channels) noexcept { return round_up(channels, lanes); }
 
+/// @tparam Stored  what activations and their gradients lie in memory as: float, or bfloat16
+///
 /// A Source: v = A::forward( scale·x + shift + (shortcut_scale·shortcut + shortcut_shift) ), absent parts
 /// null; A is the kernel's, where activated.
+template <class Stored>
 struct Reading {
-  const float* x = nullptr;
+  using Number = Stored;
+  const Stored* x = nullptr;
   const float* scale = nullptr;
   const float* shift = nullptr;
-  const float* shortcut = nullptr;
+  const Stored* shortcut = nullptr;
   const float* shortcut_scale = nullptr;
   const float* shortcut_shift = nullptr;
-  float* finished = nullptr;
+  Stored* finished = nullptr;
+  bool written_down = false;  // v is, here or by another block: then it is the number that lies in memory
   bool activated = false;
 
   Reading() = default;
-  explicit Reading(const Source<float>& source)
+  explicit Reading(const Source<float, Stored>& source)
       : x(source.x),
         scale(source.norm ? source.norm->scale : nullptr),
         shift(source.norm ? source.norm->shift : nullptr),
@@ -38,6 +43,7 @@ struct Reading {
         shortcut_scale(source.shortcut_norm ? source.shortcut_norm->scale : nullptr),
         shortcut_shift(source.shortcut_norm ? source.shortcut_norm->shift : nullptr),
         finished(source.finished),
+        written_down(source.finished != nullptr),
         activated(source.activated) {}
 
   friend bool operator==(const Reading&, const Reading&) = default;
@@ -46,26 +52,30 @@ struct Reading {
 [[nodiscard]] __device__ inline bool is_nan(float v) { return v != v; }
 
 /// v of number i of the tensor, in channel c.
-template <class A>
-[[nodiscard]] __device__ inline float value(const Reading& r, std::size_t i, int c) {
+template <class A, class Stored>
+[[nodiscard]] __device__ inline float value(const Reading<Stored>& r, std::size_t i, int c) {
   float v = r.x[i];
   if (r.scale) v = fmaf(r.scale[c], v, r.shift[c]);
-  if (r.shortcut)
-    v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], r.shortcut[i], r.shortcut_shift[c]) : r.shortcut[i];
+  if (r.shortcut) {
+    const float shortcut = r.shortcut[i];
+    v += r.shortcut_scale ? fmaf(r.shortcut_scale[c], shortcut, r.shortcut_shift[c]) : shortcut;
+  }
   return r.activated ? A::forward(v) : v;
 }
 
 /// A Gradient: scale·dy + slope·(x − mean) + offset, or dy itself where scale is null.
+template <class Stored>
 struct GradientReading {
-  const float* dy = nullptr;
-  const float* x = nullptr;
+  using Number = Stored;
+  const Stored* dy = nullptr;
+  const Stored* x = nullptr;
   const float* mean = nullptr;
   const float* scale = nullptr;
   const float* slope = nullptr;
   const float* offset = nullptr;
 
   GradientReading() = default;
-  explicit GradientReading(const Gradient<float>& gradient) : dy(gradient.dy) {
+  explicit GradientReading(const Gradient<float, Stored>& gradient) : dy(gradient.dy) {
     if (!gradient.norm) return;
     x = gradient.x;
     mean = gradient.norm->mean;
@@ -76,11 +86,6 @@ struct GradientReading {
 
   friend bool operator==(const GradientReading&, const GradientReading&) = default;
 };
-
-[[nodiscard]] __device__ inline float value(const GradientReading& g, std::size_t i, int c) {
-  const float dy = g.dy[i];
-  return g.scale ? fmaf(g.scale[c], dy, fmaf(g.slope[c], g.x[i] - g.mean[c], g.offset[c])) : dy;
-}
 
 /// Where a forward stage puts the statistics of its output, and the norm that its last block prepares from
 /// them.
@@ -99,9 +104,10 @@ struct StatisticsResult {
 };
 
 /// The Source of a backward stage: what its activation's derivative is made of, and which sums are wanted.
+template <class Stored>
 struct Masking {
-  Reading source;
-  const float* add = nullptr;  // [N, H, W, C'], may be the array that is written
+  Reading<Stored> source;
+  const Stored* add = nullptr;  // [N, H, W, C'], may be the array that is written
   const float* mean = nullptr;
   const float* inverse_deviation = nullptr;
   const float* shortcut_mean = nullptr;
@@ -113,7 +119,7 @@ struct Masking {
   const unsigned* failed = nullptr;         // Context::failed()
 
   Masking() = default;
-  Masking(const Source<float>& from, const float* addend, const SourceSums<float>& sums,
+  Masking(const Source<float, Stored>& from, const Stored* joins, const SourceSums<float>& sums,
           const unsigned* failed_)
       : source(from),
         add(addend),

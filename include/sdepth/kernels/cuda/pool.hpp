@@ -34,10 +34,11 @@ inline constexpr int pool_threads = 256;
   return (first + window < size ? first + window : size) - (first > 0 ? first : 0);
 }
 
+template <class Stored>
 struct PoolOperands {
-  const float* in = nullptr;  // [N, H, W, padded(channels)]
-  float* out = nullptr;       // [N, out_height, out_width, channels_out]
-  unsigned quads = 0;         // of the result
+  const Stored* in = nullptr;  // [N, H, W, padded(channels)]
+  Stored* out = nullptr;       // [N, out_height, out_width, channels_out]
+  unsigned quads = 0;          // of the result
 
   friend bool operator==(const PoolOperands&, const PoolOperands&) = default;
 };
@@ -45,8 +46,9 @@ struct PoolOperands {
 /// out = mean or maximum over windows, zeros from padded(channels) on. What is not a number is larger than
 /// all numbers: the maximum of its window.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width,
-          int window_height, int window_width, int stride, int padding, bool ceil_mode>
-__global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOperands o) {
+          int window_height, int window_width, int stride, int padding, bool ceil_mode, class Stored>
+__global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOperands<Stored> o) {
+  begin_behind_launch_before();
   constexpr unsigned window = window_height * window_width, parts = pool_parts(window),
                      results = pool_threads / parts;
   constexpr unsigned quads_in = padded(channels) / quad, quads_out = padded(channels_out) / quad;
@@ -91,11 +93,12 @@ __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOp
   store_4(o.out + static_cast<std::size_t>(i) * quad, each([factor](float x) { return x * factor; }, v));
 }
 
+template <class Stored>
 struct PoolGradientOperands {
-  const float* dy = nullptr;  // [N, out_height, out_width, channels_out]
-  const float* in = nullptr;  // [N, H, W, padded(channels)]; not read by an average
-  float* dx = nullptr;        // [N, H, W, padded(channels)]
-  unsigned quads = 0;         // of dx
+  const Stored* dy = nullptr;  // [N, out_height, out_width, channels_out]
+  const Stored* in = nullptr;  // [N, H, W, padded(channels)]; not read by an average
+  Stored* dx = nullptr;        // [N, H, W, padded(channels)]
+  unsigned quads = 0;          // of dx
 
   friend bool operator==(const PoolGradientOperands&, const PoolGradientOperands&) = default;
 };
@@ -111,8 +114,9 @@ enum class Order { earlier, itself, later };
 
 /// dx: each number asks the windows that contain it.
 template <bool maximum, int channels, int channels_out, int height, int width, int out_height, int out_width,
-          int window_height, int window_width, int stride, int padding, bool ceil_mode>
-__global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolGradientOperands o) {
+          int window_height, int window_width, int stride, int padding, bool ceil_mode, class Stored>
+__global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolGradientOperands<Stored> o) {
+  begin_behind_launch_before();
   constexpr unsigned quads_in = padded(channels) / quad, quads_out = padded(channels_out) / quad;
   const unsigned i = blockIdx.x * pool_threads + threadIdx.x;
   if (i >= o.quads) return;
@@ -178,8 +182,8 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
 }
 
 /// The host's part: S with channels_out channels, those from S.in.channels on zeros.
-template <PoolShape S, int channels_out>
-void pool_forward_to(Context& context, int batch, const float* in, float* out) {
+template <PoolShape S, int channels_out, class Stored>
+void pool_forward_to(Context& context, int batch, const Stored* in, Stored* out) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   constexpr unsigned parts = static_cast<unsigned>(pool_parts(S.window_height * S.window_width)),
                      results = pool_threads / parts;
@@ -187,43 +191,43 @@ void pool_forward_to(Context& context, int batch, const float* in, float* out) {
   context.launch(StageName{"pool_forward", S.in, result, batch},
                  pool_forward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
                  S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride,
-                 S.padding, S.ceil_mode >,
+                 S.padding, S.ceil_mode, Stored >,
                  Grid{.x = (quads + results - 1) / results,
                       .threads = pool_threads,
                       .shared_bytes = parts > 1 ? parts / 2 * results * quad * sizeof(float) : 0},
-                 PoolOperands{in, out, quads});
+                 PoolOperands<Stored>{in, out, quads});
 }
-template <PoolShape S, int channels_out>
-void pool_backward_from(Context& context, int batch, const float* dy, const float* in, float* dx) {
+template <PoolShape S, int channels_out, class Stored>
+void pool_backward_from(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
   constexpr Shape result{channels_out, S.out().height, S.out().width};
   const unsigned quads = pool_quads(S.in, batch);
   context.launch(StageName{"pool_backward", S.in, result, batch},
                  pool_backward_kernel < S.kind == PoolKind::maximum, S.in.channels, channels_out, S.in.height,
                  S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride,
-                 S.padding, S.ceil_mode >,
+                 S.padding, S.ceil_mode, Stored >,
                  Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads},
-                 PoolGradientOperands{dy, in, dx, quads});
+                 PoolGradientOperands<Stored>{dy, in, dx, quads});
 }
 
 /// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. Throws Error where out has 2^34
 /// numbers (64 GB) or more.
-template <PoolShape S>
-void pool_forward(Context& context, int batch, const float* in, float* out) {
+template <PoolShape S, class Stored>
+void pool_forward(Context& context, int batch, const Stored* in, Stored* out) {
   pool_forward_to<S, S.in.channels>(context, batch, in, out);
 }
 /// dx is overwritten, and may not have 2^34 numbers either. in: what pool_forward read; null for averages.
-template <PoolShape S>
-void pool_backward(Context& context, int batch, const float* dy, const float* in, float* dx) {
+template <PoolShape S, class Stored>
+void pool_backward(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
   pool_backward_from<S, S.in.channels>(context, batch, dy, in, dx);
 }
 /// The pool on the first S.in.channels channels of S.channels_out; the others are zeros.
-template <ShortcutShape S>
-void shortcut_forward(Context& context, int batch, const float* in, float* out) {
+template <ShortcutShape S, class Stored>
+void shortcut_forward(Context& context, int batch, const Stored* in, Stored* out) {
   pool_forward_to<S.pool(), S.channels_out>(context, batch, in, out);
 }
-template <ShortcutShape S>
-void shortcut_backward(Context& context, int batch, const float* dy, float* dx) {
-  pool_backward_from<S.pool(), S.channels_out>(context, batch, dy, nullptr, dx);
+template <ShortcutShape S, class Stored>
+void shortcut_backward(Context& context, int batch, const Stored* dy, Stored* dx) {
+  pool_backward_from<S.pool(), S.channels_out>(context, batch, dy, static_cast<const Stored*>(nullptr), dx);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

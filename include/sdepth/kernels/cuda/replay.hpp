@@ -79,6 +79,7 @@ class Launch {
   }
   [[nodiscard]] const StageName& stage() const noexcept { return stage_; }
   [[nodiscard]] Lane lane() const noexcept { return lane_; }
+  [[nodiscard]] const void* kernel() const noexcept { return kernel_; }
 
   /// Calls body(parameters) with what a graph's node of this launch is made from.
   template <class Body>
@@ -109,6 +110,29 @@ class Launch {
   bool (*equal_)(const void*, const void*) = nullptr;
   void (*run_)(const Launch&, cudaStream_t) = nullptr;
 };
+
+/// Whether a kernel waits itself for the launch before it: it was compiled for compute capability 9.0 or
+/// later.
+[[nodiscard]] inline bool waits_itself(const void* kernel) {
+  cudaFuncAttributes attributes{};
+  if (cudaFuncGetAttributes(&attributes, kernel) != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    return false;
+  }
+  return attributes.ptxVersion >= 90;
+}
+/// Lets node `to` begin while `from` still runs: its kernel waits itself, see wait_for_launch_before.
+[[nodiscard]] inline cudaError_t add_dependent_launch(cudaGraph_t graph, cudaGraphNode_t from,
+                                                      cudaGraphNode_t to) {
+  cudaGraphEdgeData edge{};
+  edge.from_port = cudaGraphKernelNodePortProgrammatic;
+  edge.type = cudaGraphDependencyTypeProgrammatic;
+#if CUDART_VERSION >= 13000
+  return cudaGraphAddDependencies(graph, &from, &to, &edge, 1);
+#else
+  return cudaGraphAddDependencies_v2(graph, &from, &to, &edge, 1);
+#endif
+}
 
 /// The launches of a row that the next one waits for, as their numbers. Launches aside wait for each other,
 /// so one of them stands for all before it.
@@ -156,16 +180,19 @@ class Replay {
   ~Replay() { clear(); }
 
   /// Launches the row, behind what the stream does already.
-  void run(std::vector<Launch>&& row, cudaStream_t stream) {
+  /// @param dependent  a launch that waits for one other begins while that still runs, where its kernel can
+  void run(std::vector<Launch>&& row, cudaStream_t stream, bool dependent = false) {
     if (row.empty()) return;
-    const bool fits = graph_ && row.size() == row_.size() &&
+    const bool fits = graph_ && dependent == dependent_ && row.size() == row_.size() &&
                       std::equal(row.begin(), row.end(), row_.begin(),
                                  [](const Launch& a, const Launch& b) { return a.same_node(b); });
-    if (!(fits && change(row)) && !make(row)) {  // the device has no room for graphs, say
+    // the device has no room for graphs, say
+    if (!(fits && change(row)) && !make(row, dependent) && !(dependent && make(row, false))) {
       for (const Launch& launch : row) launch.run(stream);
       return;
     }
     row_ = std::move(row);
+    dependent_ = dependent;
     check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch", row_.front().stage());
   }
   [[nodiscard]] std::size_t size() const noexcept { return row_.size(); }
@@ -173,7 +200,7 @@ class Replay {
   [[nodiscard]] std::size_t changes() const noexcept { return changes_; }
 
  private:
-  [[nodiscard]] bool make(const std::vector<Launch>& row) {
+  [[nodiscard]] bool make(const std::vector<Launch>& row, bool dependent) {
     clear();
     cudaError_t status = cudaGraphCreate(&source_, 0);
     RowEdges all;
@@ -181,12 +208,17 @@ class Replay {
       const RowEdges::Edges edges = all.add(launch.lane());
       std::array<cudaGraphNode_t, 2> before{};
       for (std::size_t i = 0; i < edges.count; ++i) before[i] = nodes_[edges.numbers[i]];
+      // Where two are waited for, both have to end first: what waits by itself knows of one launch before it.
+      const bool early = dependent && edges.count == 1 && waits_itself(launch.kernel()) &&
+                         waits_itself(row[edges.numbers[0]].kernel());
+      const std::size_t count = early ? 0 : edges.count;
       cudaGraphNode_t node = nullptr;
       launch.with_node_parameters([&](const cudaKernelNodeParams& parameters) {
         if (status == cudaSuccess)
-          status = cudaGraphAddKernelNode(&node, source_, edges.count > 0 ? before.data() : nullptr,
-                                          edges.count, &parameters);
+          status =
+              cudaGraphAddKernelNode(&node, source_, count > 0 ? before.data() : nullptr, count, &parameters);
       });
+      if (early && status == cudaSuccess) status = add_dependent_launch(source_, before[0], node);
       nodes_.push_back(node);
     }
     if (status == cudaSuccess) status = cudaGraphInstantiate(&graph_, source_, 0);
@@ -227,6 +259,7 @@ class Replay {
     std::swap(nodes_, other.nodes_);
     std::swap(row_, other.row_);
     std::swap(changes_, other.changes_);
+    std::swap(dependent_, other.dependent_);
   }
 
   cudaGraph_t source_ = nullptr;  // its nodes are the names of the executable graph's
@@ -234,6 +267,7 @@ class Replay {
   std::vector<cudaGraphNode_t> nodes_;
   std::vector<Launch> row_;
   std::size_t changes_ = 0;
+  bool dependent_ = false;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

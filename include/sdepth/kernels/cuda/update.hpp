@@ -88,6 +88,7 @@ __device__ inline void visit_rows(const Segments& s, const Visit& visit) {
 
 template <class Rule, std::size_t K, std::size_t N, int threads>
 __global__ void __launch_bounds__(threads) update_step(const UpdateOperands<K, N> o) {
+  begin_behind_launch_before();
   if (*o.failed != 0) return;
   std::array<float, K> factors = o.factors;
   int factors_of = -1;
@@ -151,6 +152,7 @@ struct SquaresOperands {
 /// a tree.
 template <int threads>
 __global__ void __launch_bounds__(threads) squares_kernel(const SquaresOperands o) {
+  begin_behind_launch_before();
   auto* const sums = reinterpret_cast<double*>(shared_memory());  // [threads]
   double sum = 0;
   visit_rows<threads>(o.segments, [&](std::size_t i, int, bool open) {

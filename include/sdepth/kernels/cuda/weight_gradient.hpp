@@ -27,30 +27,33 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What the compiler knows of a kernel: the pieces of its shape.
 template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding,
-          bool network_input, bool tensor_cores>
+          bool network_input, int products>
 struct WeightGradientBlock {
   static constexpr WeightGradientTiling tiling = weight_gradient_tiling(
       {{channels_in, height, width}, channels_out, kernel, stride, padding, false, network_input},
-      tensor_cores);
+      products > 0);
   static_assert(
       tiling.shared_size(true, true) <= WeightGradientTiling::most_shared,
       "conv_weight_gradient: no tile of this kernel and stride fits into 64 KiB of shared memory; use a smaller kernel");
+  static constexpr int tf32_products = products;
   /// Before compute capability 8.0 the shared memory of a multiprocessor is enough for one block.
   static constexpr int resident = has_tf32 ? tiling.resident() : 1;
 };
 
 /// Part blockIdx.x of the sums of block blockIdx.y.
 template <int channels_in, int height, int width, int channels_out, int kernel, int stride, int padding,
-          bool network_input, bool tensor_cores, class A>
+          bool network_input, int products, class A, class Stored>
 __global__ void __launch_bounds__(
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input,
-                        tensor_cores>::tiling.threads(),
+                        products>::tiling.threads(),
     WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding, network_input,
-                        tensor_cores>::resident)
-    weight_gradient_kernel(const WeightGradientOperands operands) {
+                        products>::resident)
+    weight_gradient_kernel(const WeightGradientOperands<Stored> operands) {
+  begin_behind_launch_before();
   using B = WeightGradientBlock<channels_in, height, width, channels_out, kernel, stride, padding,
-                                network_input, tensor_cores>;
-  using Product = std::conditional_t<tensor_cores && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
+                                network_input, products>;
+  using Product =
+      std::conditional_t<(products > 0) && has_tf32, ProductOnTensorCores<B>, ProductInFloat32<B>>;
   constexpr WeightGradientTiling t = B::tiling;
   float* const shared = shared_memory();
   const int block = static_cast<int>(blockIdx.y), part = static_cast<int>(blockIdx.x),
@@ -60,7 +63,7 @@ __global__ void __launch_bounds__(
   const int first_tap_row = block / t.parts_out / t.parts_in * t.block_tap_rows;
   const int slice = thread / Product::threads_of_slice, thread_of_slice = thread % Product::threads_of_slice;
 
-  WeightGradientLoader<B, A> loader(operands, first_in, first_out, shared);
+  WeightGradientLoader<B, A, Stored> loader(operands, first_in, first_out, shared);
   Product product(thread_of_slice);
   const int first = part * operands.tiles_of_part, after = first + operands.tiles_of_part;
   const int last = after < operands.tiles ? after : operands.tiles;
@@ -120,16 +123,15 @@ __global__ void __launch_bounds__(
 /// dW[tap, ci, co] = Σ v[n, pixel·stride + tap − padding, ci] · dy[n, pixel, co] and db[co] = Σ dy[n, pixel,
 /// co].
 ///
-/// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32;
-/// db is summed in float32 by both.
+/// Largest error against sums in double, relative to the largest number of dW: 1e-6 in float32, 1e-3 in TF32,
+/// 3e-6 with three products of TF32; db is summed in float32 by both.
 /// @param weight_gradient [k, k, C_in, C_out']   @param bias_gradient [C_out'], or null
-template <ConvShape S, Precision P, class A = ReLU>
-void conv_weight_gradient(Context& context, int batch, const Gradient<float>& gradient,
-                          const Source<float>& source, float* weight_gradient, float* bias_gradient) {
-  constexpr bool tensor_cores = P == Precision::tf32;
-  constexpr WeightGradientTiling t = weight_gradient_tiling(S, tensor_cores);
+template <ConvShape S, Precision P, class A = ReLU, class Stored>
+void conv_weight_gradient(Context& context, int batch, const Gradient<float, Stored>& gradient,
+                          const Source<float, Stored>& source, float* weight_gradient, float* bias_gradient) {
+  constexpr WeightGradientTiling t = weight_gradient_tiling(S, tf32_products(P) > 0);
   constexpr int weights = S.kernel * S.kernel * S.in.channels * padded(S.channels_out);
-  WeightGradientOperands operands{Reading(source), GradientReading(gradient), batch};
+  WeightGradientOperands<Stored> operands{Reading<Stored>(source), GradientReading<Stored>(gradient), batch};
   if (source.finished) {
     operands.source = {};
     operands.source.x = source.finished;
@@ -143,7 +145,7 @@ void conv_weight_gradient(Context& context, int batch, const Gradient<float>& gr
   const int shared = t.shared_size(operands.gradient.scale != nullptr, operands.source.shortcut != nullptr);
   context.launch(StageName{"conv_weight_gradient", S.in, S.out(), batch},
                  weight_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
-                                        S.stride, S.padding, S.network_input, tensor_cores, A>,
+                                        S.stride, S.padding, S.network_input, tf32_products(P), A, Stored>,
                  Grid{static_cast<unsigned>(operands.parts.count), static_cast<unsigned>(t.blocks()), 1,
                       static_cast<unsigned>(t.threads()), static_cast<std::size_t>(shared) * sizeof(float)},
                  operands, Lane::aside);

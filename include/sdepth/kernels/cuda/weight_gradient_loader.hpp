@@ -15,9 +15,10 @@
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
+template <class Stored>
 struct WeightGradientOperands {
-  Reading source;            // v; where it has been stored, that array alone
-  GradientReading gradient;  // dy
+  Reading<Stored> source;            // v; where it has been stored, that array alone
+  GradientReading<Stored> gradient;  // dy
   int batch = 0;
   int tiles = 0;
   int tiles_of_part = 0;
@@ -30,7 +31,7 @@ struct WeightGradientOperands {
 /// A block's view of the work: four numbers of the band, or of the tile of dy, belong to a thread from the
 /// copy to shared memory on until the pass that makes v or the gradient of them, so that between these two
 /// nobody has to wait for anybody. A is the Source's activation.
-template <class B, class A>
+template <class B, class A, class Stored>
 struct WeightGradientLoader {
   static constexpr WeightGradientTiling t = B::tiling;
   static constexpr Shape in = t.shape.in, out = t.shape.out();
@@ -48,7 +49,7 @@ struct WeightGradientLoader {
     std::size_t at = 0;
   };
 
-  const WeightGradientOperands& o;
+  const WeightGradientOperands<Stored>& o;
   int first_in, first_out;  // channels of the block
   float* band;              // v as the products read it
   float* gradient;          // dy as the products read it
@@ -58,7 +59,7 @@ struct WeightGradientLoader {
   float* raw_shortcut;           // where the source has one
   float4 bias = all_four(0.0F);  // Σ dy of this thread's channels
 
-  __device__ WeightGradientLoader(const WeightGradientOperands& operands, int first_channel_in,
+  __device__ WeightGradientLoader(const WeightGradientOperands<Stored>& operands, int first_channel_in,
                                   int first_channel_out, float* shared)
       : o(operands),
         first_in(first_channel_in),
@@ -124,16 +125,16 @@ struct WeightGradientLoader {
     }
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
-      copy_4(raw_dy + quad * i, o.gradient.dy + place.at, place.inside);
-      if (o.gradient.scale) copy_4(raw_gradient_x + quad * i, o.gradient.x + place.at, place.inside);
+      fetch_4(raw_dy + quad * i, o.gradient.dy + place.at, place.inside);
+      if (o.gradient.scale) fetch_4(raw_gradient_x + quad * i, o.gradient.x + place.at, place.inside);
     }
     end_group();
   }
-  __device__ static void copy(float* to, const float* from, bool inside) {
+  __device__ static void copy(float* to, const Stored* from, bool inside) {
     if constexpr (chunk == quad)
-      copy_4(to, from, inside);
+      fetch_4(to, from, inside);
     else
-      copy_1(to, from, inside);
+      fetch_float(to, from, inside);
   }
 
   /// Makes v and the gradient of what this thread has copied. With whole groups of 4 channels its chunks have
@@ -154,8 +155,9 @@ struct WeightGradientLoader {
     copies_done();
     for (int i = thread; i < t.band_chunks(); i += threads) {
       const Place place = band_place(tile, i);
-      const float4 v = value_of(load_4(raw_x + quad * i),
-                                o.source.shortcut ? load_4(raw_shortcut + quad * i) : all_four(0.0F));
+      const float4 v =
+          value_of(arrived_4<Stored>(raw_x + quad * i),
+                   o.source.shortcut ? arrived_4<Stored>(raw_shortcut + quad * i) : all_four(0.0F));
       store_4(band + place.ready, place.inside ? each([](float x) { return factor(x); }, v) : all_four(0.0F));
     }
   }
@@ -179,8 +181,9 @@ struct WeightGradientLoader {
     const auto gradient_of = pending<A>(o.gradient, c < out.channels ? c : 0);
     for (int i = thread; i < t.gradient_chunks(); i += threads) {
       const Place place = gradient_place(tile, i);
-      const float4 g = gradient_of(load_4(raw_dy + quad * i),
-                                   o.gradient.scale ? load_4(raw_gradient_x + quad * i) : all_four(0.0F));
+      const float4 g =
+          gradient_of(arrived_4<Stored>(raw_dy + quad * i),
+                      o.gradient.scale ? arrived_4<Stored>(raw_gradient_x + quad * i) : all_four(0.0F));
       const float4 dy = only_channels(g, c, place.inside ? out.channels : 0);
       bias = sum(bias, dy);
       store_4(gradient + place.ready, each([](float x) { return factor(x); }, dy));
@@ -188,8 +191,8 @@ struct WeightGradientLoader {
   }
   /// x as the products read it.
   [[nodiscard]] __device__ static float factor(float x) {
-    constexpr bool tf32 = t.tensor_cores && has_tf32;
-    return as_factor<tf32>(x);
+    constexpr bool rounds = B::tf32_products == 1 && has_tf32;
+    return as_factor<rounds>(x);
   }
 };
 

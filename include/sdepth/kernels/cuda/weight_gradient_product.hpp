@@ -4,11 +4,10 @@
 // that slides over the band.
 #pragma once
 
-#include <bit>
 #include <cstddef>
-#include <cstdint>
 
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/tensor_factor.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_tiling.hpp>
 
@@ -109,7 +108,7 @@ struct ProductInFloat32 {
 
 /// Tensor cores: a warp owns groups of 16 output × 8 input channels of its taps, and a range of the columns
 /// of a tile. The depth of a product is a column of 8 pixels: lane t stays in rows t and t + 4, where the
-/// taps slide as in float32. Band and tile hold numbers rounded to TF32 already.
+/// taps slide as in float32. Band and tile hold numbers rounded to TF32 already, unless each becomes two.
 template <class B>
 struct ProductOnTensorCores {
   static constexpr WeightGradientTiling t = B::tiling;
@@ -137,23 +136,27 @@ struct ProductOnTensorCores {
     const float* const dy =
         gradient + depth * t.gradient_pitch() + slice * columns * t.channels_out + out + group;
     const float* const dy_rows[2] = {dy, dy + 4 * t.gradient_pitch()};
-    std::uint32_t window[array_size(t.taps)][array_size(t.warp_8_in)][2];
+    TensorFactor<B::tf32_products, 2> window[array_size(t.taps)][array_size(t.warp_8_in)];
 #pragma unroll
     for (int x = 0; x < columns; ++x) {
 #pragma unroll
       for (int tap = 0; tap < t.taps; ++tap)
 #pragma unroll
         for (int i = 0; i < t.warp_8_in; ++i)
+          if (x > 0 && tap + step < t.taps)
+            window[tap][i] = window[tap + step < t.taps ? tap + step : 0][i];
+          else
 #pragma unroll
-          for (int half = 0; half < 2; ++half)
-            window[tap][i][half] = x > 0 && tap + step < t.taps
-                                       ? window[tap + step < t.taps ? tap + step : 0][i][half]
-                                       : bits(v_rows[half][(x * step + tap) * t.channels_in + 8 * i]);
+            for (int half = 0; half < 2; ++half)
+              window[tap][i].set_prepared(half, v_rows[half][(x * step + tap) * t.channels_in + 8 * i]);
 #pragma unroll
       for (int o = 0; o < t.warp_16_out; ++o) {
         const int at = x * t.channels_out + 16 * o;
-        const std::uint32_t g[4] = {bits(dy_rows[0][at]), bits(dy_rows[0][at + 8]), bits(dy_rows[1][at]),
-                                    bits(dy_rows[1][at + 8])};
+        TensorFactor<B::tf32_products, 4> g;
+        g.set_prepared(0, dy_rows[0][at]);
+        g.set_prepared(1, dy_rows[0][at + 8]);
+        g.set_prepared(2, dy_rows[1][at]);
+        g.set_prepared(3, dy_rows[1][at + 8]);
 #pragma unroll
         for (int tap = 0; tap < t.taps; ++tap)
 #pragma unroll
@@ -161,7 +164,6 @@ struct ProductOnTensorCores {
       }
     }
   }
-  [[nodiscard]] __device__ static std::uint32_t bits(float x) { return std::bit_cast<std::uint32_t>(x); }
 
   template <class Body>
   __device__ void for_each(const Body& body) {
