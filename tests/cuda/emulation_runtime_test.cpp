@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::test {
