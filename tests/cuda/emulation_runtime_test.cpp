@@ -7,8 +7,8 @@
 
 #include <doctest/doctest.h>
 
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 
 namespace sdepth::test {
 namespace {

@@ -27,7 +27,7 @@ void allocate(std::size_t bytes)
 
 template <class Weight>
 void predict(const std::shared_ptr<const sdepth::Weights<Net, sdepth::Cpu<>>>& weights) {
-  sdepth::Inference<Net, sdepth::Cpu<>, Weight> inference(weights, {}, sdepth::Scaling::test, 2, 1);
+  sdepth::Inference<Net, sdepth::Cpu<>, Weight> inference(weights, {.batch = 2, .threads = 1});
   const std::vector<float> images(3 * Net::input.size(), 0.5F);
   std::vector<float> logits(6);
   inference.predict(sdepth::NHWC<float>{images}, logits);

@@ -18,7 +18,7 @@ using Blocks =
 
 /// A backend that is taken for one that works by itself, as a GPU does: the program starts a step before it
 /// has finished the last one.
-struct Late : Reference {
+struct LateReference : Reference {
   static constexpr bool synchronous = false;
 };
 using Small = Network<Input<3, 32, 32>, Conv<4, 3, 2>, BN, ReLU, Block<4, 2>, GlobalAvgPool, Linear<10>>;
@@ -29,5 +29,5 @@ int main(int argc, char** argv) {
     return infer<Choice<"plain", Plain>, Choice<"blocks", Blocks>>(argc - 1, argv + 1);
   return train(argc, argv,
                {networks<Cpu<>, Choice<"plain", Plain>, Choice<"blocks", Blocks>>(),
-                networks<Reference, Choice<"small", Small>>(), networks<Late, Choice<"small", Small>>()});
+                networks<Reference, Choice<"small", Small>>(), networks<LateReference, Choice<"small", Small>>()});
 }

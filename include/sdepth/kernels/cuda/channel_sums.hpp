@@ -13,10 +13,10 @@
 
 #include <cstddef>
 
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/norm_channel.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 

@@ -6,14 +6,14 @@
 #include <cstddef>
 
 #include <sdepth/activations/relu.hpp>
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/conv_band.hpp>
 #include <sdepth/kernels/cuda/conv_product.hpp>
 #include <sdepth/kernels/cuda/conv_tile.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 

@@ -15,6 +15,7 @@
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/core/bfloat16.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 #include <sdepth/kernels/cuda/finish.hpp>
@@ -25,7 +26,6 @@
 #include <sdepth/kernels/cuda/pool.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
 #include <sdepth/kernels/cuda/shared_stages.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/stored.hpp>
 #include <sdepth/kernels/cuda/survivors.hpp>
 #include <sdepth/kernels/cuda/updater.hpp>
@@ -34,6 +34,18 @@
 namespace sdepth::inline SDEPTH_ISA {
 
 using cuda::Precision;
+
+namespace cuda {
+
+/// What processes can share a batch by: floats in 8 parts. Batches of bfloat16 stay whole.
+template <class Stored>
+struct Shares {};
+template <>
+struct Shares<float> {
+  static constexpr int parts = 8;
+};
+
+}  // namespace cuda
 
 /// Kernels over floats on the CUDA device that was current when the Context was made, from whichever thread
 /// they are launched. operands.hpp says what the operands mean, Reference what each kernel computes.
@@ -50,7 +62,7 @@ using cuda::Precision;
 ///                  bfloat16 for half the bytes. Weights, statistics, sums and all arithmetic stay float;
 ///                  what is summed up of a tensor is the rounded numbers.
 template <Precision P = Precision::float32, class Stored_ = float>
-struct Cuda {
+struct Cuda : cuda::Shares<Stored_> {
   static_assert(std::is_same_v<Stored_, float> || std::is_same_v<Stored_, bfloat16>,
                 "Cuda: activations are stored as float or bfloat16");
   using Scalar = float;
@@ -68,25 +80,27 @@ struct Cuda {
   static constexpr bool replays = true;
   static constexpr bool prepares_norms = true;  // by the last block of the kernel that makes their sums
   static constexpr Precision precision = P;
+  static constexpr bool shares = std::is_same_v<Stored, float>;
   static constexpr int lanes = cuda::lanes;
-  static constexpr int parts = 8;  // that processes can share a batch by
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return cuda::padded(channels); }
 
   template <ConvShape S, class A = ReLU>
   static void conv_forward(Context& context, int batch, const Source<float, Stored>& source,
                            const float* weights, const float* bias, Stored* out,
                            Statistics<float> statistics) {
-    if (context.others())
-      return cuda::shared_conv_forward<S, P, A>(context, source, weights, bias, out, statistics);
+    if constexpr (shares)
+      if (context.others())
+        return cuda::shared_conv_forward<S, P, A>(context, source, weights, bias, out, statistics);
     cuda::conv_forward<S, P, A>(context, batch, source, weights, bias, out, statistics);
   }
   template <ConvShape S, class A = ReLU>
   static void conv_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
                             const Source<float, Stored>& source, const float* weights, float* weight_gradient,
                             float* bias_gradient, const Stored* add, Stored* out, SourceSums<float> sums) {
-    if (context.others())
-      return cuda::shared_conv_backward<S, P, A>(context, gradient, source, weights, weight_gradient,
-                                                 bias_gradient, add, out, sums);
+    if constexpr (shares)
+      if (context.others())
+        return cuda::shared_conv_backward<S, P, A>(context, gradient, source, weights, weight_gradient,
+                                                   bias_gradient, add, out, sums);
     // The two gradients run at the same time: they share what they read, and `out` is none of it.
     if (weight_gradient)
       cuda::conv_weight_gradient<S, P, A>(context, batch, gradient, source, weight_gradient, bias_gradient);
@@ -99,15 +113,17 @@ struct Cuda {
   template <Shape S, class A = ReLU>
   static void finish(Context& context, int batch, const Source<float, Stored>& source,
                      Statistics<float> statistics) {
-    if (context.others()) return cuda::shared_finish<S, A>(context, source, statistics);
+    if constexpr (shares)
+      if (context.others()) return cuda::shared_finish<S, A>(context, source, statistics);
     cuda::finish<S, A>(context, batch, source, statistics);
   }
   template <Shape S, class A = ReLU>
   static void finish_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
                               const Source<float, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<float> sums) {
-    if (context.others())
-      return cuda::shared_finish_backward<S, A>(context, gradient, source, add, out, sums);
+    if constexpr (shares)
+      if (context.others())
+        return cuda::shared_finish_backward<S, A>(context, gradient, source, add, out, sums);
     cuda::finish_backward<S, A>(context, batch, gradient, source, add, out, sums);
   }
   template <PoolShape S>
@@ -145,9 +161,10 @@ struct Cuda {
   static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in,
                               const float* weights, float* weight_gradient, float* bias_gradient,
                               Stored* dx) {
-    if (context.others())
-      return cuda::shared_linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient,
-                                             dx);
+    if constexpr (shares)
+      if (context.others())
+        return cuda::shared_linear_backward<S>(context, batch, dy, in, weights, weight_gradient,
+                                               bias_gradient, dx);
     cuda::linear_backward<S>(context, batch, dy, in, weights, weight_gradient, bias_gradient, dx);
   }
 

@@ -10,12 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <sdepth/activations/relu.hpp>
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
-#include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/dropout.hpp>
 
@@ -303,7 +304,7 @@ void launch_over_pixels(Context& context, const StageName& name, void (*kernel)(
 }
 
 /// Writes source's value to source.finished (unless null), and its statistics where they are wanted.
-template <Shape S, class A = ReLU, class Stored>
+template <Shape S, class A = ReLU, class Stored = float>
 void finish(Context& context, int batch, const Source<float, Stored>& source,
             const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
@@ -317,10 +318,10 @@ void finish(Context& context, int batch, const Source<float, Stored>& source,
 }
 /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
 /// gradient.dy or add, which may be null.
-template <Shape S, class A = ReLU, class Stored>
+template <Shape S, class A = ReLU, class Stored = float>
 void finish_backward(Context& context, int batch, const Gradient<float, Stored>& gradient,
-                     const Source<float, Stored>& source, const Stored* add, Stored* out,
-                     const SourceSums<float>& sums) {
+                     const Source<float, Stored>& source, const std::type_identity_t<Stored>* add,
+                     Stored* out, const SourceSums<float>& sums) {
   FinishBackwardOperands<Stored> operands{
       .gradient = GradientReading<Stored>(gradient),
       .dropout = DropoutOperands(source.dropout, S, context.first_image()),

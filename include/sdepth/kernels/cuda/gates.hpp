@@ -7,8 +7,8 @@
 #include <cstdint>
 
 #include <sdepth/core/philox.hpp>
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 

@@ -12,9 +12,10 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <type_traits>
 
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -216,7 +217,7 @@ void linear_forward(Context& context, int batch, const Stored* in, const float* 
 /// bias_gradient and dx may be null. dx may not be in.
 template <LinearShape S, class Stored>
 void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in, const float* weights,
-                     float* weight_gradient, float* bias_gradient, Stored* dx) {
+                     float* weight_gradient, float* bias_gradient, std::type_identity_t<Stored>* dx) {
   const LinearOperands<Stored> o{.batch = batch,
                                  .channels = S.in.channels,
                                  .inputs = static_cast<int>(S.in.pixels()) * padded(S.in.channels),

@@ -8,9 +8,9 @@
 #include <cmath>
 #include <cstddef>
 
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 

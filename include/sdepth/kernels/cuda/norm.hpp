@@ -9,9 +9,9 @@
 
 #include <cstddef>
 
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/norm_channel.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {

@@ -119,7 +119,7 @@ struct Masking {
   const unsigned* failed = nullptr;         // Context::failed()
 
   Masking() = default;
-  Masking(const Source<float, Stored>& from, const Stored* joins, const SourceSums<float>& sums,
+  Masking(const Source<float, Stored>& from, const Stored* addend, const SourceSums<float>& sums,
           const unsigned* failed_)
       : source(from),
         add(addend),

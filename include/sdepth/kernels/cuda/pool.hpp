@@ -12,8 +12,8 @@
 #include <limits>
 
 #include <sdepth/core/error.hpp>
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {

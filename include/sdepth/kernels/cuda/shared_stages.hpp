@@ -11,13 +11,13 @@
 #include <cstddef>
 #include <vector>
 
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/conv_forward.hpp>
 #include <sdepth/kernels/cuda/conv_input_gradient.hpp>
 #include <sdepth/kernels/cuda/finish.hpp>
 #include <sdepth/kernels/cuda/linear.hpp>
 #include <sdepth/kernels/cuda/norm.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 #include <sdepth/kernels/operands.hpp>
 

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {

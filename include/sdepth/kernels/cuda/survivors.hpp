@@ -10,8 +10,8 @@
 #include <cstdint>
 
 #include <sdepth/core/error.hpp>
-#include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
+#include <sdepth/kernels/cuda/instructions.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 

@@ -11,9 +11,9 @@
 #include <span>
 #include <vector>
 
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/gates.hpp>
 #include <sdepth/kernels/cuda/memory.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/update.hpp>
 #include <sdepth/kernels/operands.hpp>
 

@@ -13,10 +13,10 @@
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
+#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
-#include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_join.hpp>
 #include <sdepth/kernels/cuda/weight_gradient_loader.hpp>
