@@ -54,7 +54,7 @@ struct Devices : test::Keep {
 TEST_CASE(
     "weights, statistics and losses of several devices are those of one that has all parts, to the bit, and nearly those of a whole batch") {
   const Trace alone = test::train_alone<test::Everything, Cuda<>>(options);
-  const Trace one = test::train_together<test::Everything, Cuda<>>(1, options)[0];
+  const Trace one = test::train_in_parts<test::Everything, Cuda<>>(options);
   for (std::size_t i = 0; i < alone.losses.size(); ++i)
     CHECK(one.losses[i] == doctest::Approx(alone.losses[i]).epsilon(1e-5));
   CHECK(distance(one.weights, alone.weights) < 1e-5);

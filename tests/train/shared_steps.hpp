@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/communicator.hpp>
 #include <sdepth/losses/cross_entropy.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/optimizers/sgd.hpp>
@@ -94,6 +95,14 @@ template <class Net, class Backend, class Optimizer = SGD>
 [[nodiscard]] Trace train_alone(
     const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options) {
   Trainer<Net, Backend, CrossEntropy, Optimizer> alone(options);
+  return train(alone, [](int count) { return Range{0, count}; });
+}
+/// Of one that takes its batches as several would.
+template <class Net, class Backend, class Optimizer = SGD>
+[[nodiscard]] Trace train_in_parts(
+    const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options) {
+  Alone no_others;
+  Trainer<Net, Backend, CrossEntropy, Optimizer> alone(options, no_others);
   return train(alone, [](int count) { return Range{0, count}; });
 }
 /// Of each of so many. @param prepare  called on each of their threads first

@@ -65,4 +65,21 @@ class Communicator {
   virtual void do_finish_sums() = 0;
 };
 
+/// One process, with no others. A trainer that is given it gives the bits that several would, where these
+/// differ from those of a trainer without others: on a GPU, and with a gate for each image.
+class Alone final : public Communicator {
+ public:
+  [[nodiscard]] int rank() const noexcept override { return 0; }
+  [[nodiscard]] int ranks() const noexcept override { return 1; }
+  [[nodiscard]] Traffic traffic() const override { return {}; }
+
+ private:
+  void do_gather(void*, std::span<const std::size_t>) override {}
+  void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
+    for (int row = 0; row < count; ++row, rows += size)
+      for (std::size_t i = 0; i < size; ++i) sum[i] = row > 0 ? sum[i] + rows[i] : rows[i];
+  }
+  void do_finish_sums() override {}
+};
+
 }  // namespace sdepth::inline SDEPTH_ISA

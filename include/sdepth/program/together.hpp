@@ -34,6 +34,10 @@ inline Others (*join_others)() = nullptr;
 [[nodiscard]] inline int started_processes() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS"})
     if (const char* text = std::getenv(name)) return std::atoi(text);
+  // srun --mpi=pmix. Without it the tasks of a step do not know each other, and are runs of their own.
+  if (std::getenv("PMIX_RANK"))
+    for (const char* name : {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"})
+      if (const char* text = std::getenv(name)) return std::atoi(text);
   return 1;
 }
 
