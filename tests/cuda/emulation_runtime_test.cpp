@@ -300,7 +300,7 @@ TEST_CASE(
     cuda::Replay replay;
     std::vector<cuda::Launch> row;
     const cuda::Grid grid{.threads = 32, .shared_bytes = 16};
-    row.emplace_back(cuda::StageName{}, append<0>, grid, Numbers{numbers.data(), change, 1});
+    row.emplace_back(cuda::StageName{}, append<9>, grid, Numbers{numbers.data(), change, 1});
     row.emplace_back(cuda::StageName{}, second, grid, Numbers{numbers.data(), 1, 1});
     try {
       replay.run(std::move(row), nullptr, true);
@@ -312,7 +312,7 @@ TEST_CASE(
   };
   // The kernels of graphs are known by their launches.
   for (const auto kernel :
-       {append<0>, add_first<Reads::after>, add_first<Reads::ahead>, add_first<Reads::never_waits>})
+       {append<9>, add_first<Reads::after>, add_first<Reads::ahead>, add_first<Reads::never_waits>})
     REQUIRE(launch(kernel, 1, 32, Numbers{numbers.data(), 0, 0}, 16) == cudaSuccess);
   CHECK(fault_of(add_first<Reads::after>, 1).empty());
   CHECK(contains(fault_of(add_first<Reads::ahead>, 1), "read ahead what the launch before it wrote"));
