@@ -114,25 +114,25 @@ foreach(depth with without IN ZIP_LISTS depths errors_with errors_without)
     string(REPEAT " " ${pad} spaces)
     set(text_${kind} "${spaces}${text} %")
   endforeach()
-  string(APPEND table "    ${depth} of 9          ${text_with}            ${text_without}\n")
+  string(APPEND table "  ${depth} of 9              ${text_with}   ${text_without}\n")
 endforeach()
 list(JOIN data " " data)
 
 message(NOTICE "
 Done: the same ResNet-20, 9 residual blocks, was trained on ${data_name} with stochastic depth (survival from 1 to ${survival}) and without.
 
-                           with stochastic depth    without
-  blocks run in a step            ${blocks_with}                 ${blocks_without}
-  seconds an epoch               ${epoch_with}                ${epoch_without}      (the evaluations not counted)
-  test error                     ${error_with} %              ${error_without} %
+                        with     without
+  blocks run in a step  ${blocks_with}      ${blocks_without}
+  seconds an epoch      ${epoch_with}     ${epoch_without}     (the evaluations not counted)
+  test error            ${error_with} %   ${error_without} %
 
 What it is for: a step that skips blocks is shorter, here by ${saved} %, and the network learns not to rely on any one of them. With blocks taken out after the
 training, the least needed first, the error on 2,000 test pictures is
 
-    blocks          with          without
+  blocks                with      without
 ${table}
-What it is not for: so short a training. Its errors fall below those of the same network without it where training is long enough to overfit, hundreds of
-epochs in the paper; docs/results.md says what was seen of that here.
+A training as short as this one gains nothing in error. In the paper the error falls below that of the same network without stochastic depth after hundreds of
+epochs, when the latter has overfitted; docs/results.md says what was seen of that here.
 
 Pictures that the network never saw:    ${repository}/${out}/pictures.html
 Curves of loss, error and blocks run:   ${repository}/${out}/with/report.html, and without/report.html
