@@ -71,8 +71,9 @@ template <class Net, class Backend, class Weight>
 }
 template <class Entry, class Backend, class Weight>
 [[nodiscard]] Classifier classifier_from() {
-  return with_named_network<Entry>(
-      []<class Net>(const char* name) { return classifier<Net, Backend, Weight>(name); });
+  return with_named_network<Entry>([]<class Net>(std::type_identity<Net>, const char* name) {
+    return classifier<Net, Backend, Weight>(name);
+  });
 }
 
 /// Networks on a backend, for infer(): each a Choice<"name", Net>, or a Net alone, which is called "network",

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <sdepth/data/picture.hpp>
@@ -25,14 +26,15 @@ struct Choice {
   static constexpr const char* chosen_by = name.text;
 };
 
-/// Calls make.operator()<Net>(name) with the network and the name of a Choice, or with a Net, which is called
-/// "network". No specialisation for Choice: nvcc 13 does not find one whose argument is a Name.
+/// Calls make(std::type_identity<Net>(), name) with the network and the name of a Choice, or with a Net,
+/// which is called "network". No specialisation for Choice: nvcc 13 does not find one whose argument is a
+/// Name.
 template <class Entry, class Make>
 [[nodiscard]] auto with_named_network(Make&& make) {
   if constexpr (requires { typename Entry::ChosenNetwork; })
-    return make.template operator()<typename Entry::ChosenNetwork>(Entry::chosen_by);
+    return make(std::type_identity<typename Entry::ChosenNetwork>(), Entry::chosen_by);
   else
-    return make.template operator()<Entry>("network");
+    return make(std::type_identity<Entry>(), "network");
 }
 
 // Lists: vectors of what has a name, an input and a number of classes.

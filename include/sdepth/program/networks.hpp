@@ -59,7 +59,8 @@ template <class Net, class Backend>
 
 template <class Entry, class Backend>
 [[nodiscard]] Trainable trainable_from() {
-  return with_named_network<Entry>([]<class Net>(const char* name) { return trainable<Net, Backend>(name); });
+  return with_named_network<Entry>(
+      []<class Net>(std::type_identity<Net>, const char* name) { return trainable<Net, Backend>(name); });
 }
 
 /// Networks on a backend, for train(): each a Choice<"name", Net>, or a Net alone, which is called "network".
