@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     caught = error.what();
   }
-  std::printf("%s %d lanes, %.3f %.3f, caught %s\n", TEXT(SDEPTH_ISA), sdepth::Cpu<>::lanes,
-              static_cast<double>(logits[0]), static_cast<double>(logits[1]), caught.c_str());
+  const double x = static_cast<double>(logits[0]), y = static_cast<double>(logits[1]);
+  std::printf("%s %d lanes, %.3f %.3f (%a %a), caught %s\n", TEXT(SDEPTH_ISA), sdepth::Cpu<>::lanes, x, y, x,
+              y, caught.c_str());
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/data/cifar.hpp>
 #include <sdepth/data/idx.hpp>
 #include <sdepth/data/mat_file.hpp>
 #include <sdepth/data/svhn.hpp>
@@ -81,6 +82,13 @@ const std::map<std::string, Reader> readers = {
     {"idx_gz",
      [](const std::string& b) {
        static_cast<void>(read_idx_array(file_of(b, "images-idx3-ubyte.gz"), 3, "fuzz"));
+     }},
+    {"cifar",
+     [](const std::string& b) {  // one record, of CIFAR-100 where it is a byte longer
+       const CifarLayout layout =
+           b.size() == 3074 ? cifar100_layout(CifarLabel::fine) : CifarLayout{.name = "fuzz", .labels = {10}};
+       ImageSet set = empty_cifar_set(layout, "fuzz");
+       append_cifar_file(set, file_of(b, "test_batch.bin"), layout, 1);
      }},
     {"mat",
      [](const std::string& b) {

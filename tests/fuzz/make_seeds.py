@@ -37,6 +37,8 @@ def png(colour, bits, row, width, height, more=b""):
 
 images = struct.pack(">IIII", 0x803, 2, 3, 4) + bytes(range(24))
 seed("idx", "images", images)
+seed("cifar", "10", bytes([9]) + bytes(i % 251 for i in range(3072)))
+seed("cifar", "100", bytes([19, 99]) + bytes(i % 251 for i in range(3072)))
 seed("idx_gz", "images", gzip.compress(images, mtime=0))
 (out / "mat").mkdir(parents=True, exist_ok=True)
 shutil.copy(here.parent / "data/svhn_by_scipy.mat", out / "mat/scipy")

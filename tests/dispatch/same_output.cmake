@@ -1,0 +1,11 @@
+# Runs DISPATCHED for LEVEL, and ALONE: they print the same, and DISPATCHED says which level it runs.
+cmake_minimum_required(VERSION 3.25)
+set(ENV{SDEPTH_ARCH} ${LEVEL})
+execute_process(COMMAND ${DISPATCHED} word OUTPUT_VARIABLE dispatched ERROR_VARIABLE said COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${ALONE} word OUTPUT_VARIABLE alone COMMAND_ERROR_IS_FATAL ANY)
+if(NOT dispatched STREQUAL alone)
+  message(SEND_ERROR "expected of ${LEVEL} what an ordinary program prints, `${alone}`, found `${dispatched}`")
+endif()
+if(NOT said MATCHES "^test_dispatch: runs the instructions of ${LEVEL}, of x86-64-v2, x86-64-v3, x86-64-v4 ")
+  message(SEND_ERROR "expected to be told that ${LEVEL} runs, found `${said}`")
+endif()
