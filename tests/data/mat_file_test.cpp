@@ -42,6 +42,25 @@ TEST_CASE("packed and plain arrays are read, others are skipped") {
   CHECK(read_arrays(path) == "a 1 2 3 4 5 6 7 8;b 9 8 7 6 5;");
 }
 
+TEST_CASE(
+    "names of any length and sizes of any number of dimensions, which are padded in the file, are read with the values behind them") {
+  const Scratch scratch;
+  for (const std::size_t length : {1U, 4U, 5U, 7U, 8U, 9U})
+    for (const std::vector<std::uint32_t>& sizes : {std::vector<std::uint32_t>{8, 1}, {2, 2, 2}})
+      for (const bool pack : {false, true}) {
+        const std::string name(length, 'n');
+        const Bytes element = mat_array(name, sizes, eight);
+        MatFile file(scratch.write("m.mat", mat_file({pack ? packed(element) : element})), "test");
+        MatFile::Array array;
+        REQUIRE(file.next(array, [](const std::string&) { return true; }));
+        CHECK(array.name == name);
+        CHECK(array.sizes == sizes);
+        Bytes values(8);
+        file.read(values.data(), values.size());
+        CHECK(values == eight);
+      }
+}
+
 TEST_CASE("values of four bytes or fewer may sit in their tag, packed or not, and what follows is found") {
   const Scratch scratch;
   for (std::size_t count = 1; count <= 5; ++count)
