@@ -57,7 +57,7 @@ set(only_stopped "^core/config[.]hpp$")  # no library: a name that no file has s
 
 set(macro_header core/config.hpp)
 set(most_macros 5)
-set(most_lines 390)
+set(most_lines 380)
 
 if(NOT ROOT)
   cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH ROOT)
