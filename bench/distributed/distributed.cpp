@@ -92,16 +92,22 @@ void measure(const Asked& asked, Mpi& mpi) {
                gathered = per_step(before.gathered_bytes, after.gathered_bytes),
                summed = per_step(before.summed_bytes, after.summed_bytes),
                waited = per_step(before.waited, after.waited),
-               for_sums = per_step(before.waited_for_sums, after.waited_for_sums);
-  const double wire = asked.rate > 0 ? 8 / asked.rate : 0, hops = std::ceil(std::log2(mpi.ranks()));
-  const double expected = alone / mpi.ranks() + gathers * hops * asked.latency + gathered * wire;
+               for_sums = per_step(before.waited_for_sums, after.waited_for_sums),
+               behind_work = per_step(before.waited_behind_work, after.waited_behind_work);
+  const double wire = asked.rate > 0 ? 8 / asked.rate : 0,
+               travels = gathers * asked.latency + gathered * wire;
+  // Half of the gathers are on the way back, where the weights' gradients, some three tenths of a step, are
+  // computed meanwhile.
+  const double own = alone / mpi.ranks(),
+               expected = own + travels / 2 + std::max(0.0, travels / 2 - 0.3 * own);
   std::printf("ResNet-%d, batch %d, p_L %g, %d processes of one thread, %g ms and %g Gbit/s%s\n", Layers,
               batch, asked.survival, mpi.ranks(), 1e3 * asked.latency, asked.rate / 1e9,
               asked.local_norms ? ", local norms" : "");
   std::printf("  one process        %8.1f ms a step\n  together           %8.1f ms, the model says %.1f\n",
               1e3 * alone, 1e3 * step, 1e3 * expected);
-  std::printf("  waits for norms    %8.1f ms, %.0f times a step, %.1f kB\n", 1e3 * waited, gathers,
-              1e-3 * gathered);
+  std::printf(
+      "  waits for norms    %8.1f ms, %.0f times a step, %.1f kB; on the way back %.1f ms (%.1f %% of the step)\n",
+      1e3 * waited, gathers, 1e-3 * gathered, 1e3 * behind_work, 100 * behind_work / step);
   std::printf(
       "  waits for sums     %8.1f ms at the end of the way back (%.1f %% of the step), %.2f MB sent\n",
       1e3 * for_sums, 100 * for_sums / step, 1e-6 * summed);

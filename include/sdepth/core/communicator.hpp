@@ -52,6 +52,7 @@ class Communicator {
     std::uint64_t gathered_bytes = 0;  ///< that it received
     std::uint64_t summed_bytes = 0;    ///< of gradients, that it sent
     double waited = 0;                 ///< seconds in gathers
+    double waited_behind_work = 0;     ///< of those the ones in finish_gather
     double waited_for_sums = 0;        ///< seconds in finish_sums
   };
   [[nodiscard]] virtual Traffic traffic() const = 0;

@@ -93,7 +93,7 @@ class Mpi final : public Communicator {
                     &gather_);
     sums_->watch(&gather_);
   }
-  void do_finish_gather() override { wait_for_gather(); }
+  void do_finish_gather() override { traffic_.waited_behind_work += wait_for_gather(); }
   bool do_is_far() const override {
     constexpr double far = 2e-4;  // seconds: what reading twice takes in a stage of 64 images of 16 x 32 x 32
     return mean_wait_ > far;
