@@ -1,2 +1,2 @@
 // Built where libpng and libjpeg-turbo are: pictures in files.
-#include <sdepth/program/pictures.hpp>
+#include <sdepth/program/pictures/infer.hpp>

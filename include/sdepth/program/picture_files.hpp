@@ -1,5 +1,5 @@
-// Pictures in files for infer, as a set of the network's input. What decodes them is program/pictures.hpp,
-// whose libraries are optional.
+// Pictures in files for infer, as a set of the network's input. What decodes them is
+// program/pictures/infer.hpp, whose libraries are optional.
 #pragma once
 
 #include <filesystem>
@@ -18,7 +18,7 @@ struct PictureFiles {
   std::vector<std::string> wrong;  // a sentence for each picture that cannot be read
 };
 
-/// What program/pictures.hpp puts here; null in programs that do not include it.
+/// What program/pictures/infer.hpp puts here; null in programs that do not include it.
 struct PictureReader {
   /// The files that places name, and all pictures in those that are folders. Throws Error where there is no
   /// picture.
