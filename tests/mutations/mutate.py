@@ -123,9 +123,9 @@ class Bench:
             return ("static assertion" not in done.stderr and None), done.stderr
         environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", TSAN_OPTIONS="halt_on_error=1 exitcode=66")
         try:
-            done = subprocess.run([program], text=True, capture_output=True, errors="replace", timeout=600, cwd=self.folder, env=environment)
+            done = subprocess.run([program], text=True, capture_output=True, errors="replace", timeout=300, cwd=self.folder, env=environment)
         except subprocess.TimeoutExpired:
-            return False, "not at its end after ten minutes"
+            return False, "not at its end after five minutes"
         return done.returncode == 0, done.stdout + done.stderr
 
 
