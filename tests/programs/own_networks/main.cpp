@@ -27,7 +27,8 @@ int main(int argc, char** argv) {
   using namespace program;
   if (argc > 1 && std::string_view(argv[1]) == "infer")
     return infer<Choice<"plain", Plain>, Choice<"blocks", Blocks>>(argc - 1, argv + 1);
-  return train(argc, argv,
-               {networks<Cpu<>, Choice<"plain", Plain>, Choice<"blocks", Blocks>>(),
-                networks<Reference, Choice<"small", Small>>(), networks<LateReference, Choice<"small", Small>>()});
+  return train(
+      argc, argv,
+      {networks<Cpu<>, Choice<"plain", Plain>, Choice<"blocks", Blocks>>(),
+       networks<Reference, Choice<"small", Small>>(), networks<LateReference, Choice<"small", Small>>()});
 }
