@@ -42,11 +42,11 @@ enum class Lane {
 class Launch {
  public:
   template <class Operands>
-  Launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands,
+  Launch(const StageName& stage, void (*function)(Operands), const Grid& grid, const Operands& operands,
          Lane lane = Lane::main)
       : stage_(stage),
         lane_(lane),
-        kernel_(reinterpret_cast<void*>(kernel)),
+        kernel_(reinterpret_cast<void*>(function)),
         grid_(grid),
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
     static_assert(std::is_trivially_copyable_v<Operands> && alignof(Operands) <= alignof(Unit),
