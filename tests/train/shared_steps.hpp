@@ -105,21 +105,22 @@ template <class Net, class Backend, class Optimizer = SGD>
   Trainer<Net, Backend, CrossEntropy, Optimizer> alone(options, no_others);
   return train(alone, [](int count) { return Range{0, count}; });
 }
-/// Of each of so many. @param prepare  called on each of their threads first
+/// Of each of so many. @param prepare  called on each of their threads first, which then take turns: for
+/// emulated devices, which stand beside each other but may not be used at once
 template <class Net, class Backend, class Optimizer = SGD>
 [[nodiscard]] std::vector<Trace> train_together(
     int ranks, const typename Trainer<Net, Backend, CrossEntropy, Optimizer>::Options& options,
-    bool local_norms = false, void (*prepare)(int rank) = [](int) {}, bool far = false) {
+    bool local_norms = false, void (*prepare)(int rank) = nullptr, bool far = false) {
   std::vector<Trace> traces(static_cast<std::size_t>(ranks));
   on_ranks(
       ranks,
       [&](Meeting::Rank& rank) {
-        prepare(rank.rank());
+        if (prepare) prepare(rank.rank());
         Trainer<Net, Backend, CrossEntropy, Optimizer> together(options, rank, local_norms);
         traces[static_cast<std::size_t>(rank.rank())] =
             train(together, [&](int count) { return together.share().images_of(count); });
       },
-      far);
+      far, prepare != nullptr);
   return traces;
 }
 

@@ -23,8 +23,7 @@ void same_for_any_number_of_ranks(
   for (const int ranks : {1, 2, 4, 8}) {
     CAPTURE(ranks);
     for (const bool far : {false, true})  // which reads a stage's operands twice
-      for (const Trace& trace :
-           train_together<Net, Backend, Optimizer>(ranks, options, false, [](int) {}, far))
+      for (const Trace& trace : train_together<Net, Backend, Optimizer>(ranks, options, false, nullptr, far))
         CHECK(trace == expected);
   }
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <thread>
 #include <utility>
@@ -18,7 +19,8 @@ namespace sdepth::test {
 /// What the ranks of one test share.
 class Meeting {
  public:
-  bool far = false;  // see Communicator::is_far
+  bool far = false;       // see Communicator::is_far
+  bool in_turns = false;  // one rank computes at a time, for what several threads may not use at once
   explicit Meeting(int ranks)
       : barrier_(ranks), pieces_(static_cast<std::size_t>(ranks)), sums_(static_cast<std::size_t>(ranks)) {}
 
@@ -33,10 +35,10 @@ class Meeting {
       std::vector<std::size_t> from(sizes.size() + 1);
       for (std::size_t r = 0; r < sizes.size(); ++r) from[r + 1] = from[r] + sizes[r];
       all_.pieces_[rank_].assign(bytes + from[rank_], bytes + from[rank_ + 1]);
-      all_.barrier_.arrive_and_wait();
+      meet();
       for (std::size_t r = 0; r < sizes.size(); ++r)
         std::copy(all_.pieces_[r].begin(), all_.pieces_[r].end(), bytes + from[r]);
-      all_.barrier_.arrive_and_wait();
+      meet();
       ++traffic_.gathers;
     }
     void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {
@@ -45,7 +47,7 @@ class Meeting {
       traffic_.summed_bytes += size * sizeof(float);
     }
     void do_finish_sums() override {
-      all_.barrier_.arrive_and_wait();
+      meet();
       for (std::size_t i = 0; i < results_.size(); ++i) {
         const auto [sum, size] = results_[i];
         bool begun = false;
@@ -54,14 +56,28 @@ class Meeting {
             for (std::size_t k = 0; k < size; ++k)
               sum[k] = begun ? sum[k] + rows[i][row + k] : rows[i][row + k];
       }
-      all_.barrier_.arrive_and_wait();
+      meet();
       all_.sums_[rank_].clear();
       results_.clear();
     }
     bool do_is_far() const override { return all_.far; }
     [[nodiscard]] Traffic traffic() const override { return traffic_; }
 
+    /// Waits for its turn.
+    void begin() {
+      if (all_.in_turns) all_.turn_.lock();
+    }
+    void end() {
+      if (all_.in_turns) all_.turn_.unlock();
+    }
+
    private:
+    void meet() {
+      end();
+      all_.barrier_.arrive_and_wait();
+      begin();
+    }
+
     Meeting& all_;
     Traffic traffic_;
     std::size_t rank_;
@@ -70,20 +86,24 @@ class Meeting {
 
  private:
   std::barrier<> barrier_;
+  std::mutex turn_;
   std::vector<std::vector<std::byte>> pieces_;
   std::vector<std::vector<std::vector<float>>> sums_;
 };
 
 /// Calls body(rank's communicator) on a thread for each rank.
 template <class Body>
-void on_ranks(int ranks, const Body& body, bool far = false) {
+void on_ranks(int ranks, const Body& body, bool far = false, bool in_turns = false) {
   Meeting meeting(ranks);
   meeting.far = far;
+  meeting.in_turns = in_turns;
   std::vector<std::thread> threads;
   for (int r = 0; r < ranks; ++r)
     threads.emplace_back([&meeting, &body, r] {
       Meeting::Rank rank(meeting, r);
+      rank.begin();
       body(rank);
+      rank.end();
     });
   for (std::thread& thread : threads) thread.join();
 }
