@@ -282,9 +282,10 @@ enum class Reads { after, ahead, never_waits };
 template <Reads reads>
 __global__ void add_first(const Numbers o) {
   float* const first = cuda::shared_memory();
-  if (reads == Reads::ahead) cuda::copy_1(first, o.out);
+  const bool copies = threadIdx.x == 0;
+  if (copies && reads == Reads::ahead) cuda::copy_1(first, o.out);
   if (reads != Reads::never_waits || threadIdx.x > 0) cuda::begin_behind_launch_before();
-  if (reads != Reads::ahead) cuda::copy_1(first, o.out);
+  if (copies && reads != Reads::ahead) cuda::copy_1(first, o.out);
   cuda::end_group();
   cuda::copies_done();
   if (threadIdx.x == 0) o.out[1] += o.by * *first;

@@ -1,5 +1,4 @@
-// expect: sdepth/cuda.hpp is for sources that nvcc compiles, NAME.cu; a source for the CPU's compiler
-// includes sdepth/net.hpp
+// expect: sdepth/cuda.hpp is for sources that nvcc compiles, NAME.cu; a source for the CPU's compiler includes sdepth/net.hpp
 #ifdef PASS
 #include <sdepth/net.hpp>
 #else

@@ -1,5 +1,4 @@
-// expect: FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in
-// the network
+// expect: FixedGates<b_1, ..., b_L>: the number of gates must be L, the number of StochasticDepth blocks in the network
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 

@@ -1,6 +1,5 @@
-// expect: a formula is computed for many numbers at once: write math::select(condition, a, b) where there
-// would be an if or a ? : An activation with an `if`, in a program with the reference alone, which could
-// compute it.
+// expect: a formula is computed for many numbers at once: write math::select(condition, a, b) where there would be an if or a ? :
+// An activation with an `if`, in a program with the reference alone, which could compute it.
 #include <sdepth/kernels/reference/reference.hpp>
 
 using namespace sdepth;

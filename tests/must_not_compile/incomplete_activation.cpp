@@ -1,9 +1,8 @@
-// expect: not an Activation: the struct lacks its base; write `struct Name : sdepth::ActivationWord` expect:
-// not an Activation: the struct lacks `static constexpr bool derivative_from_output` expect: not an
-// Activation: the struct lacks `template <class V> static constexpr V forward(V x)` expect: not an
-// Activation: the struct lacks `template <class V> static constexpr V derivative(V number)` Activations of
-// which something is missing or has another name, in a network and in a branch: each is named once, and
-// called no layer besides.
+// expect: not an Activation: the struct lacks its base; write `struct Name : sdepth::ActivationWord`
+// expect: not an Activation: the struct lacks `static constexpr bool derivative_from_output`
+// expect: not an Activation: the struct lacks `template <class V> static constexpr V forward(V x)`
+// expect: not an Activation: the struct lacks `template <class V> static constexpr V derivative(V number)`
+// Activations of which something is missing or has another name, in a network and in a branch: each is named once, and called no layer besides.
 #include <sdepth/net.hpp>
 
 using namespace sdepth;

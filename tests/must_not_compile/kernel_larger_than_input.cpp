@@ -1,5 +1,4 @@
-// expect: Conv: the kernel is larger than the padded input; use a smaller kernel, or pool less before this
-// layer
+// expect: Conv: the kernel is larger than the padded input; use a smaller kernel, or pool less before this layer
 #include <sdepth/network/network.hpp>
 
 #ifdef PASS

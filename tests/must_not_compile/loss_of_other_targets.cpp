@@ -1,5 +1,4 @@
-// expect: the loss's Targets hold floats, but its of_image takes a pointer to other numbers: write `const
-// float* target`
+// expect: the loss's Targets hold floats, but its of_image takes a pointer to other numbers: write `const float* target`
 #include <sdepth/net.hpp>
 
 using namespace sdepth;

@@ -1,5 +1,4 @@
-// expect: Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or
-// Repeat<3, Block>
+// expect: Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 

@@ -1,11 +1,11 @@
-// expect: Residual: a parameter-free shortcut can add channels but not remove them expect: Conv: the kernel
-// is larger than the padded input expect: Network<Input, layers...>: every argument after Input must be a
-// layer such as Conv<16>, BN or Repeat<3, Block> expect: Conv<Channels, Kernel, Stride>: the number of output
-// channels must be positive expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]
-// expect: to be trained and to predict, the network must end with one number per class; add GlobalAvgPool and
-// Linear<classes> expect: to be trained, the network must end with one number per class, but it ends with
-// features; add Linear<classes> at the end, or Conv<classes, 1> Networks with a mistake each, used as correct
-// ones are: nothing is said of what follows from the mistake.
+// expect: Residual: a parameter-free shortcut can add channels but not remove them
+// expect: Conv: the kernel is larger than the padded input
+// expect: Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>
+// expect: Conv<Channels, Kernel, Stride>: the number of output channels must be positive
+// expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]
+// expect: to be trained and to predict, the network must end with one number per class; add GlobalAvgPool and Linear<classes>
+// expect: to be trained, the network must end with one number per class, but it ends with features; add Linear<classes> at the end, or Conv<classes, 1>
+// Networks with a mistake each, used as correct ones are: nothing is said of what follows from the mistake.
 #include <sdepth/net.hpp>
 #include <sdepth/network/training_memory.hpp>
 

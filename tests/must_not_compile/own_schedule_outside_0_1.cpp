@@ -1,5 +1,4 @@
-// expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L)
-// for every l from 1 to L
+// expect: StochasticDepth: the schedule gives a survival probability outside [0, 1]; check its survival(l, L) for every l from 1 to L
 #include <sdepth/network/network.hpp>
 
 // A user's schedule, wrong at the last block only.

@@ -1,5 +1,4 @@
-// expect: images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images},
-// labels), or NCHW
+// expect: images: wrap the numbers, which do not say their order themselves: step(NHWC<float>{images}, labels), or NCHW
 #include <vector>
 
 #include <sdepth/kernels/reference/reference.hpp>

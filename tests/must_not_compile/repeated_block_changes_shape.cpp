@@ -1,5 +1,4 @@
-// expect: Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block
-// before Repeat
+// expect: Repeat: the block changes its input's shape, so it cannot be repeated; put the changing block before Repeat
 #include <sdepth/network/network.hpp>
 
 using namespace sdepth;

@@ -1,5 +1,4 @@
-// expect: Residual: the branch must divide height and width by its stride, rounded up, so that the shortcut
-// can follow it
+// expect: Residual: the branch must divide height and width by its stride, rounded up, so that the shortcut can follow it
 #include <sdepth/network/network.hpp>
 
 #ifdef PASS

@@ -1,5 +1,4 @@
-// expect: Inference: folded weights are stored as the backend's own numbers (float), as bfloat16 or as
-// float16
+// expect: Inference: folded weights are stored as the backend's own numbers (float), as bfloat16 or as float16
 #include <vector>
 
 #include <sdepth/kernels/reference/reference.hpp>

@@ -1,6 +1,5 @@
-// expect: an activation is a struct derived from ActivationWord with derivative_from_output and two constexpr
-// templates expect: an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not
-// stay zero
+// expect: an activation is a struct derived from ActivationWord with derivative_from_output and two constexpr templates
+// expect: an activation must be 0 at 0: otherwise the padding behind a tensor's channels would not stay zero
 #include <sdepth/kernels/reference/reference.hpp>
 
 using namespace sdepth;

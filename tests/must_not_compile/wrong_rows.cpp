@@ -1,10 +1,10 @@
-// expect: Network<Input, layers...>: the first argument must be the shape of an image, Input<channels,
-// height, width> expect: Network<Input, layers...>: a network needs at least one layer expect: Network<Input,
-// layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block> expect:
-// StochasticDepth: the compiler cannot compute the schedule's probabilities; its survival(l, L) must be
-// constexpr expect: CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers expect:
-// CifarResNet<Layers>: the number of layers must be 6 N + 2, such as 20, 56 or 110 A network for each mistake
-// that a row of words can have.
+// expect: Network<Input, layers...>: the first argument must be the shape of an image, Input<channels, height, width>
+// expect: Network<Input, layers...>: a network needs at least one layer
+// expect: Network<Input, layers...>: every argument after Input must be a layer such as Conv<16>, BN or Repeat<3, Block>
+// expect: StochasticDepth: the compiler cannot compute the schedule's probabilities; its survival(l, L) must be constexpr
+// expect: CifarResNet: a group needs at least 2 blocks, so a network at least 14 layers
+// expect: CifarResNet<Layers>: the number of layers must be 6 N + 2, such as 20, 56 or 110
+// A network for each mistake that a row of words can have.
 #include <sdepth/models/cifar_resnet.hpp>
 
 using namespace sdepth;

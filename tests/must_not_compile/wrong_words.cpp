@@ -1,20 +1,24 @@
-// expect: Input<C, H, W>: channels, height and width must be positive expect: Conv<Channels, Kernel, Stride>:
-// the kernel's extent must be positive expect: Conv<Channels, Kernel, Stride>: the stride must be positive
-// expect: Conv: the padding must be at least 0 and smaller than the kernel expect: Linear<Features>: the
-// number of features must be positive expect: a pooling layer's window and stride must be positive expect: a
-// pooling layer's padding must be at least 0 and at most half its window expect: Dropout<P>: the probability
-// must be at least 0 and below 1 expect: Residual<...>: the branch needs at least one layer expect:
-// Residual<layers...>: every argument must be a layer such as Conv<16>, BN or ReLU expect:
-// ResidualWith<Shortcut, layers...>: the first argument must be PoolShortcut, SubsampleShortcut or
-// ProjectionShortcut expect: StochasticDepth<Block, Schedule>: only a Residual block has a shortcut to take
-// when it is skipped; for several blocks write Repeat<N, expect: StochasticDepth<Block, Schedule>: the
-// schedule must be expect: Repeat<N, Block>: the number of blocks must be positive expect: Repeat<N, Block>:
-// the block must be a Residual or a StochasticDepth block expect: LinearDecay<p_L>: the survival probability
-// of the last block must lie in [0, 1] expect: Uniform<p>: the survival probability must lie in [0, 1]
-// expect: FixedGates<b_1, ..., b_L>: every gate must be 0 (closed) or 1 (open) expect: Early<Schedule, E>,
-// Late<Schedule, E>, WarmUp<Schedule, E>: the first argument must be a schedule, such as LinearDecay<0.5>
-// expect: Early<Schedule, E>, Late<Schedule, E>, WarmUp<Schedule, E>: E must be a fraction of the run, from 0
-// to 1 A network for each mistake that a word can have, some in several words: each mistake is said once.
+// expect: Input<C, H, W>: channels, height and width must be positive
+// expect: Conv<Channels, Kernel, Stride>: the kernel's extent must be positive
+// expect: Conv<Channels, Kernel, Stride>: the stride must be positive
+// expect: Conv: the padding must be at least 0 and smaller than the kernel
+// expect: Linear<Features>: the number of features must be positive
+// expect: a pooling layer's window and stride must be positive
+// expect: a pooling layer's padding must be at least 0 and at most half its window
+// expect: Dropout<P>: the probability must be at least 0 and below 1
+// expect: Residual<...>: the branch needs at least one layer
+// expect: Residual<layers...>: every argument must be a layer such as Conv<16>, BN or ReLU
+// expect: ResidualWith<Shortcut, layers...>: the first argument must be PoolShortcut, SubsampleShortcut or ProjectionShortcut
+// expect: StochasticDepth<Block, Schedule>: only a Residual block has a shortcut to take when it is skipped; for several blocks write Repeat<N,
+// expect: StochasticDepth<Block, Schedule>: the schedule must be
+// expect: Repeat<N, Block>: the number of blocks must be positive
+// expect: Repeat<N, Block>: the block must be a Residual or a StochasticDepth block
+// expect: LinearDecay<p_L>: the survival probability of the last block must lie in [0, 1]
+// expect: Uniform<p>: the survival probability must lie in [0, 1]
+// expect: FixedGates<b_1, ..., b_L>: every gate must be 0 (closed) or 1 (open)
+// expect: Early<Schedule, E>, Late<Schedule, E>, WarmUp<Schedule, E>: the first argument must be a schedule, such as LinearDecay<0.5>
+// expect: Early<Schedule, E>, Late<Schedule, E>, WarmUp<Schedule, E>: E must be a fraction of the run, from 0 to 1
+// A network for each mistake that a word can have, some in several words: each mistake is said once.
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/over_time.hpp>
 #include <sdepth/schedule/schedules.hpp>
