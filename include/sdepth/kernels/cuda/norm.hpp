@@ -50,6 +50,7 @@ struct NormBackwardOperands {
 };
 template <unsigned threads>
 __global__ void __launch_bounds__(threads) norm_backward_kernel(const NormBackwardOperands o) {
+  begin_behind_launch_before();
   const int c = norm_channel<threads>();
   if (c < o.channels) norm_backward_channel(o.norm, c, o.dz[c], o.dz_normalised[c], o.failed);
 }
