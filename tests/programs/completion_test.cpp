@@ -39,8 +39,8 @@ TEST_CASE("bash completes options, the words that one may have, and files") {
   CHECK(complete({"--epochs", "3", "--warm"}) == "--warm-up\n--warm-up-shape\n");
   CHECK(complete({"--lr-schedule", "c"}) == "cosine\nconstant\n");
   CHECK(complete({"--lr-schedule", "=", "one"}) == "one-cycle\n");  // as bash splits --lr-schedule=one
-  CHECK(complete({"--model", ""}) == "plain\nblocks\n");
-  CHECK(complete({"--model", "="}) == "plain\nblocks\n");
+  CHECK(complete({"--model", ""}) == "plain\nblocks\nsmall\n");
+  CHECK(complete({"--model", "="}) == "plain\nblocks\nsmall\n");
   CHECK(complete({"--epochs", ""}) == "\n");  // a number
   put(folder / "a file", "");
   fs::create_directory(folder / "a folder");
