@@ -58,16 +58,21 @@ struct FoldedNorms<StageList<In, Stages...>> {
   }
   /// A network's: those of its blocks have factors of their own. @param factors  [residual blocks]
   static void fold(Unfolded<float>& from, const double* factors, float* to) {
-    const auto one = [&]<class Stage>(std::type_identity<Stage>) {
-      if constexpr (Stage::blocks == 0)
-        FoldedNorms<Stage>::fold(from, 1.0, to);
-      else
-        for (int i = 0; i < Stage::blocks; ++i) {
-          FoldedNorms<typename Stage::Branch>::fold(from, *factors++, to);
-          if constexpr (Stage::projects) FoldedNorms<typename Stage::Projection>::fold(from, 1.0, to);
-        }
-    };
-    (one(std::type_identity<Stages>{}), ...);
+    (fold_one<Stages>(from, factors, to), ...);
+  }
+
+ private:
+  // A function of its own: nvcc 13 cannot read this `if` in a generic lambda.
+  template <class Stage>
+  static void fold_one(Unfolded<float>& from, const double*& factors, float*& to) {
+    if constexpr (Stage::blocks == 0) {
+      FoldedNorms<Stage>::fold(from, 1.0, to);
+    } else {
+      for (int i = 0; i < Stage::blocks; ++i) {
+        FoldedNorms<typename Stage::Branch>::fold(from, *factors++, to);
+        if constexpr (Stage::projects) FoldedNorms<typename Stage::Projection>::fold(from, 1.0, to);
+      }
+    }
   }
 };
 
