@@ -32,11 +32,11 @@ struct Survivors {
         all.words[static_cast<std::size_t>(n / 32)] |= std::uint32_t{1} << (n % 32);
     return all;
   }
-  [[nodiscard]] __device__ bool has(unsigned image) const {
+  [[nodiscard]] constexpr bool has(unsigned image) const noexcept {
     return (words[image / 32] >> (image % 32) & 1U) != 0;
   }
   /// How many survivors there are before it: its place among them.
-  [[nodiscard]] __device__ int before(unsigned image) const {
+  [[nodiscard]] constexpr int before(unsigned image) const noexcept {
     int count = std::popcount(words[image / 32] & ((std::uint32_t{1} << (image % 32)) - 1));
     for (unsigned i = 0; i < image / 32; ++i) count += std::popcount(words[i]);
     return count;
