@@ -26,6 +26,7 @@
 #include <sdepth/io/state_dict.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/command_line.hpp>
+#include <sdepth/program/survival_options.hpp>
 
 #include "../shared/card.hpp"
 #include "model.hpp"
@@ -110,13 +111,7 @@ struct Options {
          "--shortcuts", o.shortcuts,
          "what weights from elsewhere were trained with: pool, subsample, or option-a as public CIFAR ResNets have it")
       ->check(CLI::IsMember({"pool", "subsample", "option-a"}));
-  app.add_option("--schedule", o.schedule, "survival probabilities in training")
-      ->check(CLI::IsMember(schedule_names));
-  app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")
-      ->transform(finite_number(0, 1));
-  app.add_option("--scaling", o.scaling,
-                 "test: branches are multiplied by p now; train: they were divided by p in training")
-      ->check(CLI::IsMember(scaling_names));
+  add_survival_options(app, o);
   parse(app, count, words);
   if (o.onnx.empty() && o.state_dict.empty() && o.header.empty())
     fail("nothing is to be written: give --onnx, --state-dict or --header, or several of them");

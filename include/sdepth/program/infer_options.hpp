@@ -20,6 +20,7 @@
 #include <sdepth/io/file.hpp>
 #include <sdepth/program/choices.hpp>
 #include <sdepth/program/command_line.hpp>
+#include <sdepth/program/survival_options.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -68,13 +69,7 @@ struct InferOptions {
   app.add_option("--normalize", o.normalize,
                  "mean image and deviation of the training part, ImageNet's, or bytes / 255")
       ->check(CLI::IsMember(normalize_choices));
-  app.add_option("--schedule", o.schedule, "survival probabilities in training")
-      ->check(CLI::IsMember(schedule_names));
-  app.add_option("--survival", o.survival, "of the last block (linear) or of each (uniform)")
-      ->transform(finite_number(0, 1));
-  app.add_option("--scaling", o.scaling,
-                 "test: branches are multiplied by p now; train: they were divided by p in training")
-      ->check(CLI::IsMember(scaling_names));
+  add_survival_options(app, o);
   app.add_option("--logits", o.logits, "writes float32 [N, classes], in the test set's order")
       ->check(some_text())
       ->type_name("OUT.npy");
