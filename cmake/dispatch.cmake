@@ -2,7 +2,8 @@
 #
 #   sdepth_add_dispatched(app app.cpp SOURCES… [ARCHS x86-64-v2 x86-64-v3 x86-64-v4] [LIBRARIES sdepth::io …] [SAYS_WHICH])
 #
-# makes the program `app` of sources that are an ordinary program, main and all; CUDA sources may be among them. ARCHS are levels of x86-64, the least first.
+# makes the program `app` of sources that are an ordinary program, main and all; CUDA sources may be among them. ARCHS are levels of x86-64, the least first; a level may
+# have sets of instructions added, as in x86-64-v4+avx512bf16.
 # SDEPTH_ARCH=x86-64-v2 in the environment chooses another one; a machine that has none of them is told so. With SAYS_WHICH the program begins by saying, on
 # standard error, which one runs. The property SDEPTH_VARIANTS of `app` lists the targets that compile the sources, app_x86_64_v2 and so on, for more options.
 #
@@ -40,7 +41,14 @@ function(sdepth_add_dispatched target)
     string(MAKE_C_IDENTIFIER ${arch} name)
     set(variant ${target}_${name})
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${variant}.o)
-    sdepth_processor_flags(flags ${arch})
+    string(REPLACE "+" ";" sets ${arch})
+    list(POP_FRONT sets level)
+    sdepth_processor_flags(flags ${level})
+    set(executable "__builtin_cpu_supports(\"${level}\") != 0")
+    foreach(set IN LISTS sets)
+      list(APPEND flags -m${set})
+      string(APPEND executable " && __builtin_cpu_supports(\"${set}\") != 0")
+    endforeach()
     add_library(${variant} OBJECT ${_SOURCES})
     target_link_libraries(${variant} PRIVATE sdepth::sdepth ${_LIBRARIES})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
@@ -63,7 +71,7 @@ function(sdepth_add_dispatched target)
     string(APPEND declarations "extern Initialiser __start_sdepth_init_${name}[] __attribute__((weak));\nextern Initialiser __stop_sdepth_init_${name}[] __attribute__((weak));\n"
            "int sdepth_main_${name}(int, char**, char**);\n")
     # __builtin_cpu_supports asks for the system's support of the registers, too.
-    string(APPEND choices "    {\"${arch}\", __builtin_cpu_supports(\"${arch}\") != 0, sdepth_main_${name}, __start_sdepth_init_${name}, __stop_sdepth_init_${name}},\n")
+    string(APPEND choices "    {\"${arch}\", ${executable}, sdepth_main_${name}, __start_sdepth_init_${name}, __stop_sdepth_init_${name}},\n")
   endforeach()
   list(JOIN _ARCHS ", " names)
 

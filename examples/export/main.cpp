@@ -234,7 +234,8 @@ int run(int count, char** words) {
   if (!o.header.empty()) {
     sdepth::write_cpp_header(o.header, network,
                              {.name = o.name_space.empty() ? namespace_of(o.header) : o.name_space,
-                              .comment = model + " for " + data + ", " + depth + "."});
+                              .comment = model + " for " + data + ", " + depth + ".",
+                              .normalization = normalization});
     say(o.header, depth);
   }
   return 0;

@@ -3,10 +3,12 @@
 // size and error of both.
 #include "whole.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <vector>
 
 #include <sys/resource.h>
@@ -73,6 +75,19 @@ double largest_error(Predictor& network, const float* expected, std::size_t clas
   return largest / size;
 }
 
+/// Of the pixels 0, 1, 2, …, which go round at 255.
+bool normalizes(void (*normalize)(std::span<const unsigned char, whole::Net::input.size()>,
+                                  std::span<float, whole::Net::input.size()>) noexcept,
+                const float* expected) {
+  static std::array<unsigned char, whole::Net::input.size()> pixels;
+  static std::array<float, whole::Net::input.size()> image;
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<unsigned char>(i);
+  normalize(pixels, image);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    if (image[i] != expected[i]) return false;
+  return true;
+}
+
 }  // namespace
 
 int main() {
@@ -88,9 +103,12 @@ int main() {
   constructed = true;
   const double error = largest_error(network, expected::whole, whole::classes),
                short_error = largest_error(short_network, expected::shorter, shorter::classes);
+  const bool normalized = normalizes(whole::normalize, expected::whole_normalized) &&
+                          normalizes(shorter::normalize, expected::shorter_normalized);
   constructed = false;
   setrlimit(RLIMIT_NOFILE, &files);
   std::printf("7 blocks: %zu bytes of weights, largest error %.1e\n", sizeof(whole::numbers), error);
   std::printf("2 blocks: %zu bytes of weights, largest error %.1e\n", sizeof(shorter::numbers), short_error);
-  return error < 1e-5 && short_error < 1e-5 ? 0 : 1;
+  if (!normalized) std::printf("normalize gives other numbers than those of training\n");
+  return error < 1e-5 && short_error < 1e-5 && normalized ? 0 : 1;
 }

@@ -36,8 +36,20 @@ void write(const std::filesystem::path& folder) {
   for (const bool whole : {true, false}) {
     const DepthPlan plan = whole ? DepthPlan{} : DepthPlan{exported::shorter};
     const std::string name = whole ? "whole" : "shorter";
+    // As a run's file has it: a scale and a mean picture [H, W, C], or the channels' means and their scales.
+    const auto channels = static_cast<std::size_t>(Net::input.channels);
+    std::vector<float> values, normalized;
+    if (whole) values.push_back(3.5F);
+    for (std::size_t i = 0; i < (whole ? Net::input.size() : 2 * channels); ++i)
+      values.push_back(static_cast<float>(1 + 37 * i % 101));
+    for (std::size_t i = 0; i < Net::input.size(); ++i) {
+      const auto pixel = static_cast<float>(i % 256);
+      normalized.push_back(whole ? (pixel - values[1 + i]) / values[0]
+                                 : (pixel - values[i % channels]) / values[channels + i % channels]);
+    }
+    append(name + "_normalized", normalized);
     write_cpp_header(folder / (name + ".hpp"), trained_network(*weights, {}, Scaling::test, plan),
-                     {.name = name, .comment = ""});
+                     {.name = name, .comment = "", .normalization = input_normalization(values, Net::input)});
     Inference<Net, ReferenceDouble> inference(std::shared_ptr<const Weights<Net, ReferenceDouble>>(weights),
                                               {.batch = exported::images, .plan = plan});
     append(name, inference.predict(NHWC<float>{pictures}));

@@ -37,6 +37,7 @@ plant(core/config.hpp "#define SDEPTH_1\n#define SDEPTH_2\n#define SDEPTH_3\n#de
 plant(core/error.hpp "namespace sdepth {}" "`namespace sdepth {}` must be namespace sdepth::inline SDEPTH_ISA.")
 plant(core/error.hpp "namespace sdepth::cpu {}" "`namespace sdepth::cpu {}` must be namespace")
 plant(core/planted.hpp "inline int planted() { return 1 }" "its code must stand in namespace sdepth::inline SDEPTH_ISA.")
+plant(kernels/cpu/pool.hpp "#ifdef __AVX512FP16__\n#endif" "its code depends on __AVX512FP16__, which SDEPTH_ISA in core/config.hpp does not name.")
 plant(planted/header.hpp "" "`planted` is not in the table")
 plant(planted.hpp "" "`planted.hpp` is not in the table")
 plant(core/planted.txt "" "only .hpp files belong here.")

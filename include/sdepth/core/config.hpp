@@ -20,8 +20,12 @@
 /// may use. Without it, the same inline function compiled for two processors would be one symbol, of which
 /// the linker keeps either: an old processor would be given a newer one's instructions. Features that all
 /// processors with a named one have (FMA's BMI2 and F16C, say) are not in the name.
-#if defined(__AVX512VBMI2__)
+#if defined(__AVX512VBMI2__) && defined(__AVX512BF16__)
+#define SDEPTH_ISA avx512_vbmi2_bf16
+#elif defined(__AVX512VBMI2__)
 #define SDEPTH_ISA avx512_vbmi2
+#elif defined(__AVX512BF16__)
+#define SDEPTH_ISA avx512_bf16
 #elif defined(__AVX512VL__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define SDEPTH_ISA avx512
 #elif defined(__AVX512F__)
@@ -32,6 +36,8 @@
 #define SDEPTH_ISA avx2
 #elif defined(__AVX__) && defined(__FMA__)
 #define SDEPTH_ISA avx_fma
+#elif defined(__AVX__) && defined(__F16C__)
+#define SDEPTH_ISA avx_f16c
 #elif defined(__AVX__)
 #define SDEPTH_ISA avx
 #elif defined(__SSE4_2__)

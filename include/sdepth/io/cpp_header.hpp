@@ -3,7 +3,8 @@
 //
 //     #include "digits.hpp"
 //     auto network = digits::inference();                     // takes all memory that is ever needed
-//     network.predict(sdepth::NHWC<float>{image}, logits);    // [H, W, C], normalised; logits: digits::classes floats
+//     digits::normalize(pixels, image);                       // from a picture's bytes, where that is known
+//     network.predict(sdepth::NHWC<float>{image}, logits);    // [H, W, C]; logits: digits::classes floats
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -102,9 +104,41 @@ inline void append_list(std::string& text, const std::vector<std::string>& items
 
 /// What stands in a header.
 struct CppHeaderOptions {
-  std::string name;     // of the namespace
-  std::string comment;  // one line more about the network; may be empty
+  std::string name;                                   // of the namespace
+  std::string comment;                                // one line more about the network; may be empty
+  std::optional<InputNormalization> normalization{};  // makes normalize, from bytes to what the network reads
 };
+
+/// `mean`, `scale` and `normalize` of a header.
+[[nodiscard]] inline std::string normalization_code(const InputNormalization& normalization, Shape in) {
+  std::string text =
+      "/// How pictures were normalised in training: (byte - mean) / scale, with numbers for each channel, row and\n"
+      "/// column, for each channel, or one for all.\n";
+  const auto append = [&](const char* name, const std::vector<float>& values) {
+    std::vector<std::string> literals;
+    for (const float value : values) literals.push_back(float_literal(value));
+    text += "inline constexpr std::array<float, " + std::to_string(literals.size()) + "> " + name + "{\n";
+    append_list(text, literals, "    ");
+    text += "};\n";
+  };
+  append("mean", normalization.mean.empty() ? std::vector<float>(1, 0.0F) : normalization.mean);
+  append("scale", normalization.scale);
+  return text + R"(
+/// What the network reads of a picture. @param pixels  [H, W, C], 0 to 255   @param image  the same
+inline void normalize(std::span<const unsigned char, Net::input.size()> pixels,
+                      std::span<float, Net::input.size()> image) noexcept {
+  constexpr std::size_t channels = )" +
+         std::to_string(in.channels) + ", of_channel = " + std::to_string(in.pixels()) + R"(;
+  const auto at = [&](const auto& values, std::size_t i) {
+    const std::size_t c = i % channels;
+    return values[values.size() == 1 ? 0 : values.size() == channels ? c : c * of_channel + i / channels];
+  };
+  for (std::size_t i = 0; i < image.size(); ++i)
+    image[i] = (static_cast<float>(pixels[i]) - at(mean, i)) / at(scale, i);
+}
+
+)";
+}
 
 /// The header's text. A block that does not run is not in it, but for the shortcut of one that changes the
 /// shape. Throws Error where the name is none of C++, or an activation has no name that another file can say.
@@ -174,8 +208,11 @@ struct CppHeaderOptions {
 
   std::string text =
       "// A trained network, written by sdepth's export. " + options.comment +
-      "\n//\n//     auto network = " + name +
-      "::inference();\n//     network.predict(sdepth::NHWC<float>{image}, logits);  // image [H, W, C], normalised\n" +
+      "\n//\n//     auto network = " + name + "::inference();\n" +
+      (options.normalization
+           ? "//     " + name + "::normalize(pixels, image);  // from a picture's bytes [H, W, C]\n"
+           : "") +
+      "//     network.predict(sdepth::NHWC<float>{image}, logits);  // image [H, W, C], normalised\n" +
       "#pragma once\n\n#include <array>\n#include <cstddef>\n#include <span>\n\n#include <sdepth/net.hpp>\n" +
       "#include <sdepth/run/numbers.hpp>\n\nnamespace " + name +
       " {\nusing namespace sdepth;\n\nusing Net = Network<\n";
@@ -185,7 +222,9 @@ struct CppHeaderOptions {
       std::string("inline constexpr std::array<double, ") + std::to_string(scales.size()) + "> scales{";
   if (!scales.empty()) text += "\n";
   append_list(text, scales, scales.empty() ? "" : "    ");
-  text += "};\n\n/// All tensors, in PyTorch's order and layout.\ninline constexpr std::array<float, " +
+  text += "};\n\n";
+  if (options.normalization) text += normalization_code(*options.normalization, in);
+  text += "/// All tensors, in PyTorch's order and layout.\ninline constexpr std::array<float, " +
           std::to_string(numbers.size()) + "> numbers{\n";
   append_list(text, numbers, "    ");
   text +=

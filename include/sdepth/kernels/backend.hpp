@@ -45,16 +45,19 @@ concept Types = requires {
   { B::replays } -> std::convertible_to<bool>;
   { B::prepares_norms } -> std::convertible_to<bool>;
 };
+/// Frames of zeros around what a convolution reads.
 template <class B>
 concept Padding = requires {
   { B::lanes } -> std::convertible_to<int>;
   { B::padded(1) } -> std::same_as<int>;
 };
+/// Convolution, and the statistics of its output.
 template <class B>
 concept ConvForward = requires(typename B::Context& context, const SourceOf<B>& source, const Number<B>* in,
                                Stored<B>* out, Statistics<Number<B>> statistics) {
   B::template conv_forward<conv, ReLU>(context, 1, source, in, in, out, statistics);
 };
+/// Gradients of a convolution: of its input and of its weights.
 template <class B>
 concept ConvBackward =
     requires(typename B::Context& context, const GradientOf<B>& gradient, const SourceOf<B>& source,
@@ -62,26 +65,31 @@ concept ConvBackward =
       B::template conv_backward<conv, ReLU>(context, 1, gradient, source, in, gradients, gradients, out, out,
                                             sums);
     };
+/// Norm, shortcut and activation behind a convolution, where they cannot be part of the next kernel.
 template <class B>
 concept FinishForward =
     requires(typename B::Context& context, const SourceOf<B>& source, Statistics<Number<B>> statistics) {
       B::template finish<shape, ReLU>(context, 1, source, statistics);
     };
+/// The same, from the gradient of the output.
 template <class B>
 concept FinishBackward = requires(typename B::Context& context, const GradientOf<B>& gradient,
                                   const SourceOf<B>& source, Stored<B>* out, SourceSums<Number<B>> sums) {
   B::template finish_backward<shape, ReLU>(context, 1, gradient, source, out, out, sums);
 };
+/// Pools, both ways.
 template <class B>
 concept Pools = requires(typename B::Context& context, const Stored<B>* in, Stored<B>* out) {
   B::template pool_forward<pool>(context, 1, in, out);
   B::template pool_backward<pool>(context, 1, in, in, out);
 };
+/// Shortcuts without weights, both ways.
 template <class B>
 concept Shortcuts = requires(typename B::Context& context, const Stored<B>* in, Stored<B>* out) {
   B::template shortcut_forward<shortcut>(context, 1, in, out);
   B::template shortcut_backward<shortcut>(context, 1, in, out);
 };
+/// Fully connected layers, both ways.
 template <class B>
 concept LinearLayers = requires(typename B::Context& context, const Stored<B>* in, const Number<B>* weights,
                                 Number<B>* gradients, Stored<B>* out) {
@@ -101,6 +109,7 @@ concept Norms =
      requires(typename B::Context& context, const NormBackward<Number<B>>& backward, const Number<B>* in) {
        B::norm_backward(context, std::size_t{2}, backward, in, in);
      });
+/// Scores and logits, which the host waits for.
 template <class B>
 concept Reads = requires(typename B::Context& context, const Number<B>* in) {
   { B::read(context, in, std::size_t{1})[0] } -> std::convertible_to<Number<B>>;

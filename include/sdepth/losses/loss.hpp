@@ -46,14 +46,17 @@ auto with_targets(const typename Loss::Targets& targets, int outputs, std::size_
     return body(targets.data(), images > 0 ? targets.size() / images : 0);
 }
 
+/// A name, and whether its network must be a classifier.
 template <class L>
 concept HasLossNames = requires {
   { std::string_view(L::name) };
   { L::needs_classifier } -> std::convertible_to<bool>;
 };
+/// Options that can be copied as bytes and compared.
 template <class L>
 concept HasLossOptions =
     std::is_trivially_copyable_v<typename L::Options> && std::equality_comparable<typename L::Options>;
+/// Targets, and `check`, which refuses those that do not fit the network.
 template <class L>
 concept HasLossTargets = requires(const typename L::Targets& targets) { L::check(targets, 1, 1); };
 template <class L>
@@ -65,6 +68,7 @@ struct LossProbe {
     }
   int operator()(const Number*, std::size_t) const;
 };
+/// The loss of one image, and its gradient.
 template <class L>
 concept HasLossOfImage = requires(const typename L::Targets& targets, const LossProbe<L>& probe) {
   probe(targets.data(), std::size_t{1});

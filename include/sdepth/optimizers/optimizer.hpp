@@ -58,22 +58,27 @@ struct OptionProbe {
   void operator()(std::string_view, Value&) const {}
 };
 
-/// What follows is asked one after the other, so that the compiler names what is missing.
+// What follows is asked one after the other, so that the compiler names what is missing.
+
+/// Options with a learning rate, which each_option visits.
 template <class O>
 concept HasOptimizerOptions = requires(typename O::Options options, const typename O::Options& constant) {
   { options.learning_rate } -> std::same_as<double&>;
   O::each_option(options, OptionProbe{});
   O::each_option(constant, OptionProbe{});
 };
+/// A name, and the names of what it keeps for each parameter, or none.
 template <class O>
 concept HasOptimizerState = requires {
   { std::string_view(O::name) };
   { std::string_view(O::state[0]) };
   { O::state.size() } -> std::convertible_to<std::size_t>;
 } || requires { requires O::state.size() == 0; };
+/// Numbers of a step that are the same for all parameters.
 template <class O>
 concept HasOptimizerFactors =
     requires(const typename O::Options& options) { factors_of<O>(options, 1).size(); };
+/// The formula of one parameter, in vectors of any backend.
 template <class O>
 concept HasOptimizerUpdate =
     requires(std::array<double, std::tuple_size_v<Factors<O>>> factors, double weight,
