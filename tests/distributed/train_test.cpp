@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "../programs/drawn_pictures.hpp"
 #include "../programs/process.hpp"
 #include "../programs/run_folders.hpp"
 
@@ -15,17 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string train = std::string(SDEPTH_PROGRAMS_DIR) + "/train";
+const std::string programs = SDEPTH_PROGRAMS_DIR, train = programs + "/train";
 const Words pictures = {"--model",      "resnet20", "--data",       "synthetic", "--limit-train", "60",
                         "--limit-test", "20",       "--validation", "10",        "--batch",       "16",
                         "--seed",       "11",       "--threads",    "1"};
 const Words run = pictures + Words{"--epochs", "2"};
 
 /// The words of mpirun; in a container it runs as root, with fewer cores than processes.
-Words ranks(int count, const Words& words) {
-  return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), train} + words;
+Words ranks(int count, const Words& words, const std::string& program = train) {
+  return Words{SDEPTH_MPIRUN_WORDS} + Words{"-n", std::to_string(count), program} + words;
 }
-Outcome together(int count, const Words& words) { return run_program(SDEPTH_MPIRUN, ranks(count, words)); }
+Outcome together(int count, const Words& words, const std::string& program = train) {
+  return run_program(SDEPTH_MPIRUN, ranks(count, words, program));
+}
 
 /// Name and parent of a process; no name: it is gone.
 std::pair<std::string, pid_t> look_at(const std::string& id) {
@@ -97,6 +100,36 @@ TEST_CASE(
       together(2, pictures + Words{"--epochs", "100000", "--time-limit", "0.05"} + out(folder / "limited"));
   REQUIRE_MESSAGE(limited.status == 0, limited.output);
   CHECK(contains(limited.output, "note: --time-limit 0.05 is enough for"));
+}
+
+TEST_CASE("pictures that cannot be read are left out by all processes: the files of one process") {
+  ScratchFolder folder;
+  draw_classes(folder / "pictures", 3);
+  // Their beginnings are whole, so only who reads one finds it broken, in the middle of a step.
+  for (const char* name : {"class 0/3.png", "class 0/4.png", "class 1/0.png", "class 2/11.png"}) {
+    const fs::path picture = folder / "pictures" / name;
+    put(picture, bytes_of(picture).substr(0, 70));
+  }
+  const Words broken = {"--data",       "folder", "--data-dir", (folder / "pictures").string(),
+                        "--test-split", "0.3",    "--model",    "blocks",
+                        "--batch",      "8",      "--epochs",   "2",
+                        "--threads",    "1",      "--mixup",    "0.5",
+                        "--skip-broken"};
+  const Outcome alone = run_program("train_own", broken + out(folder / "alone"));
+  if (contains(alone.output, "built without what reads pictures")) {
+    MESSAGE("skipped: built without libpng or libjpeg-turbo");
+    return;
+  }
+  REQUIRE_MESSAGE(alone.status == 0, alone.output);
+  REQUIRE_MESSAGE(contains(alone.output, "left out"), alone.output);
+  for (const int count : {2, 8}) {
+    CAPTURE(count);
+    const fs::path to = folder / std::to_string(count);
+    const Outcome outcome = together(count, broken + out(to), programs + "/train_own");
+    REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
+    check_equal_runs(folder / "alone", to);
+    CHECK_MESSAGE(contains(outcome.output, "left out"), outcome.output);
+  }
 }
 
 TEST_CASE("a process that is killed ends all, and the last checkpoint goes on") {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -110,6 +111,10 @@ inline void Run::say_summary() const {
   if (options_.data == "folder" && seconds_here_ > 0)
     std::cout << "Steps waited for pictures " << fixed_point(100 * loader_.waited() / seconds_here_, 1)
               << " % of their time\n";
+  if (const std::map<int, std::string> broken = loader_.broken(); !broken.empty())
+    std::cout << broken.size() << " of " << data_.train.size()
+              << " training pictures cannot be read and were left out, the first of them: "
+              << broken.begin()->second << "\n";
   if (others_ && learner_->steps() > first_step_) {
     const Communicator::Traffic traffic = others_->traffic();
     const double steps = static_cast<double>(learner_->steps() - first_step_);

@@ -1,0 +1,2 @@
+// Built where MPI is: mpirun -n N train_own.
+#include <sdepth/program/mpi.hpp>
