@@ -41,13 +41,13 @@ double deviation(const std::vector<double>& numbers) {
 }  // namespace
 
 TEST_CASE("convolutions begin with He's normal distribution, by what a number of their output is a sum of") {
-  const std::vector<double> wide = drawn("conv0.weight"), point = drawn("conv1.weight");
+  const std::vector<double> wide = drawn("conv1.weight"), point = drawn("conv2.weight");
   REQUIRE(wide.size() == 96 * 27);
   REQUIRE(point.size() == 64 * 96);
   CHECK(deviation(wide) == doctest::Approx(std::sqrt(2.0 / 27)).epsilon(0.05));
   CHECK(deviation(point) == doctest::Approx(std::sqrt(2.0 / 96)).epsilon(0.05));
   CHECK(std::abs(mean(wide)) < 0.02);
-  for (const double bias : drawn("conv0.bias")) CHECK(bias == 0);
+  for (const double bias : drawn("conv1.bias")) CHECK(bias == 0);
 }
 
 TEST_CASE("linear layers begin uniform, up to the root of their inputs") {
@@ -65,9 +65,9 @@ TEST_CASE("linear layers begin uniform, up to the root of their inputs") {
 }
 
 TEST_CASE("norms begin with 1 or uniform, and another seed gives other numbers") {
-  for (const double gamma : drawn("bn0.weight")) CHECK(gamma == 1);
-  for (const double beta : drawn("bn0.bias")) CHECK(beta == 0);
-  const std::vector<double> uniform_gamma = drawn("bn0.weight", 1, GammaInit::uniform);
+  for (const double gamma : drawn("bn1.weight")) CHECK(gamma == 1);
+  for (const double beta : drawn("bn1.bias")) CHECK(beta == 0);
+  const std::vector<double> uniform_gamma = drawn("bn1.weight", 1, GammaInit::uniform);
   CHECK(mean(uniform_gamma) == doctest::Approx(0.5).epsilon(0.2));
   CHECK(drawn("fc.weight", 1) == drawn("fc.weight", 1));
   CHECK(drawn("fc.weight", 2) != drawn("fc.weight", 1));
