@@ -8,18 +8,6 @@
 
 namespace sdepth::test {
 
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool address_sanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-inline constexpr bool address_sanitizer = true;
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-#else
-inline constexpr bool address_sanitizer = false;
-#endif
-
 template <class Operands>
 cudaError_t launch(void (*kernel)(Operands), dim3 grid, dim3 threads, Operands operands,
                    std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {

@@ -2,6 +2,7 @@
 // threads do not meet.
 #include "emulated.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -225,6 +226,45 @@ TEST_CASE("threads that do not meet end the launch with a sentence that says whe
   CHECK(out == in);
 }
 
+/// Every block waits until all have come.
+template <int dummy>
+__global__ void gather(const Numbers o) {
+  if (threadIdx.x == 0) {
+    static_cast<void>(cuda::count_arrival(o.counter));
+    cuda::wait_for_count(o.counter, gridDim.x);
+  }
+  __syncthreads();
+  o.out[blockIdx.x * blockDim.x + threadIdx.x] = static_cast<float>(blockIdx.x);
+}
+
+TEST_CASE(
+    "blocks of a cooperative launch wait for each other; those of others would for ever, and it is said") {
+  std::vector<unsigned> counter(1);
+  std::vector<float> out(16 * 33);
+  Numbers operands{.out = out.data(), .counter = counter.data()};
+  void* arguments[] = {&operands};
+  REQUIRE(cudaLaunchCooperativeKernel(gather<0>, 16, 33, arguments) == cudaSuccess);
+  for (std::size_t i = 0; i < out.size(); ++i) CHECK(out[i] == static_cast<float>(i / 33));
+  CHECK(cudaLaunchCooperativeKernel(gather<0>, 17, 33, arguments) == cudaErrorCooperativeLaunchTooLarge);
+  counter[0] = 0;
+  CHECK(contains(fault(gather<0>, 2, 33, operands), "waits for a count of 2 that nobody reaches"));
+}
+
+/// Which thread comes when.
+template <int dummy>
+__global__ void arrive(const Numbers o) {
+  o.found[threadIdx.x] = static_cast<int>(atomicAdd(o.counter, 1U));
+}
+
+TEST_CASE("threads come in an order that is drawn") {
+  std::vector<unsigned> counter(1);
+  std::vector<int> found(64), sorted(64);
+  REQUIRE(launch(arrive<0>, 1, 64, Numbers{.counter = counter.data(), .found = found.data()}) == cudaSuccess);
+  for (int i = 0; i < 64; ++i) sorted[static_cast<std::size_t>(i)] = i;
+  CHECK(found != sorted);
+  CHECK(std::is_permutation(found.begin(), found.end(), sorted.begin()));
+}
+
 template <int at>
 __global__ void write_outside(const Numbers) {
   if (threadIdx.x == 3) shared_memory()[at] = 1.0F;
@@ -238,7 +278,7 @@ TEST_CASE("writing outside of shared memory is found, and what was never written
   std::vector<float> out(1);
   REQUIRE(launch(read_outside<24>, 1, 1, Numbers{.out = out.data()}, 100) == cudaSuccess);
   CHECK(out[0] != out[0]);
-  if (emulation::thread_sanitizer || address_sanitizer) return;  // they end the program themselves
+  if (emulation::thread_sanitizer || emulation::address_sanitizer) return;  // they end the program themselves
   CHECK(contains(fault(write_outside<25>, 1, 32, Numbers{}, 100),
                  "wrote to byte 100 of its shared memory of 100 bytes"));
   CHECK(contains(fault(write_outside<-1>, 1, 32, Numbers{}, 100), "before its beginning"));

@@ -31,6 +31,16 @@ T update(T* at, Change change) {
   return old;
 }
 
+/// Reads a counter that only grows until it is `least` or beyond; what was written before it was counted is
+/// then there.
+inline void wait_for_count(const unsigned* counter, unsigned least) {
+  const std::atomic_ref<unsigned> atomic(*const_cast<unsigned*>(counter));
+  while (static_cast<int>(atomic.load(std::memory_order_acquire) - least) < 0)
+    if (!Turns::pause())
+      fail("waits for a count of " + std::to_string(least) +
+           " that nobody reaches: are all blocks of the grid on the device?");
+}
+
 }  // namespace emulation
 
 inline int atomicAdd(int* at, int by) {

@@ -1,50 +1,39 @@
-// A block while it runs: where each of its threads is, how threads wait for each other, and who finds out
-// when nobody can go on.
+// A block while it runs: where each of its threads is, how threads wait for each other, and what is said when
+// nobody can go on.
 //
 // Under ThreadSanitizer only what orders a kernel's threads on a device may order them here, or races would
-// be hidden. So the barriers synchronise and nothing else does: the book-keeping is relaxed atomics.
+// be hidden. So the barriers synchronise and nothing else does: the book-keeping is out of its sight.
 #pragma once
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "fibers.hpp"
 #include "settings.hpp"
 #include "vectors.hpp"
 
 namespace emulation {
 
-/// Orders book-keeping: that the kernel's own accesses are not ordered by it is for ThreadSanitizer's eyes
-/// only.
-inline constexpr auto book_keeping = thread_sanitizer ? std::memory_order_relaxed : std::memory_order_acq_rel;
-
-using Word = std::atomic<std::uint32_t>;
-static_assert(sizeof(Word) == 4 && Word::is_always_lock_free, "a futex is 4 bytes");
-
-/// Sleeps while word has this value; may return early.
-inline void sleep(Word& word, std::uint32_t value) {
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-}
-inline void wake_all(Word& word) {
-  syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr,
-          0);
-}
-
 using Site = std::source_location;
-[[nodiscard]] inline bool same(const Site& a, const Site& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+
+/// Where a thread waits: in which call.
+struct Place {
+  const char* call = "";
+  Site site{};
+};
+[[nodiscard]] inline bool same(const Place& a, const Place& b) {
+  if (a.call == b.call && std::memcmp(&a.site, &b.site, sizeof(Site)) == 0) return true;
+  return std::strcmp(a.call, b.call) == 0 && a.site.line() == b.site.line() &&
+         a.site.column() == b.site.column() && std::strcmp(a.site.file_name(), b.site.file_name()) == 0;
 }
 
 /// Thrown in threads that can go no further because of another's fault.
@@ -52,8 +41,10 @@ struct Abandoned {};
 
 /// Threads that meet: all of a block, or all of a warp.
 struct Meeting {
-  Word generation{0};  // how often all have met
-  std::atomic<unsigned> arrived{0};
+  unsigned arrived = 0;
+  Place place;                  // of the first
+  bool one_place = true;        // so far
+  char releases{}, acquires{};  // addresses of what comes before, and after, that all have met
 };
 
 /// One group of copies in the background.
@@ -64,11 +55,11 @@ struct Copy {
   std::size_t zeros;  // of bytes, at the end
 };
 
-struct alignas(64) Thread {
+struct Thread {
+  Fiber* fiber = nullptr;
   enum class State : unsigned char { runs, waits, left };
-  std::atomic<State> state{State::runs};
-  std::atomic<const char*> call{""};  // what it waits in
-  std::atomic<Site> site{};
+  State state = State::runs;
+  Place place;
   unsigned block_meetings = 0;
   unsigned warp_meetings = 0;
   bool fenced = false;                    // since its last atomic operation
@@ -77,7 +68,7 @@ struct alignas(64) Thread {
   bool waited = false;                    // for the launch before
 };
 
-struct alignas(64) Warp {
+struct Warp {
   static constexpr unsigned lanes = 32;
   Meeting meeting;
   unsigned size = lanes;
@@ -101,20 +92,37 @@ struct alignas(64) Warp {
   return text;
 }
 
+/// A kernel with its operands.
+struct Call {
+  const void* kernel;
+  void (*invoke)(const void* kernel, const void* operands);
+  const void* operands;
+  std::string (*name_of)(const void* kernel);
+};
+
 class Block {
  public:
-  Block(std::string (*kernel_name)(const void*), const void* kernel, uint3 index, unsigned threads,
-        void* shared, std::size_t shared_bytes)
-      : threads_(new Thread[threads]),
-        warps_(new Warp[(threads + Warp::lanes - 1) / Warp::lanes]),
+  Block(const Call& call, uint3 index, dim3 threads, void* shared, std::size_t shared_bytes)
+      : size_(threads.x * threads.y * threads.z),
+        threads_(new Thread[size_]),
+        warps_(new Warp[(size_ + Warp::lanes - 1) / Warp::lanes]),
         shared_(static_cast<unsigned char*>(shared)),
         shared_bytes_(shared_bytes),
-        kernel_name_(kernel_name),
-        kernel_(kernel),
+        call_(call),
         index_(index),
-        size_(threads),
-        active_(threads) {
-    if (threads % Warp::lanes) warps_[threads / Warp::lanes].size = threads % Warp::lanes;
+        extents_(threads) {
+    if (size_ % Warp::lanes) warps_[size_ / Warp::lanes].size = size_ % Warp::lanes;
+  }
+  /// Every thread can take its turn, thread i in a fiber from number `first_fiber` on: which one is another in
+  /// each block, for what one fiber does is in order.
+  void begin(std::size_t first_fiber, std::size_t shift) {
+    const auto& fibers = Turns::fibers(first_fiber + size_);
+    for (unsigned i = 0; i < size_; ++i) {
+      threads_[i].fiber = fibers[first_fiber + (i + shift) % size_].get();
+      threads_[i].fiber->begin(
+          body, this, i, {i % extents_.x, i / extents_.x % extents_.y, i / extents_.x / extents_.y}, index_);
+      Turns::add(threads_[i].fiber);
+    }
   }
 
   [[nodiscard]] void* shared() const noexcept { return shared_; }
@@ -130,14 +138,17 @@ class Block {
   /// Waits for all threads of the block.
   void meet(unsigned self, const char* call, const Site& site) {
     const unsigned number = threads_[self].block_meetings++;
-    meet(self, call, site, meeting_, 0, size_,
-         [&] { votes(number + 1).store(0, std::memory_order_relaxed); });
+    if (!is_last_to_meet(threads_[self], {call, site}, meeting_, size_)) return;
+    votes(number + 1).store(0, std::memory_order_relaxed);
+    go_on(meeting_, &threads_[0], size_, threads_[self]);
   }
   /// Waits for all threads of its warp.
   void meet_warp(unsigned self, const char* call, const Site& site) {
     ++threads_[self].warp_meetings;
     Warp& warp = warp_of(self);
-    meet(self, call, site, warp.meeting, self / Warp::lanes * Warp::lanes, warp.size, [] {});
+    Thread* const first = &threads_[self / Warp::lanes * Warp::lanes];
+    if (is_last_to_meet(threads_[self], {call, site}, warp.meeting, warp.size))
+      go_on(warp.meeting, first, warp.size, threads_[self]);
   }
 
   /// The first sentence stays.
@@ -149,74 +160,75 @@ class Block {
   [[nodiscard]] std::string sentence() const { return sentence_.data(); }
   [[nodiscard]] bool faulty() const { return faulty_.load(std::memory_order_relaxed); }
 
-  /// The thread does no more.
-  void leave(unsigned self) {
-    threads_[self].state.store(Thread::State::left, std::memory_order_relaxed);
-    if (stops()) nobody_runs();
+  /// On the host, when no thread can go on: sends away those that would wait for ever. False if all have left.
+  [[nodiscard]] bool send_away() {
+    bool any = false;
+    for (unsigned i = 0; i < size_; ++i) {
+      if (threads_[i].state != Thread::State::waits) continue;
+      if (!any) fault((where() + ": " + places() + "; all threads must reach the same one.").c_str());
+      any = true;
+    }
+    for (unsigned i = 0; any && i < size_; ++i)
+      if (threads_[i].state == Thread::State::waits) Turns::add(threads_[i].fiber);
+    return any;
   }
 
   [[nodiscard]] std::string where() const {
-    return "kernel " + kernel_name_(kernel_) + ", block (" + std::to_string(index_.x) + ", " +
+    return "kernel " + call_.name_of(call_.kernel) + ", block (" + std::to_string(index_.x) + ", " +
            std::to_string(index_.y) + ", " + std::to_string(index_.z) + ")";
   }
 
+  /// What comes before all threads, and after them.
+  inline static char begins{}, ends{};
+
  private:
-  template <class Before>
-  void meet(unsigned self, const char* call, const Site& site, Meeting& meeting, unsigned first,
-            unsigned count, Before before_all_go) {
-    if (faulty()) throw Abandoned{};
-    Thread& me = threads_[self];
-    me.call.store(call, std::memory_order_relaxed);
-    me.site.store(site, std::memory_order_relaxed);
-    me.state.store(Thread::State::waits, std::memory_order_relaxed);
-    const std::uint32_t generation = meeting.generation.load(std::memory_order_relaxed);
-    // Whoever arrives releases, the last acquires all: under ThreadSanitizer each costs time in proportion to
-    // the number of threads.
-    const bool last = meeting.arrived.fetch_add(1, std::memory_order_release) + 1 == count;
-    if (last) static_cast<void>(meeting.arrived.load(std::memory_order_acquire));
-    if (last && all_at(first, count, call, site)) {
-      before_all_go();
-      for (unsigned i = first; i < first + count; ++i)
-        threads_[i].state.store(Thread::State::runs, std::memory_order_relaxed);
-      meeting.arrived.store(0, std::memory_order_relaxed);
-      active_.fetch_add(count - 1, book_keeping);
-      meeting.generation.store(generation + 1, std::memory_order_release);
-      wake_all(meeting.generation);
-      return;
+  /// What a fiber does with its turns.
+  [[gnu::no_sanitize_thread]] static void body() {
+    Turns::begin();
+    acquire(&begins);
+    this_block->run();
+    this_block->threads_[this_thread].state = Thread::State::left;
+    release(&ends);
+    Turns::wait(true);
+  }
+  void run() {
+    try {
+      call_.invoke(call_.kernel, call_.operands);
+    } catch (const Abandoned&) {
+    } catch (const std::exception& error) {
+      fault(error.what());
     }
-    if (stops()) nobody_runs();
-    while (meeting.generation.load(std::memory_order_relaxed) == generation)
-      sleep(meeting.generation, generation);
-    static_cast<void>(meeting.generation.load(std::memory_order_acquire));
+  }
+
+  /// Waits. Or true, at once, for the last: it lets the others go on.
+  [[nodiscard]] bool is_last_to_meet(Thread& me, const Place& place, Meeting& meeting, unsigned count) {
     if (faulty()) throw Abandoned{};
+    release(&meeting.releases);
+    if (arrive(me, place, meeting, count)) {
+      acquire(&meeting.releases);
+      return true;
+    }
+    Turns::wait();
+    acquire(&meeting.acquires);
+    if (faulty()) throw Abandoned{};
+    return false;
   }
-
-  [[nodiscard]] bool all_at(unsigned first, unsigned count, const char* call, const Site& site) {
-    for (unsigned i = first; i < first + count; ++i)
-      if (std::strcmp(threads_[i].call.load(std::memory_order_relaxed), call) != 0 ||
-          !same(threads_[i].site.load(std::memory_order_relaxed), site))
-        return false;
-    return true;
+  [[gnu::no_sanitize_thread]] static bool arrive(Thread& me, const Place& place, Meeting& meeting,
+                                                 unsigned count) {
+    me.place = place;
+    me.state = Thread::State::waits;
+    if (meeting.arrived++ == 0) meeting.place = place;
+    meeting.one_place = meeting.one_place && same(place, meeting.place);
+    return meeting.arrived == count && meeting.one_place;
   }
-
-  /// One thread less that could go on. True if it was the last.
-  [[nodiscard]] bool stops() { return active_.fetch_sub(1, book_keeping) == 1; }
-
-  /// Called by the thread that stopped last: either all have left, or those that wait would wait for ever and
-  /// are sent away.
-  void nobody_runs() {
-    unsigned waiting = 0;
-    for (unsigned i = 0; i < size_; ++i)
-      waiting += threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits;
-    if (waiting == 0) return;
-    fault((where() + ": " + places() + "; all threads must reach the same one.").c_str());
-    active_.fetch_add(waiting, book_keeping);
-    send_away(meeting_);
-    for (unsigned i = 0; i < size_; i += Warp::lanes) send_away(warp_of(i).meeting);
-  }
-  static void send_away(Meeting& meeting) {
-    meeting.generation.fetch_add(1, std::memory_order_relaxed);
-    wake_all(meeting.generation);
+  [[gnu::no_sanitize_thread]] static void go_on(Meeting& meeting, Thread* first, unsigned count,
+                                                Thread& last) {
+    release(&meeting.acquires);
+    meeting.arrived = 0;
+    for (Thread* thread = first; thread != first + count; ++thread) {
+      thread->state = Thread::State::runs;
+      if (thread != &last) Turns::add(thread->fiber);
+    }
   }
 
   /// Which threads are where, those of one place together.
@@ -224,10 +236,10 @@ class Block {
     std::vector<std::pair<std::string, std::vector<unsigned>>> groups;
     for (unsigned i = 0; i < size_; ++i) {
       std::string place;  // empty: has left
-      if (threads_[i].state.load(std::memory_order_relaxed) == Thread::State::waits) {
-        const Site site = threads_[i].site.load(std::memory_order_relaxed);
-        place = std::string(threads_[i].call.load(std::memory_order_relaxed)) + " in " + site.file_name() +
-                ":" + std::to_string(site.line()) + ":" + std::to_string(site.column());
+      if (threads_[i].state == Thread::State::waits) {
+        const Site& site = threads_[i].place.site;
+        place = std::string(threads_[i].place.call) + " in " + site.file_name() + ":" +
+                std::to_string(site.line()) + ":" + std::to_string(site.column());
       }
       auto group = groups.begin();
       while (group != groups.end() && group->first != place) ++group;
@@ -243,24 +255,19 @@ class Block {
     return text;
   }
 
+  unsigned size_;
   std::unique_ptr<Thread[]> threads_;
   std::unique_ptr<Warp[]> warps_;
   Meeting meeting_;
   std::array<std::atomic<int>, 2> votes_{};
   unsigned char* shared_;
   std::size_t shared_bytes_;
-  std::string (*kernel_name_)(const void*);
-  const void* kernel_;
+  Call call_;
   uint3 index_;
-  unsigned size_;
-  std::atomic<unsigned> active_;  // threads that neither wait nor have left
+  dim3 extents_;
   std::atomic<bool> faulty_{false};
   std::array<char, 1000> sentence_{};
 };
-
-/// The block and number of the thread that asks.
-inline constinit thread_local Block* this_block = nullptr;
-inline constinit thread_local unsigned this_thread = 0;
 
 [[nodiscard]] inline Thread& self() { return this_block->thread(this_thread); }
 [[noreturn]] inline void fail(const std::string& what) {

@@ -32,6 +32,7 @@ enum cudaDeviceAttr {
   cudaDevAttrL2CacheSize = 38,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrCooperativeLaunch = 95,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
 };
 
@@ -66,7 +67,7 @@ inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int devic
   properties->warpSize = 32;
   properties->maxThreadsPerBlock = 1024;
   properties->major = 8;  // it has TF32 and asynchronous copies
-  properties->multiProcessorCount = 4;
+  properties->multiProcessorCount = emulation::multiprocessors;
   properties->memoryBusWidth = 256;
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
@@ -105,6 +106,9 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
       break;
     case cudaDevAttrComputeCapabilityMinor:
       *value = properties.minor;
+      break;
+    case cudaDevAttrCooperativeLaunch:
+      *value = 1;
       break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
       *value = static_cast<int>(properties.sharedMemPerBlockOptin);

@@ -46,8 +46,8 @@ class EarlyReading {
     for (const auto& group : thread.groups)
       for (const Copy& copy : group) add_bytes(copy);
     for (const Copy& copy : thread.copies) add_bytes(copy);
-    sum_.fetch_add(sum, book_keeping);
-    threads_.fetch_add(1, book_keeping);
+    sum_.fetch_add(sum, std::memory_order_relaxed);
+    threads_.fetch_add(1, std::memory_order_relaxed);
     if (probes_.load(std::memory_order_relaxed)) throw Abandoned();
   }
 

@@ -161,6 +161,7 @@ inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stre
   ++emulation::counts().graphs;
   return emulation::returned(emulation::line_of(stream)->add([launches = executable->launches,
                                                               dependent_on = executable->dependent_on] {
+    const emulation::Memory::Open open;  // once for all
     std::map<const CUgraphNode_st*, emulation::EarlyReads> read_ahead;
     for (const auto& [node, launch] : launches) {
       for (const auto& [later, dependent] : launches)

@@ -100,6 +100,7 @@ struct Launch {
   dim3 threads;
   std::size_t shared_bytes = 0;
   std::shared_ptr<const void> operands;
+  bool together = false;  // all blocks are on the device at the same time
 
   /// Why it is refused, or cudaSuccess.
   [[nodiscard]] cudaError_t prepare(void** parameters) {
@@ -108,6 +109,8 @@ struct Launch {
     if (!known) return cudaErrorInvalidDeviceFunction;
     if (!parameters || !parameters[0]) return cudaErrorInvalidValue;
     if (shared_bytes > known->shared_bytes_on(current_device)) return cudaErrorInvalidValue;
+    if (together && std::size_t{grid.x} * grid.y * grid.z > resident_blocks())
+      return cudaErrorCooperativeLaunchTooLarge;
     const auto outside = [](unsigned n, unsigned most) { return n == 0 || n > most; };
     if (outside(grid.x, 0x7FFFFFFFU) || outside(grid.y, 65535) || outside(grid.z, 65535))
       return cudaErrorInvalidConfiguration;
@@ -129,7 +132,7 @@ struct Launch {
     const Memory::Open open;
     early_reads().begin(true);
     static_cast<void>(
-        run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes));
+        run({kernel, Kernels::find(kernel)->invoke, operands.get(), name_of}, grid, threads, shared_bytes));
     return early_reads().end();
   }
   /// As a dependent launch. @param before  what it has read before the launch before it ran
@@ -152,8 +155,8 @@ struct Launch {
   cudaError_t operator()() const {
     note("kernel " + name_of(kernel));
     const Memory::Open open;
-    std::string fault =
-        run({kernel, Kernels::find(kernel)->invoke, operands.get()}, grid, threads, shared_bytes);
+    std::string fault = run({kernel, Kernels::find(kernel)->invoke, operands.get(), name_of}, grid, threads,
+                            shared_bytes, together);
     if (const std::string damage = open.damage(); fault.empty() && !damage.empty())
       fault = "kernel " + name_of(kernel) + " wrote " + damage + ".";
     if (fault.empty()) return cudaSuccess;
@@ -164,15 +167,33 @@ struct Launch {
 
 }  // namespace emulation
 
+namespace emulation {
+inline cudaError_t launch(Launch launch, void** parameters, cudaStream_t stream) {
+  ++counts().launches;
+  if (launch.together) ++counts().cooperative_launches;
+  if (refuses(launch.together ? "cudaLaunchCooperativeKernel" : "cudaLaunchKernel"))
+    return returned(cudaErrorInvalidValue);
+  if (!is_current(stream)) return returned(cudaErrorInvalidResourceHandle);
+  const cudaError_t refused = launch.prepare(parameters);
+  return returned(refused != cudaSuccess ? refused : line_of(stream)->add(std::move(launch)));
+}
+}  // namespace emulation
+
 inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 threads, void** parameters,
                                     std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
-  ++emulation::counts().launches;
-  if (emulation::refuses("cudaLaunchKernel")) return emulation::returned(cudaErrorInvalidValue);
-  if (!emulation::is_current(stream)) return emulation::returned(cudaErrorInvalidResourceHandle);
-  emulation::Launch launch{kernel, grid, threads, shared_bytes, nullptr};
-  const cudaError_t refused = launch.prepare(parameters);
-  return emulation::returned(refused != cudaSuccess ? refused
-                                                    : emulation::line_of(stream)->add(std::move(launch)));
+  return emulation::launch({kernel, grid, threads, shared_bytes, nullptr}, parameters, stream);
+}
+/// All blocks at the same time: they can wait for each other.
+template <class Operands>
+cudaError_t cudaLaunchCooperativeKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, void** parameters,
+                                        std::size_t shared_bytes = 0, cudaStream_t stream = nullptr) {
+  return emulation::launch({emulation::Kernels::add(kernel), grid, threads, shared_bytes, nullptr, true},
+                           parameters, stream);
+}
+template <class Operands>
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*)(Operands), int, std::size_t) {
+  *blocks = emulation::settings().blocks_on_multiprocessor;
+  return cudaSuccess;
 }
 template <class Operands>
 cudaError_t cudaLaunchKernel(void (*kernel)(Operands), dim3 grid, dim3 threads, void** parameters,

@@ -6,7 +6,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -17,7 +16,7 @@
 #include <cxxabi.h>
 
 #include "block.hpp"
-#include "pool.hpp"
+#include "fibers.hpp"
 #include "settings.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -89,89 +88,58 @@ class SharedMemory {
 
 /// The order in which blocks 0 … count − 1 come, the same in every run of the program.
 [[nodiscard]] inline std::vector<std::size_t> order_of(std::size_t count) {
-  static std::uint64_t random = 1;
   std::vector<std::size_t> blocks(count);
   for (std::size_t i = 0; i < count; ++i) blocks[i] = settings().order == Order::reversed ? count - 1 - i : i;
   if (settings().order == Order::shuffled)
-    for (std::size_t i = count; i > 1; --i) {
-      random = random * 6364136223846793005U + 1442695040888963407U;
-      std::swap(blocks[i - 1], blocks[(random >> 33U) % i]);
-    }
+    for (std::size_t i = count; i > 1; --i) std::swap(blocks[i - 1], blocks[random_below(i)]);
   return blocks;
 }
 
-/// A kernel with its operands.
-struct Call {
-  const void* kernel;
-  void (*invoke)(const void* kernel, const void* operands);
-  const void* operands;
-};
-
-/// What the threads of one block share with the pool.
-struct Play {
-  Call call;
-  dim3 grid;
-  dim3 threads;
-  uint3 index;
-  Block* block;
-  // so that not always the same thread of the pool plays thread 0: accesses of two blocks would then be in
-  // order
-  unsigned shift;
-
-  static void body(void* context, unsigned player) {
-    const Play& play = *static_cast<const Play*>(context);
-    Block& block = *play.block;
-    const unsigned i = (player + play.shift) % block.size();
-    this_block = &block;
-    this_thread = i;
-    threadIdx = {i % play.threads.x, i / play.threads.x % play.threads.y,
-                 i / play.threads.x / play.threads.y};
-    blockIdx = play.index;
-    blockDim = {play.threads.x, play.threads.y, play.threads.z};
-    gridDim = {play.grid.x, play.grid.y, play.grid.z};
-    try {
-      play.call.invoke(play.call.kernel, play.call.operands);
-    } catch (const Abandoned&) {
-    } catch (const std::exception& error) {
-      block.fault(error.what());
-    }
-    block.leave(i);
-    this_block = nullptr;
-  }
-};
-
-/// Runs the whole grid. The sentence of the first fault, which ends it; empty if there was none.
-[[nodiscard]] inline std::string run(const Call& call, dim3 grid, dim3 threads, std::size_t shared_bytes) {
+/// Runs the whole grid, one block after the other or all together. The sentence of the first fault, which ends
+/// it; empty if there was none.
+[[nodiscard]] inline std::string run(const Call& call, dim3 grid, dim3 threads, std::size_t shared_bytes,
+                                     bool together = false) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
-  const unsigned size = threads.x * threads.y * threads.z;
-  std::vector<std::unique_ptr<Block>> blocks;
-  std::vector<std::unique_ptr<Play>> plays;
-  std::string damage;
-  // A barrier in one block orders what the pool's threads do before and after, also in other blocks, where on
-  // a device nothing is in order. So that ThreadSanitizer finds races of blocks, consecutive blocks are
-  // played by different threads; every second one remains hidden.
-  const unsigned sets = thread_sanitizer ? 2 : 1;
-  const unsigned set_size = (size + Pool::team_size - 1) / Pool::team_size * Pool::team_size;
-  unsigned set = 0;
-  for (const std::size_t number : order_of(std::size_t{grid.x} * grid.y * grid.z)) {
-    const uint3 index{static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
-                      static_cast<unsigned>(number / grid.x / grid.y)};
-    SharedMemory shared(shared_bytes);
-    blocks.push_back(std::make_unique<Block>(name_of, call.kernel, index, size, shared.get(), shared_bytes));
-    plays.push_back(std::make_unique<Play>(
-        Play{call, grid, threads, index, blocks.back().get(), static_cast<unsigned>(number * 37 % size)}));
-    Pool::the().run(set++ % sets * set_size, size, Play::body, plays.back().get());
-    if (blocks.back()->faulty()) break;
-    if (damage = shared.damage(); !damage.empty()) break;
-    if (!thread_sanitizer) blocks.clear(), plays.clear();
+  blockDim = {threads.x, threads.y, threads.z};
+  gridDim = {grid.x, grid.y, grid.z};
+  const std::vector<std::size_t> order = order_of(std::size_t{grid.x} * grid.y * grid.z);
+  const std::size_t at_once = together ? order.size() : 1;
+  // What a fiber does is in order, also in different blocks, where on a device nothing is. So that
+  // ThreadSanitizer finds races of blocks, consecutive blocks are played by different fibers; races of every
+  // second one remain hidden.
+  const std::size_t sets = thread_sanitizer && !together ? 2 : at_once;
+  std::vector<std::unique_ptr<Block>> blocks;  // until all are in the past for ThreadSanitizer
+  std::string fault;
+  for (std::size_t first = 0; first < order.size() && fault.empty(); first += at_once) {
+    if (!thread_sanitizer) blocks.clear();
+    std::vector<std::unique_ptr<SharedMemory>> shared;
+    for (std::size_t i = first; i < first + at_once; ++i) {
+      const auto number = static_cast<unsigned>(order[i]);
+      const uint3 index{number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
+      shared.push_back(std::make_unique<SharedMemory>(shared_bytes));
+      blocks.push_back(std::make_unique<Block>(call, index, threads, shared.back()->get(), shared_bytes));
+      release(&Block::begins);
+      blocks.back()->begin(i % sets * blocks.back()->size(), number * 37);
+    }
+    const auto now = blocks.end() - static_cast<std::ptrdiff_t>(at_once);
+    bool waiting = true;
+    while (waiting) {
+      Turns::play();
+      waiting = false;
+      for (auto block = now; block != blocks.end(); ++block) waiting = (*block)->send_away() || waiting;
+    }
+    for (std::size_t i = 0; i < at_once && fault.empty(); ++i) {
+      const Block& block = **(now + static_cast<std::ptrdiff_t>(i));
+      if (block.faulty())
+        fault = block.sentence();
+      else if (const std::string damage = shared[i]->damage(); !damage.empty())
+        fault = block.where() + " wrote to " + damage + " of its shared memory of " +
+                std::to_string(shared_bytes) + " bytes.";
+    }
   }
-  Pool::the().settle();
-  if (blocks.empty() || (damage.empty() && !blocks.back()->faulty())) return "";
-  if (!damage.empty())
-    return blocks.back()->where() + " wrote to " + damage + " of its shared memory of " +
-           std::to_string(shared_bytes) + " bytes.";
-  return blocks.back()->sentence();
+  acquire(&Block::ends);
+  return fault;
 }
 
 }  // namespace emulation

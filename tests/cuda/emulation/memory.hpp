@@ -3,12 +3,12 @@
 #pragma once
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -64,7 +64,15 @@ class DevicePages {
     return first_ + usable_ - (bytes_ + alignment - 1) / alignment * alignment;
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-  void allow(bool access) const { mprotect(first_, usable_, access ? PROT_READ | PROT_WRITE : PROT_NONE); }
+  void allow(bool access) {
+    mprotect(first_, usable_, access ? PROT_READ | PROT_WRITE : PROT_NONE);
+    open_ = access;
+  }
+  [[nodiscard]] bool open() const noexcept { return open_; }
+  /// Whether an access to there needs no more than to be allowed.
+  [[nodiscard]] bool closed_at(const void* address) const noexcept {
+    return !open_ && address >= first_ && address < first_ + usable_;
+  }
   [[nodiscard]] bool has(const void* address) const noexcept {
     return address >= first_ && address < first_ + usable_ + page;
   }
@@ -79,6 +87,7 @@ class DevicePages {
   std::size_t bytes_;
   std::size_t usable_;
   unsigned char* first_;
+  bool open_ = false;
 };
 
 /// All that was allocated through the runtime.
@@ -102,10 +111,10 @@ class Memory {
       return cudaErrorMemoryAllocation;
     Allocation made{bytes, kind, current_device, nullptr, nullptr};
     if (kind == Kind::device) {
-      explain_crashes();
+      handle_signals();
       made.pages = std::make_unique<DevicePages>(bytes);
       *address = made.pages->get();
-      if (open_ == 0 && settings().protect) made.pages->allow(false);
+      if (settings().protect) made.pages->allow(false);
     } else {
       made.plain.reset(::operator new(bytes, std::align_val_t(DevicePages::alignment)));
       *address = made.plain.get();
@@ -164,7 +173,8 @@ class Memory {
   [[nodiscard]] std::size_t used() const noexcept { return used_; }
   [[nodiscard]] std::size_t allocations() const noexcept { return allocations_.size(); }
 
-  /// While one of these lives, device memory can be touched.
+  /// While one of these lives, device memory can be touched: the first access to an allocation is a signal,
+  /// which allows more.
   class Open {
    public:
     Open() { the().open(1); }
@@ -175,7 +185,7 @@ class Memory {
     /// Where something was written beside an allocation, as the end of a sentence; else empty.
     [[nodiscard]] std::string damage() const {
       for (const auto& [address, allocation] : the().allocations_)
-        if (allocation.pages && allocation.pages->damaged())
+        if (allocation.pages && allocation.pages->open() && allocation.pages->damaged())
           return "right beside an allocation of " + std::to_string(allocation.bytes) +
                  " bytes of device memory";
       return "";
@@ -207,12 +217,7 @@ class Memory {
     return mincore(reinterpret_cast<void*>(address / 4096 * 4096), 1, &in_core) == 0;
   }
   [[nodiscard]] static bool is_on_stack(std::uintptr_t address) {
-    pthread_attr_t attributes;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return false;
-    void* lowest = nullptr;
-    std::size_t bytes = 0;
-    pthread_attr_getstack(&attributes, &lowest, &bytes);
-    pthread_attr_destroy(&attributes);
+    const auto [lowest, bytes] = own_stack();
     return address - reinterpret_cast<std::uintptr_t>(lowest) < bytes;
   }
   [[nodiscard]] static bool is_of_program(std::uintptr_t address) {
@@ -223,25 +228,43 @@ class Memory {
   void open(int by) {
     const std::lock_guard lock(mutex_);
     open_ += by;
-    if (open_ == (by > 0 ? 1 : 0))
-      for (const auto& [address, allocation] : allocations_)
-        if (allocation.pages) allocation.pages->allow(by > 0 || !settings().protect);
+    if (by > 0) return handle_signals();
+    if (open_ > 0) return;
+    const bool access = !settings().protect;
+    for (const auto& [address, allocation] : allocations_)
+      if (allocation.pages && allocation.pages->open() != access) allocation.pages->allow(access);
   }
 
   /// Before the program ends because of an access to device memory, a sentence says whose it was. Whoever
   /// else handles such signals does so afterwards.
-  static void explain_crashes() {
+  static void handle_signals() {
     struct sigaction now{};
     sigaction(SIGSEGV, nullptr, &now);
-    if (now.sa_sigaction == explain) return;
+    if (now.sa_sigaction == handle) return;
     before_ = now;
+    stack_t stack{};
+    sigaltstack(nullptr, &stack);
+    if (stack.ss_flags & SS_DISABLE) {  // where there is no stack left the handler needs one
+      static std::array<char, 65536> own;
+      stack = {own.data(), 0, own.size()};
+      sigaltstack(&stack, nullptr);
+    }
     struct sigaction ours{};
-    ours.sa_sigaction = explain;
+    ours.sa_sigaction = handle;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(SIGSEGV, &ours, nullptr);
   }
-  static void explain(int, siginfo_t* signal, void*) {
+  static void handle(int, siginfo_t* signal, void*) {
+    if (the().open_ > 0)
+      for (const auto& [address, allocation] : the().allocations_)
+        if (allocation.pages && allocation.pages->closed_at(signal->si_addr))
+          return allocation.pages->allow(true);
     sigaction(SIGSEGV, &before_, nullptr);
+    if (Turns::overrun(signal->si_addr)) {
+      const std::string text = "\nemulation: " + this_block->where() + ", thread " +
+                               std::to_string(this_thread) + " needs more stack than there is.\n";
+      static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
+    }
     for (const auto& [address, allocation] : the().allocations_) {
       if (!allocation.pages || !allocation.pages->has(signal->si_addr)) continue;
       const auto byte = static_cast<const unsigned char*>(signal->si_addr) - allocation.pages->get();

@@ -10,13 +10,16 @@ namespace emulation {
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool thread_sanitizer = true;
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-inline constexpr bool thread_sanitizer = true;
+inline constexpr bool thread_sanitizer = __has_feature(thread_sanitizer);
 #else
 inline constexpr bool thread_sanitizer = false;
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool address_sanitizer = true;
+#elif defined(__has_feature)
+inline constexpr bool address_sanitizer = __has_feature(address_sanitizer);
 #else
-inline constexpr bool thread_sanitizer = false;
+inline constexpr bool address_sanitizer = false;
 #endif
 
 /// A mistake of a kernel, as one sentence. Ends the block; the launch returns cudaErrorLaunchFailure, whose
@@ -47,6 +50,8 @@ struct Settings {
   bool graphs = true;
   int devices = 1;
   int architecture = 90;  // that kernels say they were compiled for
+  /// At the same time, of any kernel, on each of the device's 4.
+  int blocks_on_multiprocessor = 4;
   /// As on a device: after a fault of a kernel every call returns it, until the program ends or a test puts
   /// emulation::broken() back.
   bool sticky = false;
@@ -58,6 +63,12 @@ struct Settings {
 inline Settings& settings() {
   static Settings now;
   return now;
+}
+
+inline constexpr int multiprocessors = 4;
+/// Of a grid whose blocks wait for each other, at most.
+[[nodiscard]] inline std::size_t resident_blocks() {
+  return static_cast<std::size_t>(multiprocessors * settings().blocks_on_multiprocessor);
 }
 
 /// Whether a call of that name is one that a test wants to be refused.

@@ -35,11 +35,12 @@ inline void note(std::string what) {
 
 /// How often something was asked for since the program began: a test takes the difference.
 struct Counts {
-  std::size_t launches = 0;            // of single kernels
-  std::size_t graphs = 0;              // launched
-  std::size_t copies = 0;              // and memory set
-  std::size_t waits = 0;               // of the host for the device
-  std::size_t allocations = 0;         // of memory of any kind, freed memory as well
+  std::size_t launches = 0;     // of single kernels
+  std::size_t graphs = 0;       // launched
+  std::size_t copies = 0;       // and memory set
+  std::size_t waits = 0;        // of the host for the device
+  std::size_t allocations = 0;  // of memory of any kind, freed memory as well
+  std::size_t cooperative_launches = 0;
   std::size_t dependent_launches = 0;  // edges of graphs over which a kernel may begin early
 };
 inline Counts& counts() {

@@ -85,10 +85,25 @@ __global__ void blocks_apart(const Numbers o) {
   o.out[blockIdx.x * (blockDim.x - (mended ? 0 : 1)) + threadIdx.x] = o.in[threadIdx.x];
 }
 
+/// In a cooperative launch, reads what another block has written.
+template <bool mended>
+__global__ void barrier_of_grid(const Numbers o) {
+  o.out[blockIdx.x * blockDim.x + threadIdx.x] = o.in[threadIdx.x];
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    static_cast<void>(count_arrival(o.counter));
+    if (mended) wait_for_count(o.counter, gridDim.x);
+  }
+  __syncthreads();
+  float* numbers = shared_memory();
+  numbers[threadIdx.x] = o.out[(blockIdx.x + 1) % gridDim.x * blockDim.x + threadIdx.x];
+}
+
 struct Planted {
   std::string_view name;
   void (*race)(Numbers);
   void (*mended)(Numbers);
+  bool together = false;
 };
 constexpr Planted all[] = {
     {"barrier_before_reading", barrier_before_reading<false>, barrier_before_reading<true>},
@@ -96,7 +111,8 @@ constexpr Planted all[] = {
     {"barrier_of_warp", barrier_of_warp<false>, barrier_of_warp<true>},
     {"barrier_after_copies", barrier_after_copies<false>, barrier_after_copies<true>},
     {"fence_before_counting", fence_before_counting<false>, fence_before_counting<true>},
-    {"blocks_apart", blocks_apart<false>, blocks_apart<true>}};
+    {"blocks_apart", blocks_apart<false>, blocks_apart<true>},
+    {"barrier_of_grid", barrier_of_grid<false>, barrier_of_grid<true>, true}};
 
 }  // namespace
 
@@ -109,8 +125,11 @@ int main(int count, char** arguments) {
     std::vector<unsigned> counter(1);
     Numbers operands{out.data(), in.data(), counter.data()};
     void* parameters[] = {&operands};
-    const cudaError_t error = cudaLaunchKernel(count > 2 ? planted.mended : planted.race, blocks, threads,
-                                               parameters, threads * sizeof(float));
+    const auto kernel = count > 2 ? planted.mended : planted.race;
+    constexpr std::size_t shared = threads * sizeof(float);
+    const cudaError_t error = planted.together
+                                  ? cudaLaunchCooperativeKernel(kernel, blocks, threads, parameters, shared)
+                                  : cudaLaunchKernel(kernel, blocks, threads, parameters, shared);
     std::puts(cudaGetErrorString(error));
     return error != cudaSuccess;
   }

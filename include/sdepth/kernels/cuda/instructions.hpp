@@ -102,6 +102,19 @@ __device__ inline void begin_behind_launch_before() {
 #endif
 }
 
+/// Waits until a counter that only grows is `least` or beyond, which it may also be past 2^32. What others
+/// wrote before they counted (count_arrival) is then there for this thread, and behind the next barrier for
+/// its block. Only in cooperative launches: the blocks that count must be on the device, too.
+__device__ inline void wait_for_count(const unsigned* counter, unsigned least) {
+#if defined(__CUDACC__)
+  unsigned now = 0;
+  do asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(now) : "l"(counter) : "memory");
+  while (static_cast<int>(now - least) < 0);
+#else
+  emulation::wait_for_count(counter, least);
+#endif
+}
+
 /// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on.
 /// Elsewhere a TF32 kernel takes the float32 path.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
