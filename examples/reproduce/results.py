@@ -79,17 +79,21 @@ def table_of(experiment, runs):
 
 
 def comparison_of(experiment, runs):
-    """Constant against stochastic in words, beside the paper, over the seeds of which both are finished."""
-    constant, stochastic = runs.get("constant", {}), runs.get("stochastic", {})
-    pairs = [(constant[seed], stochastic[seed]) for seed in constant if seed in stochastic and constant[seed].finished and stochastic[seed].finished]
-    if experiment.kind != "comparison" or not pairs:
+    """Constant depth against each other network in words, beside the paper, over the seeds of which both are finished."""
+    return "".join(_against_constant(experiment, runs, variant) for variant in experiment.variants if variant.name != "constant")
+
+
+def _against_constant(experiment, runs, variant):
+    constant, others = runs.get("constant", {}), runs.get(variant.name, {})
+    pairs = [(constant[seed], others[seed]) for seed in constant if seed in others and constant[seed].finished and others[seed].finished]
+    if not pairs:
         return ""
-    papers = {variant.name: variant.paper for variant in experiment.variants}
+    papers = {v.name: v.paper for v in experiment.variants}
     changes = [s.best()["test_error"] - c.best()["test_error"] for c, s in pairs]
     change, spread = mean_and_spread(changes)
-    text = f"- Test error, stochastic minus constant depth: {change:+.2f} points"
-    if papers["constant"] is not None:
-        text += f" (paper: {papers['stochastic'] - papers['constant']:+.2f})"
+    text = f"- Test error, {variant.name} minus constant depth: {change:+.2f} points"
+    if papers["constant"] is not None and variant.paper is not None:
+        text += f" (paper: {variant.paper - papers['constant']:+.2f})"
     if len(pairs) == 1:
         text += "; of one seed, so nobody knows how far chance moves it.\n"
     else:
@@ -160,14 +164,14 @@ def sweep_chart(experiment, runs):
 def charts_of(experiment, runs):
     """(file name, alternative text, SVG) of every chart there is something to draw for."""
     charts = []
-    if experiment.kind == "comparison":
-        charts = [("error", "test error by epoch", curve_chart(experiment, runs, "test_error", "test error", "percent")),
-                  ("loss", "training loss by epoch", curve_chart(experiment, runs, "train_loss", "training loss", "cross-entropy per image", True)),
-                  ("gradient", "mean |gradient| by epoch",
-                   curve_chart(experiment, runs, "gradient", "gradient in the first block", "mean |∂loss/∂w| of its first convolution", True)),
-                  ("harm", "error without one block", harm_chart(experiment, runs))]
-    else:
+    if experiment.kind != "comparison":
         charts = [("survival", "test error against survival probability", sweep_chart(experiment, runs))]
+    if experiment.kind == "comparison" or len(runs) <= 4:  # of more networks nobody could tell the curves apart
+        charts += [("error", "test error by epoch", curve_chart(experiment, runs, "test_error", "test error", "percent")),
+                   ("loss", "training loss by epoch", curve_chart(experiment, runs, "train_loss", "training loss", "cross-entropy per image", True)),
+                   ("gradient", "mean |gradient| by epoch",
+                    curve_chart(experiment, runs, "gradient", "gradient in the first block", "mean |∂loss/∂w| of its first convolution", True)),
+                   ("harm", "error without one block", harm_chart(experiment, runs))]
     return [(f"{experiment.name}-{name}.svg", alternative, svg) for name, alternative, svg in charts if svg]
 
 
