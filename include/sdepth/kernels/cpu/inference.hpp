@@ -49,6 +49,14 @@ class InferenceSink {
   void begin(int) const {}
   template <std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&values)[Rows][Columns]) const {
+    tile_of<Rows, Columns>(row, column, channel,
+                           [&](std::size_t i, std::size_t j, const Vector<Arch>& bias)
+                               SDEPTH_INLINE_LAMBDA { return values[i][j] + bias; });
+  }
+  /// The same for a kernel that adds the bias with its last instruction. @param value  (row, column, bias) to
+  /// their sum
+  template <std::size_t Rows, std::size_t Columns, class Value>
+  SDEPTH_INLINE void tile_of(int row, int column, int channel, const Value& value) const {
     const Vector<Arch> bias = load<Arch>(bias_ + channel);
     float* to = out_ + To.at(row, column) + channel;
     SDEPTH_UNROLL(4)
@@ -56,8 +64,7 @@ class InferenceSink {
       SDEPTH_UNROLL(4)
       for (std::size_t j = 0; j < Columns; ++j)
         finish_to<Arch, E, A, After>(
-            to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels,
-            values[i][j] + bias);
+            to + static_cast<int>(i) * To.row() + static_cast<int>(j) * To.image.channels, value(i, j, bias));
     }
   }
   void block(int row, int column, int channel, const float* values, int rows, int columns, int row_step,

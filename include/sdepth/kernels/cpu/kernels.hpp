@@ -4,7 +4,10 @@
 //   all others                                                            direct
 //   of both, with 256 output channels or more and weights (or U) larger than half of L2   weights packed in the order in which they are read
 //
-// The last is so for one image, too, for which Winograd reads four times the numbers of the weights: 512
+// Inference with AVX-512 reads half of U's numbers where an image has few tiles, or many in L1, and makes
+// the others: see winograd_inference.hpp.
+//
+// Packing pays for one image, too, for which Winograd reads four times the numbers of the weights: 512
 // channels at 7×7 take 1.3 ms with AVX2 where the packed direct kernel takes 7.9 (measured on Zen 4).
 // Networks of at most 64 channels pack nothing.
 #pragma once
@@ -12,11 +15,11 @@
 #include <algorithm>
 #include <type_traits>
 
-#include <sdepth/kernels/cpu/winograd.hpp>
+#include <sdepth/kernels/cpu/winograd_inference.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
 
-/// Direct kernels for every shape.
+/// Direct kernels for every shape. ForwardFrom is the forward of inference.
 template <class Arch, ConvShape S, Caches C>
 struct DirectKernels {
   static constexpr Scratch v_scratch = input_scratch<Arch, S>, d_scratch = gradient_scratch<Arch, S>;
@@ -33,7 +36,10 @@ struct WinogradKernels {
                            d_scratch = winograd_gradient_scratch<Arch, S>;
   using Forward = WinogradForward<Arch, S, v_scratch, C>;
   template <Scratch From>
-  using ForwardFrom = WinogradForward<Arch, S, From, C>;
+  using ForwardFrom =
+      std::conditional_t<making_rows_of_u_pays<Arch, S, C>(),
+                         WinogradInference<Arch, From, output_image<Arch, S>, S.in.channels, S.channels_out>,
+                         WinogradForward<Arch, S, From, C>>;
   using InputGradient = WinogradInputGradient<Arch, S, C>;
   using WeightGradient = WinogradWeightGradient<Arch, S, v_scratch, d_scratch>;
 };

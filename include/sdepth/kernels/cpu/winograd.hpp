@@ -28,6 +28,12 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
     if (rows % r == 0 && r * columns >= least) return r;
   return rows;
 }
+/// Tiles of one image in a call of the forward kernels: 8 hide the loads of U behind the multiply-adds; at 16
+/// channels V and M take 21 KiB of L1 then. Measured against the multiply-add ceiling: 16 tiles 1.75, 8 tiles
+/// 2.05 (input gradient of 16 channels at 32×32); 4 tiles 2.0, 8 tiles 2.5 (32 channels at 16×16).
+[[nodiscard]] constexpr int tiles_at_a_time(int rows, int columns) noexcept {
+  return tile_rows_at_a_time(rows, columns, 8) * columns;
+}
 /// How many images are worked on at a time: small ones together, since U, or dU, which is too large for L1,
 /// is then read once for all their tiles. 16 tiles suffice to hide that (measured: 64 channels at 8×8,
 /// products at 0.79 of the multiply-add ceiling with 4 tiles, 0.98 with 8 and 16; whole stages are slower
@@ -80,15 +86,11 @@ struct WinogradKernel {
   static constexpr Shape out = Out;
   static constexpr Scratch scratch = From;
   static constexpr int tile_columns = tiles_of(Out.width);
-  /// 8 tiles hide the loads of U behind the multiply-adds; at 16 channels V and M take 21 KiB of L1 then.
-  /// Measured against the multiply-add ceiling: 16 tiles 1.75, 8 tiles 2.05 (input gradient of 16 channels at
-  /// 32×32); 4 tiles 2.0, 8 tiles 2.5 (32 channels at 16×16).
-  static constexpr int tile_rows = tile_rows_at_a_time(tiles_of(Out.height), tile_columns, 8);
+  static constexpr int tiles = tiles_at_a_time(tiles_of(Out.height), tile_columns);  // of one image in a call
+  static constexpr int tile_rows = tiles / tile_columns;
   static constexpr int images =
       images_at_a_time(tiles_of(Out.height) * tile_columns, std::max(From.image.channels, Out.channels));
   static constexpr int rows = tile_rows * winograd_tile;
-  // of one image in a call; all of them where there are several images
-  static constexpr int tiles = tile_rows * tile_columns;
   static constexpr int vectors = Out.channels / lanes<Arch>;
   static constexpr int plane = plane_size(images * tiles, std::max(From.image.channels, Out.channels));
   static constexpr std::size_t work_size = static_cast<std::size_t>((winograd_positions + 1) * plane);
