@@ -161,7 +161,7 @@ TEST_CASE("what is wrong is said once, and ends all") {
     CHECK_MESSAGE(contains(outcome.output, sentence), outcome.output);
     CHECK_MESSAGE(outcome.output.find(sentence) == outcome.output.rfind(sentence), outcome.output);
   };
-  refused(3, run, "which 3 processes cannot share evenly; start 1, 2, 4 or 8");
+  refused(3, run, "which 3 processes cannot share evenly; start a number of them that divides it, such as 8");
   refused(2, run + Words{"--lr", "1e30"}, "expected a finite number; lower the learning rate");
   refused(2, resume(folder / "nothing"), "there is no checkpoint.safetensors");
   // Other options on one of them.

@@ -68,6 +68,15 @@ class Mpi final : public Communicator {
   [[nodiscard]] int rank() const noexcept override { return rank_; }
   [[nodiscard]] int ranks() const noexcept override { return ranks_; }
 
+  /// Ends all processes, with the exit status 1. Who knows the reason has said it.
+  [[noreturn]] void abort() {
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    std::abort();
+  }
+
+  [[nodiscard]] Traffic traffic() const override { return traffic_; }
+
+ private:
   void do_gather(void* all, std::span<const std::size_t> sizes) override {
     do_begin_gather(all, sizes);
     const double waited = wait_for_gather();
@@ -94,7 +103,7 @@ class Mpi final : public Communicator {
     sums_->watch(&gather_);
   }
   void do_finish_gather() override { traffic_.waited_behind_work += wait_for_gather(); }
-  bool do_is_far() const override {
+  [[nodiscard]] bool do_is_far() const override {
     // seconds: more than processes of one machine wait for each other, and than reading twice takes
     constexpr double far = 5e-4;
     return mean_wait_ > far;
@@ -111,15 +120,6 @@ class Mpi final : public Communicator {
     sums_->forget();
   }
 
-  /// Ends all processes, with the exit status 1. Who knows the reason has said it.
-  [[noreturn]] void abort() {
-    MPI_Abort(MPI_COMM_WORLD, 1);
-    std::abort();
-  }
-
-  [[nodiscard]] Traffic traffic() const override { return traffic_; }
-
- private:
   double wait_for_gather() {
     const double waited = wait_until([&] { return sums_->watched_done(); });
     traffic_.waited += waited;

@@ -23,6 +23,11 @@ namespace sdepth::inline SDEPTH_ISA {
 
 class OrderedSums {
  public:
+  /// Floats in a bucket: as many as MPI sends over TCP without asking the receiver first, which would take two
+  /// more latencies (Open MPI: less than 64 KiB), and so few that what a norm waits for is soon through on a
+  /// slow wire (1 Gbit/s: 0.5 ms).
+  static constexpr std::size_t bucket_size = 15 * 1024;
+
   OrderedSums(int rank, int ranks) : rank_(rank), ranks_(ranks) {
     MPI_Comm_dup(MPI_COMM_WORLD, &chain_);
     thread_ = std::thread([this] { help(); });
@@ -46,7 +51,7 @@ class OrderedSums {
   void begin(const float* rows, int count, std::size_t size, float* sum) {
     for (std::size_t first = 0; first < size;) {
       Bucket& bucket = open_ ? buckets_.back() : add();
-      const std::size_t piece = std::min(size - first, most_ - bucket.size);
+      const std::size_t piece = std::min(size - first, bucket_size - bucket.size);
       bucket.places.push_back({sum + first, piece, bucket.rows.size(), count});
       for (int i = 0; i < count; ++i) {
         const float* row = rows + static_cast<std::size_t>(i) * size + first;
@@ -54,7 +59,7 @@ class OrderedSums {
       }
       bucket.size += piece;
       first += piece;
-      if (bucket.size == most_) close();
+      if (bucket.size == bucket_size) close();
     }
   }
   /// No more comes for now: what has begun goes on its way.
@@ -191,11 +196,6 @@ class OrderedSums {
       lock.lock();
     }
   }
-
-  // Floats in a bucket: as many as MPI sends over TCP without asking the receiver first, which would take two
-  // more latencies (Open MPI: less than 64 KiB), and so few that what a norm waits for is soon through on a
-  // slow wire (1 Gbit/s: 0.5 ms).
-  static constexpr std::size_t most_ = 15 * 1024;
 
   int rank_;
   int ranks_;

@@ -9,12 +9,10 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Begins MPI only where a launcher has started several processes: it takes a second.
-inline const bool others_are_joined = (join_others =
-                                           [] {
-                                             Others others{std::make_unique<Mpi>(), [](Communicator& mpi) { static_cast<Mpi&>(mpi).abort(); }};
-                                             return others;
-                                           },
-                                       true);
+[[nodiscard]] inline Others join_mpi() {
+  return {std::make_unique<Mpi>(), [](Communicator& mpi) { static_cast<Mpi&>(mpi).abort(); }};
+}
+/// MPI begins where a launcher has started several processes, and only there: it takes a second.
+inline const bool others_are_joined = (join_others = join_mpi, true);
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

@@ -13,7 +13,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// What a batch is cut into for that; 1 where they do not.
+/// Into how many parts a backend cuts a batch, so that processes can share it; 1 where its kernels take whole
+/// batches.
 template <class Backend>
 inline constexpr int batch_parts = 1;
 template <SharesBatches Backend>
@@ -27,7 +28,8 @@ template <class Backend>
     const int ranks = others.ranks();
     if (Backend::parts % ranks != 0)
       fail("a batch is cut into ", Backend::parts, " parts, which ", ranks,
-           " processes cannot share evenly; start 1, 2, 4 or ", Backend::parts, " of them");
+           " processes cannot share evenly; start a number of them that divides it, such as ",
+           Backend::parts);
     return {others.rank(), ranks, Backend::parts};
   } else {
     fail(
