@@ -4,7 +4,8 @@
 //   cuda/ceilings                                         what the device at hand can do at most, by three kernels of ceilings.hpp
 //   cuda/train_step/resnet110/{float32,tf32,tf32x3,bf16,bf16+tf32}/survival:…   whole training steps of 128 images, the next one handed over before the last one's loss is waited for;
 //                                                         …/launches: every kernel launched by itself instead of a graph for each block;
-//                                                         …/dependent: within a graph a kernel begins before the one before it has ended
+//                                                         …/dependent: within a graph a kernel begins before the one before it has ended;
+//                                                         …/persistent: blocks with small pictures in few launches forward
 //   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, with tensors that rotate through more than the cache
 //
 // Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one;
@@ -65,7 +66,7 @@ void ceilings_row(benchmark::State& state) {
 }
 [[maybe_unused]] const auto* const first_row = benchmark::RegisterBenchmark("cuda/ceilings", ceilings_row)->Iterations(1);
 
-enum class Launches { graphs, single, dependent };
+enum class Launches { graphs, single, dependent, persistent };
 template <class Backend>
 void train_step(benchmark::State& state, double last_survival, Launches launches) {
   if (!has_device(state)) return;
@@ -76,6 +77,7 @@ void train_step(benchmark::State& state, double last_survival, Launches launches
   Trainer<Net, Backend> trainer(options);
   trainer.walk().context().use_graphs(launches != Launches::single);
   trainer.walk().context().use_dependent_launches(launches == Launches::dependent);
+  trainer.walk().context().use_persistent_blocks(launches == Launches::persistent);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l) survival.push_back(1 - (1 - last_survival) * l / Net::residual_blocks);
   trainer.set_survival(survival);
@@ -215,7 +217,8 @@ template <class Backend>
 void add_steps(const std::string& precision) {
   for (const char* survival : {"1.0", "0.5"})
     for (const auto& [kind, launches] :
-         {std::pair("", Launches::graphs), std::pair("/launches", Launches::single), std::pair("/dependent", Launches::dependent)})
+         {std::pair("", Launches::graphs), std::pair("/launches", Launches::single), std::pair("/dependent", Launches::dependent),
+          std::pair("/persistent", Launches::persistent)})
       benchmark::RegisterBenchmark(("cuda/train_step/resnet110/" + precision + "/survival:" + survival + kind).c_str(), train_step<Backend>,
                                    std::stod(survival), launches)
           ->Unit(benchmark::kMillisecond)

@@ -92,7 +92,7 @@ device_step() {
 
 tests() {
   local file
-  for file in convolution weight_gradient finish pool head norm update gates images context dropout bfloat16 bfloat16_training per_sample trainer step pytorch; do
+  for file in convolution weight_gradient finish pool head norm update gates images context dropout bfloat16 bfloat16_training per_sample trainer persistent step pytorch; do
     CUDA_LAUNCH_BLOCKING=1 step "tests/$file" 40 tests.txt ./test_cuda_device --source-file="*/cuda/${file}_test.cpp"
   done
   step tests/trainer/overlapped 30 tests.txt ./test_cuda_device --source-file='*/cuda/trainer_test.cpp'

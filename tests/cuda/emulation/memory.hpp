@@ -51,27 +51,40 @@ class DevicePages {
       : bytes_(bytes),
         usable_((bytes + page - 1) / page * page),
         first_(static_cast<unsigned char*>(
-            mmap(nullptr, usable_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+            mmap(nullptr, usable_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+        older_(newest_) {
     if (first_ == MAP_FAILED) throw std::bad_alloc();
     allow(true);
     std::memset(first_, poison_byte, usable_);
+    newest_ = this;
   }
   DevicePages(const DevicePages&) = delete;
   DevicePages& operator=(const DevicePages&) = delete;
-  ~DevicePages() { munmap(first_, usable_ + page); }
+  ~DevicePages() {
+    DevicePages** at = &newest_;
+    while (*at != this) at = &(*at)->older_;
+    *at = older_;
+    munmap(first_, usable_ + page);
+  }
 
   [[nodiscard]] unsigned char* get() const noexcept {
     return first_ + usable_ - (bytes_ + alignment - 1) / alignment * alignment;
   }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
-  void allow(bool access) {
+  [[gnu::no_sanitize_thread]] void allow(bool access) {
     mprotect(first_, usable_, access ? PROT_READ | PROT_WRITE : PROT_NONE);
     open_ = access;
   }
   [[nodiscard]] bool open() const noexcept { return open_; }
-  /// Whether an access to there needs no more than to be allowed.
-  [[nodiscard]] bool closed_at(const void* address) const noexcept {
-    return !open_ && address >= first_ && address < first_ + usable_;
+  /// Allows access to the pages that an address lies in. False where it has been allowed, or is not to be. For
+  /// ThreadSanitizer it has not happened: it would bring threads into an order, or race.
+  [[nodiscard, gnu::no_sanitize_thread]] static bool open_at(const void* address) {
+    for (DevicePages* pages = newest_; pages; pages = pages->older_)
+      if (!pages->open_ && address >= pages->first_ && address < pages->first_ + pages->usable_) {
+        pages->allow(true);
+        return true;
+      }
+    return false;
   }
   [[nodiscard]] bool has(const void* address) const noexcept {
     return address >= first_ && address < first_ + usable_ + page;
@@ -88,6 +101,8 @@ class DevicePages {
   std::size_t usable_;
   unsigned char* first_;
   bool open_ = false;
+  DevicePages* older_;
+  inline static DevicePages* newest_ = nullptr;
 };
 
 /// All that was allocated through the runtime.
@@ -255,10 +270,7 @@ class Memory {
     sigaction(SIGSEGV, &ours, nullptr);
   }
   static void handle(int, siginfo_t* signal, void*) {
-    if (the().open_ > 0)
-      for (const auto& [address, allocation] : the().allocations_)
-        if (allocation.pages && allocation.pages->closed_at(signal->si_addr))
-          return allocation.pages->allow(true);
+    if (open_ > 0 && DevicePages::open_at(signal->si_addr)) return;
     sigaction(SIGSEGV, &before_, nullptr);
     if (Turns::overrun(signal->si_addr)) {
       const std::string text = "\nemulation: " + this_block->where() + ", thread " +
@@ -283,7 +295,7 @@ class Memory {
   std::size_t used_ = 0;
   std::uintptr_t managed_ = 0;
   std::size_t managed_bytes_ = 0;
-  int open_ = 0;
+  inline static int open_ = 0;
   inline static struct sigaction before_{};
 };
 

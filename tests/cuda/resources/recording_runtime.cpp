@@ -111,6 +111,14 @@ cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**
                              cudaStream_t) {
   return record(function, grid, block, shared);
 }
+cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3 grid, dim3 block, void**,
+                                        std::size_t shared_bytes, cudaStream_t) {
+  return record(function, grid, block, shared_bytes);
+}
+/// As many as kernels claim: see ConvTile::blocks.
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int, std::size_t) {
+  return *blocks = 4, cudaSuccess;
+}
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
   *attributes = {};
   attributes->ptxVersion = attributes->binaryVersion = 90;
@@ -177,6 +185,7 @@ cudaError_t cudaGetDeviceCount(int* count) { return *count = 1, cudaSuccess; }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   *value = attribute == cudaDevAttrComputeCapabilityMajor ? 9
            : attribute == cudaDevAttrMultiProcessorCount  ? 132
+           : attribute == cudaDevAttrCooperativeLaunch    ? 1
                                                           : 0;
   return cudaSuccess;
 }

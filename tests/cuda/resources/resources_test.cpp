@@ -90,6 +90,7 @@ TEST_CASE("the kernels of a float32 step stay within what they claim") {
 }
 TEST_CASE("the kernels of a TF32 step stay within what they claim") {
   check_step(step_tf32, "step_tf32", true);
+  check_step(step_tf32_persistent, "step_tf32", true);
 }
 
 TEST_CASE("the kernels of a TF32 step with activations in bfloat16 stay within what they claim") {
@@ -138,6 +139,22 @@ TEST_CASE(
   const int made = recording::dependent_launches();
   step_float32_dependent(open);
   CHECK(recording::dependent_launches() == made);
+}
+
+TEST_CASE("with persistent blocks the forward stages of small pictures are few launches") {
+  const auto launches_of_step = [](void (*step)(std::span<const std::uint8_t>), const auto& gates) {
+    recording::launches().clear();
+    recording::submissions() = recording::dependent_steps() = 0;
+    step(gates);
+    return std::array{static_cast<int>(recording::launches().size()), recording::dependent_steps(),
+                      recording::submissions()};
+  };
+  const auto before = launches_of_step(step_tf32, open), after = launches_of_step(step_tf32_persistent, open);
+  // 17 blocks of 32 channels at 16 × 16 and of 64 at 8 × 8 each: 34 stages, of which 17 fit into one launch.
+  CHECK(before[0] - after[0] == 2 * (34 - 2));
+  CHECK(before[1] - after[1] == 2 * (34 - 2));
+  CHECK(before[2] - after[2] == 2 * (17 - 2));
+  MESSAGE("launches ", after[0], ", in a row ", after[1], ", handed over ", after[2]);
 }
 
 TEST_CASE("kernels that may begin early wait for the launch before them") {

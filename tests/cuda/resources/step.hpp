@@ -16,6 +16,7 @@ inline constexpr int blocks = 54;
 void step_float32(std::span<const std::uint8_t> gates);
 void step_float32_dependent(std::span<const std::uint8_t> gates);  // by dependent launches
 void step_tf32(std::span<const std::uint8_t> gates);
-void step_bf16(std::span<const std::uint8_t> gates);  // and convolutions in TF32
+void step_tf32_persistent(std::span<const std::uint8_t> gates);  // forward by few launches
+void step_bf16(std::span<const std::uint8_t> gates);             // and convolutions in TF32
 
 }  // namespace sdepth::resources

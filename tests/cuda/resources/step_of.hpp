@@ -10,7 +10,7 @@
 namespace sdepth::resources {
 
 template <class Backend>
-void step(std::span<const std::uint8_t> gates, bool dependent = false) {
+void step(std::span<const std::uint8_t> gates, bool dependent = false, bool persistent = false) {
   using Net = CifarResNet<110>;
   static_assert(Net::residual_blocks == blocks);
   static Trainer<Net, Backend> trainer([] {
@@ -19,6 +19,7 @@ void step(std::span<const std::uint8_t> gates, bool dependent = false) {
     return options;
   }());
   trainer.walk().context().use_dependent_launches(dependent);
+  trainer.walk().context().use_persistent_blocks(persistent);
   static const std::vector<float> images(batch * Net::input.size());
   static const std::vector<int> labels(batch);
   if (gates.empty())

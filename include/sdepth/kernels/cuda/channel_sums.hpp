@@ -190,7 +190,7 @@ __device__ inline bool last_to_arrive(unsigned* counter, int blocks, float* word
 }
 
 /// Makes the result per channel from the rows of all blocks. Called by all threads of all blocks, a whole
-/// number of warps, as the last thing they do.
+/// number of warps. Returns whether this block has made the result, as one does.
 ///
 /// @tparam Joined  JoinedMoments with a StatisticsResult, JoinedSums with a Masking, as `result`: where the
 ///                 result goes
@@ -199,7 +199,7 @@ __device__ inline bool last_to_arrive(unsigned* counter, int blocks, float* word
 ///                 share them
 /// @param channels of this range, a multiple of 8, at most the pitch
 template <class Joined, class Result>
-__device__ inline void join_channels(const ChannelParts& parts, const Result& result, float* rows, int count,
+__device__ inline bool join_channels(const ChannelParts& parts, const Result& result, float* rows, int count,
                                      int tile, int part, int channels) {
   __syncthreads();
   const int pitch = parts.pitch, group = part / parts.group, first = group * parts.group;
@@ -209,14 +209,15 @@ __device__ inline void join_channels(const ChannelParts& parts, const Result& re
 
   unsigned* const counters = parts.counters + tile * (parts.groups + 1);
   const int members = parts.parts - first < parts.group ? parts.parts - first : parts.group;
-  if (!last_to_arrive(counters + group, members, rows)) return;
+  if (!last_to_arrive(counters + group, members, rows)) return false;
   float* const joined_group = parts.part(tile, parts.parts + group);
   join<Joined>(parts.part(tile, first), members, pitch, channels,
                [&](const Joined& joined, int c) { joined.store(joined_group + c, pitch); });
 
-  if (!last_to_arrive(counters + parts.groups, parts.groups, rows)) return;
+  if (!last_to_arrive(counters + parts.groups, parts.groups, rows)) return false;
   join<Joined>(parts.part(tile, parts.parts), parts.groups, pitch, channels,
                [&](const Joined& joined, int c) { joined.store_result(result, tile * pitch + c); });
+  return true;
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

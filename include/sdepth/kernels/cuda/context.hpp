@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <map>
-#include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
@@ -16,7 +14,9 @@
 #include <sdepth/kernels/cuda/check.hpp>
 #include <sdepth/kernels/cuda/memory.hpp>
 #include <sdepth/kernels/cuda/replay.hpp>
+#include <sdepth/kernels/cuda/runs.hpp>
 #include <sdepth/kernels/cuda/shared_batch.hpp>
+#include <sdepth/kernels/cuda/shared_memory.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -26,23 +26,6 @@ struct DeviceLoss {
   double loss = 0;  // mean over the batch
   int errors = 0;
 };
-
-/// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB
-/// must be asked for. The limit belongs to the kernel, and not to the Context that launches it, so it is never
-/// lowered: another Context's recorded launches may need it.
-template <class Operands>
-void allow_shared_memory(int device, void (*kernel)(Operands), std::size_t bytes, const StageName& stage) {
-  constexpr std::size_t least = 48 << 10;  // what every kernel may have
-  static std::mutex one_at_a_time;
-  static std::map<std::pair<int, const void*>, std::size_t> allowed;
-  const std::lock_guard lock(one_at_a_time);
-  std::size_t& most = allowed[{device, reinterpret_cast<const void*>(kernel)}];
-  if (most > 0 && bytes <= most) return;
-  const std::size_t wanted = std::max(bytes, least);
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(wanted)),
-        "cudaFuncSetAttribute", stage);
-  most = wanted;
-}
 
 /// Memory on the device for what one kernel at a time needs beside its operands.
 class Workspace {
@@ -124,17 +107,20 @@ class Context : public SharedBatch {
   }
 
   /// Launches kernel(operands) behind what the stream does already; within as_graph, with the others there.
+  /// @param run  how it becomes one with launches of its kind; null: not
   template <class Operands>
   void launch(const StageName& stage, void (*kernel)(Operands), const Grid& grid, const Operands& operands,
-              Lane lane = Lane::main) {
+              Lane lane = Lane::main, const Run* run = nullptr) {
     if (grid.x == 0 && others()) return;  // a process may have no image of a small batch
     const OnDevice on = here();
     allow_shared_memory(device_, kernel, grid.shared_bytes, stage);
-    Launch one(stage, kernel, grid, operands, lane);
-    if (recording_)
+    Launch one(stage, kernel, grid, operands, lane, run);
+    if (recording_) {
       row_.push_back(std::move(one));
-    else
+    } else {
+      waiting_.run(stream());
       one.run(stream());
+    }
   }
 
   /// Runs body and launches what it launches as one graph, which is made once for each key. The body may not
@@ -156,6 +142,9 @@ class Context : public SharedBatch {
     }
     recording_ = false;
     const OnDevice on = here();
+    if (persistent_blocks_ && waiting_.take(row_, device_)) return;
+    waiting_.run(stream());
+    if (persistent_blocks_ && waiting_.take(row_, device_)) return;  // the first of another run
     replays_[key].run(std::move(row_), stream(), dependent_launches_);
     main_.forget_outgrown();
     aside_.forget_outgrown();
@@ -165,6 +154,10 @@ class Context : public SharedBatch {
   /// On: within a graph a kernel begins while the one before it still runs, and waits for it itself; from
   /// compute capability 9.0 on. Off until a device has shown what it is good for.
   void use_dependent_launches(bool on) noexcept { dependent_launches_ = on; }
+  /// On: consecutive blocks of one shape with small pictures are one launch forward, of a kernel that stays on
+  /// the device, where all its blocks fit there at the same time; the same bits. They are launched when
+  /// another stage is, or by synchronize(). Off until a device has shown what it is good for.
+  void use_persistent_blocks(bool on) noexcept { persistent_blocks_ = on; }
   [[nodiscard]] const std::vector<Replay>& replays() const noexcept { return replays_; }
 
   [[nodiscard]] Upload& images() noexcept { return images_; }
@@ -210,6 +203,7 @@ class Context : public SharedBatch {
   /// Waits for all that was launched.
   void synchronize() {
     const OnDevice on = here();
+    waiting_.run(stream());
     check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize");
   }
 
@@ -224,6 +218,8 @@ class Context : public SharedBatch {
   bool recording_ = false;
   bool replays_on_ = true;
   bool dependent_launches_ = false;
+  bool persistent_blocks_ = false;
+  Waiting waiting_;
   std::vector<Launch> row_;
   std::vector<Replay> replays_;
   Upload images_{device_}, labels_{device_}, gates_{device_};

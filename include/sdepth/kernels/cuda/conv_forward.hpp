@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <span>
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/kernels/cuda/channel_sums.hpp>
@@ -14,6 +15,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/runs.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -58,15 +60,14 @@ struct ConvForwardOperands {
   friend bool operator==(const ConvForwardOperands&, const ConvForwardOperands&) = default;
 };
 
-template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool network_input, int products, class A, class Stored>
-__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
-    conv_forward_kernel(const ConvForwardOperands<Stored> o) {
-  let_next_launch_begin();
-  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input,
-                           products, A>;
+/// Computes a stage. Returns whether this block has made the statistics, as one for each range of channels
+/// does.
+template <class Plan, class Stored, class Wait>
+[[nodiscard]] __device__ __forceinline__ bool forward_stage(const ConvForwardOperands<Stored>& o,
+                                                            const Wait& wait) {
   constexpr ConvTile t = Plan::tile;
-  constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(channels_out);
+  constexpr int tiles = Plan::tiles_down * Plan::tiles_across, pitch_out = padded(Plan::shape.channels_out),
+                stride = Plan::shape.stride;
   const int first_image = static_cast<int>(blockIdx.x) / tiles * t.images,
             tile = static_cast<int>(blockIdx.x) % tiles;
   const int h0 = tile / Plan::tiles_across * t.height, w0 = tile % Plan::tiles_across * t.width;
@@ -76,8 +77,8 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
 
   Reading<Stored> source = o.source;
   if (blockIdx.y > 0) source.finished = nullptr;  // one block of those that read a pixel finishes it
-  convolve(source, Band<Plan>(first_image, images, h0 * stride - pad, w0 * stride - pad), o.weights,
-           BandTaps{.rows = kernel_size, .columns = kernel_size}, first_channel, shared);
+  convolve(source, Band<Plan>(first_image, images, h0 * stride - Plan::padding, w0 * stride - Plan::padding),
+           o.weights, BandTaps{.rows = Plan::kernel, .columns = Plan::kernel}, first_channel, shared, wait);
 
   // Neighbouring threads read and write neighbouring groups of 16 bytes.
   constexpr int in_pixel = t.channels / quad, at_once = ConvTile::threads / in_pixel;
@@ -98,7 +99,7 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
     moments[2].add(v.z);
     moments[3].add(v.w);
   }
-  if (!o.statistics.mean) return;
+  if (!o.statistics.mean) return false;
   float* const sums = shared + t.result_size();
   float* const own = sums + static_cast<int>(threadIdx.x) / in_pixel * 3 * t.channels + own_channel;
   store_4(own, all_four(static_cast<float>(moments[0].count)));
@@ -106,9 +107,49 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
           make_float4(moments[0].mean(), moments[1].mean(), moments[2].mean(), moments[3].mean()));
   store_4(own + 2 * t.channels, make_float4(moments[0].deviations(), moments[1].deviations(),
                                             moments[2].deviations(), moments[3].deviations()));
-  join_channels<JoinedMoments>(
+  return join_channels<JoinedMoments>(
       o.parts, o.statistics, sums, t.sum_rows(), static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x),
       pitch_out - first_channel < t.channels ? pitch_out - first_channel : t.channels);
+}
+
+template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
+          bool network_input, int products, class A, class Stored>
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
+    conv_forward_kernel(const ConvForwardOperands<Stored> o) {
+  let_next_launch_begin();
+  using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input,
+                           products, A>;
+  static_cast<void>(forward_stage<Plan>(o, LaunchBefore{}));
+}
+
+/// Stages of one shape, one after the other.
+template <class Stored>
+struct ConvForwardRunOperands {
+  static constexpr int most = static_cast<int>((4096 - 64) / sizeof(ConvForwardOperands<Stored>));
+  int stages = 0;
+  unsigned* made = nullptr;  // counts statistics that are there
+  unsigned before = 0;       // what it has counted before the launch
+  ConvForwardOperands<Stored> stage[static_cast<unsigned>(most)];
+};
+
+/// The same stages in one cooperative launch, with the same sums in the same order: the next one begins where
+/// the statistics of all channels are there, for which every block has written its tile. Meanwhile the first
+/// weights are on their way.
+template <int channels, int rows, int columns, int products, class A, class Stored>
+__global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
+    conv_forward_run_kernel(const __grid_constant__ ConvForwardRunOperands<Stored> o) {
+  using Plan = ForwardPlan<channels, rows, columns, channels, 3, 1, 1, false, products, A>;
+  begin_behind_launch_before();
+  unsigned due = o.before;
+#pragma unroll 1
+  for (int s = 0; s < o.stages; ++s, due += gridDim.y) {
+    const bool made = forward_stage<Plan>(o.stage[s], [&] {
+      if (s > 0 && threadIdx.x == 0) wait_for_count(o.made, due);
+      __syncthreads();
+    });
+    __syncthreads();  // all have read what the next stage's weights overwrite
+    if (made && threadIdx.x == 0) static_cast<void>(count_arrival(o.made));
+  }
 }
 
 /// How a forward stage is launched.
@@ -121,6 +162,36 @@ template <ConvShape S, Precision P>
           .threads = ConvTile::threads,
           .shared_bytes = t.shared_bytes()};
 }
+
+/// Whether stages of a shape can be one launch: small pictures, where a launch takes as long as its work.
+[[nodiscard]] constexpr bool has_runs(const ConvShape& s) noexcept {
+  return s.in == s.out() && s.kernel == 3 && !s.network_input && s.in.channels >= 32 &&
+         s.in.height * s.in.width <= 256;
+}
+/// How they become one: see Context::use_persistent_blocks.
+template <ConvShape S, Precision P, class A, class Stored>
+struct ConvForwardRun {
+  static constexpr auto kernel =
+      conv_forward_run_kernel<S.in.channels, S.in.height, S.in.width, tf32_products(P), A, Stored>;
+
+  [[nodiscard]] static bool fits(int device, const Launch& launch) {
+    return blocks_fit(device, kernel, launch);
+  }
+  static void run(std::span<const Launch> row, cudaStream_t stream, unsigned* made, unsigned& count) {
+    ConvForwardRunOperands<Stored> o;
+    o.made = made;
+    for (std::size_t done = 0; done < row.size(); done += static_cast<std::size_t>(o.stages)) {
+      o.before = count;
+      o.stages = 0;
+      for (; o.stages < o.most && done + static_cast<std::size_t>(o.stages) < row.size(); ++o.stages)
+        o.stage[o.stages] =
+            row[done + static_cast<std::size_t>(o.stages)].template operands<ConvForwardOperands<Stored>>();
+      launch_together(kernel, row[done], o, stream);
+      count += static_cast<unsigned>(o.stages) * row[done].grid().y;
+    }
+  }
+  static constexpr Run as_one{fits, run};
+};
 
 /// out = convolution of source's value, which is also written to source.finished unless that is null;
 /// statistics of out unless null.
@@ -138,10 +209,13 @@ void conv_forward(Context& context, int batch, const Source<float, Stored>& sour
   if (statistics.mean)
     o.parts = channel_parts(context, static_cast<int>(grid.x), forward_tile(S, tf32_products(P) > 0).channels,
                             static_cast<int>(one.y));
+  const Run* run = nullptr;
+  if constexpr (has_runs(S))
+    if (statistics.mean) run = &ConvForwardRun<S, P, A, Stored>::as_one;
   context.launch(StageName{"conv_forward", S.in, S.out(), batch},
                  conv_forward_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
                                      S.stride, S.padding, S.network_input, tf32_products(P), A, Stored>,
-                 grid, o);
+                 grid, o, Lane::main, run);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

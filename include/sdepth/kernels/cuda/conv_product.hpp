@@ -154,16 +154,23 @@ class Product<Plan, products> {
   float sums_[static_cast<unsigned>(pixel_blocks)][static_cast<unsigned>(channel_blocks)][4] = {};
 };
 
+/// What comes between the first weights and everything else, where a kernel is one stage.
+struct LaunchBefore {
+  __device__ void operator()() const { wait_for_launch_before(); }
+};
+
 /// Computes a tile and leaves it in shared memory, [pixels][result_pitch], for all threads to read.
 ///
 /// A step is a row of taps in a chunk of channels. While its product is computed, the next step's weights are
 /// copied, and in a chunk's first step the next chunk's band: what they overwrite was last read in the step
 /// before, and all threads have passed one barrier since.
 ///
-/// @param first_channel  of the tile's output channels
-template <class Plan, class Operand>
+/// @param first_channel  of the tile's output channels   @param wait  called by all threads before they touch
+///                       anything but weights
+template <class Plan, class Operand, class Wait = LaunchBefore>
 __device__ inline void convolve(const Operand& from, const Band<Plan>& band, const float* weights,
-                                const BandTaps& taps, int first_channel, float* shared) {
+                                const BandTaps& taps, int first_channel, float* shared,
+                                const Wait& wait = {}) {
   constexpr ConvTile t = Plan::tile;
   float* const all_weights = shared + t.bands() * t.band_size();
   const auto begin = [&](int chunk, int row, int buffer) {
@@ -174,7 +181,7 @@ __device__ inline void convolve(const Operand& from, const Band<Plan>& band, con
   Product<Plan, has_tf32 ? Plan::tf32_products : 0> product;
   const bool any = taps.rows > 0 && taps.columns > 0;
   if (any) begin(0, 0, 0);  // weights are there already
-  wait_for_launch_before();
+  wait();
   if (any) {
     band.begin(from, 0, shared);
     end_group();

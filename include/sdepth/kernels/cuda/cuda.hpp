@@ -2,7 +2,7 @@
 // in bfloat16 as options.
 //
 //   instructions, operands          the words that kernels are written in
-//   check, memory, replay, context  the host's side of the device: errors, memory, graphs, launches
+//   check, memory, replay, runs, context  the host's side of the device: errors, memory, graphs, launches
 //   convolution, weight_gradient    the stages with a convolution; finish, pool, linear, loss, norm, update, gates, images: the rest
 //   updater                         an optimizer's update, with a step's gates
 #pragma once

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -38,14 +39,22 @@ enum class Lane {
   beside,
 };
 
+class Launch;
+/// How launches of one kernel on one grid become a single one, see runs.hpp.
+struct Run {
+  bool (*fits)(int device, const Launch& launch);
+  void (*run)(std::span<const Launch> row, cudaStream_t stream, unsigned* made, unsigned& count);
+};
+
 /// kernel(operands), not yet launched. Kernels have one parameter, a plain structure.
 class Launch {
  public:
   template <class Operands>
   Launch(const StageName& stage, void (*function)(Operands), const Grid& grid, const Operands& operands,
-         Lane lane = Lane::main)
+         Lane lane = Lane::main, const Run* run = nullptr)
       : stage_(stage),
         lane_(lane),
+        with_others_(run),
         kernel_(reinterpret_cast<void*>(function)),
         grid_(grid),
         operands_((sizeof(Operands) + sizeof(Unit) - 1) / sizeof(Unit)) {
@@ -79,6 +88,14 @@ class Launch {
   }
   [[nodiscard]] const StageName& stage() const noexcept { return stage_; }
   [[nodiscard]] Lane lane() const noexcept { return lane_; }
+  [[nodiscard]] const Grid& grid() const noexcept { return grid_; }
+  /// Null: it is always a launch of its own.
+  [[nodiscard]] const Run* run_with_others() const noexcept { return with_others_; }
+  /// @pre  they are of that type
+  template <class Operands>
+  [[nodiscard]] const Operands& operands() const noexcept {
+    return *static_cast<const Operands*>(arguments());
+  }
   [[nodiscard]] const void* kernel() const noexcept { return kernel_; }
 
   /// Calls body(parameters) with what a graph's node of this launch is made from.
@@ -103,6 +120,7 @@ class Launch {
 
   StageName stage_;
   Lane lane_;
+  const Run* with_others_ = nullptr;
   void* kernel_ = nullptr;
   Grid grid_;
   std::vector<Storage> operands_;
