@@ -57,13 +57,21 @@ template <class Arch>
 SDEPTH_INLINE Vector<Arch> all(float x) {
   return Vector<Arch>(x);
 }
-/// a·b + c, and c − a·b.
+/// a·b + c, and c − a·b. With AVX-512 xsimd 8.1 leaves it to the compiler to make one instruction of both
+/// operations: g++ does, and rounds as it always has; clang does not (measured, an image through 20 layers:
+/// 0.347 ms, 0.256 with the instruction named).
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> fma(const Vector<Arch>& a, const Vector<Arch>& b, const Vector<Arch>& c) {
+#if defined(__AVX512F__) && defined(__clang__)
+  if constexpr (lanes<Arch> == 16) return Vector<Arch>(_mm512_fmadd_ps(a.data, b.data, c.data));
+#endif
   return xsimd::fma(a, b, c);
 }
 template <class Arch>
 SDEPTH_INLINE Vector<Arch> fnma(const Vector<Arch>& a, const Vector<Arch>& b, const Vector<Arch>& c) {
+#if defined(__AVX512F__) && defined(__clang__)
+  if constexpr (lanes<Arch> == 16) return Vector<Arch>(_mm512_fnmadd_ps(a.data, b.data, c.data));
+#endif
   return xsimd::fnma(a, b, c);
 }
 /// Where a maximum so far gives way to a window's next number: a larger one, or a NaN.
