@@ -124,9 +124,9 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("fashion-20", "Fashion-MNIST with augmentation, 20 layers: survival probabilities", 20,
                survival_sweep((0.2, 0.5, 0.8), model="resnet20", data="fashion-mnist"), (1,), OWN_SCHEDULE, kind="survival"),
     # Little data and no augmentation: where a network of this size overfits within hours, as the paper's do within days.
-    Experiment("little-20", "CIFAR-10, 10,000 pictures without augmentation, 20 layers: survival probabilities", 164,
+    Experiment("little-20", "CIFAR-10, 10,000 pictures unaugmented, 20 layers", 164,
                linear_sweep((0.5, 0.8), model="resnet20", **LITTLE), (1, 2, 3), OWN_SCHEDULE, kind="survival"),
-    Experiment("little-56", "CIFAR-10, 10,000 pictures without augmentation, 56 layers", 164, pair(model="resnet56", **LITTLE), (1, 2, 3), OWN_SCHEDULE),
+    Experiment("little-56", "CIFAR-10, 10,000 pictures unaugmented, 56 layers", 164, pair(model="resnet56", **LITTLE), (1, 2, 3), OWN_SCHEDULE),
     # Networks that underfit, where Liu et al. ("Dropout Reduces Underfitting", ICML 2023) have stochastic depth in the beginning alone.
     Experiment("early-56", "CIFAR-10 with augmentation, 56 layers: stochastic depth in the beginning alone", 12,
                over_time(("early:0.1", "early:0.25"), model="resnet56", data="cifar10"), (1, 2, 3), OWN_SCHEDULE),

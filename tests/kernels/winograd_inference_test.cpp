@@ -21,28 +21,29 @@ struct RowsOfU {
 
 /// Outputs [count, H, W, C] of a convolution, `at_once` images in a call.
 template <class B, ConvShape S>
-[[nodiscard]] std::vector<float> convolve(const std::vector<float>& images, int at_once) {
+[[nodiscard]] std::vector<float> convolve(const std::vector<float>& images, std::size_t at_once) {
   using Conv = typename B::ForInference::template Conv<S>;
   using In = InferenceTensor<B, S.in>;
   using Out = InferenceTensor<B, S.out()>;
-  const auto count = static_cast<int>(images.size() / S.in.size());
+  const std::size_t count = images.size() / S.in.size();
   const Packed<B> weights(
       random_numbers(static_cast<std::size_t>(S.kernel * S.kernel * S.in.channels * S.channels_out), 2),
       S.channels_out);
   Packed<B> from = weights, bias(random_numbers(static_cast<std::size_t>(S.channels_out), 3), S.channels_out);
   std::vector<float> numbers(Conv::size), work(Conv::work_size + 1), x, y(count * Out::layout.size), all;
   Conv::prepare(from.data(), bias.data(), numbers.data());
-  for (auto image = images.begin(); image != images.end(); image += S.in.size()) {
+  for (std::size_t n = 0; n < count; ++n) {
+    const float* image = images.data() + n * S.in.size();
     const In tensor(std::vector<float>(image, image + S.in.size()));
     x.insert(x.end(), tensor.numbers.begin(), tensor.numbers.end());
   }
-  for (int n = 0; n < count; n += at_once)
-    Conv::template run<Ending{.activated = true}, ReLU, ReLU>(std::min(at_once, count - n),
+  for (std::size_t n = 0; n < count; n += at_once)
+    Conv::template run<Ending{.activated = true}, ReLU, ReLU>(static_cast<int>(std::min(at_once, count - n)),
                                                               x.data() + n * In::layout.size, numbers.data(),
                                                               y.data() + n * Out::layout.size, work.data());
-  for (int n = 0; n < count; ++n) {
+  for (std::size_t n = 0; n < count; ++n) {
     Out out;
-    std::copy_n(y.begin() + n * Out::layout.size, Out::layout.size, out.numbers.begin());
+    std::copy_n(y.data() + n * Out::layout.size, Out::layout.size, out.numbers.begin());
     const std::vector<float> dense = out.dense();
     all.insert(all.end(), dense.begin(), dense.end());
   }
@@ -60,7 +61,7 @@ void check_shape() {
   const double error = relative_error(alone, expected);
   MESSAGE(S.in.channels, " to ", S.channels_out, " channels: ", error);
   CHECK(error < 1.5e-6);
-  for (const int at_once : {2, 3, 5}) CHECK(convolve<B, S>(images, at_once) == alone);
+  for (const std::size_t at_once : {2U, 3U, 5U}) CHECK(convolve<B, S>(images, at_once) == alone);
 }
 
 TEST_CASE(
