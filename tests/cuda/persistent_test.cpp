@@ -15,7 +15,7 @@ template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>, LinearDecay<0.5>>;
 using Net = Network<Input<3, 4, 4>, Conv<32>, BN, ReLU, Repeat<9, Drop<32>>, Drop<64, 2>, Repeat<2, Drop<64>>,
                     GlobalAvgPool, Linear<5>>;
-using Device = Cuda<Precision::tf32>;
+using Device = Cuda<>;
 constexpr int batch = 5;
 
 static_assert(cuda::has_runs({{64, 8, 8}, 64, 3, 1, 1}) && cuda::has_runs({{32, 16, 16}, 32, 3, 1, 1}));
