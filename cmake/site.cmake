@@ -2,7 +2,7 @@
 find_program(DOXYGEN_EXECUTABLE doxygen)
 find_program(PERL_EXECUTABLE perl)
 if(DOXYGEN_EXECUTABLE AND PERL_EXECUTABLE)
-  file(GLOB sdepth_site_pictures ${PROJECT_SOURCE_DIR}/docs/results/*.svg)
+  file(GLOB_RECURSE sdepth_site_pictures ${PROJECT_SOURCE_DIR}/docs/results/*.svg)
   list(JOIN sdepth_site_pictures " " sdepth_site_pictures)
   configure_file(docs/Doxyfile.in Doxyfile @ONLY)
   file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/site)
