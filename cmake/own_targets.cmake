@@ -39,6 +39,10 @@ function(sdepth_own_target_for target)
   target_link_libraries(${target} PRIVATE sdepth::io)
   target_compile_options(${target} PRIVATE ${sdepth_warnings} ${sdepth_false_alarms} ${ARGN})
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  if(SDEPTH_TEST_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # What -Og leaves out and kernels cannot do without: vectors in registers. Three times as fast to run, and as fast to compile.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ftree-sra>)
+  endif()
 endfunction()
 
 # sdepth_not_optimised(target): in a build for tests alone the target's C++ sources are not optimised. For programs whose own work is short: optimising takes longer.
