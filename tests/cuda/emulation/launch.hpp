@@ -131,9 +131,10 @@ class SharedMemory {
     }
     for (std::size_t i = 0; i < at_once && fault.empty(); ++i) {
       const Block& block = **(now + static_cast<std::ptrdiff_t>(i));
-      if (block.faulty())
+      if (block.faulty()) {
+        acquire(&Block::ends);  // one of its threads may have written the sentence
         fault = block.sentence();
-      else if (const std::string damage = shared[i]->damage(); !damage.empty())
+      } else if (const std::string damage = shared[i]->damage(); !damage.empty())
         fault = block.where() + " wrote to " + damage + " of its shared memory of " +
                 std::to_string(shared_bytes) + " bytes.";
     }
