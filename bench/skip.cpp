@@ -84,9 +84,9 @@ template <int Layers>
 struct Operations {
   static constexpr Shape first{16, 32, 32}, second{32, 16, 16}, third{64, 8, 8};
   template <class Block, Shape In>
-  static constexpr double branch = sdepth::Stages<typename Block::Words, In>::multiply_adds;
+  static constexpr double branch = sdepth::detail::Stages<typename Block::Words, In>::multiply_adds;
   static constexpr double all = 1.5 * CifarResNet<Layers>::operations_per_image -
-                                sdepth::Stages<Chain<Conv<16>>, Shape{3, 32, 32}>::multiply_adds;
+                                sdepth::detail::Stages<Chain<Conv<16>>, Shape{3, 32, 32}>::multiply_adds;
   static constexpr std::array<double, kinds> of_branch{
       3 * branch<BasicBlock<16>, first>, 3 * branch<BasicBlock<32>, second>,
       3 * branch<BasicBlock<64>, third>,

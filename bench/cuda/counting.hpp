@@ -325,7 +325,7 @@ struct CountingOf {
 
  private:
   [[nodiscard]] static std::size_t size(const Shape& shape, int batch) {
-    return padded_size(shape, lanes) * static_cast<std::size_t>(batch);
+    return detail::padded_size(shape, lanes) * static_cast<std::size_t>(batch);
   }
   template <ConvShape S>
   [[nodiscard]] static std::size_t input_size(int batch) {

@@ -163,7 +163,7 @@ template <ConvShape shape, Precision P>
 void convolution(benchmark::State& state, Direction direction) {
   if (!has_device(state)) return;
   using Backend = Cuda<P>;
-  constexpr std::size_t in = batch * padded_size(shape.in, Backend::lanes), out = batch * padded_size(shape.out(), Backend::lanes);
+  constexpr std::size_t in = batch * detail::padded_size(shape.in, Backend::lanes), out = batch * detail::padded_size(shape.out(), Backend::lanes);
   constexpr std::size_t rotation_bytes = std::size_t{256} << 20;  // five times an H100's cache
   cuda::Context context;
   std::vector<Tensors> sets;

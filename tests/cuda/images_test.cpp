@@ -16,7 +16,7 @@ void check_images(Shape shape, int batch, int stride) {
   const std::size_t size =
       static_cast<std::size_t>(batch) * shape.pixels() * static_cast<std::size_t>(stride);
   std::vector<float> expected(size, 0.0F), found(size + 4, -1.0F);
-  copy_images(shape, Layout<T>{numbers}, 0, batch, static_cast<std::size_t>(stride), expected.data());
+  detail::copy_images(shape, Layout<T>{numbers}, 0, batch, static_cast<std::size_t>(stride), expected.data());
   expected.resize(size + 4, -1.0F);  // what lies behind is left alone
   cuda::Context context;
   constexpr bool last = std::is_same_v<Layout<T>, NHWC<T>>;

@@ -64,9 +64,10 @@ template <class Backend, class Loss>
   const double tolerance = std::is_same_v<T, double> ? 1e-7 : 2e-6;
   Rows<Backend> predictions(oracle.find("outputs")->values), gradient;
   typename Backend::Context context(2);
-  const LossResult result = batch_loss<Backend, Loss, T>(context, options, outputs, predictions.for_kernel(),
-                                                         targets, images, 0, images, gradient.for_kernel())
-                                .get();
+  const LossResult result =
+      detail::batch_loss<Backend, Loss, T>(context, options, outputs, predictions.for_kernel(), targets,
+                                           images, 0, images, gradient.for_kernel())
+          .get();
   CHECK(result.loss == doctest::Approx(oracle.find(name + ".loss")->values[0]).epsilon(1e-7));
   const std::vector<double> found = gradient.dense();
   for (std::size_t i = 0; i < found.size(); ++i)
@@ -77,7 +78,7 @@ template <class Backend, class Loss>
   for (int first = 0; first < images; first += 4) {
     const int count = std::min(4, images - first);
     const LossResult part =
-        batch_loss<Backend, Loss, T>(
+        detail::batch_loss<Backend, Loss, T>(
             context, options, outputs,
             predictions.for_kernel() + static_cast<std::size_t>(first) * Rows<Backend>::stride, targets,
             images, first, count, static_cast<T*>(nullptr))
@@ -131,8 +132,9 @@ void check_all() {
     typename Backend::Context context(1);
     using T = typename Backend::Scalar;
     const auto loss = [&](const ClassTargets& targets) {
-      return batch_loss<Backend, CrossEntropy, T>(context, {}, outputs, predictions.for_kernel(), targets,
-                                                  images, 0, images, static_cast<T*>(nullptr))
+      return detail::batch_loss<Backend, CrossEntropy, T>(context, {}, outputs, predictions.for_kernel(),
+                                                          targets, images, 0, images,
+                                                          static_cast<T*>(nullptr))
           .get();
     };
     const LossResult soft = loss(hard), plain = loss(labels);

@@ -15,11 +15,11 @@ namespace {
 
 constexpr Shape in{4, 8, 8};
 template <class... Words>
-using Lowered = Lowering<Chain<Words...>, in>;
+using Lowered = detail::Lowering<Chain<Words...>, in>;
 template <class List, std::size_t Index>
 struct AtOf;
 template <Shape In, class... Entries, std::size_t Index>
-struct AtOf<StageList<In, Entries...>, Index> {
+struct AtOf<detail::StageList<In, Entries...>, Index> {
   using type = std::tuple_element_t<Index, std::tuple<Entries...>>;
 };
 template <class List, std::size_t Index>

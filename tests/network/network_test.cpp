@@ -70,7 +70,7 @@ TEST_CASE("tensors have PyTorch's names and shapes, fill their storage without g
 
 TEST_CASE("the memory plan of ResNet-110 keeps two raw tensors and one finished one per block") {
   using Net = CifarResNet<110>;
-  constexpr ActivationSizes sizes = Net::Stages::activations(16);
+  constexpr detail::ActivationSizes sizes = Net::Stages::activations(16);
   // numbers of one tensor in the first group; half in the second, a quarter in the third
   const std::size_t group = 16 * 32 * 32;
   const std::size_t blocks = 18 * 3 * group + 18 * 3 * group / 2 + 18 * 3 * group / 4;

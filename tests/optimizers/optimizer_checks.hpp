@@ -91,7 +91,7 @@ constexpr double tolerance = std::is_same_v<typename Backend::Scalar, double> ? 
 template <class Backend, class Optimizer>
 struct Run {
   Weights<Net, Backend> weights;
-  ParameterUpdate<Net, Backend, Optimizer> update{weights};
+  detail::ParameterUpdate<Net, Backend, Optimizer> update{weights};
   typename Backend::Context context{1};
 
   explicit Run(const Oracle& oracle) { put(weights.tensors(), oracle.values("init"), weights.parameters()); }

@@ -123,11 +123,12 @@ TEST_CASE(
         CHECK(as_grey(picture) == upright[static_cast<std::size_t>(orientation - 1)]);
       }
     }
-  for (const int orientation : {0, 9}) CHECK(exif_orientation(exif_with(orientation, true)) == 1);
+  for (const int orientation : {0, 9}) CHECK(detail::exif_orientation(exif_with(orientation, true)) == 1);
   Bytes exif = exif_with(6, false);
-  for (std::size_t length = 0; length < 20; ++length) CHECK(exif_orientation({exif.data(), length}) == 1);
+  for (std::size_t length = 0; length < 20; ++length)
+    CHECK(detail::exif_orientation({exif.data(), length}) == 1);
   exif[4] = 0xFF, exif[5] = exif[6] = exif[7] = 0xFF;
-  CHECK(exif_orientation(exif) == 1);
+  CHECK(detail::exif_orientation(exif) == 1);
 }
 
 TEST_CASE("a picture cut off anywhere is refused with its path") {

@@ -77,11 +77,11 @@ template <class Backend>
   std::vector<float>& logits = known[{scaling, keep}];
   if (!logits.empty()) return logits;
   auto trainer = some_trainer<ReferenceDouble>(scaling);
-  std::vector<double> scales = test_scales(scaling, Net::survival);
+  std::vector<double> scales = detail::test_scales(scaling, Net::survival);
   for (std::size_t block = 0; block < blocks; ++block)
     if (!keep[block]) scales[block] = 0;
-  logits = predict_all(trainer.walk(), numbers_at_test(*trainer.weights()), NHWC<float>{images},
-                       std::vector<std::uint8_t>(blocks, 1), scales);
+  logits = detail::predict_all(trainer.walk(), detail::numbers_at_test(*trainer.weights()),
+                               NHWC<float>{images}, std::vector<std::uint8_t>(blocks, 1), scales);
   return logits;
 }
 

@@ -180,21 +180,19 @@ TEST_CASE_TEMPLATE("a closed block's numbers are never read", Backend, AND_CPU(R
 TEST_CASE("a closed block keeps no record, and a loop one for each open block") {
   using Block = Residual<Conv<8>, BN>;
   constexpr Shape in{8, 4, 4};
-  using Two =
-      Lowering<Chain<StochasticDepth<Block, FixedGates<1, 0>>, StochasticDepth<Block, FixedGates<1, 0>>>,
-               in>::type;
-  using Open = TrainingStage<Reference, Two::First, false>;
-  using Closed = TrainingStage<Reference, Two::Last, false>;
+  using Two = detail::Lowering<
+      Chain<StochasticDepth<Block, FixedGates<1, 0>>, StochasticDepth<Block, FixedGates<1, 0>>>, in>::type;
+  using Open = detail::TrainingStage<Reference, Two::First, false>;
+  using Closed = detail::TrainingStage<Reference, Two::Last, false>;
   static_assert(Closed::places.empty() && Open::places.size() == 1);
   using Gates = FixedGates<1, 0, 1, 0, 0, 1>;
-  using Long =
-      Lowering<Chain<Repeat<2, StochasticDepth<Block, Gates>>, Repeat<4, StochasticDepth<Block, Gates>>>,
-               in>::type;
-  using Loop = TrainingStage<Reference, Long::Last, false>;
+  using Long = detail::Lowering<
+      Chain<Repeat<2, StochasticDepth<Block, Gates>>, Repeat<4, StochasticDepth<Block, Gates>>>, in>::type;
+  using Loop = detail::TrainingStage<Reference, Long::Last, false>;
   static_assert(Loop::places == std::array{0, 3});
   static_assert(std::tuple_size_v<Loop::Record> == 2);
-  using None = Lowering<Chain<Repeat<3, StochasticDepth<Block, FixedGates<0, 0, 0>>>>, in>::type;
-  static_assert(std::tuple_size_v<TrainingStage<Reference, None::First, false>::Record> == 0);
+  using None = detail::Lowering<Chain<Repeat<3, StochasticDepth<Block, FixedGates<0, 0, 0>>>>, in>::type;
+  static_assert(std::tuple_size_v<detail::TrainingStage<Reference, None::First, false>::Record> == 0);
 }
 
 TEST_CASE("the walk does not look at the gates of blocks that have fixed ones") {
@@ -202,10 +200,10 @@ TEST_CASE("the walk does not look at the gates of blocks that have fixed ones") 
   Weights<Fixed, Cpu<>> weights;
   std::vector<double> scales(static_cast<std::size_t>(Fixed::residual_blocks), 1.0);
   std::vector<std::uint8_t> gates(static_cast<std::size_t>(Fixed::residual_blocks), 1);
-  Walk<Fixed, Cpu<>> walk(2, 1, true);
+  detail::Walk<Fixed, Cpu<>> walk(2, 1, true);
   std::vector<float> gradients(weights.parameters().size());
-  const WalkParameters<float> numbers{weights.parameters().data(), weights.running().data(), gradients.data(),
-                                      weights.running().data()};
+  const detail::WalkParameters<float> numbers{weights.parameters().data(), weights.running().data(),
+                                              gradients.data(), weights.running().data()};
   std::vector<std::size_t> bytes;
   for (const std::uint8_t gate : {std::uint8_t{1}, std::uint8_t{0}}) {
     for (std::size_t block = 0; block < gates.size(); ++block)

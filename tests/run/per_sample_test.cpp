@@ -302,7 +302,7 @@ TEST_CASE_TEMPLATE("where all images share their gates the bits are those of one
 TEST_CASE("the sums of images are added up for each channel of a wide norm") {
   constexpr std::size_t channels = 40;  // more than are added up at a time, and a remainder
   constexpr int images = 3;
-  NormState<float> norm;
+  detail::NormState<float> norm;
   norm.channels = channels;
   std::vector<float> deviations(channels), dz(channels), dz_normalised(channels), sums;
   norm.inverse_deviation = deviations.data();
@@ -312,7 +312,7 @@ TEST_CASE("the sums of images are added up for each channel of a wide norm") {
   for (int n = 0; n < images; ++n)
     for (std::size_t i = 0; i < 2 * channels; ++i)
       sums.push_back(static_cast<float>(100 * n) + static_cast<float>(i));
-  add_image_sums(norm, sums.data(), images);
+  detail::add_image_sums(norm, sums.data(), images);
   for (std::size_t c = 0; c < channels; ++c) {
     CHECK(dz[c] == static_cast<float>(300 + 3 * c));
     CHECK(dz_normalised[c] == static_cast<float>((300 + 3 * (channels + c)) * (c + 1)));

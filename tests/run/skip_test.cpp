@@ -55,25 +55,26 @@ TEST_CASE_TEMPLATE(
     "a closed block's output is its input: the same pointer, no memory taken, its record untouched", Backend,
     AND_CPU(Reference)) {
   using T = typename Backend::Scalar;
-  using Blocks = Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
-  using BlockStage = TrainingBlock<Backend, Blocks>;
+  using Blocks =
+      detail::Lowering<Chain<StochasticDepth<Block, Uniform<0.5>>>, Shape{8, 8, 8}, ReLU>::type::First;
+  using BlockStage = detail::TrainingBlock<Backend, Blocks>;
   typename Backend::Context context(1);
   Arena activations(1 << 20), norms(1 << 20);
-  Slots<T> slots(4096);
-  Pass<Backend> pass{context, activations, norms, slots};
+  detail::Slots<T> slots(4096);
+  detail::Pass<Backend> pass{context, activations, norms, slots};
   pass.batch = 2;
   pass.training = true;
   const std::uint8_t closed = 0;
   pass.gates = &closed;
 
   Buffer<T> raw(4096), previous(4096);
-  NormState<T> norm;
-  PendingValue<T> value;
+  detail::NormState<T> norm;
+  detail::PendingValue<T> value;
   value.x = raw.data();
   value.shortcut = previous.data();
   value.norm = &norm;
   value.activated = true;
-  const PendingValue<T> before = value;
+  const detail::PendingValue<T> before = value;
 
   typename BlockStage::Record record;
   BlockStage::forward(pass, {}, record, value);
@@ -83,9 +84,9 @@ TEST_CASE_TEMPLATE(
   CHECK(record.input.x == nullptr);
   CHECK(record.finished_input.x == nullptr);
 
-  GradientFlow<T> flow{slots.take(), {}, nullptr, nullptr};
+  detail::GradientFlow<T> flow{slots.take(), {}, nullptr, nullptr};
   flow.gradient = {flow.dy, raw.data(), &norm};
-  const GradientFlow<T> flow_before = flow;
+  const detail::GradientFlow<T> flow_before = flow;
   BlockStage::backward(pass, {}, record, flow);
   CHECK(std::memcmp(&flow, &flow_before, sizeof flow) == 0);
 }

@@ -79,10 +79,10 @@ TEST_CASE("a network at test is not made with options that mean nothing") {
                          doctest::Contains("inference: batch is "), Error);
     CHECK_THROWS_WITH_AS((Inference<Net, Reference>(weights, {.batch = 1, .threads = number})),
                          doctest::Contains("inference: threads is "), Error);
-    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(number, 1, true)), doctest::Contains("walk: batch is "),
-                         Error);
-    CHECK_THROWS_WITH_AS((Walk<Net, Reference>(1, number, true)), doctest::Contains("walk: threads is "),
-                         Error);
+    CHECK_THROWS_WITH_AS((detail::Walk<Net, Reference>(number, 1, true)),
+                         doctest::Contains("walk: batch is "), Error);
+    CHECK_THROWS_WITH_AS((detail::Walk<Net, Reference>(1, number, true)),
+                         doctest::Contains("walk: threads is "), Error);
     CHECK_THROWS_WITH_AS(Workspace<float>{number}, doctest::Contains("workspace: threads is "), Error);
   }
   for (const double p : {not_a_number, infinity, -0.5, 1.5})

@@ -26,11 +26,11 @@ namespace cuda {
 template <class Stage>
 struct FoldedNorms;
 template <auto Operation, bool HasNorm, class Activation, class Pending>
-struct FoldedNorms<FusedStage<Operation, HasNorm, Activation, Pending>> {
-  using Stage = FusedStage<Operation, HasNorm, Activation, Pending>;
+struct FoldedNorms<detail::FusedStage<Operation, HasNorm, Activation, Pending>> {
+  using Stage = detail::FusedStage<Operation, HasNorm, Activation, Pending>;
 
   /// @param factor  of a norm that ends a branch   @param to  moved on behind the stage's numbers
-  static void fold(Unfolded<float>& from, double factor, float*& to) {
+  static void fold(detail::Unfolded<float>& from, double factor, float*& to) {
     from.skip({Stage::dense_size(lanes), 0});
     if constexpr (HasNorm) {
       constexpr auto channels = static_cast<std::size_t>(padded(Stage::out.channels));
@@ -48,23 +48,23 @@ struct FoldedNorms<FusedStage<Operation, HasNorm, Activation, Pending>> {
   }
 };
 template <Shape In, class... Stages>
-struct FoldedNorms<StageList<In, Stages...>> {
+struct FoldedNorms<detail::StageList<In, Stages...>> {
   /// @param factor  of the last stage, where that ends in its norm
-  static void fold(Unfolded<float>& from, [[maybe_unused]] double factor, float*& to) {
+  static void fold(detail::Unfolded<float>& from, [[maybe_unused]] double factor, float*& to) {
     std::size_t next = 0;
     (FoldedNorms<Stages>::fold(from,
                                ++next == sizeof...(Stages) && !Stages::ends_in_activation ? factor : 1.0, to),
      ...);
   }
   /// A network's: those of its blocks have factors of their own. @param factors  [residual blocks]
-  static void fold(Unfolded<float>& from, const double* factors, float* to) {
+  static void fold(detail::Unfolded<float>& from, const double* factors, float* to) {
     (fold_one<Stages>(from, factors, to), ...);
   }
 
  private:
   // A function of its own: nvcc 13 cannot read this `if` in a generic lambda.
   template <class Stage>
-  static void fold_one(Unfolded<float>& from, const double*& factors, float*& to) {
+  static void fold_one(detail::Unfolded<float>& from, const double*& factors, float*& to) {
     if constexpr (Stage::blocks == 0) {
       FoldedNorms<Stage>::fold(from, 1.0, to);
     } else {
@@ -95,8 +95,8 @@ class FoldedWeights<Net, Cuda<P, Stored>, Weight> {
                       survival.empty() ? std::span<const double>(Net::survival) : survival, scaling, plan) {}
 
   /// What a walk at test reads.
-  [[nodiscard]] WalkParameters<float> numbers() const noexcept {
-    WalkParameters<float> all;
+  [[nodiscard]] detail::WalkParameters<float> numbers() const noexcept {
+    detail::WalkParameters<float> all;
     all.parameters = parameters_.data();
     all.norms = norms_.data();
     return all;
@@ -112,7 +112,7 @@ class FoldedWeights<Net, Cuda<P, Stored>, Weight> {
   FoldedWeights(const cuda::OnDevice&, const Weights<Net, Backend>& weights, std::span<const double> survival,
                 Scaling scaling, const DepthPlan& plan)
       : gates_(gates_of<Net>(plan)),
-        scales_(test_scales(scaling, survival)),
+        scales_(detail::test_scales(scaling, survival)),
         device_(cuda::current_device()),
         parameters_(weights.parameters().size(), "weights"),
         norms_(weights.running().size(), "norms") {
@@ -125,7 +125,7 @@ class FoldedWeights<Net, Cuda<P, Stored>, Weight> {
     const float* const there = weights.parameters().data();
     send(parameters_, there);
     std::vector<float> norms(norms_.size());
-    Unfolded<float> from(there, weights.running().data());
+    detail::Unfolded<float> from(there, weights.running().data());
     cuda::FoldedNorms<typename Net::Stages>::fold(from, scales_.data(), norms.data());
     send(norms_, norms.data());
   }

@@ -29,7 +29,8 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
  public:
   using Backend = Cuda<P, Stored>;
   static constexpr std::size_t classes = Net::output.size();
-  static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
+  static_assert(detail::CheckedHead < Net::sound ? detail::output_error<Net>()
+                                                 : detail::HeadError::none > ::said);
 
   /// @param weights  shared, must not be null
   /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at
@@ -40,18 +41,18 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
   /// The same from weights as they are now, must not be null.
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights,
                      const InferenceOptions& options = {})
-      : Inference(fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
+      : Inference(detail::fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
 
   /// Logits [N, classes] of the images, each image's its own: where one is not finite, that image's are as
   /// the arithmetic makes them, as on the CPU.
   template <template <class> class Layout, class Number>
   [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
-    return predict_all(walk_, weights_->numbers(), images, weights_->gates(), weights_->scales());
+    return detail::predict_all(walk_, weights_->numbers(), images, weights_->gates(), weights_->scales());
   }
   /// The same to memory of the caller's.
   template <template <class> class Layout, class Number>
   void predict(const Layout<Number>& images, std::span<float> logits) {
-    const std::size_t numbers = static_cast<std::size_t>(image_count(Net::input, images)) * classes;
+    const std::size_t numbers = static_cast<std::size_t>(detail::image_count(Net::input, images)) * classes;
     if (logits.size() != numbers)
       fail("predict: expected room for ", numbers, " logits, found ", logits.size());
     std::ranges::copy(predict(images), logits.begin());
@@ -79,7 +80,7 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
       : weights_(std::move(weights)), walk_(batch, threads, false) {}
 
   std::shared_ptr<const Folded> weights_;
-  Walk<Net, Backend> walk_;
+  detail::Walk<Net, Backend> walk_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -11,7 +11,7 @@
 #include <sdepth/core/batch_share.hpp>
 #include <sdepth/core/communicator.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The rows of a batch that a process reads: its share, behind the records that this is mixed with; or all of
 /// them.
@@ -47,4 +47,4 @@ struct BatchRows {
   return all;
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -171,8 +171,8 @@ class Loader {
   [[nodiscard]] Slot& slot_of(int step) noexcept {
     return slots_[static_cast<std::size_t>(step) % slots_.size()];
   }
-  [[nodiscard]] BatchRows rows_of(int whole) const noexcept {
-    return BatchRows::of(whole, options_.share, transforms_.reach());
+  [[nodiscard]] detail::BatchRows rows_of(int whole) const noexcept {
+    return detail::BatchRows::of(whole, options_.share, transforms_.reach());
   }
   [[nodiscard]] int records_of(int step) const noexcept {
     return std::min(options_.batch, source_.size() - step * options_.batch);
@@ -205,7 +205,7 @@ class Loader {
       if (job_first_ == size_of(step)) job_first_ = 0, ++job_step_;
       const bool good = !slot.error;
       lock.unlock();
-      const BatchRows rows = rows_of(records_of(step));
+      const detail::BatchRows rows = rows_of(records_of(step));
       for (int i = first; good && i < first + count; ++i)
         attempt(slot, i, [&] { read(slot, step, rows.at(i), i, picture, context); });
       lock.lock();
@@ -314,10 +314,10 @@ class Loader {
   /// each has its share of that.
   void agree_on_broken(Slot& slot, int step) {
     const int whole = records_of(step);
-    const BatchRows rows = rows_of(whole);
+    const detail::BatchRows rows = rows_of(whole);
     const std::vector<std::uint8_t> broken =
-        told_to_all(std::span(slot.broken).subspan(static_cast<std::size_t>(rows.own.first)), whole,
-                    options_.share, *options_.others);
+        detail::told_to_all(std::span(slot.broken).subspan(static_cast<std::size_t>(rows.own.first)), whole,
+                            options_.share, *options_.others);
     std::vector<int> good;
     for (int i = 0; i < whole; ++i)
       if (!broken[static_cast<std::size_t>(i)]) good.push_back(i);
@@ -330,7 +330,7 @@ class Loader {
     for (int i = 0; i < whole; ++i)
       // to be counted here, too
       if (broken[static_cast<std::size_t>(i)]) read(slot, step, i, 0, picture, context);
-    const BatchRows left = rows_of(static_cast<int>(good.size()));
+    const detail::BatchRows left = rows_of(static_cast<int>(good.size()));
     make_room(slot, left.count);
     for (int i = 0; i < left.count; ++i)
       read(slot, step, good[static_cast<std::size_t>(left.at(i))], i, picture, context);

@@ -38,7 +38,8 @@ struct OnnxOptions {
 };
 
 /// The nodes of (byte − mean) / scale. Returns what enters the network.
-[[nodiscard]] inline std::string normalized_bytes(OnnxGraph& graph, const InputNormalization& normalization,
+[[nodiscard]] inline std::string normalized_bytes(detail::OnnxGraph& graph,
+                                                  const InputNormalization& normalization,
                                                   const std::string& bytes, Shape shape) {
   std::string x = graph.node("Cast", "normalization.cast", {bytes},
                              {{"to", std::int64_t{sdepth_onnx::TensorProto::FLOAT}}});
@@ -71,7 +72,7 @@ struct OnnxOptions {
   model.add_opset_import()->set_version(17);
   sdepth_onnx::GraphProto& proto = *model.mutable_graph();
   proto.set_name("network");
-  OnnxGraph graph(proto);
+  detail::OnnxGraph graph(proto);
   std::string x = graph.free_name(options.input);
   static_cast<void>(graph.free_name(options.output));
   const auto type =
@@ -80,8 +81,8 @@ struct OnnxOptions {
       *proto.add_input(), x, type, {in.channels, in.height, in.width},
       options.with_normalization ? "bytes of pictures, 0 to 255, NCHW" : "normalised pictures, NCHW");
   if (options.with_normalization) x = normalized_bytes(graph, *options.normalization, x, in);
-  OnnxLayers layers(graph, trained, options.keep_norms);
-  const OnnxValue result = layers.network({x, in});
+  detail::OnnxLayers layers(graph, trained, options.keep_norms);
+  const detail::OnnxValue result = layers.network({x, in});
   // The last node's output is the model's; nothing else reads it. Where the network's is another value, a
   // node passes it on.
   if (proto.node_size() == 0 || result.name != proto.node(proto.node_size() - 1).output(0))

@@ -18,7 +18,7 @@
 #include <sdepth/core/shape.hpp>
 #include <sdepth/io/file.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A node's attribute: a number, a whole number, or a list of whole numbers.
 struct OnnxAttribute {
@@ -109,4 +109,4 @@ class OnnxGraph {
   std::set<std::string> taken_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

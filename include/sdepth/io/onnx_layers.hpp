@@ -18,7 +18,7 @@
 #include <sdepth/io/trained_network.hpp>
 #include <sdepth/layers/pointwise.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A value of the graph: [batch, C, H, W], or [batch, C] behind a linear layer.
 struct OnnxValue {
@@ -283,4 +283,4 @@ class OnnxLayers {
   bool keep_norms_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

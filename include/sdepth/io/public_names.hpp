@@ -18,7 +18,7 @@
 
 #include <sdepth/core/config.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Turns names of one file, or of one network, into those of sdepth: blocks.3.shortcut.conv.weight, fc.bias.
 class PublicNames {
@@ -83,4 +83,4 @@ class PublicNames {
   std::set<std::pair<int, int>> blocks_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -76,7 +76,7 @@ struct NamedTensors {
   const auto has = [&](const std::string& name) { return result.found.contains(name); };
   if (!prefix.empty() || std::ranges::all_of(result.names, has)) return result;
 
-  const PublicNames of_file(theirs), of_network(ours);
+  const detail::PublicNames of_file(theirs), of_network(ours);
   result.found.clear();
   for (const Tensor* tensor : tensors)
     if (const auto [other, is_new] = result.found.emplace(of_file.own(tensor->name), tensor); !is_new)

@@ -49,6 +49,8 @@ struct NetworkDescription {
   std::vector<double> survival;  // [residual blocks]
 };
 
+namespace detail {
+
 /// Appends the layers of a stage.
 template <class Stage>
 void describe_stage_layers(std::vector<LayerDescription>& layers, std::size_t& tensor) {
@@ -94,6 +96,8 @@ void describe_blocks(NetworkDescription& network, std::size_t& tensor) {
   }
 }
 
+}  // namespace detail
+
 template <class Net>
 [[nodiscard]] NetworkDescription describe_network() {
   NetworkDescription network{
@@ -101,10 +105,10 @@ template <class Net>
   std::size_t tensor = 0;
   Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
     if constexpr (Stage::blocks > 0) {
-      describe_blocks<Stage>(network, tensor);
+      detail::describe_blocks<Stage>(network, tensor);
     } else {
       std::vector<LayerDescription> layers;
-      describe_stage_layers<Stage>(layers, tensor);
+      detail::describe_stage_layers<Stage>(layers, tensor);
       for (LayerDescription& layer : layers) network.parts.emplace_back(std::move(layer));
     }
   });

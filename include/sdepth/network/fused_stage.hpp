@@ -18,7 +18,7 @@
 #include <sdepth/layers/residual.hpp>
 #include <sdepth/network/parameters.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Numbers of a tensor of one image whose channels are padded to `lanes`.
 [[nodiscard]] constexpr std::size_t padded_size(Shape shape, int lanes) noexcept {
@@ -202,4 +202,4 @@ struct StageList {
   static void describe(Planner& planner, Naming& naming) { (Stages::describe(planner, naming), ...); }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

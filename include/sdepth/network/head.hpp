@@ -6,7 +6,7 @@
 
 #include <sdepth/network/network.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// What is wrong with a network's end.
 enum class HeadError { none, many_numbers, features };
@@ -65,4 +65,4 @@ struct CheckedHead {
       "Linear<classes> at the end, or Conv<classes, 1> before GlobalAvgPool");
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

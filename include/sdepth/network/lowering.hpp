@@ -16,7 +16,7 @@
 #include <sdepth/network/fused_stage.hpp>
 #include <sdepth/network/rules.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The main operation of a word at input shape In. The primary: none, as of a norm and an activation.
 template <class Word, Shape In>
@@ -213,4 +213,4 @@ struct Lowering<Chain<Word, Others...>, In, Pending, NetworkInput, BlocksBefore>
   using PendingAfter = typename Result::PendingAfter;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

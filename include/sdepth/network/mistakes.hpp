@@ -7,7 +7,7 @@
 
 #include <sdepth/network/rules.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// What is wrong with a row of words.
 enum class NetworkError {
@@ -105,4 +105,4 @@ auto report_mistake() {
     report_mistake<Error, Shapes, Index + 1, Rest...>();
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -24,11 +24,12 @@ namespace sdepth::inline SDEPTH_ISA {
 /// the layer, its input shape and the rule.
 template <class Input_, class... Words>
 struct Network {
-  static constexpr NetworkError error = network_error<words_error<Input_, Words...>, Input_, Words...>();
-  static_assert(CheckedNetwork<error>::said);
+  static constexpr detail::NetworkError error =
+      detail::network_error<detail::words_error<Input_, Words...>, Input_, Words...>();
+  static_assert(detail::CheckedNetwork<error>::said);
   /// False after a mistake, which has been said. Everything can still be asked of the network, so that
   /// nothing is said of what follows from the mistake.
-  static constexpr bool sound = error == NetworkError::none;
+  static constexpr bool sound = error == detail::NetworkError::none;
   using Layers = std::conditional_t<sound, Chain<Words...>, Chain<Linear<1>>>;
 
   /// This type itself, also of a type that is made of it by inheritance: `struct MyNet : Network<…> {};` is a
@@ -36,31 +37,34 @@ struct Network {
   using Type = Network;
 
   /// Shape of the input, and of the output of each layer: shapes[i] enters layer i, shapes[i + 1] leaves it.
-  static constexpr std::array<Shape, sizeof...(Words) + 1> shapes = network_shapes<Input_, Words...>();
+  static constexpr std::array<Shape, sizeof...(Words) + 1> shapes =
+      detail::network_shapes<Input_, Words...>();
   static constexpr Shape input = shapes.front();
   static constexpr Shape output = shapes.back();
-  using Mistake = decltype(report_mistake<error, shapes, 0, Words...>());
+  using Mistake = decltype(detail::report_mistake<error, shapes, 0, Words...>());
 
   /// The network as a list of fused stages: see lowering.hpp. And the activation that may be pending on the
   /// last one's output.
-  using Lowered = Lowering<Layers, input, NoActivation, true>;
+  using Lowered = detail::Lowering<Layers, input, NoActivation, true>;
   using Stages = typename Lowered::type;
 
   /// Residual blocks, stochastic or not, in the order of the network.
   static constexpr int residual_blocks = (0 + ... + BlockTraits<Words>::count);
   /// L of the schedules: the StochasticDepth blocks alone.
-  static constexpr int stochastic_blocks = (0 + ... + stochastic_count<Words>);
+  static constexpr int stochastic_blocks = (0 + ... + detail::stochastic_count<Words>);
 
   /// Survival probability of each residual block; 1 for a block outside StochasticDepth.
   static constexpr std::array<double, static_cast<std::size_t>(residual_blocks)> survival =
-      survival_of<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>;
+      detail::survival_of<static_cast<std::size_t>(residual_blocks), stochastic_blocks, Words...>;
 
   /// Which residual blocks may be skipped.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> stochastic =
-      block_table<static_cast<std::size_t>(residual_blocks), Words...>({is_stochastic_word<Words>...});
+      detail::block_table<static_cast<std::size_t>(residual_blocks), Words...>(
+          {detail::is_stochastic_word<Words>...});
   /// Which residual blocks' gates are compile-time constants: open where survival is 1, closed where it is 0.
   static constexpr std::array<bool, static_cast<std::size_t>(residual_blocks)> fixed =
-      block_table<static_cast<std::size_t>(residual_blocks), Words...>({has_fixed_gates<Words>...});
+      detail::block_table<static_cast<std::size_t>(residual_blocks), Words...>(
+          {detail::has_fixed_gates<Words>...});
   /// Blocks that never run.
   static constexpr int closed_blocks = [] {
     int closed = 0;
@@ -70,7 +74,7 @@ struct Network {
 
   /// What has a gate of its own, of each residual block; and whether it is the single image for any of them.
   static constexpr std::array<Gating, static_cast<std::size_t>(residual_blocks)> gating =
-      gating_table<static_cast<std::size_t>(residual_blocks), Words...>();
+      detail::gating_table<static_cast<std::size_t>(residual_blocks), Words...>();
   static constexpr bool per_sample = ((BlockTraits<Words>::gating != Gating::per_batch) || ...);
 
   /// Σ p_l: how many residual blocks run in a training step on average.
@@ -113,9 +117,9 @@ struct Network {
 
   /// All tensors in storage order, for activations padded to `lanes` channels.
   [[nodiscard]] static std::vector<ParameterInfo> parameters(int lanes) {
-    Planner planner{lanes, {}, {}};
-    Naming naming;
-    naming.only_linear = (0 + ... + (is_linear<Words> ? 1 : 0)) == 1;
+    detail::Planner planner{lanes, {}, {}};
+    detail::Naming naming;
+    naming.only_linear = (0 + ... + (detail::is_linear<Words> ? 1 : 0)) == 1;
     Stages::describe(planner, naming);
     return std::move(planner.tensors);
   }

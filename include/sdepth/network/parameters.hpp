@@ -49,6 +49,8 @@ struct ParameterSizes {
   friend constexpr bool operator==(const ParameterSizes&, const ParameterSizes&) = default;
 };
 
+namespace detail {
+
 /// Names in PyTorch's manner: conv1, bn1, conv2, … counted within a prefix; a network's only linear layer is
 /// fc.
 struct Naming {
@@ -84,5 +86,7 @@ struct Planner {
     tensors.push_back(std::move(info));
   }
 };
+
+}  // namespace detail
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -16,7 +16,7 @@
 #include <sdepth/layers/pool.hpp>
 #include <sdepth/schedule/fixed_gates.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The shape before each word of a network and after the last. After a mistake they are a guess at what was
 /// meant, never empty, so that nothing fails but the mistake.
@@ -192,4 +192,4 @@ constexpr bool are_probabilities(const std::array<double, Blocks>& table) {
   return true;
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

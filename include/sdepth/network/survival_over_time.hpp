@@ -11,6 +11,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+namespace detail {
+
 /// Calls visit(l, type_identity<Schedule>) for each residual block of a network; l counts StochasticDepth
 /// blocks from 1, and is 0, with Schedule = void, for a block outside StochasticDepth.
 template <class Input, class... Words, class Visit>
@@ -23,6 +25,8 @@ constexpr void for_each_schedule(std::type_identity<Network<Input, Words...>>, c
   };
   (visit_word(std::type_identity<Words>{}), ...);
 }
+
+}  // namespace detail
 
 /// Survival probability of each residual block where the fraction `progress` of the run is done:
 /// Net::survival, but for schedules that change in the run. The table of an epoch is that of the place where
@@ -40,13 +44,13 @@ template <class Net>
     fail("survival at ", progress, " of the run: expected the fraction of it that is done, from 0 to 1");
   std::vector<double> table;
   table.reserve(static_cast<std::size_t>(Net::residual_blocks));
-  for_each_schedule(std::type_identity<typename Net::Type>{},
-                    [&]<class Schedule>(int l, std::type_identity<Schedule>) {
-                      if constexpr (std::is_void_v<Schedule>)
-                        table.push_back(1.0);
-                      else
-                        table.push_back(survival_at<Schedule>(l, Net::stochastic_blocks, progress));
-                    });
+  detail::for_each_schedule(std::type_identity<typename Net::Type>{},
+                            [&]<class Schedule>(int l, std::type_identity<Schedule>) {
+                              if constexpr (std::is_void_v<Schedule>)
+                                table.push_back(1.0);
+                              else
+                                table.push_back(survival_at<Schedule>(l, Net::stochastic_blocks, progress));
+                            });
   return table;
 }
 

@@ -26,14 +26,15 @@ struct ActivationTable {
 /// The table of a network. @param lanes  to which channels are padded: Backend::lanes
 template <class Net>
 [[nodiscard]] ActivationTable activation_table(int lanes) {
-  const ActivationSizes all = Net::Stages::activations(lanes);
-  ActivationTable result{all.kept + padded_size(Net::output, lanes), {}, all.largest};
+  const detail::ActivationSizes all = Net::Stages::activations(lanes);
+  ActivationTable result{all.kept + detail::padded_size(Net::output, lanes), {}, all.largest};
   Net::Stages::for_each([&]<class Stage>(std::type_identity<Stage>) {
     if constexpr (Stage::blocks > 0) {
       constexpr auto count = static_cast<std::size_t>(Stage::blocks);
       constexpr bool skips = Stage::gating == Gating::per_batch;
       const std::size_t shortcut =
-          Stage::identity ? 0 : padded_size(Stage::in, lanes) + padded_size(Stage::out, lanes);
+          Stage::identity ? 0
+                          : detail::padded_size(Stage::in, lanes) + detail::padded_size(Stage::out, lanes);
       const std::size_t when_open = skips ? Stage::block_activations(lanes).kept - shortcut : 0;
       result.when_open.insert(result.when_open.end(), count, when_open);
       result.always -= count * when_open;

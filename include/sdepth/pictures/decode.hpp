@@ -57,10 +57,10 @@ auto with_decoder(std::span<const std::uint8_t> bytes, const std::string& where,
     fail(where, " is ", known, ", expected PNG or JPEG; convert or remove the file");
   }
   if (format == PictureFormat::png) {
-    PngDecoder decoder(bytes, where);
+    detail::PngDecoder decoder(bytes, where);
     return body(decoder);
   }
-  JpegDecoder decoder(bytes, where);
+  detail::JpegDecoder decoder(bytes, where);
   return body(decoder);
 }
 

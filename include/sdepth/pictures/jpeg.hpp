@@ -20,7 +20,7 @@
 #include <sdepth/pictures/limits.hpp>
 #include <sdepth/pictures/orientation.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 class JpegDecoder {
  public:
@@ -154,4 +154,4 @@ class JpegDecoder {
   std::vector<std::uint8_t> pixels_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

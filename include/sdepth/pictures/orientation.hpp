@@ -9,7 +9,7 @@
 
 #include <sdepth/data/picture.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The orientation 1 … 8 in EXIF data as it follows "Exif\0\0": a TIFF header and its first directory. 1,
 /// which changes nothing, where it is absent or damaged: such data are no reason to refuse a picture. Source:
@@ -62,4 +62,4 @@ inline void turn_upright(Picture& picture, int orientation) {
   if (swaps) std::swap(picture.shape.height, picture.shape.width);
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -17,7 +17,7 @@
 #include <sdepth/pictures/limits.hpp>
 #include <sdepth/pictures/orientation.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 class PngDecoder {
  public:
@@ -127,4 +127,4 @@ class PngDecoder {
   std::string where_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

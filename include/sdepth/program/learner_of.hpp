@@ -47,7 +47,7 @@ class LearnerOf final : public Learner {
  public:
   explicit LearnerOf(const LearnerOptions& options)
       : trainer_(options_with<Optimizer>(options),
-                 SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
+                 detail::SharedSteps<Net, Backend>::with(options.others, options.local_norms)),
         clip_norm_(options.clip_norm) {
     if (options.average_decay > 0) average_.emplace(options.average_decay);
     if (!options.frozen.empty())
@@ -160,7 +160,7 @@ template <class Net, class Backend>
           storage.trainable + storage.running,
           {Net::survival.begin(), Net::survival.end()},
           sizeof(typename Backend::Stored),
-          batch_parts<Backend>,
+          detail::batch_parts<Backend>,
           summary_rows<Net>()};
 }
 

@@ -8,7 +8,7 @@
 
 #include <sdepth/run/training_stage.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// One of a row of blocks. @tparam Row_  ResidualRow
 template <class Backend, class Row_>
@@ -192,4 +192,4 @@ struct TrainingBlock {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -16,7 +16,7 @@
 
 #include <sdepth/run/operations.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's
 /// value. Where the word's own last operation cannot (a pool, or a convolution that would overwrite its own
@@ -169,4 +169,4 @@ struct BlockOperation {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

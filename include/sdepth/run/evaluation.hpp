@@ -11,7 +11,7 @@
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// What a walk at test reads of a network's weights.
 template <class Net, class Backend>
@@ -59,4 +59,4 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   return logits;
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -10,7 +10,7 @@
 #include <sdepth/core/float16.hpp>
 #include <sdepth/network/fused_stage.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A network's numbers, handed out in the order of storage.
 template <class T>
@@ -87,4 +87,4 @@ template <class T>
   return folded;
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

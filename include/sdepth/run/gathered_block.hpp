@@ -13,7 +13,7 @@
 
 #include <sdepth/run/block.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// One of a row of blocks. @tparam Blocks  ResidualRow
 template <class Backend, class Blocks>
@@ -112,4 +112,4 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

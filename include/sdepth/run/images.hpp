@@ -39,6 +39,8 @@ inline constexpr bool is_images<NCHW<T>> = true;
 template <class T>
 concept Images = is_images<T>;
 
+namespace detail {
+
 /// What is said to a user who gives something else: numbers alone do not tell in which order they are.
 template <class Result, class Given>
 Result wrap_the_images() {
@@ -95,5 +97,7 @@ void copy_images(Shape shape, const Layout<T>& images, int first, int count, std
               ImageLayout{0, static_cast<std::size_t>(shape.width) * stride, stride, shape.pixels() * stride},
               out);
 }
+
+}  // namespace detail
 
 }  // namespace sdepth::inline SDEPTH_ISA

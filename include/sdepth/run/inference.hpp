@@ -23,12 +23,16 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+namespace detail {
+
 /// The factors by which branches are multiplied at test. @param survival  [residual blocks]
 [[nodiscard]] inline std::vector<double> test_scales(Scaling scaling, std::span<const double> survival) {
   std::vector<double> scales;
   for (const double p : survival) scales.push_back(branch_scale(scaling, false, p));
   return scales;
 }
+
+}  // namespace detail
 
 /// How a network is run that does not learn any more.
 struct InferenceOptions {
@@ -50,7 +54,7 @@ struct InferenceOptions {
 ///                 and refuses weights beyond 43,000, bfloat16 8 bits of any weight.
 template <class Net, class Backend, class Weight = typename Backend::Scalar>
 class FoldedWeights {
-  using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
+  using Plan = detail::InferencePlan<Net, detail::WithWeights<Backend, Weight>>;
 
  public:
   using T = typename Backend::Scalar;
@@ -73,13 +77,15 @@ class FoldedWeights {
                 const std::vector<std::uint8_t>& keep)
       : depth_(keep.data()), numbers_(depth_.size()) {
     check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
-    const std::vector<double> scales = test_scales(scaling, survival);
+    const std::vector<double> scales = detail::test_scales(scaling, survival);
     Plan::fold(weights.parameters().data(), weights.running().data(), scales.data(), keep.data(),
                numbers_.data());
   }
   Depth depth_;
   Buffer<T> numbers_;
 };
+
+namespace detail {
 
 /// What an Inference shares with nobody. Throws Error where there are no weights.
 template <class Weight, class Net, class Backend>
@@ -89,6 +95,8 @@ template <class Weight, class Net, class Backend>
   return std::make_shared<const FoldedWeights<Net, Backend, Weight>>(*weights, options.survival,
                                                                      options.scaling, options.plan);
 }
+
+}  // namespace detail
 
 /// Logits for images, from folded weights that several of these may share. All memory is taken when it is
 /// made.
@@ -122,13 +130,13 @@ class Inference {
   /// The same from weights as they are now, must not be null.
   explicit Inference(std::shared_ptr<const Weights<Net, Backend>> weights,
                      const InferenceOptions& options = {})
-      : Inference(fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
+      : Inference(detail::fold_weights<Weight>(weights.get(), options), options.batch, options.threads) {}
 
   /// Logits [N, classes] of the images, whatever they are: an image with NaN in it has NaN here, and the
   /// others have the same bits as ever. check_logits throws there.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images) {
-    std::vector<float> logits(static_cast<std::size_t>(image_count(Net::input, images)) * classes);
+    std::vector<float> logits(static_cast<std::size_t>(detail::image_count(Net::input, images)) * classes);
     predict(images, logits);
     return logits;
   }
@@ -141,7 +149,7 @@ class Inference {
       [[clang::nonblocking]]
 #endif
   {
-    const int count = image_count(Net::input, images);
+    const int count = detail::image_count(Net::input, images);
     if (logits.size() != static_cast<std::size_t>(count) * classes)
       fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count,
            " images, ", classes, " classes), found ", logits.size());
@@ -150,7 +158,7 @@ class Inference {
     parallel_for(parts, threads_, [&](int index, int thread) {
       auto& memory = memories_[static_cast<std::size_t>(thread)];
       const Range range = part_of(count, parts, index);
-      copy_images(Net::input, images, range.first, range.size(), Plan::input_layout, memory.input());
+      detail::copy_images(Net::input, images, range.first, range.size(), Plan::input_layout, memory.input());
       const T* out = memory.run(range.size(), weights_->data());
       float* to = logits.data() + static_cast<std::size_t>(range.first) * classes;
       for (int n = 0; n < range.size(); ++n, out += Plan::output_layout.size, to += classes)
@@ -166,12 +174,13 @@ class Inference {
   template <class Given, class... Others>
     requires(!Images<Given>)
   std::vector<float> predict(const Given&, Others&&...) {
-    return wrap_the_images<std::vector<float>, Given>();
+    return detail::wrap_the_images<std::vector<float>, Given>();
   }
 
  private:
-  static_assert(CheckedHead < Net::sound ? output_error<Net>() : HeadError::none > ::said);
-  using Plan = InferencePlan<Net, WithWeights<Backend, Weight>>;
+  static_assert(detail::CheckedHead < Net::sound ? detail::output_error<Net>()
+                                                 : detail::HeadError::none > ::said);
+  using Plan = detail::InferencePlan<Net, detail::WithWeights<Backend, Weight>>;
   using Folded = FoldedWeights<Net, Backend, Weight>;
 
   std::shared_ptr<const Folded> weights_;

@@ -16,7 +16,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/block_operation.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A backend whose folded weights lie in memory as Weight.
 template <class Backend, class Weight>
@@ -158,4 +158,4 @@ struct InferencePlan {
   };
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -6,7 +6,7 @@
 
 #include <sdepth/kernels/operands.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// One batch normalisation of a walk: what kernels apply, and where its parameters and gradients are. All
 /// arrays hold `channels` numbers.
@@ -75,4 +75,4 @@ struct NormState : Norm<T> {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -9,7 +9,7 @@
 #include <sdepth/network/layout.hpp>
 #include <sdepth/run/weights.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Whether a network's type says that a tensor is never used: it belongs to the branch of a block that
 /// FixedGates closes.
@@ -39,4 +39,4 @@ template <class Net, class Backend>
   return weights;
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -17,7 +17,7 @@
 #include <sdepth/network/lowering.hpp>
 #include <sdepth/run/folding.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Memory of one thread, besides an operation's input and output.
 template <class T>
@@ -161,4 +161,4 @@ struct OperationsOf<Backend, StageList<In, Stages...>> {
 template <class Backend, class List>
 using Operations = typename OperationsOf<Backend, List>::type;
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -13,7 +13,7 @@
 #include <sdepth/kernels/operands.hpp>
 #include <sdepth/run/norm.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Buffers of one size that are taken and given back: activations that nobody needs later, and gradients on
 /// their way.
@@ -265,4 +265,4 @@ struct Pass {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

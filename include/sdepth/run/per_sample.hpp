@@ -17,7 +17,7 @@
 
 #include <sdepth/run/block.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The sums over `images` images that a norm's backward needs, from the sums of each, [images][2][channels].
 template <class T>
@@ -209,4 +209,4 @@ struct PerSampleBlock : TrainingBlock<Backend, Blocks> {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -12,7 +12,7 @@
 #include <sdepth/run/gathered_block.hpp>
 #include <sdepth/run/per_sample.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Whether block `i` of a row with FixedGates is open.
 template <class Blocks>
@@ -85,4 +85,4 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -13,7 +13,7 @@
 #include <sdepth/network/lowering.hpp>
 #include <sdepth/run/pass.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// What kernels are compiled for where this may be pending on their input. Where nothing may, they share the
 /// ReLU's code and never apply it.
@@ -332,4 +332,4 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
   }
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -12,7 +12,7 @@
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/residual_row.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// The parameters a walk reads, and in training the places it writes.
 template <class T>
@@ -227,4 +227,4 @@ class Walk {
   ValueOf<Backend> last_;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -6,7 +6,7 @@
 
 #include <sdepth/losses/cross_entropy.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Mean loss of `count` images, from what the network computed for them; their targets begin with that of
 /// image `first` of `images`.
@@ -27,4 +27,4 @@ template <class Backend, class Loss, class T>
       });
 }
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -24,14 +24,14 @@ namespace sdepth::inline SDEPTH_ISA {
 ///      they are this process's.
 /// @param scales  [residual blocks], of branches
 template <class Loss, class Net, class Backend, class Given>
-[[nodiscard]] Score score_of(Walk<Net, Backend>& walk, Weights<Net, Backend>& weights,
-                             const SharedSteps<Net, Backend>& together, const Given& images,
+[[nodiscard]] Score score_of(detail::Walk<Net, Backend>& walk, Weights<Net, Backend>& weights,
+                             const detail::SharedSteps<Net, Backend>& together, const Given& images,
                              const typename Loss::Targets& targets, const DepthPlan& plan,
                              const typename Loss::Options& options, const std::vector<double>& scales) {
   using T = typename Backend::Scalar;
   constexpr int classes = static_cast<int>(Net::output.size());
-  constexpr std::size_t stride = Walk<Net, Backend>::classes_stride;
-  const int count = image_count(Net::input, images);
+  constexpr std::size_t stride = detail::Walk<Net, Backend>::classes_stride;
+  const int count = detail::image_count(Net::input, images);
   Loss::check(targets, count, classes);
   const int whole = together.whole_batch(count), at_once = together.others() ? whole : walk.capacity();
   if (count > walk.capacity() && together.others())
@@ -44,9 +44,10 @@ template <class Loss, class Net, class Backend, class Given>
   Score score{0, 0, whole, kept, std::int64_t{whole} * kept};
   for (int first = 0; first < whole; first += at_once) {
     const int n = std::min(at_once, count - first);
-    const T* logits = run_open_blocks(walk, numbers_at_test(weights), images, first, n, gates, scales);
-    const LossResult part = batch_loss<Backend, Loss, T>(walk.context(), options, classes, logits, targets,
-                                                         count, first, n, nullptr)
+    const T* logits =
+        detail::run_open_blocks(walk, detail::numbers_at_test(weights), images, first, n, gates, scales);
+    const LossResult part = detail::batch_loss<Backend, Loss, T>(walk.context(), options, classes, logits,
+                                                                 targets, count, first, n, nullptr)
                                 .get();
     const auto read = Backend::read(walk.context(), logits, static_cast<std::size_t>(n) * stride);
     check_logits(std::span(std::as_const(read)), classes, stride, first);

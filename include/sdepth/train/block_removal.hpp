@@ -27,7 +27,7 @@ template <class Net, class Backend, Images Given>
                                     Score (*score)(std::span<const float>, std::span<const int>, int)) {
   constexpr int classes = static_cast<int>(Net::output.size());
   const TestOptions& with = checked(options);
-  check_labels(image_count(Net::input, images), labels, classes);  // before the work
+  check_labels(detail::image_count(Net::input, images), labels, classes);  // before the work
   using Folded = FoldedWeights<Net, Backend>;
   Inference<Net, Backend> network(std::make_shared<const Folded>(weights, with.survival, with.scaling, plan),
                                   with.batch, with.threads);
@@ -48,7 +48,7 @@ template <class Net, class Backend, Images Given>
 template <class Net, class Backend, class Given, class... Others>
   requires(!Images<Given>)
 Score score_at_depth(const Weights<Net, Backend>&, const DepthPlan&, const Given&, Others&&...) {
-  return wrap_the_images<Score, Given>();
+  return detail::wrap_the_images<Score, Given>();
 }
 
 /// The network without one residual block.
@@ -82,7 +82,7 @@ template <class Net, class Backend, Images Given>
 template <class Net, class Backend, class Given, class... Others>
   requires(!Images<Given>)
 std::vector<BlockRemoval> remove_each_block(const Weights<Net, Backend>&, const Given&, Others&&...) {
-  return wrap_the_images<std::vector<BlockRemoval>, Given>();
+  return detail::wrap_the_images<std::vector<BlockRemoval>, Given>();
 }
 
 /// The blocks in order of harm, the least harmful to drop first: by the loss without the block; of equals by

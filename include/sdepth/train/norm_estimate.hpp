@@ -32,25 +32,25 @@ template <class Net, class Backend, Images Given>
 void reestimate_norms(Weights<Net, Backend>& weights, const Given& images, const DepthPlan& plan = {},
                       const TestOptions& options = {}) {
   using T = typename Backend::Scalar;
-  const int count = image_count(Net::input, images);
+  const int count = detail::image_count(Net::input, images);
   if (count < 1 || options.batch < 1 || options.threads < 1)
     fail("norms: expected at least 1 image, 1 of them in a batch, and 1 thread, found ", count, ", ",
          options.batch, " and ", options.threads);
   std::vector<double> survival = options.survival;
   if (survival.empty()) survival.assign(Net::survival.begin(), Net::survival.end());
   check_survival(survival, static_cast<std::size_t>(Net::residual_blocks));
-  const std::vector<double> scales = test_scales(options.scaling, survival);
+  const std::vector<double> scales = detail::test_scales(options.scaling, survival);
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);
 
-  [[maybe_unused]] const auto here = on_device_of(weights.parameters());
+  [[maybe_unused]] const auto here = detail::on_device_of(weights.parameters());
   typename Backend::template Storage<double> statistics(weights.running().size());
   // The walk's norms keep places among the gradients; nothing is written there without a backward pass.
   typename Backend::template Memory<T> gradients(weights.parameters().size());
-  const WalkParameters<T> numbers{for_kernels(std::as_const(weights).parameters()),
-                                  for_kernels(std::as_const(weights).running()), gradients.data(), nullptr,
-                                  for_kernels(statistics)};
+  const detail::WalkParameters<T> numbers{for_kernels(std::as_const(weights).parameters()),
+                                          for_kernels(std::as_const(weights).running()), gradients.data(),
+                                          nullptr, for_kernels(statistics)};
   const int batches = count / options.batch + (count % options.batch != 0);
-  Walk<Net, Backend> walk((count + batches - 1) / batches, options.threads, true);
+  detail::Walk<Net, Backend> walk((count + batches - 1) / batches, options.threads, true);
   for (int batch = 0; batch < batches; ++batch) {
     const Range range = part_of(count, batches, batch);
     walk.load(images, range.first, range.size());
@@ -74,7 +74,7 @@ void reestimate_norms(Weights<Net, Backend>& weights, const Given& images, const
 template <class Net, class Backend, class Given, class... Others>
   requires(!Images<Given>)
 void reestimate_norms(Weights<Net, Backend>&, const Given&, Others&&...) {
-  wrap_the_images<void, Given>();
+  detail::wrap_the_images<void, Given>();
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -42,6 +42,8 @@ struct ParameterGroup {
          parameter.kind == ParameterKind::bn_bias;
 }
 
+namespace detail {
+
 /// The flat buffer of parameters as segments that are updated alike: same residual block, same group, as many
 /// updates so far.
 template <class Optimizer>
@@ -141,5 +143,7 @@ class GroupedSegments {
   std::vector<std::size_t> segment_of_;  // [trainable tensors]
   std::vector<Factors<Optimizer>> factors_;
 };
+
+}  // namespace detail
 
 }  // namespace sdepth::inline SDEPTH_ISA

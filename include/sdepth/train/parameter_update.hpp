@@ -18,7 +18,7 @@
 #include <sdepth/run/weights.hpp>
 #include <sdepth/train/parameter_groups.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// mixed = keep·mixed + part·other, by the backends' passes over parameters, to which `other` is the
 /// gradient.
@@ -184,7 +184,7 @@ class ParameterUpdate {
 
  private:
   void use(Groups&& groups) {
-    [[maybe_unused]] const auto here = on_device_of(gradients_);
+    [[maybe_unused]] const auto here = detail::on_device_of(gradients_);
     updater_ = typename Backend::Updater(groups.segments(), blocks);
     groups_ = std::move(groups);
     taken_.clear();
@@ -192,7 +192,7 @@ class ParameterUpdate {
   /// Before the walk writes gradients anew.
   template <bool Adds>
   void begin_batch([[maybe_unused]] Context& context) {
-    [[maybe_unused]] const auto here = on_device_of(gradients_);
+    [[maybe_unused]] const auto here = detail::on_device_of(gradients_);
     if (images_ == 0) {
       summed_ = false;
     } else if constexpr (!Adds) {
@@ -225,4 +225,4 @@ class ParameterUpdate {
   std::int64_t images_ = 0;          // of the mini-batches that wait
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -11,7 +11,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/batch_sharing.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Into how many parts a backend cuts a batch, so that processes can share it; 1 where its kernels take whole
 /// batches.
@@ -116,4 +116,4 @@ class SharedSteps {
   bool local_norms_ = false;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

@@ -11,7 +11,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/gates.hpp>
 
-namespace sdepth::inline SDEPTH_ISA {
+namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// Throws Error where a network cannot train with these probabilities: a block outside StochasticDepth always
 /// runs, and one of FixedGates as its type says. @param survival  [residual blocks]
@@ -129,4 +129,4 @@ class StepGates {
   std::int64_t branches_run_ = 0;
 };
 
-}  // namespace sdepth::inline SDEPTH_ISA
+}  // namespace sdepth::inline SDEPTH_ISA::detail

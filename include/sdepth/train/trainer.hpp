@@ -68,18 +68,18 @@ class Trainer {
   using Storage = typename Backend::template Storage<T>;
   using Options = TrainingOptionsOf<Loss, Optimizer>;
   using Targets = typename Loss::Targets;
-  using Update = ParameterUpdate<Net, Backend, Optimizer>;
+  using Update = detail::ParameterUpdate<Net, Backend, Optimizer>;
   static constexpr int classes = static_cast<int>(Net::output.size());
 
-  explicit Trainer(const Options& options = {}) : Trainer(options, SharedSteps<Net, Backend>()) {}
+  explicit Trainer(const Options& options = {}) : Trainer(options, detail::SharedSteps<Net, Backend>()) {}
   /// Trains together with other processes, of which each makes such a trainer with the same options, and
   /// gives step, compute_gradients and evaluate its share() of each batch. The result is that of one process
   /// with whole batches, to the bit; Scores are of whole batches.
   /// @param others       must outlive the trainer
   /// @param local_norms  normalise by the statistics of the own share: fewer messages, and another result
   Trainer(const Options& options, Communicator& others, bool local_norms = false)
-      : Trainer(options, SharedSteps<Net, Backend>(others, local_norms)) {}
-  Trainer(const Options& options, SharedSteps<Net, Backend> together)
+      : Trainer(options, detail::SharedSteps<Net, Backend>(others, local_norms)) {}
+  Trainer(const Options& options, detail::SharedSteps<Net, Backend> together)
       : options_(checked<Loss, Optimizer>(options)),
         together_(together),
         weights_(std::make_shared<Weights<Net, Backend>>()),
@@ -149,11 +149,11 @@ class Trainer {
   /// @param ready  called on the way back with a GradientRange, the last stages first, as soon as gradients
   ///               of this mini-batch are final (on a device: as soon as the work that makes them has been
   ///               handed over), closed blocks included. What it throws ends the step.
-  template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
+  template <Images Given, std::invocable<GradientRange> Ready = detail::TellNobody>
   Score compute_gradients(const Given& images, const Targets& targets, Ready&& ready = Ready()) {
     return compute_with_gates(images, targets, draw_gates_for<true>(images, targets), ready);
   }
-  template <Images Given, std::invocable<GradientRange> Ready = TellNobody>
+  template <Images Given, std::invocable<GradientRange> Ready = detail::TellNobody>
   Score compute_gradients(const Given& images, const Targets& targets, std::span<const std::uint8_t> gates,
                           Ready&& ready = Ready()) {
     return compute_with_gates(images, targets, take_gates_for<true>(images, targets, gates), ready);
@@ -174,12 +174,12 @@ class Trainer {
   template <class Given, class... Others>
     requires(!Images<Given>)
   Score step(const Given&, Others&&...) {
-    return wrap_the_images<Score, Given>();
+    return detail::wrap_the_images<Score, Given>();
   }
   template <class Given, class... Others>
     requires(!Images<Given>)
   Started start(const Given&, Others&&...) {
-    return wrap_the_images<Started, Given>();
+    return detail::wrap_the_images<Started, Given>();
   }
 
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
@@ -187,25 +187,25 @@ class Trainer {
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
     return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
-                          test_scales(options_.scaling, survival_));
+                          detail::test_scales(options_.scaling, survival_));
   }
 
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
-    return predict_all(walk(), numbers_at_test(*weights_), images, gates_of<Net>(plan),
-                       test_scales(options_.scaling, survival_));
+    return detail::predict_all(walk(), detail::numbers_at_test(*weights_), images, gates_of<Net>(plan),
+                               detail::test_scales(options_.scaling, survival_));
   }
 
   template <class Given, class... Others>
     requires(!Images<Given>)
   Score evaluate(const Given&, Others&&...) {
-    return wrap_the_images<Score, Given>();
+    return detail::wrap_the_images<Score, Given>();
   }
   template <class Given, class... Others>
     requires(!Images<Given>)
   std::vector<float> predict(const Given&, Others&&...) {
-    return wrap_the_images<std::vector<float>, Given>();
+    return detail::wrap_the_images<std::vector<float>, Given>();
   }
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for
@@ -235,7 +235,7 @@ class Trainer {
   /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks
   /// outside StochasticDepth
   void set_survival(std::span<const double> survival) {
-    check_survival_of<Net>(survival);
+    detail::check_survival_of<Net>(survival);
     survival_ = survival_vector(survival);
   }
   [[nodiscard]] std::span<const double> survival() const noexcept { return survival_; }
@@ -274,17 +274,17 @@ class Trainer {
   /// For checkpoints: all of the optimizer's state, its counts of updates and its groups.
   [[nodiscard]] Update& update() noexcept { return update_; }
   [[nodiscard]] const Update& update() const noexcept { return update_; }
-  [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return pass_.walk(); }
+  [[nodiscard]] detail::Walk<Net, Backend>& walk() noexcept { return pass_.walk(); }
 
  private:
-  static_assert(CheckedHead < !Net::sound ? HeadError::none
-                : Loss::needs_classifier  ? head_error<Net>()
-                                          : output_error<Net>() > ::said);
+  static_assert(detail::CheckedHead < !Net::sound ? detail::HeadError::none
+                : Loss::needs_classifier          ? detail::head_error<Net>()
+                                                  : detail::output_error<Net>() > ::said);
   static constexpr std::size_t blocks = static_cast<std::size_t>(Net::residual_blocks);
 
   template <Images Given>
   [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
-    const int count = image_count(Net::input, images);
+    const int count = detail::image_count(Net::input, images);
     if (together_.others())
       // before the others are met, who would wait for a process that has failed
       Loss::check(targets, count, classes);
@@ -325,7 +325,7 @@ class Trainer {
       (*static_cast<Ready*>(to))(GradientRange{first, last});
     };
     const auto before = update_.pending();
-    const GradientListener listener{tell, const_cast<void*>(static_cast<const void*>(&ready))};
+    const detail::GradientListener listener{tell, const_cast<void*>(static_cast<const void*>(&ready))};
     const LossResult result = hand_over_gradients<true>(images, targets, count, listener).get();
     if (!std::isfinite(result.loss)) {
       std::swap(gates_, next_gates_);
@@ -342,7 +342,7 @@ class Trainer {
 
   template <bool Adds, Images Given>
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count,
-                                             const GradientListener& ready) {
+                                             const detail::GradientListener& ready) {
     const auto sharing = together_.sharing(walk().context(), whole_);
     const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_,
                                 survival_, options_.scaling, options_.loss, ready, options_.seed, step_);
@@ -360,14 +360,14 @@ class Trainer {
   }
 
   Options options_;
-  SharedSteps<Net, Backend> together_;
+  detail::SharedSteps<Net, Backend> together_;
   int whole_ = 0;  // images of the step's batch, of all processes
   std::shared_ptr<Weights<Net, Backend>> weights_;
   Update update_;
-  TrainingPass<Net, Backend, Loss> pass_;
+  detail::TrainingPass<Net, Backend, Loss> pass_;
   std::vector<double> survival_;
-  StepGates<Net> gates_;       // of the last step
-  StepGates<Net> next_gates_;  // of the step being started: it may still fail
+  detail::StepGates<Net> gates_;       // of the last step
+  detail::StepGates<Net> next_gates_;  // of the step being started: it may still fail
   std::uint64_t step_ = 0;
 };
 

@@ -22,6 +22,8 @@ struct GradientRange {
   std::size_t last = 0;
 };
 
+namespace detail {
+
 struct TellNobody {
   void operator()(const GradientRange&) const {}
 };
@@ -47,7 +49,7 @@ class TrainingPass {
   typename Backend::Loss run(const Images& images, const typename Loss::Targets& targets, int count,
                              Weights<Net, Backend>& weights, Storage& gradients, const StepGates<Net>& gates,
                              std::span<const double> survival, Scaling scaling,
-                             const typename Loss::Options& options, const GradientListener& ready,
+                             const typename Loss::Options& options, const detail::GradientListener& ready,
                              std::uint64_t seed, std::uint64_t step) {
     std::transform(survival.begin(), survival.end(), scales_.begin(),
                    [&](double p) { return branch_scale(scaling, true, p); });
@@ -59,7 +61,7 @@ class TrainingPass {
 
     walk_.load(images, 0, count);
     T* const running = for_kernels(weights.running());
-    const WalkParameters<T> numbers{
+    const detail::WalkParameters<T> numbers{
         for_kernels(weights.parameters()), running, for_kernels(gradients), running, nullptr, seed, step};
     const T* outputs = walk_.forward(count, true, numbers, gates.all(), scales_);
     T* outputs_gradient = walk_.take_gradient();
@@ -72,13 +74,13 @@ class TrainingPass {
     return loss;
   }
 
-  [[nodiscard]] Walk<Net, Backend>& walk() noexcept { return walk_; }
+  [[nodiscard]] detail::Walk<Net, Backend>& walk() noexcept { return walk_; }
 
  private:
   /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want
   /// of memory, they become what they were.
-  void backward(int count, const WalkParameters<T>& numbers, T* outputs_gradient,
-                Weights<Net, Backend>& weights, const GradientListener& ready) {
+  void backward(int count, const detail::WalkParameters<T>& numbers, T* outputs_gradient,
+                Weights<Net, Backend>& weights, const detail::GradientListener& ready) {
     if constexpr (Backend::addressable) {
       const std::span<T> running = weights.running().span();
       std::copy(running.begin(), running.end(), running_before_.begin());
@@ -93,9 +95,11 @@ class TrainingPass {
     }
   }
 
-  Walk<Net, Backend> walk_;
+  detail::Walk<Net, Backend> walk_;
   std::vector<double> scales_;     // [residual blocks]
   std::vector<T> running_before_;  // running statistics
 };
+
+}  // namespace detail
 
 }  // namespace sdepth::inline SDEPTH_ISA

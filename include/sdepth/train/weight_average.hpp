@@ -45,12 +45,12 @@ class WeightAverage {
   void update(Trainer& trainer) {
     const Weights<Net, Backend>& now = *trainer.weights();
     auto& context = trainer.walk().context();
-    [[maybe_unused]] const auto here = on_device_of(now.parameters());
+    [[maybe_unused]] const auto here = detail::on_device_of(now.parameters());
     const double part = updates_ == 0 ? 1 : 1 - decay_;
-    update_all<Mix>(parameters_, context, std::array{1 - part, part}, false,
-                    for_kernels(weights_->parameters()), for_kernels(now.parameters()));
-    update_all<Scale>(running_, context, std::array{1.0}, false, for_kernels(weights_->running()),
-                      for_kernels(now.running()));
+    detail::update_all<detail::Mix>(parameters_, context, std::array{1 - part, part}, false,
+                                    for_kernels(weights_->parameters()), for_kernels(now.parameters()));
+    detail::update_all<detail::Scale>(running_, context, std::array{1.0}, false,
+                                      for_kernels(weights_->running()), for_kernels(now.running()));
     ++updates_;
   }
   /// Exchanges the average's numbers and the trainer's. A second time puts them back.
