@@ -17,7 +17,7 @@ template <class Net>
 [[nodiscard]] sdepth::TrainedNetwork network_with(const Task& task) {
   const std::vector<double> survival =
       task.survival ? *task.survival
-                    : detail::survival_table(task.schedule, task.last_survival, Net::residual_blocks);
+                    : survival_table(task.schedule, task.last_survival, Net::residual_blocks);
   sdepth::DepthPlan plan;
   if (task.blocks || task.operations) {
     const std::vector<int> order = sdepth::drop_order_by_survival<Net>(survival);

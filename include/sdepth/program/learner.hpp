@@ -34,7 +34,7 @@ struct NetworkFacts {
   std::size_t stored_numbers = 0;         // parameters and running statistics, padding included
   std::vector<double> survival;           // [residual blocks], as the type says
   std::size_t stored_bytes = 4;           // of a number of an activation
-  int detail::batch_parts = 1;            // that processes can share a batch by
+  int batch_parts = 1;                    // that processes can share a batch by
   std::vector<SummaryRow> layers;         // of the network, as its summary has them
 };
 
