@@ -162,11 +162,18 @@ struct WinogradKernel {
   }
   template <class Sinks>
   static void give(int group, int row, int count, const float* work, const Sinks& sinks) {
+    for_each_tile(group, sinks,
+                  [&](int tile, int down, int right, const auto& sink) SDEPTH_INLINE_LAMBDA {
+                    give_tile(work + tile * Out.channels, row, down, right, count, sink);
+                  });
+  }
+  /// Calls give(tile of the group, its first row, its first column, sink of its image).
+  template <class Sinks, class Give>
+  SDEPTH_INLINE static void for_each_tile(int group, const Sinks& sinks, const Give& give) {
     for (int g = 0; g < group; ++g) {
       const auto sink = sinks(g);
       for (int t = 0; t < tiles; ++t)
-        give_tile(work + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile,
-                  t % tile_columns * winograd_tile, count, sink);
+        give(g * tiles + t, t / tile_columns * winograd_tile, t % tile_columns * winograd_tile, sink);
     }
   }
 

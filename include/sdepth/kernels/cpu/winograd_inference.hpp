@@ -92,11 +92,7 @@ struct WinogradInference {
 
   // The three steps of run().
   static void transform(const float* in, int group, int row, float* work) {
-    constexpr Tiling tiling{From.row(), From.image.channels, tile_rows, tile_columns, plane};
-    for (int g = 0; g < group; ++g)
-      transform_to_planes<Arch, tiling, false>(
-          in + static_cast<std::size_t>(g) * From.size() + row * From.row(),
-          work + row_of_m + g * tiles * From.image.channels);
+    Forward::transform(in, group, row, work + row_of_m - plane);  // where it writes begins a plane later
   }
   template <class Weight>
   static void multiply(int group, const Weight* prepared, float* work) {
@@ -114,12 +110,10 @@ struct WinogradInference {
   }
   template <class Sinks>
   static void give(int group, int row, int count, const float* work, const Sinks& sinks) {
-    for (int g = 0; g < group; ++g) {
-      const auto sink = sinks(g);
-      for (int t = 0; t < tiles; ++t)
-        give_tile(work + (g * tiles + t) * Out.channels, row, t / tile_columns * winograd_tile,
-                  t % tile_columns * winograd_tile, count, sink);
-    }
+    Forward::for_each_tile(
+        group, sinks, [&](int tile, int down, int right, const auto& sink) SDEPTH_INLINE_LAMBDA {
+          give_tile(work + tile * Out.channels, row, down, right, count, sink);
+        });
   }
 
  private:
