@@ -119,6 +119,17 @@ TEST_CASE("cuda: launches at the same time have memory of their own") {
 }
 
 #if !defined(__CUDACC__)  // what a real device cannot be asked for
+TEST_CASE("cuda: kernels with shared memory ask for one division of a multiprocessor's, others for none") {
+  cuda::Context context;
+  std::vector<float> number(1);
+  launch_append<7>(context, number.data(), 1);
+  const auto* const kernel = emulation::Kernels::find(reinterpret_cast<const void*>(&append<7>));
+  REQUIRE(kernel != nullptr);
+  CHECK(kernel->carveout.empty());
+  launch_append<7>(context, number.data(), 1, 16);
+  CHECK(kernel->carveout.at(context.device()) == cudaSharedmemCarveoutMaxShared);
+}
+
 TEST_CASE("cuda: threads that take turns have one order, also where null is a stream of each thread's own") {
   const Keep keep;
   emulation::settings().default_stream_of_thread = emulation::settings().deferred = true;
