@@ -6,7 +6,7 @@
 //                                                         …/launches: every kernel launched by itself instead of a graph for each block;
 //                                                         …/dependent: within a graph a kernel begins before the one before it has ended;
 //                                                         …/persistent: blocks with small pictures in few launches forward
-//   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, with tensors that rotate through more than the cache
+//   cuda/conv/DIRECTION/CHANNELSxEXTENT/{float32,tf32}    a convolution's stage, 50 of them in one graph, with tensors that rotate through more than the cache
 //
 // Counters: h100_us or h100_ms, the least time on an H100; of_h100, that divided by the measured one;
 // of_ceilings, the same with the ceilings measured here; images_per_second, blocks_run of steps.
@@ -54,7 +54,7 @@ void ceilings_row(benchmark::State& state) {
   if (!has_device(state)) return;
   for (auto _ : state) static_cast<void>(ceilings());
   cudaDeviceProp device;
-  cuda::check(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
+  cuda::check(cudaGetDeviceProperties(&device, cuda::current_device()), "cudaGetDeviceProperties");
   state.counters["GB_per_s"] = ceilings().bytes / 1e9;
   state.counters["fp32_TFLOPS"] = ceilings().fp32 / 1e12;
   state.counters["tf32_TFLOPS"] = ceilings().products / 1e12;
@@ -178,15 +178,18 @@ void convolution(benchmark::State& state, Direction direction) {
   cudaEvent_t begin = nullptr, end = nullptr;
   cuda::check(cudaEventCreate(&begin), "cudaEventCreate");
   cuda::check(cudaEventCreate(&end), "cudaEventCreate");
-  constexpr int calls = 50;  // between two events, so that the host's own time is hidden
-  std::size_t next = 0;
+  // As in a step, where a host that launched each kernel would be slower than the small ones of them.
+  constexpr std::size_t calls = 50;
   const auto all = [&] {
-    for (int i = 0; i < calls; ++i)
-      run<Backend, shape>(context, direction, sets[next++ % sets.size()], norm, n, weights.data(), weight_gradient.data());
+    context.as_graph(0, [&] {
+      for (std::size_t i = 0; i < calls; ++i)
+        run<Backend, shape>(context, direction, sets[i % sets.size()], norm, n, weights.data(), weight_gradient.data());
+    });
   };
   all();
   double seconds = 0;
   for (auto _ : state) {
+    all();  // behind which the host hands over those that are timed
     cuda::check(cudaEventRecord(begin, context.stream()), "cudaEventRecord");
     all();
     cuda::check(cudaEventRecord(end, context.stream()), "cudaEventRecord");
@@ -233,7 +236,8 @@ void add_convolutions(const std::string& name) {
         std::pair("weight_gradient", Direction::weight_gradient)})
     benchmark::RegisterBenchmark((std::string("cuda/conv/") + direction_name + "/" + name).c_str(), convolution<shape, P>, direction)
         ->Unit(benchmark::kMicrosecond)
-        ->UseManualTime();
+        ->UseManualTime()
+        ->Iterations(40);  // of 50 calls: the library would go on until the time of one call adds up to its least
 }
 template <Precision P>
 void add(const std::string& precision) {

@@ -119,6 +119,33 @@ TEST_CASE("cuda: launches at the same time have memory of their own") {
 }
 
 #if !defined(__CUDACC__)  // what a real device cannot be asked for
+TEST_CASE("cuda: kernels with shared memory ask for one division of a multiprocessor's, others for none") {
+  cuda::Context context;
+  std::vector<float> number(1);
+  launch_append<7>(context, number.data(), 1);
+  const auto* const kernel = emulation::Kernels::find(reinterpret_cast<const void*>(&append<7>));
+  REQUIRE(kernel != nullptr);
+  CHECK(kernel->carveout.empty());
+  launch_append<7>(context, number.data(), 1, 16);
+  CHECK(kernel->carveout.at(context.device()) == cudaSharedmemCarveoutMaxShared);
+}
+
+TEST_CASE("cuda: threads that take turns have one order, also where null is a stream of each thread's own") {
+  const Keep keep;
+  emulation::settings().default_stream_of_thread = emulation::settings().deferred = true;
+  cuda::Context context;
+  cuda::Mirror<float> numbers(1);
+  numbers.data()[0] = 1;
+  float* const there = numbers.on_device();
+  launch_append<0>(context, there, 1);
+  std::thread([&] {
+    launch_append<0>(context, there, 2);
+    context.as_graph(0, [&] { launch_append<0>(context, there, 3); });
+  }).join();
+  launch_append<0>(context, there, 4);
+  CHECK(std::as_const(numbers).data()[0] == 42.0F);  // (((1·2 + 1)·2 + 2)·2 + 3)·2 + 4
+}
+
 TEST_CASE("cuda: a graph's launches come in any order that their lanes allow") {
   cuda::Context context;
   std::vector<float> number(1);

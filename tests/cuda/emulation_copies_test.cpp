@@ -104,8 +104,10 @@ TEST_CASE("copies that the device would not make end with a sentence") {
   CHECK(contains(sentence(misaligned<3>), "outside of the block's shared memory"));
 }
 
-TEST_CASE("TF32 numbers are rounded to nearest, ties away from zero") {
-  const auto rounded = [](float x) { return std::bit_cast<float>(to_tf32(x)); };
+/// What a product reads of it.
+[[nodiscard]] float rounded(float x) { return std::bit_cast<float>(to_tf32(x) & ~emulation::not_tf32); }
+
+TEST_CASE("TF32 numbers are rounded to nearest, ties away from zero, and their other bits are anything") {
   const float step = std::ldexp(1.0F, -10);
   CHECK(rounded(1.0F) == 1.0F);
   CHECK(rounded(1.0F + step / 2) == 1.0F + step);
@@ -115,6 +117,7 @@ TEST_CASE("TF32 numbers are rounded to nearest, ties away from zero") {
   CHECK(rounded(2.0F - step / 4) == 2.0F);
   CHECK(rounded(std::numeric_limits<float>::infinity()) == std::numeric_limits<float>::infinity());
   CHECK(std::isnan(rounded(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(to_tf32(1.0F) != std::bit_cast<std::uint32_t>(1.0F));
 }
 
 /// a [16][8] · b [8][8] + out, row by row, by one warp.
@@ -132,7 +135,7 @@ __global__ void product(const Numbers o) {
   for (int i = 0; i < 4; ++i) rows[i / 2][i % 2] = sum[i];
 }
 
-TEST_CASE("a product on tensor cores is the product of the rounded matrices") {
+TEST_CASE("a product on tensor cores is the product of the rounded matrices, rounded towards zero") {
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   std::vector<float> a(128), b(64), out(128);
@@ -141,14 +144,16 @@ TEST_CASE("a product on tensor cores is the product of the rounded matrices") {
   const std::vector<float> before = out;
   REQUIRE(launch(product<0>, 1, 32, Numbers{.out = out.data(), .in = a.data(), .other = b.data()}) ==
           cudaSuccess);
-  const auto rounded = [](float x) { return static_cast<double>(std::bit_cast<float>(to_tf32(x))); };
   for (std::size_t row = 0; row < 16; ++row)
     for (std::size_t column = 0; column < 8; ++column) {
       CAPTURE(row);
       CAPTURE(column);
       double sum = static_cast<double>(before[row * 8 + column]);
-      for (std::size_t k = 0; k < 8; ++k) sum += rounded(a[row * 8 + k]) * rounded(b[k * 8 + column]);
-      CHECK(static_cast<double>(out[row * 8 + column]) == doctest::Approx(sum).epsilon(1e-6));
+      for (std::size_t k = 0; k < 8; ++k)
+        sum += static_cast<double>(rounded(a[row * 8 + k])) * static_cast<double>(rounded(b[k * 8 + column]));
+      const float found = out[row * 8 + column];
+      CHECK(static_cast<double>(found) == doctest::Approx(sum).epsilon(1e-6));
+      CHECK(std::abs(static_cast<double>(found)) <= std::abs(sum));
     }
 }
 

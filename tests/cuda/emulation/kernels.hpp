@@ -24,6 +24,11 @@ enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9
 };
+enum cudaSharedCarveout {
+  cudaSharedmemCarveoutDefault = -1,
+  cudaSharedmemCarveoutMaxShared = 100,
+  cudaSharedmemCarveoutMaxL1 = 0
+};
 
 namespace emulation {
 
@@ -49,6 +54,7 @@ struct Kernel {
   std::shared_ptr<const void> (*copy)(const void* operands) = nullptr;
   std::size_t operand_bytes = 0;
   std::map<int, std::size_t> largest_shared_bytes;  // on devices where it was asked for
+  std::map<int, int> carveout;                      // likewise, per cent
   [[nodiscard]] std::size_t shared_bytes_on(int device) const {
     const auto asked = largest_shared_bytes.find(device);
     return asked == largest_shared_bytes.end() ? shared_without_asking : asked->second;
@@ -210,8 +216,13 @@ inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const v
 inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   emulation::Kernel* known = emulation::Kernels::find(kernel);
   if (!known) return emulation::returned(cudaErrorInvalidDeviceFunction);
-  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
   if (emulation::refuses("cudaFuncSetAttribute")) return emulation::returned(cudaErrorInvalidValue);
+  if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) {
+    if (value < cudaSharedmemCarveoutDefault || value > cudaSharedmemCarveoutMaxShared)
+      return emulation::returned(cudaErrorInvalidValue);
+    known->carveout[emulation::current_device] = value;
+    return cudaSuccess;
+  }
   if (value < 0 || static_cast<std::size_t>(value) > emulation::settings().largest_shared_bytes)
     return emulation::returned(cudaErrorInvalidValue);
   known->largest_shared_bytes[emulation::current_device] = static_cast<std::size_t>(value);

@@ -49,6 +49,9 @@ struct Settings {
   /// Whether graphs can be made.
   bool graphs = true;
   int devices = 1;
+  /// As in a program that nvcc compiles with --default-stream per-thread: a stream that is null is the
+  /// thread's own.
+  bool default_stream_of_thread = false;
   int architecture = 90;  // that kernels say they were compiled for
   /// At the same time, of any kernel, on each of the device's 4.
   int blocks_on_multiprocessor = 4;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -111,6 +112,8 @@ struct CUstream_st {
   std::shared_ptr<emulation::Line> line;
 };
 using cudaStream_t = CUstream_st*;
+/// The default stream that all threads share, whatever null means.
+inline const cudaStream_t cudaStreamLegacy = reinterpret_cast<cudaStream_t>(1);
 
 struct CUevent_st {
   std::shared_ptr<emulation::Line> line;  // null until recorded
@@ -123,12 +126,15 @@ using cudaEvent_t = CUevent_st*;
 
 namespace emulation {
 
-/// Every device has a default stream of its own: that of the thread's device is meant.
+/// Every device has a default stream of its own: that of the thread's device is meant. Null may also mean one
+/// that every thread has for itself: see Settings.
 [[nodiscard]] inline const std::shared_ptr<Line>& line_of(cudaStream_t stream) {
   static_cast<void>(Line::all());  // must outlive the default streams
-  static std::map<int, std::shared_ptr<Line>> default_streams;
-  if (stream) return stream->line;
-  std::shared_ptr<Line>& own = default_streams[current_device];
+  static std::map<std::pair<int, std::thread::id>, std::shared_ptr<Line>> default_streams;
+  if (stream && stream != cudaStreamLegacy) return stream->line;
+  const bool of_thread = !stream && settings().default_stream_of_thread;
+  std::shared_ptr<Line>& own =
+      default_streams[{current_device, of_thread ? std::this_thread::get_id() : std::thread::id()}];
   if (!own) own = std::make_shared<Line>(true);
   return own;
 }

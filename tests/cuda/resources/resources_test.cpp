@@ -97,6 +97,19 @@ TEST_CASE("the kernels of a TF32 step with activations in bfloat16 stay within w
   check_step(step_bf16, "step_bf16", true, 2);
 }
 
+TEST_CASE("convolutions by three products of TF32 keep their sums in registers") {
+  std::size_t checked = 0;
+  for (const auto& [architecture, kernels] : read_report(reports + "three_products"))
+    for (const auto& [name, kernel] : kernels) {
+      CAPTURE(readable(name));
+      CHECK(kernel.spilled_bytes == 0);
+      CHECK(kernel.stack_bytes == 0);
+      CHECK((architecture < 80 || kernel.tensor_products > 0));
+      ++checked;
+    }
+  CHECK(checked >= 9);
+}
+
 /// With all blocks open, with some closed, and with all.
 template <class Stored>
 void check_launches(void (*step)(std::span<const std::uint8_t>)) {

@@ -70,8 +70,9 @@ class Workspace {
 /// One stream of kernels and the memory they share. Not for use from several threads at once, but from any:
 /// it stays on the device where it was made.
 ///
-/// The stream is the device's default one: whatever copies by itself (Mirror) then waits for kernels, and
-/// kernels for it, without another word.
+/// The stream is the default one that all threads of the device share, whatever a user's compiler makes of a
+/// stream that is null: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without
+/// another word.
 class Context : public SharedBatch {
  public:
   /// @param threads  of the host backends; a device decides for itself
@@ -88,7 +89,7 @@ class Context : public SharedBatch {
 
   [[nodiscard]] int threads() const noexcept { return threads_; }
   /// On the current device, so for use under here().
-  [[nodiscard]] cudaStream_t stream() const noexcept { return nullptr; }
+  [[nodiscard]] cudaStream_t stream() const noexcept { return cudaStreamLegacy; }
   /// Makes its device the calling thread's while the result lives.
   [[nodiscard]] OnDevice here() const { return OnDevice(device_); }
   [[nodiscard]] int device() const noexcept { return device_; }

@@ -104,9 +104,11 @@ class Product<Plan, products> {
                                             : in_group() * t.weight_pitch() + first_channel() + group());
     constexpr int to_input_channel = t.turned ? 1 : t.weight_pitch(),
                   to_output_channel = t.turned ? t.weight_pitch() : 1;
+    // Three products for one are three times the code, of which the compiler would have too much under way.
+    [[maybe_unused]] constexpr int unrolled = products == 3 ? 1 : t.depth / 8;
 #pragma unroll 1
     for (int tap = 0; tap < taps; ++tap, from += t.band_pitch(), with += t.tap_size()) {
-#pragma unroll
+#pragma unroll unrolled
       for (int k = 0; k < t.depth; k += 8) {
         TensorFactor<products, 2> b[static_cast<unsigned>(channel_blocks)];
 #pragma unroll

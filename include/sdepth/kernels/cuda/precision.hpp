@@ -11,8 +11,9 @@ enum class Precision {
   /// compute capability 8.0 the same as float32.
   tf32,
   /// Tensor cores, float32's accuracy: each factor is the sum of two TF32 numbers, and of their four products
-  /// the three largest are added, so that what is lost is 2^-21 of a product. Source: CUTLASS's
-  /// OpMultiplyAddFastF32. Before 8.0 the same as float32.
+  /// the three largest are added, so that what is lost is 2^-21 of a product; sums outside of the tensor
+  /// cores, which round towards zero (tensor_factor.hpp). Source: CUTLASS's OpMultiplyAddFastF32. Before 8.0
+  /// the same as float32.
   tf32x3
 };
 

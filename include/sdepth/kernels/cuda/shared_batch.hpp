@@ -65,7 +65,7 @@ class SharedBatch : public BatchSharing {
   SharedBatch& operator=(const SharedBatch&) = delete;
   ~SharedBatch() {
     const OnDevice here(device_, std::nothrow);
-    cudaStreamSynchronize(nullptr);
+    cudaStreamSynchronize(cudaStreamLegacy);
     for (cudaEvent_t event : {rows_arrived_, sums_arrived_})
       if (event) cudaEventDestroy(event);
   }
@@ -201,13 +201,13 @@ class SharedBatch : public BatchSharing {
   void copy(float* to, const float* from, std::size_t numbers, cudaMemcpyKind kind) {
     if (numbers == 0) return;
     const OnDevice on(device_);
-    check(cudaMemcpyAsync(to, from, numbers * sizeof(float), kind, nullptr),
+    check(cudaMemcpyAsync(to, from, numbers * sizeof(float), kind, cudaStreamLegacy),
           "cudaMemcpyAsync of a shared batch");
   }
   void record(cudaEvent_t& event) {
     const OnDevice on(device_);
     if (!event) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    check(cudaEventRecord(event, nullptr), "cudaEventRecord");
+    check(cudaEventRecord(event, cudaStreamLegacy), "cudaEventRecord");
   }
   void wait_for(cudaEvent_t event) {
     const OnDevice on(device_);

@@ -137,7 +137,9 @@ struct ProductOnTensorCores {
         gradient + depth * t.gradient_pitch() + slice * columns * t.channels_out + out + group;
     const float* const dy_rows[2] = {dy, dy + 4 * t.gradient_pitch()};
     TensorFactor<B::tf32_products, 2> window[array_size(t.taps)][array_size(t.warp_8_in)];
-#pragma unroll
+    // Three products for one are three times the code, of which the compiler would have too much under way.
+    [[maybe_unused]] constexpr int unrolled = B::tf32_products == 3 ? 1 : columns;
+#pragma unroll unrolled
     for (int x = 0; x < columns; ++x) {
 #pragma unroll
       for (int tap = 0; tap < t.taps; ++tap)
