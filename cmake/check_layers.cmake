@@ -35,7 +35,7 @@ set(may_cuda.hpp core activations layers schedule optimizers losses network kern
 
 # Other libraries, and the only headers that may include them (a regular expression of the path below sdepth/).
 # A name here covers all headers whose path begins with it; what is not here and not the standard library's may not be included at all.
-set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h sdepth_onnx.pb.h cuda mpi.h CLI/ sys/ fcntl.h unistd.h stopped)
+set(libraries xsimd/ Eigen/ pthread.h sched.h time.h zlib.h nlohmann/ jpeglib.h jerror.h png.h sdepth_onnx.pb.h cuda mpi.h CLI/ sys/ fcntl.h locale.h unistd.h stopped)
 set(only_xsimd/ "^kernels/cpu/")
 set(only_Eigen/ "^(kernels/cpu|train)/")
 set(only_pthread.h "^core/")
@@ -52,6 +52,7 @@ set(only_mpi.h "^distributed/")
 set(only_CLI/ "^program/")
 set(only_sys/ "^(core|data|io|program)/")
 set(only_fcntl.h "^(core|data|io|program)/")
+set(only_locale.h "^program/")
 set(only_unistd.h "^(core|data|io|program)/")
 set(only_stopped "^core/config[.]hpp$")  # no library: a name that no file has stops the compiler
 

@@ -125,6 +125,38 @@ TEST_CASE("data that no network of the program is for are refused in one sentenc
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 
+TEST_CASE("a run goes on with its own pictures, in its own folder, and begins in one that a link leads to") {
+  ScratchFolder folder;
+  // CIFAR-10's files: nothing but zeros, and so no blocks on the disk, but for one picture
+  const auto pictures = [&](const std::string& name, const std::string& first) {
+    fs::create_directories(folder / name);
+    for (const char* file : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                             "data_batch_5.bin", "test_batch.bin"}) {
+      put(folder / name / file, first);
+      fs::resize_file(folder / name / file, 10'000 * 3073);
+    }
+    return Words{"--data-dir", (folder / name).string()};
+  };
+  const Words run = {"--data",  "cifar10", "--validation", "0",    "--limit-train", "20", "--limit-test", "0",
+                     "--batch", "10",      "--normalize",  "none", "--no-augment"};
+  const Words ours = pictures("ours", {1, 2, 3}), others = pictures("others", {1, 2, 4});
+  fs::create_symlink("made", folder / "link");
+  REQUIRE(run_program("train_own", run + ours + Words{"--steps", "1"} + out(folder / "link")).status == 0);
+  CHECK(fs::exists(folder / "made" / "checkpoint.safetensors"));
+
+  const std::string checkpoint = bytes_of(folder / "made" / "checkpoint.safetensors");
+  const Words longer = resume(folder / "made") + Words{"--steps", "2"};
+  CHECK(contains(refusal("train_own", longer + others), "is of a run on other pictures"));
+  CHECK(bytes_of(folder / "made" / "checkpoint.safetensors") == checkpoint);
+  fs::rename(folder / "ours", folder / "moved");
+  CHECK(run_program("train_own", longer + Words{"--data-dir", (folder / "moved").string()}).status == 0);
+
+  const std::string file = (folder / "made" / "checkpoint.safetensors").string();
+  CHECK(contains(refusal("train_own", {"--resume", file}), "is a file, expected the folder of a run"));
+  CHECK(contains(refusal("train_own", {"--data", "synthetic", "--init", file}),
+                 "is a checkpoint, to go on training with"));
+}
+
 TEST_CASE(
     "the best model is kept beside the last, a run ends early where nothing gets better, and a file holds options") {
   ScratchFolder folder;

@@ -1,6 +1,7 @@
 // Errors that a person sees: one sentence with what was expected, what was found, where, and what to do.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 
@@ -13,10 +14,11 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A sentence in the making. Compiled once, since there are hundreds of sentences.
+/// A sentence in the making. Compiled once, since there are hundreds of sentences. Numbers in it are written as
+/// everywhere else here, whatever locale the program has.
 struct Sentence {
   std::ostringstream text;
-  [[gnu::noinline]] Sentence() {}
+  [[gnu::noinline]] Sentence() { text.imbue(std::locale::classic()); }
   [[gnu::noinline]] ~Sentence() {}
   [[noreturn, gnu::noinline]] void raise() const { throw Error(text.str()); }
 };

@@ -2,9 +2,13 @@
 // there.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -105,6 +109,9 @@ inline constexpr std::array<std::string_view, 6> data_set_names{"fashion-mnist",
     std::error_code ignored;
     if (!std::filesystem::is_directory(directory, ignored))
       fail(name, ": ", directory, " is not a directory; check the path");
+    if (::access(directory.c_str(), R_OK | X_OK) != 0)
+      fail(name, ": ", directory, " cannot be looked into: ", std::strerror(errno),
+           "; check its permissions");
     return read_data_set(name, directory);
   }
   std::string looked;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iomanip>
+#include <locale>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -42,6 +43,7 @@ struct IdxArray {
   const std::uint32_t magic = 0x800 + static_cast<std::uint32_t>(dimensions);
   if (word(0) != magic) {
     std::ostringstream numbers;
+    numbers.imbue(std::locale::classic());
     numbers << std::hex << std::setfill('0') << "0x" << std::setw(8) << word(0) << ", expected 0x"
             << std::setw(8) << magic;
     fail(what, ": ", path.string(), " begins with ", numbers.str(),

@@ -124,6 +124,9 @@ void take_weights(const SafeTensors& file, std::span<const ParameterInfo> infos,
       fail(where, ": its shortcuts are convolutions (", extra.back(),
            "), and this network's have no weights; ", "use a network of ProjectionShortcut");
   }
+  if (const auto format = file.metadata.find("format");
+      !extra.empty() && format != file.metadata.end() && format->second.starts_with("sdepth checkpoint"))
+    fail(where, " is a checkpoint, to go on training with; use the model.safetensors beside it");
   const char* advice = "; choose the model and the options that the file was saved with";
   if (!missing.empty() && !extra.empty())
     fail(where, ": does not fit the network, it lacks ", names_in_words(missing), " and has ",

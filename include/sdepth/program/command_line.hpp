@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <locale.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -70,6 +71,14 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
   return {check, range};
 }
 
+/// What may stand behind the = of a flag, or its name in a file of options. CLI11 alone takes any number.
+[[nodiscard]] inline CLI::Validator true_or_false() {
+  const auto check = [](std::string& text) -> std::string {
+    return text == "true" || text == "false" ? "" : "expected true or false, found " + in_quotes(text);
+  };
+  return {check, ""};
+}
+
 /// Texts: "" is what a shell makes of a variable that is not set, and another option what it makes of one
 /// without quotes.
 [[nodiscard]] inline CLI::Validator some_text() {
@@ -81,6 +90,25 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
   };
   return {check, ""};
 }
+
+/// Numbers have a point while it lives, as in C's own locale; CLI11 reads them by strtold, for which a program
+/// that calls setlocale may have made it a comma. Of this thread alone.
+class DecimalPoints {
+ public:
+  DecimalPoints() : plain_(::newlocale(LC_NUMERIC_MASK, "C", nullptr)) {
+    if (plain_) before_ = ::uselocale(plain_);
+  }
+  DecimalPoints(const DecimalPoints&) = delete;
+  DecimalPoints& operator=(const DecimalPoints&) = delete;
+  ~DecimalPoints() {
+    if (!plain_) return;
+    ::uselocale(before_);
+    ::freelocale(plain_);
+  }
+
+ private:
+  locale_t plain_, before_ = nullptr;
+};
 
 /// Thrown when the program has printed its help, or its version, and has nothing else to do.
 struct HelpWasAsked {};
@@ -103,8 +131,10 @@ inline void parse(CLI::App& app, int count, char** words) {
          "print what makes a shell complete these options: eval \"$(" + app.get_name() +
              " --completion bash)\"")
       ->check(CLI::IsMember(completion_shells))
+      ->configurable(false)
       ->trigger_on_parse();
   try {
+    const DecimalPoints as_in_c;
     app.parse(count, words);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();

@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -120,6 +122,17 @@ struct InferOptions {
   if (o.precision != "float32" && o.studies_depth())
     fail("--block-removal and --depth-curve study the weights in float32: leave out --precision ",
          o.precision);
+  if (o.pictures.empty() && app.count("--format") > 0)
+    fail(
+        "--format says how the classes of pictures are written, and none are named; name some, or leave it out");
+  for (const auto& [option, matters, without] :
+       {std::tuple("--top", !o.pictures.empty() || !o.page.empty(), "pictures or --page"),
+        {"--page-pictures", !o.page.empty(), "--page"},
+        {"--depth-points", !o.depth_curve.empty(), "--depth-curve"},
+        {"--depth-images", o.studies_depth(), "--block-removal or --depth-curve"},
+        {"--survival", o.schedule != "none", "a --schedule of other probabilities than 1"}})
+    if (app.count(option) > 0 && !matters)
+      std::cerr << program << ": note: " << option << " changes nothing without " << without << '\n';
   return o;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sdepth/io/checkpoint.hpp>
@@ -84,6 +85,8 @@ class Learner {
   virtual void set_survival(std::span<const double> survival) = 0;
   [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
   [[nodiscard]] virtual std::uint64_t steps() const = 0;
+  /// The name of its type, as the compiler spells it. Programs compiled without typeid need it, too.
+  [[nodiscard]] virtual std::string_view type() const = 0;
 
   /// Exchanges the weights and their running average; a second time puts them back. @pre there is one
   virtual void swap_average() = 0;

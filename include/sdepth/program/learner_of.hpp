@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -103,6 +104,7 @@ class LearnerOf final : public Learner {
   void set_survival(std::span<const double> survival) override { trainer_.set_survival(survival); }
   std::span<const std::uint8_t> gates() const override { return trainer_.gates(); }
   std::uint64_t steps() const override { return trainer_.steps(); }
+  std::string_view type() const override { return __PRETTY_FUNCTION__; }
 
   void swap_average() override { average_->swap(trainer_); }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <sdepth/program/command_line.hpp>
 #include <sdepth/program/networks.hpp>
 #include <sdepth/program/options.hpp>
+#include <sdepth/program/options_file.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -64,11 +66,14 @@ inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string
   };
   std::vector<std::string> kinds = augmentation_choices;
   kinds.insert(kinds.end(), {"true", "false"});
-  app.add_option_function<std::string>("--augment", set, help)
-      ->expected(0, 1)
-      ->type_name("{paper,imagenet,none}")
-      ->check(CLI::IsMember(kinds).name(""));
-  app.add_flag_callback("--no-augment", [set] { set("none"); }, "the same as --augment none");
+  CLI::Option* augment = app.add_option_function<std::string>("--augment", set, help)
+                             ->expected(0, 1)
+                             ->type_name("{paper,imagenet,none}")
+                             ->check(CLI::IsMember(kinds).name(""));
+  app.add_flag_callback(
+         "--no-augment", [set] { set("none"); }, "the same as --augment none")
+      ->check(true_or_false())
+      ->excludes(augment);
 }
 
 /// Reads the command line; defaults that depend on data set and model are the paper's. Prints help where
@@ -92,7 +97,9 @@ inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string
                     if (name == "augmentation") return;
                     if (name == "augment") return add_augmentation(app, line, help);
                     if constexpr (std::is_same_v<Value, bool>) {
-                      app.add_flag("--" + name + ",!--no-" + name, value, help);
+                      app.add_flag("--" + name + ",!--no-" + name, value, help)
+                          ->check(true_or_false())
+                          ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
                     } else {
                       const bool obvious = name != "epochs" && name != "steps" &&
                                            !name.starts_with("limit") && name != "validation";
@@ -113,6 +120,7 @@ inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string
       ->check(CLI::IsMember(std::vector<std::string>{"cpu", "cuda"}))
       ->capture_default_str();
   app.add_flag("--tf32", line.tf32, "on a GPU: convolve on tensor cores, with factors rounded to 10 bits")
+      ->check(true_or_false())
       ->needs(app.get_option("--device"));
   auto* out = app.add_option(
       "--out", line.out, "folder for model, checkpoint, tables and report; without it nothing is written");
@@ -131,6 +139,7 @@ inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string
                  "read options from a file of lines `lr = 0.05`; those of the command line win")
       ->check(some_text())
       ->type_name("FILE");
+  app.config_formatter(std::make_shared<OptionsFile>(app));
   parse(app, count, words);
   if (line.tf32 && line.device != "cuda") fail("--tf32 is for GPUs; add --device cuda, or leave it out");
   for_each_option(line.options, models, [&](const std::string& name, const auto&...) {

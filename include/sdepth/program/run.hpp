@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sdepth/core/fingerprint.hpp>
 #include <sdepth/data/loader.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/program/report.hpp>
@@ -54,6 +55,7 @@ class Run {
  private:
   void begin(const CommandLine& line);
   /// @param step  that the run begins at
+  [[nodiscard]] Fingerprint fingerprint_of_pictures() const;
   void check_that_all_are_alike(std::uint64_t step) const;
   /// Of each batch, where several processes make the run.
   [[nodiscard]] BatchShare share() const {
@@ -119,7 +121,8 @@ class Run {
   std::vector<EpochRow> rows_;
   BlockHarm harm_;
   Classification classification_;
-  int epoch_ = 0;  // whole epochs trained
+  std::optional<std::uint64_t> pictures_;  // their fingerprint; none of pictures in folders
+  int epoch_ = 0;                          // whole epochs trained
   EpochSums sums_;
 };
 

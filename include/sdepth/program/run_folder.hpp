@@ -17,6 +17,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
+#include <sdepth/io/file.hpp>
 #include <sdepth/program/report.hpp>
 #include <sdepth/program/event_log.hpp>
 #include <sdepth/program/folder_lock.hpp>
@@ -49,7 +50,7 @@ class RunFolder {
   [[nodiscard]] static RunFolder create(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
     std::error_code error, none;
-    fs::create_directories(path, error);
+    fs::create_directories(behind_links(path), error);
     if (!fs::is_directory(path, none))
       fail("--out ", path.string(), ": the folder cannot be made (",
            error ? error.message() : "there is a file of that name", "); choose another");

@@ -257,6 +257,7 @@ inline void Run::save_checkpoint() {
                               {"loss", sums_.loss},
                               {"gradient", sums_.gradient},
                               {"gradient_steps", sums_.gradient_steps}}}};
+  if (pictures_) program["pictures"] = *pictures_;
   if (options_.time_limit > 0) program["seconds"] = time_limit_.spent();
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());
 }

@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <typeinfo>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -100,6 +99,8 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
            " (counted from 0) of the ", total_steps(),
            " of this run needs a line too; add lines, or choose --steps ", gates_.size());
   }
+  // of pictures in folders it would cost time, and another decoder's need not be the same to the bit
+  if (options.data != "folder") pictures_ = fingerprint_of_pictures().value();
   if (others_) check_that_all_are_alike(checkpoint ? checkpoint->step : 0);
   if (checkpoint)
     go_on(*checkpoint, line.resume);
@@ -108,16 +109,9 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
   first_step_ = learner_->steps();
 }
 
-/// What would make the processes of a run drift apart, or wait for each other for ever.
-inline void Run::check_that_all_are_alike(std::uint64_t step) const {
-  Fingerprint program, options, data, state;
-  program.add(__VERSION__);
-  const Learner& learner = *learner_;
-  program.add(typeid(learner).name());  // with the network, and the instructions that this was compiled for
-  check_alike(*others_, program, "another program, compiler or instruction set",
-              "start the same program on all machines, built with the same -D SDEPTH_MARCH");
-  options.add(to_stored(options_).dump());
-  check_alike(*others_, options, "other options", "give all the same");
+/// Of some of the pictures to train on, and of how many there are of each part.
+inline Fingerprint Run::fingerprint_of_pictures() const {
+  Fingerprint data;
   Picture picture;
   constexpr int looked_at = 64;
   for (int i = 0; i < std::min(looked_at, data_.train.size()); ++i) {
@@ -134,7 +128,19 @@ inline void Run::check_that_all_are_alike(std::uint64_t step) const {
   }
   for (const int size : {data_.train.size(), data_.validation.size(), data_.test.size()})
     data.add(std::as_bytes(std::span(&size, 1)));
-  check_alike(*others_, data, "other pictures", "put the same data set on all machines");
+  return data;
+}
+
+/// What would make the processes of a run drift apart, or wait for each other for ever.
+inline void Run::check_that_all_are_alike(std::uint64_t step) const {
+  Fingerprint program, options, state;
+  program.add(__VERSION__);
+  program.add(learner_->type());  // the network, and the instructions that this was compiled for
+  check_alike(*others_, program, "another program, compiler or instruction set",
+              "start the same program on all machines, built with the same -D SDEPTH_MARCH");
+  options.add(to_stored(options_).dump());
+  check_alike(*others_, options, "other options", "give all the same");
+  check_alike(*others_, fingerprint_of_pictures(), "other pictures", "put the same data set on all machines");
   state.add(std::as_bytes(std::span(&step, 1)));
   check_alike(*others_, state, "another checkpoint", "let all see the same folder");
 }
@@ -201,6 +207,11 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
     fail(checkpoint.where, " is at step ", checkpoint.step, " in epoch ", epoch_ + 1,
          ", which does not fit the ", steps,
          " steps of an epoch on these data; use the data set of that run");
+  if (const auto pictures = program.find("pictures");
+      pictures != program.end() && pictures_ && *pictures != *pictures_)
+    fail(checkpoint.where, " is of a run on other pictures than those of ", data_.train.name(), " in ",
+         options_.data_dir.empty() ? "the place where it was found" : options_.data_dir,
+         "; name their folder by --data-dir, or start another run from its weights by --init");
   const RunProgress progress{
       checkpoint.step,       epoch_,           facts_.residual_blocks, data_.validation.size() > 0,
       data_.test.size() > 0, options_.ema > 0, options_.tensorboard};

@@ -48,6 +48,8 @@ namespace sdepth::inline SDEPTH_ISA::program {
     fail("--out ", line.out, " is another folder than --resume ", line.resume,
          "; a run goes on in its own folder, so leave --out out");
   const fs::path file = fs::path(line.resume) / "checkpoint.safetensors";
+  if (fs::is_regular_file(line.resume, none))
+    fail("--resume ", line.resume, " is a file, expected the folder of a run; name the one that it lies in");
   if (!fs::exists(file, none))
     fail(
         "--resume ", line.resume,
