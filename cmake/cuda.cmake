@@ -20,7 +20,7 @@ set(sdepth_has_cuda FALSE)
 set(sdepth_cuda_missing "")  # why not, for the one line below
 if(CMAKE_TOOLCHAIN_FILE MATCHES "clang[.]cmake$")
   set(sdepth_cuda_missing "that is for the builds by g++")
-elseif("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${CMAKE_BUILD_TYPE}}" MATCHES "-fsanitize|--coverage")
+elseif("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_RELEASE}" MATCHES "-fsanitize|--coverage")
   set(sdepth_cuda_missing "this build has sanitizers, or counts lines")  # of the emulated kernels, but not of what nvcc compiles
 else()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})

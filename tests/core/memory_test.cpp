@@ -122,7 +122,9 @@ TEST_CASE("reserved address space takes no memory until it is written") {
   std::memset(arena.take<std::byte>(written), 1, written);
   const std::size_t taken = resident_bytes() - before;
   CHECK(taken >= written);
-  CHECK(taken < 4 * written);  // huge pages may round up
+#if !defined(__SANITIZE_THREAD__)  // which keeps four bytes of notes for each one that is written
+  CHECK(taken < 4 * written);      // huge pages may round up
+#endif
 }
 
 TEST_CASE("a moved arena keeps what it gave, and the one it replaces is released") {
