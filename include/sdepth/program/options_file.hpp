@@ -25,7 +25,7 @@ class OptionsFile : public CLI::Config {
 
   /// Throws Error for the first line that is not of this form, names no option, or names one again.
   [[nodiscard]] std::vector<CLI::ConfigItem> from_config(std::istream& file) const override {
-    std::vector<CLI::ConfigItem> items;
+    std::vector<CLI::ConfigItem> entries;
     std::string text;
     for (int number = 1; std::getline(file, text); ++number) {
       std::string_view line = text;
@@ -42,7 +42,7 @@ class OptionsFile : public CLI::Config {
       if (!option || !option->get_configurable())
         refuse("expected the name of an option and its value, such as lr = 0.05, found ", in_quotes(line),
                "; `", app_.get_name(), " --help` lists the options");
-      if (std::ranges::find(items, name, &CLI::ConfigItem::name) != items.end())
+      if (std::ranges::find(entries, name, &CLI::ConfigItem::name) != entries.end())
         refuse(name, " stands above as well; leave one of the two out");
       std::string value = "true";
       if (equals != std::string_view::npos) {
@@ -53,11 +53,11 @@ class OptionsFile : public CLI::Config {
       } else if (option->get_expected_min() > 0) {
         refuse(name, ": expected a value, such as ", name, " = VALUE, found ", in_quotes(line));
       }
-      items.emplace_back();
-      items.back().name = name;
-      items.back().inputs = {value};
+      entries.emplace_back();
+      entries.back().name = name;
+      entries.back().inputs = {value};
     }
-    return items;
+    return entries;
   }
   /// CLI11 wants to be able to write such a file; the programs do not.
   [[nodiscard]] std::string to_config(const CLI::App*, bool, bool, std::string) const override { return ""; }
