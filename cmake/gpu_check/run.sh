@@ -209,7 +209,7 @@ profile() {
   # The kernels of a step, each alone on the device: what of a step is not theirs is waiting.
   for precision in tf32 float32; do
     SDEPTH_BENCH_STEPS=2 step "profile/step/$precision" 30 profile.txt "$ncu" --metrics gpu__time_duration.sum --print-summary per-kernel --print-kernel-base demangled --clock-control none \
-      --cache-control none --launch-skip 680 --launch-count 339 ./bench --benchmark_filter="^cuda/train_step/resnet110/$precision/survival:1.0/iterations"
+      --cache-control none --launch-skip 680 --launch-count 340 ./bench --benchmark_filter="^cuda/train_step/resnet110/$precision/survival:1.0/iterations"
   done
   for kernel in forward/16x32/tf32 weight_gradient/16x32/tf32 forward/64x8/tf32 block_input_gradient/16x32/float32 forward/16x32/float32 weight_gradient/32x16/float32; do
     step "profile/$kernel" 20 profile.txt "$ncu" --set full --kernel-name 'regex:conv_|weight_gradient' --launch-skip 8 --launch-count 1 --clock-control none \
