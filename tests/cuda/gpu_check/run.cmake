@@ -113,7 +113,7 @@ run(0 GPU_CHECK_SECONDS=0 "GPU_CHECK_ONLY=^(tests|08_cuda)")
 must_say("tests/convolution +[0-9]+ s  left out: the 0 seconds are over\n" "08_cuda +[0-9]+ s  left out" " 0 of them failed")
 
 # Whoever ends the script in the middle of a step has what came before, and what that step has said so far.
-execute_process(COMMAND ${CMAKE_COMMAND} -E env OUT=${BINARY}/ended PYTHON=${folder}/no_python GPU_CHECK_LIMIT=6 "GPU_CHECK_ONLY=^tests/(norm|pool)" timeout --foreground --signal=KILL 3 ${folder}/run.sh
+execute_process(COMMAND ${CMAKE_COMMAND} -E env OUT=${BINARY}/ended TMPDIR=${BINARY} PYTHON=${folder}/no_python GPU_CHECK_LIMIT=6 "GPU_CHECK_ONLY=^tests/(norm|pool)" timeout --foreground --signal=KILL 3 ${folder}/run.sh
                 OUTPUT_QUIET ERROR_QUIET TIMEOUT 60)
 file(READ ${BINARY}/ended/tests.txt tests)
 file(READ ${BINARY}/ended/table.txt table)
