@@ -13,6 +13,7 @@
 # Every step is a process of its own with its own limit of time, and none stops the next. What a step says is in its file as it says it, so whoever ends this script
 # has what came before. The steps come in the order of what they are worth. The status is that of the steps: 0 where none failed.
 set -u
+set +o posix
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-$here/results}
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
@@ -35,15 +36,21 @@ table=$out/table.txt
 # row NAME SECONDS VERDICT: one line of the table, on the disk at once, so that it is there if everything is killed.
 row() { printf '%-34s %5s s  %s\n' "$1" "$2" "$3" | cut -c1-240 | tee -a "$table"; }
 
-# said FILE OFFSET: what a step has to say in one line: of a test how much failed and what first, of anything else its last sentence.
+# said FILE OFFSET: what a step has to say in one line: a sanitizer its sum and its first finding, a test how much failed and what first, anything else its last sentence.
 said() {
-  local counts error
-  counts=$(tail -c +"$(($2 + 1))" "$1" | tr -d '\r' | grep -a 'assertions: ' | tail -n 1 | tr -s ' ')
-  error=$(tail -c +"$(($2 + 1))" "$1" | tr -d '\r' | grep -a -m 1 'ERROR: ')
-  if [[ $counts ]]; then
-    echo "${counts#*\] }${error:+ ${error#*/tests/}}"
+  local of_step=$work/said sum first
+  tail -c +"$(($2 + 1))" "$1" | tr -d '\r' >"$of_step"
+  sum=$(grep -a '^=* [A-Z]* SUMMARY: ' "$of_step" | tail -n 1)
+  first=$(grep -a '^========= [A-Z]' "$of_step" | grep -a -v -m 1 'COMPUTE-SANITIZER\|SUMMARY: ')
+  if [[ ! $sum ]]; then
+    sum=$(grep -a 'assertions: ' "$of_step" | tail -n 1 | tr -s ' ')
+    first=$(grep -a -m 1 'ERROR: ' "$of_step")
+  fi
+  if [[ $sum ]]; then
+    sum=${sum#=* } first=${first#=* }
+    echo "${sum#*\] }${first:+ ${first#*/tests/}}"
   else
-    tail -c +"$(($2 + 1))" "$1" | tail -c 4000 | tr -d '\r' | grep -a -v '^[[:space:]]*$' | tail -n 1
+    tail -c 4000 "$of_step" | grep -a -v '^[[:space:]]*$' | tail -n 1
   fi
 }
 
@@ -202,7 +209,7 @@ profile() {
   # The kernels of a step, each alone on the device: what of a step is not theirs is waiting.
   for precision in tf32 float32; do
     SDEPTH_BENCH_STEPS=2 step "profile/step/$precision" 30 profile.txt "$ncu" --metrics gpu__time_duration.sum --print-summary per-kernel --print-kernel-base demangled --clock-control none \
-      --cache-control none --launch-skip 680 --launch-count 339 ./bench --benchmark_filter="^cuda/train_step/resnet110/$precision/survival:1.0/iterations"
+      --cache-control none --launch-skip 680 --launch-count 340 ./bench --benchmark_filter="^cuda/train_step/resnet110/$precision/survival:1.0/iterations"
   done
   for kernel in forward/16x32/tf32 weight_gradient/16x32/tf32 forward/64x8/tf32 block_input_gradient/16x32/float32 forward/16x32/float32 weight_gradient/32x16/float32; do
     step "profile/$kernel" 20 profile.txt "$ncu" --set full --kernel-name 'regex:conv_|weight_gradient' --launch-skip 8 --launch-count 1 --clock-control none \

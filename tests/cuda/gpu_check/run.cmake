@@ -28,7 +28,14 @@ stand_in(08_cuda "echo '08_cuda: no CUDA device was found'\nexit 1\n")
 stand_in(train "trap 'echo saved; exit 0' INT\necho begins\nwhile :; do sleep 0.1; done\n")
 stand_in(cifar_layout "exit 0\n")
 stand_in(no_python "exit 1\n")
-stand_in(tools/compute-sanitizer "echo \"$2 of $8\"\nexit 9\n")
+stand_in(tools/compute-sanitizer [=[
+echo '========= COMPUTE-SANITIZER'
+echo '[doctest] assertions:  9 | 8 passed | 1 failed |'
+echo '========= Invalid __global__ read of size 4 bytes'
+echo "=========     at $2 of $8"
+echo '========= ERROR SUMMARY: 1 error'
+exit 9
+]=])
 
 # run(status variable...): run.sh with these settings; what it says is in `said`, and its table in `table`.
 function(run expected)
@@ -59,12 +66,16 @@ run(1 GPU_CHECK_LIMIT=2 "GPU_CHECK_ONLY=^(tests|memcheck/|08_cuda|ceilings|train
 must_say("tests/convolution +[0-9]+ s  FAILED \\(1\\): assertions: 9 . 8 passed . 1 failed . cuda/convolution_test.cpp\\(12\\): ERROR: CHECK\\( 1 == 2"
          "tests/pool +[0-9]+ s  STOPPED after 2 s: waiting\n" "tests/finish +[0-9]+ s  ok: last\n" "tests/norm +[0-9]+ s  ok: blocking 1 in ${folder}/tests\n"
          "tests/head +[0-9]+ s  skipped: no CUDA device was found\n" "08_cuda +[0-9]+ s  FAILED \\(1\\): 08_cuda: no CUDA device"
-         "memcheck/convolution +[0-9]+ s  FAILED \\(9\\): memcheck of --source-file=[*]/cuda/convolution_test.cpp\n"
+         "memcheck/convolution +[0-9]+ s  FAILED \\(9\\): ERROR SUMMARY: 1 error Invalid __global__ read of size 4 bytes\n"
          "convolutions +[0-9]+ s  'skipped: no CUDA device was found'\n" "ceilings +[0-9]+ s  ok: bench --benchmark_filter=.cuda/ceilings\n" "pytorch/float32 +[0-9]+ s  skipped: .*no_python has no PyTorch\n" "training/survival:1.0 +[2-4] s  ended at its limit: saved\n"
          "training/survival:0.5 +[2-4] s  ended at its limit: saved\n" "\n[0-9]+ steps, 5 of them failed, in [0-9]+ s\n$")
 file(READ ${BINARY}/out/tests.txt tests)
 if(NOT tests MATCHES "===== tests/convolution: ./test_cuda_device --source-file=[*]/cuda/convolution_test.cpp\n/a/tests/cuda/convolution_test.cpp.12.: ERROR")
   message(FATAL_ERROR "run.sh: what a step said is not in its file:\n${tests}")
+endif()
+file(READ ${BINARY}/out/sanitizers.txt sanitizers)
+if(NOT sanitizers MATCHES "at memcheck of --source-file=[*]/cuda/convolution_test.cpp\n")
+  message(FATAL_ERROR "run.sh: what failed is not looked at again by memcheck:\n${sanitizers}")
 endif()
 # Of a step that says very much the beginning and the end.
 string(LENGTH "${tests}" length)
@@ -77,12 +88,32 @@ list(FILTER sources EXCLUDE REGEX "^emulation")
 list(TRANSFORM sources REPLACE "(.*)_test.cpp" "tests/\\1 +[0-9]+ s ")
 must_say(${sources})
 
+# The cases that sanitizers are given are cases of these files.
+set(texts "")
+file(GLOB sources ${PROJECT}/tests/cuda/*_test.cpp)
+foreach(source IN LISTS sources)
+  file(READ ${source} text)
+  string(APPEND texts "${text}")
+endforeach()
+file(READ ${PROJECT}/cmake/gpu_check/run.sh script)
+string(REGEX MATCHALL "cases?='[^']+'" patterns "${script}")
+list(JOIN patterns "," patterns)
+string(REGEX REPLACE "cases?=|['*]" "" patterns "${patterns}")
+string(REPLACE "," ";" patterns "${patterns}")
+list(LENGTH patterns count)
+foreach(pattern IN LISTS patterns)
+  string(FIND "${texts}" "${pattern}" at)
+  if(at LESS 0 OR count LESS 8)
+    message(FATAL_ERROR "run.sh: no test case of tests/cuda is called `${pattern}`")
+  endif()
+endforeach()
+
 # When the time is over, what is left says so.
 run(0 GPU_CHECK_SECONDS=0 "GPU_CHECK_ONLY=^(tests|08_cuda)")
 must_say("tests/convolution +[0-9]+ s  left out: the 0 seconds are over\n" "08_cuda +[0-9]+ s  left out" " 0 of them failed")
 
 # Whoever ends the script in the middle of a step has what came before, and what that step has said so far.
-execute_process(COMMAND ${CMAKE_COMMAND} -E env OUT=${BINARY}/ended PYTHON=${folder}/no_python GPU_CHECK_LIMIT=6 "GPU_CHECK_ONLY=^tests/(norm|pool)" timeout --foreground --signal=KILL 3 ${folder}/run.sh
+execute_process(COMMAND ${CMAKE_COMMAND} -E env OUT=${BINARY}/ended TMPDIR=${BINARY} PYTHON=${folder}/no_python GPU_CHECK_LIMIT=6 "GPU_CHECK_ONLY=^tests/(norm|pool)" timeout --foreground --signal=KILL 3 ${folder}/run.sh
                 OUTPUT_QUIET ERROR_QUIET TIMEOUT 60)
 file(READ ${BINARY}/ended/tests.txt tests)
 file(READ ${BINARY}/ended/table.txt table)
