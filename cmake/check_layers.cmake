@@ -49,7 +49,7 @@ set(only_png.h "^pictures/")
 set(only_sdepth_onnx.pb.h "^io/onnx")  # protobuf is optional
 set(only_cuda "^(kernels/cuda|cuda)/")
 set(only_mpi.h "^distributed/")
-set(only_CLI/ "^program/")
+set(only_CLI/ "^program/cli11[.]hpp$")
 set(only_sys/ "^(core|data|io|program)/")
 set(only_fcntl.h "^(core|data|io|program)/")
 set(only_locale.h "^program/")

@@ -91,6 +91,9 @@ TEST_CASE("words and lists that train does not write are refused by name") {
   CHECK(contains(sentence("normalization", "[]"),
                  "expected 1 number or 785, the scale and the mean picture of fashion-mnist, not 0"));
   CHECK(contains(sentence("normalization", list(3073, "100")), "not 3073"));
+  for (const char* value : {"", "ten", "{}", "[1]", "[\"a\", null]"})
+    CHECK(contains(sentence("classes", value), "m.safetensors: the metadata's classes is "));
+  CHECK(contains(sentence("classes", R"(["a", "b"])"), "expected the names of 10 classes, not 2"));
   for (const char* value : {"[0]", "[-1]", "[1e-60]"})
     CHECK(contains(sentence("normalization", value), "expected a scale above 0"));
 }

@@ -176,13 +176,20 @@ TEST_CASE(
   const std::string checkpoint = bytes_of(folder / "run" / "checkpoint.safetensors");
   REQUIRE(run_program("train_own", resume(folder / "run")).status == 0);  // it is over
   CHECK(bytes_of(folder / "run" / "checkpoint.safetensors") == checkpoint);
+  const std::string last = bytes_of(folder / "run" / "model.safetensors"),
+                    lowest = bytes_of(folder / "run" / "best.safetensors");
+  for (const char* model : {"model.safetensors", "best.safetensors"}) fs::remove(folder / "run" / model);
+  const Outcome again = run_program("train_own", resume(folder / "run"));
+  CHECK(again.status == 0);
+  CHECK(bytes_of(folder / "run" / "model.safetensors") == last);
+  CHECK(contains(again.errors, "best.safetensors, the model of epoch " + std::to_string(best + 1)));
   CHECK(contains(run_program("train_own", {"--config", (folder / "nowhere.ini").string()}).errors,
                  "nowhere.ini"));
 
   const std::string epochs = std::to_string(best + 1);  // the command line wins
   REQUIRE(run_program("train_own", config + Words{"--epochs", epochs} + out(folder / "best")).status == 0);
   CHECK(read_csv(folder / "best" / "metrics.csv", metrics).size() == best + 1);
-  CHECK(bytes_of(folder / "best" / "model.safetensors") == bytes_of(folder / "run" / "best.safetensors"));
+  CHECK(bytes_of(folder / "best" / "model.safetensors") == lowest);
   CHECK(contains(refusal("train_own", config + Words{"--validation", "0"}),
                  "--keep-best goes by the validation error"));
 }

@@ -70,13 +70,12 @@ struct KnownNetwork {
 [[nodiscard]] inline ModelCard from_metadata(const std::map<std::string, std::string>& metadata,
                                              const std::vector<KnownNetwork>& networks,
                                              const std::string& where) {
+  constexpr const char* advice = "; the file is damaged or of another version, save the model again";
   const auto text = [&](const char* key) -> const std::string& {
     const auto found = metadata.find(key);
-    if (found == metadata.end())
-      fail(where, ": the metadata lack ", key, "; give it by options, or save the model again");
+    if (found == metadata.end()) fail(where, ": the metadata lack ", key, advice);
     return found->second;
   };
-  constexpr const char* advice = "; the file is damaged or of another version, save the model again";
   const auto refuse = [&](const char* key, const auto&... expected) {
     fail(where, ": the metadata's ", key, " is ", in_quotes(text(key)), ", expected ", expected..., advice);
   };
@@ -110,8 +109,15 @@ struct KnownNetwork {
       word("data", "data set", data_choices, advice),
       word("scaling", "scaling", scaling_names, advice),
       numbers("survival", 0, 1),
-      {},
-      class_names_of(metadata)};
+      {}};
+  try {
+    card.classes = class_names_of(metadata);
+  } catch (const Error&) {
+    refuse("classes", "a list of texts");
+  }
+  const auto classes = static_cast<std::size_t>(kind_of_data(card.data).classes);
+  if (!card.classes.empty() && classes > 0 && card.classes.size() != classes)
+    refuse("classes", "the names of ", classes, " classes, not ", card.classes.size());
   const auto named = [&](const KnownNetwork& network) { return network.name == card.model; };
   const auto has_as_many = [&](const KnownNetwork& network) {
     return named(network) && network.residual_blocks == card.survival.size();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <locale.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -18,10 +17,9 @@
 #include <string_view>
 #include <system_error>
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/program/cli11.hpp>
 #include <sdepth/program/completion.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
@@ -90,25 +88,6 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
   };
   return {check, ""};
 }
-
-/// Numbers have a point while it lives, as in C's own locale; CLI11 reads them by strtold, for which a program
-/// that calls setlocale may have made it a comma. Of this thread alone.
-class DecimalPoints {
- public:
-  DecimalPoints() : plain_(::newlocale(LC_NUMERIC_MASK, "C", nullptr)) {
-    if (plain_) before_ = ::uselocale(plain_);
-  }
-  DecimalPoints(const DecimalPoints&) = delete;
-  DecimalPoints& operator=(const DecimalPoints&) = delete;
-  ~DecimalPoints() {
-    if (!plain_) return;
-    ::uselocale(before_);
-    ::freelocale(plain_);
-  }
-
- private:
-  locale_t plain_, before_ = nullptr;
-};
 
 /// Thrown when the program has printed its help, or its version, and has nothing else to do.
 struct HelpWasAsked {};

@@ -7,9 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/core/config.hpp>
+#include <sdepth/program/cli11.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 

@@ -14,13 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/core/version.hpp>
 #include <sdepth/io/file.hpp>
 #include <sdepth/program/choices.hpp>
+#include <sdepth/program/cli11.hpp>
 #include <sdepth/program/command_line.hpp>
 #include <sdepth/program/survival_options.hpp>
 

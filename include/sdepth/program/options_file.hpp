@@ -8,10 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/text.hpp>
+#include <sdepth/program/cli11.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 

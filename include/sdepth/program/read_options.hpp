@@ -8,11 +8,10 @@
 #include <type_traits>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/version.hpp>
 #include <sdepth/program/choices.hpp>
+#include <sdepth/program/cli11.hpp>
 #include <sdepth/program/command_line.hpp>
 #include <sdepth/program/networks.hpp>
 #include <sdepth/program/options.hpp>

@@ -78,6 +78,7 @@ class Run {
   /// Removes each block alone and writes what that does.
   void measure_block_harm();
   /// Looks at the mistakes of the trained network, for the report.
+  void make_models_again();
   void classify();
   /// Judges the average of the weights, and saves it.
   void judge_average(EpochRow& row);

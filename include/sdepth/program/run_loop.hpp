@@ -10,6 +10,7 @@
 #include <iostream>
 #include <limits>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 
 #include <sdepth/core/error.hpp>
 #include <sdepth/io/csv.hpp>
+#include <sdepth/io/file.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/program/card.hpp>
 #include <sdepth/program/classify.hpp>
@@ -52,6 +54,7 @@ inline int Run::go() {
     }
     if (learner_->steps() >= total_steps()) break;
   }
+  make_models_again();
   if (folder_.writes() && !stop_asked) classify();
   if (options_.block_harm) {
     if (stops()) {
@@ -62,6 +65,27 @@ inline int Run::go() {
   }
   say_summary();
   return 0;
+}
+
+/// Models that are not in the folder any more when a run goes on that has ended.
+inline void Run::make_models_again() {
+  std::error_code none;
+  const auto missing = [&](const std::filesystem::path& model) {
+    return folder_.writes() && !rows_.empty() && !std::filesystem::exists(model, none);
+  };
+  if (missing(folder_.model())) save_model(folder_.model(), rows_.back().epoch);
+  if (options_.ema > 0 && missing(folder_.average_model())) {
+    learner_->swap_average();
+    save_model(folder_.average_model(), rows_.back().epoch);
+    learner_->swap_average();
+  }
+  if (options_.keep_best && missing(folder_.best_model())) {
+    if (best_row() + 1 == rows_.size())
+      write_file_atomically(folder_.best_model(), read_whole_file(folder_.model()));
+    else
+      std::cerr << program_ << ": note: best.safetensors, the model of epoch " << rows_[best_row()].epoch
+                << ", is not in " << folder_.path().string() << " any more, and nothing of it is left\n";
+  }
 }
 
 inline void Run::classify() {
@@ -207,8 +231,7 @@ inline void Run::end_epoch() {
   if (options_.ema > 0) judge_average(row);
   rows_.push_back(row);
   if (folder_.writes() && options_.keep_best && best_row() + 1 == rows_.size())
-    std::filesystem::copy_file(folder_.model(), folder_.best_model(),
-                               std::filesystem::copy_options::overwrite_existing);
+    write_file_atomically(folder_.best_model(), read_whole_file(folder_.model()));
   folder_.add_epoch(row, learner_->steps());
   progress_.clear();
   std::cout << "epoch " << row.epoch << "   loss " << fixed_point(row.train_loss, 4) << "   error: train "

@@ -1,9 +1,8 @@
 // How a network was trained with stochastic depth, as options of programs that use its weights.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include <sdepth/program/choices.hpp>
+#include <sdepth/program/cli11.hpp>
 #include <sdepth/program/command_line.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
