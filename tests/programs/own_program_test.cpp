@@ -229,6 +229,12 @@ TEST_CASE(
     CHECK(contains(named.output, (folder / "pictures" / name / "3.png").string() + ",1," + name + ","));
   CHECK(
       contains(refusal_of(run_program("train_own", infer), "infer"), "name pictures or folders to classify"));
+  CHECK(contains(
+      refusal_of(run_program("train_own", infer + Words{(folder / "pictures").string(), "--limit", "5"}),
+                 "infer"),
+      "pictures of one's own have no true classes"));
+  CHECK(contains(refusal("train_own", run + Words{"--epochs", "1", "--validation", "36"}),
+                 "cannot hold out 36 of "));
 
   REQUIRE(run_program("train_own", run + Words{"--epochs", "8", "--threads", "2"} + out(folder / "killed"))
               .status == 0);

@@ -283,6 +283,24 @@ TEST_CASE("an earlier run is not overwritten, and a contradiction to it is refus
     put(first / "checkpoint.safetensors", bytes_of(first / "model.safetensors"));
     CHECK(contains(refusal("train", resume(first)), "is not a checkpoint"));
   }
+  SUBCASE("options in a checkpoint that this program did not write are refused by name") {
+    const SafeTensors whole = read_safetensors(first / "checkpoint.safetensors");
+    const auto with = [&](const std::string& stored, const std::string& instead) {
+      SafeTensors changed = whole;
+      std::string& program = changed.metadata["program"];
+      REQUIRE(contains(program, stored));
+      program.replace(program.find(stored), stored.size(), instead);
+      write_safetensors(first / "checkpoint.safetensors", changed);
+      return refusal("train", resume(first));
+    };
+    CHECK(contains(with(R"("batch":10,)", ""), "the option batch stored in it is missing or unreadable"));
+    CHECK(contains(with(R"("momentum":0.9)", R"("momentum":"much")"),
+                   "the option momentum stored in it is missing or unreadable"));
+    CHECK(contains(with(R"("precision":"float32")", R"("precision":"int4")"),
+                   "the option precision stored in it is \"int4\", which this program does not know"));
+    CHECK(
+        contains(with(R"("steps":1,"survival")", R"("steps":0,"survival")"), "exactly one must be above 0"));
+  }
 }
 
 TEST_CASE(

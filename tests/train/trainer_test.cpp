@@ -106,6 +106,10 @@ TEST_CASE("parameters are found by name, and changing them changes the network")
   const auto after = trainer.predict(NHWC<float>{data.images});
   for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] == doctest::Approx(before[i] + 1));
   CHECK_THROWS_WITH_AS(trainer.parameter("conv9.weight"), doctest::Contains("conv9.weight"), Error);
+  CHECK_THROWS_WITH_AS(trainer.gradient("bn1.running_mean"),
+                       "\"bn1.running_mean\" is a running statistic, which has no gradient", Error);
+  CHECK_THROWS_WITH_AS(trainer.optimizer_state("exp_avg"),
+                       "SGD keeps nothing called \"exp_avg\" for its parameters; it keeps momentum", Error);
 }
 
 TEST_CASE("a survival table replaced at run time is what gates are drawn from") {
