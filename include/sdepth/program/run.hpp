@@ -54,8 +54,8 @@ class Run {
 
  private:
   void begin(const CommandLine& line);
-  /// @param step  that the run begins at
   [[nodiscard]] Fingerprint fingerprint_of_pictures() const;
+  /// @param step  that the run begins at
   void check_that_all_are_alike(std::uint64_t step) const;
   /// Of each batch, where several processes make the run.
   [[nodiscard]] BatchShare share() const {
@@ -77,8 +77,8 @@ class Run {
                                int most = std::numeric_limits<int>::max());
   /// Removes each block alone and writes what that does.
   void measure_block_harm();
-  /// Looks at the mistakes of the trained network, for the report.
   void make_models_again();
+  /// Looks at the mistakes of the trained network, for the report.
   void classify();
   /// Judges the average of the weights, and saves it.
   void judge_average(EpochRow& row);
