@@ -1,11 +1,16 @@
 """What lies in the folder of a run of train: how far it is, and what it found."""
 
 import csv
+import hashlib
 import json
 import math
+import os
 import statistics
 import struct
 from dataclasses import dataclass, field
+
+
+RECORD = "run.json"  # beside metrics.csv, in place of a checkpoint
 
 
 class Damaged(Exception):
@@ -57,17 +62,32 @@ def rows_of(path):
         raise Damaged(f"{path} is no table of numbers as train writes it ({error}); put it back as it was, or move the run's folder away") from None
 
 
+def progress_in(folder):
+    """Whole epochs trained, and the options of train: from the checkpoint, or from the record that is kept when the checkpoint is gone."""
+    checkpoint, record = folder / "checkpoint.safetensors", folder / RECORD
+    if not checkpoint.exists() and not record.exists():
+        return None
+    path, what = (checkpoint, "checkpoint of train") if checkpoint.exists() else (record, "record of a run")
+    try:
+        if path == checkpoint:
+            metadata = metadata_of(checkpoint)
+            done, options = int(metadata["epoch"]), json.loads(metadata["program"])["options"]
+        else:
+            kept = json.loads(record.read_text(encoding="utf-8"))
+            done, options = int(kept["epoch"]), kept["options"]
+        int(options["epochs"])
+        return done, options
+    except (OSError, KeyError, TypeError, ValueError, struct.error) as error:
+        raise Damaged(f"{path} is no {what} ({error!r}); put it back as it was, or move the folder away") from None
+
+
 def read_run(folder):
     """The run in a folder, or None where none has begun."""
-    if not (folder / "checkpoint.safetensors").exists():
+    progress = progress_in(folder)
+    if not progress:
         return None
-    try:
-        metadata = metadata_of(folder / "checkpoint.safetensors")
-        done = int(metadata["epoch"])
-        options = json.loads(metadata["program"])["options"]
-        epochs = int(options["epochs"])
-    except (OSError, KeyError, TypeError, ValueError, struct.error) as error:
-        raise Damaged(f"{folder / 'checkpoint.safetensors'} is no checkpoint of train ({error!r}); put it back as it was, or move the folder away") from None
+    done, options = progress
+    epochs = int(options["epochs"])
     if done == 0 and not (folder / "metrics.csv").exists():  # stopped between its first checkpoint and its tables
         return RunState(epochs, done, [], options)
     rows = [row for row in rows_of(folder / "metrics.csv") if row.get("epoch", 0) <= done]
@@ -76,6 +96,30 @@ def read_run(folder):
                       "run's folder away")
     harm = rows_of(folder / "harm.csv") if (folder / "harm.csv").exists() else []
     return RunState(epochs, done, rows, options, harm)
+
+
+def keep_record(run, folder):
+    """Writes what a report needs of the run in the folder `run`, a few kilobytes, to `folder`: options and tables, and in place of the weights
+    the digest by which another run's can be told to be the same."""
+    done, options = progress_in(run)
+    kept = {"epoch": done, "options": {name: value for name, value in options.items() if name != "data-dir"}}
+    if (run / "model.safetensors").exists():
+        kept["sha256 of model.safetensors"] = hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in ("metrics.csv", "harm.csv"):
+        if (run / table).exists():
+            write_whole(folder / table, (run / table).read_bytes())
+    write_whole(folder / RECORD, json.dumps(kept, indent=1, sort_keys=True).encode() + b"\n")
+
+
+def write_whole(path, content):
+    """The file has the old content or the new, whatever happens between."""
+    beginning = path.with_name(path.name + ".part")
+    with open(beginning, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beginning, path)
 
 
 def mean_and_spread(values):

@@ -5,6 +5,8 @@
     reproduce.py --run cifar10-56 --budget 120                 as many epochs as two hours allow, the same for every network
     reproduce.py --run table-1 figure-8-left                   the paper's whole schedules; weeks on two cores
     reproduce.py --report                                      tables and plots of whatever is there
+    reproduce.py --keep docs/results/runs                      what a report needs of the finished runs, without weights
+    reproduce.py --report --out docs/results/runs              tables and plots of what was kept
 
 Interrupted, it goes on when it is called again; what is finished is left alone. Needs Python 3.9 and nothing else.
 """
@@ -25,8 +27,8 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the sources' folder stays as it is
 from experiments import EXPERIMENTS, GROUPS, experiments_of  # noqa: E402
-from folders import Damaged, read_run, rows_of  # noqa: E402
-from results import folder_of, write_results  # noqa: E402
+from folders import Damaged, read_run, rows_of, write_whole  # noqa: E402
+from results import folder_of, keep_records, write_results  # noqa: E402
 
 TIMED_STEPS = 16  # enough for gates to average out to a few percent, little against a run
 EVALUATION_COST = 0.4  # of an image of training: forward only, all blocks: about a third of a step, rounded up
@@ -89,6 +91,8 @@ def read_command_line():
     what.add_argument("--list", action="store_true", help="name every run with what it shows and its commands")
     what.add_argument("--run", nargs="+", metavar="NAME", default=[], help="train these experiments, tables or figures")
     what.add_argument("--report", action="store_true", help="write results.md and plots of what is there; --run does it after each run")
+    what.add_argument("--keep", type=some_path, metavar="DIR",
+                      help="copy the tables and options of finished runs, a few kilobytes each, to DIR, from which --report --out DIR can be made again")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--budget", type=above_zero, metavar="MINUTES",
                         help="shorten all schedules by the same factor so that everything named takes about so long")
@@ -102,8 +106,10 @@ def read_command_line():
     parser.add_argument("--threads", type=whole_above_zero, help="threads of train")
     parser.add_argument("--train", type=some_path, metavar="PATH", help="the program (default: build/release/examples/train of this repository)")
     line = parser.parse_args()
-    if not (line.list or line.run or line.report):
-        parser.error("nothing to do: expected --list, --run NAME or --report")
+    if not (line.list or line.run or line.report or line.keep):
+        parser.error("nothing to do: expected --list, --run NAME, --report or --keep DIR")
+    if line.keep and line.keep.resolve() == line.out.resolve():
+        parser.error(f"--keep {line.keep} is --out itself; give it a folder of its own")
     line.report_dir, line.note = line.report_dir or line.out, line.note or ""
     return line
 
@@ -206,7 +212,7 @@ def lengths_of(experiments, line, trainer):
         for e in experiments:
             needed[e.name] = len(line.seeds or e.seeds) * sum(trainer.seconds_per_epoch(v, timings) for v in e.variants)
         line.out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(timings, indent=1) + "\n")
+        write_whole(path, json.dumps(timings, indent=1).encode() + b"\n")
         fraction = min(1.0, 60 * line.budget / sum(e.epochs * needed[e.name] for e in experiments))
         least = max(1 / e.epochs for e in experiments)
         if fraction < least:
@@ -302,6 +308,11 @@ def main():
             if not path:
                 raise Failure(f"there is no run with a whole epoch in {line.out}; train some by --run")
             print(f"tables and plots: {path}")
+        if line.keep:
+            kept = keep_records(line.out, line.keep)
+            if not kept:
+                raise Failure(f"there is no finished run in {line.out} to keep; train some by --run")
+            print(f"kept {kept} runs in {line.keep}")
         sys.stdout.flush()
         return 0 if done else 1
     except (Failure, Damaged) as failure:

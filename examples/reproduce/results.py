@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from experiments import EXPERIMENTS, GROUPS
-from folders import mean_and_spread, read_run
+from folders import keep_record, mean_and_spread, read_run, write_whole
 from plots import line_chart, shade_chart
 
 
@@ -196,7 +196,7 @@ def write_results(out, target, note=""):
                     part += f"    {shlex.join(['train', *experiment.command(variant, epochs, seed)])}\n"
         part += "\n" + table_of(experiment, runs) + "\n" + comparison_of(experiment, runs) + "\n"
         for file, alternative, svg in charts_of(experiment, runs):
-            (target / file).write_text(svg, encoding="utf-8", errors="replace")
+            write_whole(target / file, svg.encode(errors="replace"))
             part += f"![{experiment.title}: {alternative}]({file})\n"
         parts.append(part)
     if not parts:
@@ -204,5 +204,18 @@ def write_results(out, target, note=""):
     head = ("# Results\n\nWritten by examples/reproduce/reproduce.py from the metrics.csv of each run. Test errors are those at the epoch with the "
             "lowest validation error, the paper's rule, or without validation images of the last epoch; the spread is the standard deviation over seeds; unfinished runs count in no mean.\n")
     path = target / "results.md"
-    path.write_text(head + (f"\n{note}\n" if note else "") + "\n" + "\n".join(parts), encoding="utf-8", errors="replace")
+    write_whole(path, (head + (f"\n{note}\n" if note else "") + "\n" + "\n".join(parts)).encode(errors="replace"))
     return path
+
+
+def keep_records(out, target):
+    """Copies the records of all finished runs of `out` to folders of the same names in `target`. Returns how many."""
+    kept = 0
+    for experiment in EXPERIMENTS.values():
+        for name, seeds in runs_in(out, experiment).items():
+            for seed, state in seeds.items():
+                if state.finished:
+                    folder = f"{experiment.name}-{name}-{seed}"
+                    keep_record(Path(out) / folder, Path(target) / folder)
+                    kept += 1
+    return kept
