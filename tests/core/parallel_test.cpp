@@ -17,9 +17,12 @@
 
 #include <sdepth/core/parallel.hpp>
 
+#include "../signal_for_caller.hpp"
+
 namespace {
 
 using namespace sdepth;
+using namespace sdepth::test;
 
 TEST_CASE("parts cover the range once, in order, and differ by at most one") {
   for (const int count : {0, 1, 2, 7, 8, 9, 127, 128, 129, 1000}) {
@@ -204,6 +207,16 @@ TEST_CASE("after fork a child's loops end, and use threads of its own") {
   std::atomic<int> calls = 0;
   parallel_for(8, 3, [&](int, int) { ++calls; });
   CHECK(calls == 8);
+}
+
+TEST_CASE("helpers take no signals: they are the program's") {
+  CHECK(signal_reaches_the_caller([] {
+    std::atomic<int> begun = 0;
+    parallel_for(3, 3, [&](int, int) {
+      for (++begun; begun < 3;) std::this_thread::yield();  // both helpers run
+    });
+    return 0;
+  }));
 }
 #endif
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -12,6 +13,7 @@
 #include <sdepth/data/mixing.hpp>
 #include <sdepth/data/synthetic.hpp>
 
+#include "../signal_for_caller.hpp"
 #include "../train/threads_communicator.hpp"
 #include "scratch.hpp"
 
@@ -121,6 +123,17 @@ TEST_CASE("a loader may be destroyed or restarted at any moment") {
   Loader never_started(pictures(), Normalization::none(), {});
   CHECK(never_started.next() == nullptr);
 }
+
+#if !defined(__SANITIZE_THREAD__)  // which does not know threads in a child of a process with threads
+TEST_CASE("its threads take no signals: they are the program's") {
+  CHECK(signal_reaches_the_caller([] {
+    auto loader = std::make_unique<Loader>(pictures(), Normalization::none(), LoaderOptions{.batch = 4});
+    loader->start(0);
+    (void)loader->next();  // so that its thread has begun
+    return loader;
+  }));
+}
+#endif
 
 TEST_CASE("what goes wrong in the thread is thrown to the caller, after the batches before it") {
   ImageSet wrong = pictures();

@@ -15,6 +15,7 @@
 
 #include <sdepth/core/clock.hpp>
 #include <sdepth/core/config.hpp>
+#include <sdepth/core/signal_mask.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -149,15 +150,18 @@ class ThreadTeam {
       helpers_.clear();
       process_ = getpid();
     }
-    while (static_cast<int>(helpers_.size()) < wanted) {
+    const auto there = [this] { return static_cast<int>(helpers_.size()); };
+    if (there() >= wanted) return there();
+    const WithoutSignals none;
+    while (there() < wanted) {
       auto helper = std::make_unique<Helper>();
       helper->team = this;
-      helper->thread = static_cast<int>(helpers_.size()) + 1;
+      helper->thread = there() + 1;
       helper->seen = helper->called = loop_;
       if (pthread_create(&helper->handle, nullptr, help, helper.get()) != 0) break;
       helpers_.push_back(std::move(helper));
     }
-    return static_cast<int>(helpers_.size());
+    return there();
   }
   void stop() noexcept {
     stopping_ = true;

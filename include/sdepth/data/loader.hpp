@@ -21,6 +21,7 @@
 #include <sdepth/core/clock.hpp>
 #include <sdepth/core/communicator.hpp>
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/signal_mask.hpp>
 #include <sdepth/data/augmentations.hpp>
 #include <sdepth/data/batch.hpp>
 #include <sdepth/data/batch_rows.hpp>
@@ -84,6 +85,7 @@ class Loader {
     job_first_ = 0;
     if (options_.shuffle) shuffled_order(order_, source_.size(), options_.seed, epoch);
     try {
+      const WithoutSignals none;
       for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { make_batches(); });
     } catch (const std::system_error& error) {
       stop();

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <sdepth/core/clock.hpp>
+#include <sdepth/core/signal_mask.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -30,6 +31,7 @@ class OrderedSums {
 
   OrderedSums(int rank, int ranks) : rank_(rank), ranks_(ranks) {
     MPI_Comm_dup(MPI_COMM_WORLD, &chain_);
+    const WithoutSignals none;
     thread_ = std::thread([this] { help(); });
   }
   OrderedSums(const OrderedSums&) = delete;
