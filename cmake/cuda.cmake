@@ -32,7 +32,7 @@ else()
   endif()
   # nvcc with clang as host compiler does not read template parameters of type double.
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT CMAKE_CUDA_HOST_COMPILER)
-    find_program(SDEPTH_CUDA_HOST_COMPILER NAMES g++ g++-15 g++-14 g++-13 g++-12 DOC "g++, the host compiler of nvcc")
+    find_program(SDEPTH_CUDA_HOST_COMPILER NAMES g++ g++-16 g++-15 g++-14 g++-13 g++-12 DOC "g++, the host compiler of nvcc")
     mark_as_advanced(SDEPTH_CUDA_HOST_COMPILER)
     if(SDEPTH_CUDA_HOST_COMPILER)
       set(CMAKE_CUDA_HOST_COMPILER ${SDEPTH_CUDA_HOST_COMPILER})

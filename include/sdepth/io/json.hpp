@@ -18,7 +18,8 @@ namespace sdepth::inline SDEPTH_ISA {
   if (text.find('\0') != std::string_view::npos) return std::nullopt;  // which the library takes for the end
   nlohmann::json value = nlohmann::json::parse(text, nullptr, false);
   if (value.is_discarded()) return std::nullopt;
-  return value;
+  // In place: the library converts its values to anything, an optional among it.
+  return std::optional<nlohmann::json>(std::in_place, std::move(value));
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -140,6 +140,13 @@ class Inference {
     predict(images, logits);
     return logits;
   }
+// A sentence that is thrown and helpers that are woken are not what predict promises on one thread. clang is
+// told so for predict itself, and to look at all that predict_part calls.
+#if __has_cpp_attribute(clang::nonblocking)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wfunction-effects"
+#pragma clang diagnostic ignored "-Wperf-constraint-implies-noexcept"
+#endif
   /// The same to memory of the caller's. Allocates nothing, but in the first loop of another thread than the
   /// one that made this: there it starts threads. With one thread it takes no lock and asks nothing of the
   /// system either, which clang's RealtimeSanitizer is told by the attribute.
@@ -156,15 +163,12 @@ class Inference {
     const int part = memories_.front().images();
     const int parts = std::min(count, round_up((count + part - 1) / part, threads_));
     parallel_for(parts, threads_, [&](int index, int thread) {
-      auto& memory = memories_[static_cast<std::size_t>(thread)];
-      const Range range = part_of(count, parts, index);
-      detail::copy_images(Net::input, images, range.first, range.size(), Plan::input_layout, memory.input());
-      const T* out = memory.run(range.size(), weights_->data());
-      float* to = logits.data() + static_cast<std::size_t>(range.first) * classes;
-      for (int n = 0; n < range.size(); ++n, out += Plan::output_layout.size, to += classes)
-        std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
+      predict_part(images, part_of(count, parts, index), thread, logits.data());
     });
   }
+#if __has_cpp_attribute(clang::nonblocking)
+#pragma clang diagnostic pop
+#endif
   /// The class of each image, [N]: that of its first largest logit. Throws Error naming the first image whose
   /// logits are not finite.
   template <Images Given>
@@ -182,6 +186,21 @@ class Inference {
                                                  : detail::HeadError::none > ::said);
   using Plan = detail::InferencePlan<Net, detail::WithWeights<Backend, Weight>>;
   using Folded = FoldedWeights<Net, Backend, Weight>;
+
+  /// The logits of images [range.first, …) of a batch, by what `thread` has for itself.
+  template <Images Given>
+  void predict_part(const Given& images, Range range, int thread, float* logits) noexcept
+#if __has_cpp_attribute(clang::nonblocking)
+      [[clang::nonblocking]]
+#endif
+  {
+    auto& memory = memories_[static_cast<std::size_t>(thread)];
+    detail::copy_images(Net::input, images, range.first, range.size(), Plan::input_layout, memory.input());
+    const T* out = memory.run(range.size(), weights_->data());
+    float* to = logits + static_cast<std::size_t>(range.first) * classes;
+    for (int n = 0; n < range.size(); ++n, out += Plan::output_layout.size, to += classes)
+      std::transform(out, out + classes, to, [](T logit) { return static_cast<float>(logit); });
+  }
 
   std::shared_ptr<const Folded> weights_;
   int threads_;

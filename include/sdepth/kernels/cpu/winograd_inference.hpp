@@ -37,6 +37,19 @@ template <class Arch, ConvShape S, Caches C>
   return tile_rows * tile_columns <= 16 || 6 * 4 * numbers <= C.l1 / 2;
 }
 
+/// What rows and columns of the way out lack: aⁱ·(2a)ʲ, and a quarter for the 4 in prepare().
+struct WinogradInferenceFactors {
+  float of[4][4] = {};
+  constexpr WinogradInferenceFactors() noexcept {
+    constexpr double a = winograd_points::a;
+    constexpr double powers[4] = {1, a, a * a, a * a * a};
+    for (int i = 0; i < 4; ++i)
+      for (int j = 0; j < 4; ++j) of[i][j] = static_cast<float>(0.25 * powers[i] * powers[j] * (1 << j));
+  }
+};
+/// Not static in the function that reads it: a nonblocking function may have no such variable, says clang.
+inline constexpr WinogradInferenceFactors winograd_inference_factors;
+
 /// The same convolutions as WinogradForward, to rounding, for weights that are prepared once.
 template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels>
 struct WinogradInference {
@@ -181,20 +194,10 @@ struct WinogradInference {
     to[2] = fma<Arch>(all<Arch>(4.0F), even_b, even_a);
     to[3] = fma<Arch>(all<Arch>(8.0F), odd_b, odd_a + s[5]);
   }
-  /// What rows and columns lack: aⁱ·(2a)ʲ, and a quarter for the 4 in prepare().
-  struct Factors {
-    float of[4][4] = {};
-    constexpr Factors() noexcept {
-      constexpr double a = winograd_points::a;
-      constexpr double powers[4] = {1, a, a * a, a * a * a};
-      for (int i = 0; i < 4; ++i)
-        for (int j = 0; j < 4; ++j) of[i][j] = static_cast<float>(0.25 * powers[i] * powers[j] * (1 << j));
-    }
-  };
   /// Aᵀ M A of one tile to the sink; pixels beyond the image are dropped.
   template <class Sink>
   static void give_tile(const float* m, int first_row, int row, int column, int count, const Sink& sink) {
-    static constexpr Factors factors;
+    constexpr const auto& factors = winograd_inference_factors;
     constexpr bool all_whole = Out.height % winograd_tile == 0 && Out.width % winograd_tile == 0;
     const int rows_here = std::min(winograd_tile, count - row),
               columns_here = std::min(winograd_tile, Out.width - column);
