@@ -86,9 +86,9 @@ struct Written {
     if constexpr (std::is_same_v<Stored, bfloat16>)
       if (noise) {
         const auto row = static_cast<std::size_t>(channels);
-        return bfloat16::stochastic(static_cast<float>(x),
-                                    noise.bits(channels, static_cast<std::uint32_t>(first + i / row),
-                                               static_cast<int>(i % row)));
+        return bfloat16::stochastic(
+            static_cast<float>(x),
+            noise.bits(channels, static_cast<std::uint32_t>(first + i / row), static_cast<int>(i % row)));
       }
     return static_cast<Stored>(x);
   }
@@ -97,10 +97,9 @@ struct Written {
 /// Whether a backend's kernels can round stochastically: those whose contexts have a RoundingOfStep, and whose
 /// activations are rounded at all.
 template <class Backend>
-concept RoundsStochastically =
-    !std::is_same_v<typename Backend::Scalar, typename Backend::Stored> &&
-    requires(typename Backend::Context& context) {
-      { context.rounding() } -> std::same_as<RoundingOfStep&>;
-    };
+concept RoundsStochastically = !std::is_same_v<typename Backend::Scalar, typename Backend::Stored> &&
+                               requires(typename Backend::Context& context) {
+                                 { context.rounding() } -> std::same_as<RoundingOfStep&>;
+                               };
 
 }  // namespace sdepth::inline SDEPTH_ISA

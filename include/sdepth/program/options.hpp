@@ -270,8 +270,7 @@ struct Phase {
                    .scaling = scaling_of(options.scaling),
                    .gamma = GammaInit::one,
                    .loss = {.label_smoothing = options.label_smoothing},
-                   .rounding =
-                       options.rounding == "stochastic" ? Rounding::stochastic : Rounding::nearest},
+                   .rounding = options.rounding == "stochastic" ? Rounding::stochastic : Rounding::nearest},
       .clip_norm = options.clip_norm,
       .average_decay = options.ema,
       .frozen = beginnings_of(options.freeze),

@@ -22,10 +22,10 @@ namespace sdepth::inline SDEPTH_ISA::program {
 /// Options that checkpoints and reports leave out where they are as by default, so that runs without them are
 /// as they were.
 inline const std::set<std::string> rare_options = {
-    "test-split", "skip-broken", "keep-best",       "early-stopping", "optimizer",   "beta1",
-    "beta2",      "epsilon",     "label-smoothing", "clip-norm",      "ema",         "mixup",
-    "time-limit", "cutmix",      "freeze",          "tensorboard",    "local-norms", "augmentation",
-    "rounding"};
+    "test-split",  "skip-broken", "keep-best",    "early-stopping",  "optimizer",
+    "beta1",       "beta2",       "epsilon",      "label-smoothing", "clip-norm",
+    "ema",         "mixup",       "time-limit",   "cutmix",          "freeze",
+    "tensorboard", "local-norms", "augmentation", "rounding"};
 /// More that older programs did not have, which did as the defaults do: a checkpoint may lack these and the
 /// rare ones.
 inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",

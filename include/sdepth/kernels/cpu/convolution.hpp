@@ -147,11 +147,12 @@ void conv_forward(Workspace<float>& context, int batch, const Source<float, Stor
     float* scratch = context.of_thread(thread);
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
-    for_each_group(
-        parts, part, context.threads(), Kernel::images, [&](const Range& group, const Range& next) {
-          forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch,
-                                            scratch + scratch_size, out, statistics.mean ? &mine : nullptr, rounder);
-        });
+    for_each_group(parts, part, context.threads(), Kernel::images,
+                   [&](const Range& group, const Range& next) {
+                     forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch,
+                                                       scratch + scratch_size, out,
+                                                       statistics.mean ? &mine : nullptr, rounder);
+                   });
   });
   if (statistics.mean) moments.merge(context, parts, S.out().pixels(), statistics);
 }

@@ -176,7 +176,8 @@ void linear_backward(Workspace<float>& context, int batch, const Stored* dy, con
                                       bias_gradient, dx ? gradients : nullptr, context.shared());
     const auto rounder = Rounder<Stored>::of(context, context.parts(batch, Parts).first);
     if (dx && rounder)
-      rounder.at(0, S.in.pixels()).template rows<Arch>(Layout::channels, 0, batch * Layout::pixels, gradients);
+      rounder.at(0, S.in.pixels())
+          .template rows<Arch>(Layout::channels, 0, batch * Layout::pixels, gradients);
     if (dx) copy_numbers<Arch>(gradients, inputs, dx);
   }
 }

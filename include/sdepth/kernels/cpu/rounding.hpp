@@ -97,7 +97,8 @@ template <class Arch>
 [[gnu::noinline]] void round_pixels(const RoundingNoise& noise, int channels, std::uint32_t first, int pixels,
                                     int channel, float* v, int pitch) {
   using Words = typename Bits<Arch>::Words;
-  const std::uint32_t groups = rounding_groups(channels), of_channel = static_cast<std::uint32_t>(channel) / 4;
+  const std::uint32_t groups = rounding_groups(channels),
+                      of_channel = static_cast<std::uint32_t>(channel) / 4;
   for (int p = -static_cast<int>(first % 2); p < pixels; p += 4) {
     const std::uint32_t group = (first + static_cast<std::uint32_t>(p)) / 2 * groups + of_channel;
     const auto pairs = noise_of_pairs<Arch>(noise, group, group + groups);
@@ -163,9 +164,10 @@ struct Rounder<bfloat16> {
       for (std::size_t j = 0; j < Columns; ++j) store<Arch>(at(i, j), values[i][j] + addend);
     }
     for (std::size_t i = 0; i < Rows; ++i)
-      round_pixels<Arch>(noise, Image.channels,
-                         pixel + static_cast<std::uint32_t>((row + static_cast<int>(i)) * Image.width + column),
-                         static_cast<int>(Columns), channel, at(i, 0), lanes<Arch>);
+      round_pixels<Arch>(
+          noise, Image.channels,
+          pixel + static_cast<std::uint32_t>((row + static_cast<int>(i)) * Image.width + column),
+          static_cast<int>(Columns), channel, at(i, 0), lanes<Arch>);
     SDEPTH_UNROLL(4)
     for (std::size_t i = 0; i < Rows; ++i) {
       SDEPTH_UNROLL(4)

@@ -38,8 +38,7 @@ void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, 
     const Source<T, Stored> image = source.of_image(static_cast<int>(n), v.size());
     for (std::size_t i = 0; i < v.size(); ++i) {
       v[i] = value<A>(image, i, i % ci);
-      if (image.finished)
-        v[i] = static_cast<double>(image.finished[i] = finished(v[i], n * v.size() + i));
+      if (image.finished) v[i] = static_cast<double>(image.finished[i] = finished(v[i], n * v.size() + i));
     }
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {

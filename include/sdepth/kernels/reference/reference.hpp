@@ -31,8 +31,7 @@ struct BasicReference : HostBackend<T, Stored_> {
   static void conv_forward(Context& context, int batch, const Source<T, Stored>& source, const T* weights,
                            const T* bias, Stored* out, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
-    reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics,
-                                    context.rounding().next());
+    reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics, context.rounding().next());
   }
   template <ConvShape S, class A = ReLU>
   static void conv_backward(Context& context, int batch, const Gradient<T, Stored>& gradient,
@@ -105,8 +104,8 @@ struct BasicReference : HostBackend<T, Stored_> {
     reference::linear_forward<S>(batch, in, weights, bias, out, context.rounding().next());
   }
   template <LinearShape S>
-  static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in, const T* weights,
-                              T* weight_gradient, T* bias_gradient, Stored* dx) {
+  static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in,
+                              const T* weights, T* weight_gradient, T* bias_gradient, Stored* dx) {
     reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx,
                                   context.rounding().next());
   }
