@@ -311,8 +311,8 @@ struct CountingOf {
   static void load_numbers(Context&, std::size_t count, const Stored* stored, float* numbers) {
     convert("logits as floats", count, stored, numbers);
   }
-  static void store_numbers(Context&, std::size_t count, const float* numbers, Stored* stored) {
-    convert("logits' gradient as stored", count, numbers, stored);
+  static void store_numbers(Context&, int batch, const Shape& image, const float* numbers, Stored* stored) {
+    convert("logits' gradient as stored", static_cast<std::size_t>(batch) * image.size(), numbers, stored);
   }
   template <class Number>
   static void upload_images(Context&, Shape shape, const Number*, int count, bool, std::size_t stride,

@@ -101,7 +101,7 @@ TEST_CASE(
   std::vector<bfloat16> there(words.size());
   std::vector<float> back(words.size());
   cuda::Context context;
-  Exact::store_numbers(context, words.size(), words.data(), there.data());
+  Exact::store_numbers(context, 1, {4, 1, static_cast<int>(words.size() / 4)}, words.data(), there.data());
   Exact::load_numbers(context, words.size(), there.data(), back.data());
   context.synchronize();
   for (std::size_t i = 0; i < words.size(); ++i) {

@@ -123,6 +123,25 @@ TEST_CASE("a checkpoint of other options is refused by name, and the trainer sta
   CHECK(contains(sentence_of([&] { restore(checkpoint, trainer); }), "another survival table"));
 }
 
+TEST_CASE("a checkpoint says that activations are rounded stochastically, and other rounding is refused") {
+  using Rounded = Trainer<Network<Input<3, 4, 4>, Conv<4>, GlobalAvgPool, Linear<4>>, CpuBfloat16>;
+  const TrainingOptions nearest = {.batch = 2, .threads = 1};
+  TrainingOptions stochastic = nearest;
+  stochastic.rounding = Rounding::stochastic;
+  ScratchFolder folder;
+  for (const bool rounded : {false, true}) {
+    Rounded saved(rounded ? stochastic : nearest), other(rounded ? nearest : stochastic);
+    save_checkpoint(folder / "checkpoint", saved, 0);
+    const Checkpoint checkpoint = read_checkpoint(folder / "checkpoint");
+    CHECK(checkpoint.training.contains("rounding") == rounded);
+    CHECK(contains(sentence_of([&] { restore(checkpoint, other); }),
+                   rounded ? "was saved with rounding \"stochastic\", the trainer has \"nearest\""
+                           : "was saved with rounding \"nearest\", the trainer has \"stochastic\""));
+    Rounded same(rounded ? stochastic : nearest);
+    CHECK(sentence_of([&] { restore(checkpoint, same); }).empty());
+  }
+}
+
 TEST_CASE("a checkpoint of another network, or without all of its momentum, changes nothing") {
   ScratchFolder folder;
   Small saved(options());

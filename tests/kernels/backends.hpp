@@ -17,6 +17,7 @@
 #include <doctest/doctest.h>
 
 #include <sdepth/kernels/reference/reference.hpp>
+#include <sdepth/kernels/rounding.hpp>
 #if !defined(__CUDACC__)  // nvcc compiles the tests of the device alone
 #include <sdepth/kernels/cpu/cpu.hpp>
 #endif
@@ -151,6 +152,17 @@ class RandomSource {
     if (pending.shortcut || !pending.shortcut_norm) all.push_back(pending);
   }
   return all;
+}
+
+/// Whether the cases' kernels round stochastically what they store in bfloat16, where the backend can.
+inline bool rounds_stochastically = false;
+template <class B>
+void choose_rounding([[maybe_unused]] typename B::Context& context) {
+  if constexpr (RoundsStochastically<B>)
+    if (rounds_stochastically) {
+      context.rounding().stochastic(123456789012345, 7);
+      context.rounding().begin(3);
+    }
 }
 
 /// Named outputs of a kernel, without padding.

@@ -17,6 +17,7 @@ template <class B, LinearShape S>
   Activations<B> out(static_cast<std::size_t>(batch), S.features), dx(pixels, S.in.channels);
   Packed<B> weight_gradient(S.in.size(), S.features), bias_gradient(1, S.features);
   typename B::Context context(threads);
+  choose_rounding<B>(context);
   B::template linear_forward<S>(context, batch, in.data(), weights.data(), S.bias ? bias.data() : nullptr,
                                 out.data());
   B::template linear_backward<S>(context, batch, dy.data(), in.data(), weights.data(), weight_gradient.data(),

@@ -15,6 +15,7 @@ template <class B, PoolShape S>
       dx(static_cast<std::size_t>(batch) * S.in.pixels(), S.in.channels);
   Activations<B> dy(random_numbers(out_pixels * channels, 2), S.in.channels);
   typename B::Context context(2);
+  choose_rounding<B>(context);
   B::template pool_forward<S>(context, batch, in.data(), out.data());
   B::template pool_backward<S>(context, batch, dy.data(), S.kind == PoolKind::maximum ? in.data() : nullptr,
                                dx.data());
@@ -31,6 +32,7 @@ template <class B, ShortcutShape S>
   Activations<B> dy(random_numbers(out_pixels * static_cast<std::size_t>(S.channels_out), 2), S.channels_out),
       dx(in_pixels, S.in.channels);
   typename B::Context context(2);
+  choose_rounding<B>(context);
   B::template shortcut_forward<S>(context, batch, in.data(), out.data());
   B::template shortcut_backward<S>(context, batch, dy.data(), dx.data());
   return {{"out", out.dense()}, {"dx", dx.dense()}};

@@ -17,6 +17,7 @@ template <class B, ConvShape S, class A = ReLU>
   Activations<B> out(out_pixels, S.channels_out);
   Packed<B> mean(1, S.channels_out), variance(1, S.channels_out);
   typename B::Context context(threads);
+  choose_rounding<B>(context);
   B::template conv_forward<S, A>(context, batch, source.get(), weights.data(), S.bias ? bias.data() : nullptr,
                                  out.data(), {mean.data(), variance.data()});
   Results results{{"out", out.dense()}, {"mean", mean.dense()}, {"variance", variance.dense()}};
@@ -56,6 +57,7 @@ template <class B, ConvShape S, class A = ReLU>
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr,
             pending.shortcut_norm ? dz_shortcut.data() : nullptr};
   typename B::Context context(threads);
+  choose_rounding<B>(context);
   B::template conv_backward<S, A>(
       context, batch, {dy.data(), y.data(), backward.norm ? norm.get() : nullptr}, source.get(),
       weights.data(), weight_gradient.data(), S.bias ? bias_gradient.data() : nullptr,
@@ -83,6 +85,7 @@ template <class B, Shape S, class A = ReLU>
   const RandomSource<B> source(static_cast<std::size_t>(batch) * S.pixels(), S.channels, pending, 1);
   Packed<B> mean(1, S.channels), variance(1, S.channels);
   typename B::Context context(threads);
+  choose_rounding<B>(context);
   B::template finish<S, A>(
       context, batch, source.get(),
       wanted.statistics ? Statistics<float>{mean.data(), variance.data()} : Statistics<float>{});
@@ -109,6 +112,7 @@ template <class B, Shape S, class A = ReLU>
     sums = {dz.data(), pending.norm ? dz_normalised.data() : nullptr,
             pending.shortcut_norm ? dz_shortcut.data() : nullptr};
   typename B::Context context(threads);
+  choose_rounding<B>(context);
   B::template finish_backward<S, A>(context, batch,
                                     {dy.data(), y.data(), wanted.norm ? gradient_norm.get() : nullptr},
                                     source.get(), wanted.add ? add.data() : nullptr, out.data(), sums);

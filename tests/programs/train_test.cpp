@@ -147,6 +147,28 @@ TEST_CASE(
   CHECK(contains(bytes_of(folder / "whole" / "report.html"), "bf16"));
 }
 
+TEST_CASE("activations rounded stochastically give the same bytes after a stop and on other threads") {
+  ScratchFolder folder;
+  const Words nearest = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
+                         "--batch", "32",        "--lr-drop",     "1",   "--precision",  "bf16"};
+  const Words run = nearest + Words{"--rounding", "stochastic"};
+  REQUIRE(
+      run_program("train", run + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status ==
+      0);
+  REQUIRE(
+      run_program("train", run + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status ==
+      0);
+  CHECK(
+      contains(refusal("train", resume(folder / "stopped") + Words{"--rounding", "nearest"}), "the run in"));
+  REQUIRE(run_program("train", resume(folder / "stopped") + Words{"--steps", "8"}).status == 0);
+  check_equal_runs(folder / "whole", folder / "stopped");
+  REQUIRE(run_program("train", nearest + Words{"--steps", "8"} + out(folder / "nearest")).status == 0);
+  CHECK(bytes_of(folder / "whole" / "model.safetensors") !=
+        bytes_of(folder / "nearest" / "model.safetensors"));
+  CHECK(contains(bytes_of(folder / "whole" / "report.html"), "stochastic</td>"));
+  CHECK(!contains(bytes_of(folder / "nearest" / "report.html"), "rounding</th>"));
+}
+
 TEST_CASE("the learning rate drops where it should") {
   ScratchFolder folder;
   const auto rates = [&](const std::string& name, const Words& more) {

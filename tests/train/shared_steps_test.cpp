@@ -66,6 +66,10 @@ TEST_CASE("weights, statistics and losses are those of one process, to the bit")
   SUBCASE("with activations in bfloat16") {
     same_for_any_number_of_ranks<Everything, CpuBfloat16>({.batch = shared_batch, .threads = 1, .seed = 6});
   }
+  SUBCASE("with activations in bfloat16 that are rounded stochastically") {
+    same_for_any_number_of_ranks<Everything, CpuBfloat16>(
+        {.batch = shared_batch, .threads = 1, .seed = 6, .rounding = Rounding::stochastic});
+  }
 }
 
 TEST_CASE(

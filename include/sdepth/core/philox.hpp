@@ -11,16 +11,23 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+/// The constants of Philox 4x32-10, for those who compute many at once.
+namespace philox {
+inline constexpr int rounds = 10;
+inline constexpr std::array<std::uint32_t, 2> multipliers{0xD2511F53, 0xCD9E8D57};
+inline constexpr std::array<std::uint32_t, 2> steps{0x9E3779B9, 0xBB67AE85};  // golden ratio, sqrt(3) − 1
+}  // namespace philox
+
 /// Ten rounds of Philox 4x32. Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                                 std::array<std::uint32_t, 2> key) noexcept {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
-    const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];
+  for (int round = 0; round < philox::rounds; ++round) {
+    const std::uint64_t a = std::uint64_t{philox::multipliers[0]} * counter[0];
+    const std::uint64_t b = std::uint64_t{philox::multipliers[1]} * counter[2];
     counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
                static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += 0x9E3779B9;  // golden ratio
-    key[1] += 0xBB67AE85;  // sqrt(3) − 1
+    key[0] += philox::steps[0];
+    key[1] += philox::steps[1];
   }
   return counter;
 }
@@ -34,7 +41,8 @@ enum class Purpose : std::uint32_t {
   synthetic,
   image_gate,
   dropout,
-  split
+  split,
+  rounding
 };
 
 /// Four independent 32-bit words for (seed, purpose, major, minor): step and block of a gate, epoch and
@@ -44,6 +52,15 @@ enum class Purpose : std::uint32_t {
                                                                   std::uint32_t minor) noexcept {
   return philox4x32({static_cast<std::uint32_t>(major), static_cast<std::uint32_t>(major >> 32), minor,
                      static_cast<std::uint32_t>(purpose)},
+                    {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+}
+
+/// The same for (seed, purpose, step, place, group): what the numbers of a tensor draw from, of which a step
+/// has several and a group of four words serves several neighbours.
+[[nodiscard]] constexpr std::array<std::uint32_t, 4> tensor_words(std::uint64_t seed, Purpose purpose,
+                                                                  std::uint32_t step, std::uint32_t place,
+                                                                  std::uint32_t group) noexcept {
+  return philox4x32({group, step, place, static_cast<std::uint32_t>(purpose)},
                     {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
 }
 

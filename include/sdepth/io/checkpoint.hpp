@@ -89,6 +89,7 @@ template <class Net, class Backend, class Loss, class Optimizer>
   const auto& options = trainer.options();
   nlohmann::json state =
       steps_as_json(options.batch, options.seed, options.skip_update, options.scaling, trainer.survival());
+  if (options.rounding == Rounding::stochastic) state["rounding"] = "stochastic";
   nlohmann::json& loss = state["loss"] = options_as_json<Loss>(options.loss);
   loss["name"] = std::string(Loss::name);
   state["optimizer"] = std::string(Optimizer::name);
@@ -267,6 +268,10 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
   for (const auto& [key, value] : usual)
     if (const nlohmann::json saved = checkpoint.training.value(key, value); saved != now[key])
       refuse(checkpoint, key, saved, now[key]);
+  // Nor do those whose numbers are rounded to nearest.
+  const nlohmann::json nearest = "nearest", saved_rounding = checkpoint.training.value("rounding", nearest),
+                       rounding = now.value("rounding", nearest);
+  if (saved_rounding != rounding) refuse(checkpoint, "rounding", saved_rounding, rounding);
   double learning_rate = 0;
   for (const auto& [key, value] : now.items()) {
     if (std::any_of(std::begin(usual), std::end(usual),

@@ -27,8 +27,7 @@ struct DropoutMask {
   }
   /// The random words of four neighbouring channels. @param group  ((n · pixels + pixel) · ⌈C/4⌉ + channel/4)
   [[nodiscard]] constexpr std::array<std::uint32_t, 4> words(std::uint32_t group) const noexcept {
-    return philox4x32({group, step, stage, static_cast<std::uint32_t>(Purpose::dropout)},
-                      {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+    return tensor_words(seed, Purpose::dropout, step, stage, group);
   }
   [[nodiscard]] constexpr float factor(std::uint32_t word) const noexcept {
     return word < threshold ? 0.0F : scale;

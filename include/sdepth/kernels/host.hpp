@@ -113,8 +113,13 @@ struct HostBackend {
   }
 
   /// The same numbers as activations have them in memory, and as everyone computes with them.
-  static void store_numbers(Context&, std::size_t count, const T* numbers, Stored* stored) {
-    for (std::size_t i = 0; i < count; ++i) stored[i] = static_cast<Stored>(numbers[i]);
+  /// @param image  with its channels as they lie in memory
+  static void store_numbers(Context& context, int batch, const Shape& image, const T* numbers,
+                            Stored* stored) {
+    const Written<Stored> written{context.rounding().next(), image.channels,
+                                  static_cast<std::size_t>(context.parts(batch, 1).first) * image.pixels()};
+    const std::size_t count = static_cast<std::size_t>(batch) * image.size();
+    for (std::size_t i = 0; i < count; ++i) stored[i] = written(numbers[i], i);
   }
   static void load_numbers(Context&, std::size_t count, const Stored* stored, T* numbers) {
     for (std::size_t i = 0; i < count; ++i) numbers[i] = static_cast<T>(stored[i]);

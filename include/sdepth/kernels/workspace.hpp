@@ -1,5 +1,5 @@
 // Scratch memory of the host backends: one block per thread and one shared by all, grown before a parallel
-// loop and kept. And with whom the batch is shared.
+// loop and kept. And with whom the batch is shared, and how kernels round.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/memory.hpp>
 #include <sdepth/kernels/batch_sharing.hpp>
+#include <sdepth/kernels/rounding.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -32,6 +33,8 @@ class Workspace : public BatchSharing {
     return per_thread_[static_cast<std::size_t>(thread)].data();
   }
   [[nodiscard]] T* shared() noexcept { return shared_.data(); }
+  /// How kernels round what they store in bfloat16.
+  [[nodiscard]] RoundingOfStep& rounding() noexcept { return rounding_; }
 
   /// Where each process has norms of its own: makes a gradient the sum over all of them, once finish_sums()
   /// has been called.
@@ -47,6 +50,7 @@ class Workspace : public BatchSharing {
  private:
   std::vector<Buffer<T>> per_thread_;
   Buffer<T> shared_;
+  RoundingOfStep rounding_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

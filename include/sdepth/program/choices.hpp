@@ -40,6 +40,7 @@ inline const std::vector<std::string> augmentation_choices = {"paper", "imagenet
 inline const std::vector<std::string> scaling_names = {"test", "train"};
 inline const std::vector<std::string> optimizer_names = {"sgd", "adamw"};
 inline const std::vector<std::string> precision_names = {"float32", "bf16"};
+inline const std::vector<std::string> rounding_names = {"nearest", "stochastic"};
 
 /// p_l for blocks 1 … `blocks`, as schedule/schedules.hpp computes them, for a probability known only now.
 /// @param survival  p_L, in [0, 1]

@@ -38,7 +38,8 @@ template <class Optimizer>
   if constexpr (std::is_same_v<Optimizer, SGD>)
     return t;
   else
-    return {t.batch, t.threads, t.seed, options.adamw.value(), t.skip_update, t.scaling, t.gamma, t.loss};
+    return {t.batch, t.threads, t.seed,    options.adamw.value(), t.skip_update, t.scaling,
+            t.gamma, t.loss,    t.rounding};
 }
 
 /// The walk and its kernels know nothing of the optimizer, so a second one costs a tenth of a network's

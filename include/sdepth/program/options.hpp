@@ -57,6 +57,7 @@ struct Options {
   std::string gates{};
   bool block_harm = false;
   std::string precision = "float32";  // what activations lie in memory as
+  std::string rounding = "nearest";   // of activations in bf16
   double test_split = 0;              // of pictures without a test part
   bool skip_broken = false;           // pictures
   bool keep_best = false;             // the model of the lowest validation error beside the last
@@ -186,6 +187,9 @@ void for_each_option(AnyOptions& o, const std::vector<std::string>& models, Visi
   visit("precision", o.precision,
         "what activations lie in memory as; bf16 takes half the memory, float32 is exact",
         CLI::IsMember(precision_names));
+  visit("rounding", o.rounding,
+        "bf16: round what is stored to nearest, or up or down at random, so that the mean is right",
+        CLI::IsMember(rounding_names));
   visit("test-split", o.test_split,
         "folder: the part of the pictures that is for the test, where there is no test part",
         finite_number(0, 0.99));
@@ -265,7 +269,8 @@ struct Phase {
                    .skip_update = options.skip_update == "frozen" ? SkipUpdate::frozen : SkipUpdate::as_code,
                    .scaling = scaling_of(options.scaling),
                    .gamma = GammaInit::one,
-                   .loss = {.label_smoothing = options.label_smoothing}},
+                   .loss = {.label_smoothing = options.label_smoothing},
+                   .rounding = options.rounding == "stochastic" ? Rounding::stochastic : Rounding::nearest},
       .clip_norm = options.clip_norm,
       .average_decay = options.ema,
       .frozen = beginnings_of(options.freeze),

@@ -22,9 +22,10 @@ namespace sdepth::inline SDEPTH_ISA::program {
 /// Options that checkpoints and reports leave out where they are as by default, so that runs without them are
 /// as they were.
 inline const std::set<std::string> rare_options = {
-    "test-split", "skip-broken", "keep-best",       "early-stopping", "optimizer",   "beta1",
-    "beta2",      "epsilon",     "label-smoothing", "clip-norm",      "ema",         "mixup",
-    "time-limit", "cutmix",      "freeze",          "tensorboard",    "local-norms", "augmentation"};
+    "test-split",  "skip-broken", "keep-best",    "early-stopping",  "optimizer",
+    "beta1",       "beta2",       "epsilon",      "label-smoothing", "clip-norm",
+    "ema",         "mixup",       "time-limit",   "cutmix",          "freeze",
+    "tensorboard", "local-norms", "augmentation", "rounding"};
 /// More that older programs did not have, which did as the defaults do: a checkpoint may lack these and the
 /// rare ones.
 inline const std::set<std::string> later_options = {"survival-warm-up", "block-harm",    "survival-over-time",
@@ -101,6 +102,7 @@ inline const std::set<std::string> later_options = {"survival-warm-up", "block-h
        {std::tuple("lr-schedule", options.learning_rate_schedule, learning_rate_names),
         {"warm-up-shape", options.warm_up_shape, warm_up_shapes},
         {"precision", options.precision, precision_names},
+        {"rounding", options.rounding, rounding_names},
         {"optimizer", options.optimizer, optimizer_names}})
     if (std::find(names.begin(), names.end(), text) == names.end())
       fail(where, ": the option ", name, " stored in it is ", in_quotes(text),

@@ -11,6 +11,7 @@
 #include <sdepth/core/memory.hpp>
 #include <sdepth/kernels/batch_sharing.hpp>
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/rounding.hpp>
 #include <sdepth/run/norm.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::detail {
@@ -210,8 +211,15 @@ struct Pass {
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept {
     return gates + static_cast<std::size_t>(block) * gates_per_block;
   }
+  /// Before a stage of the trunk, or a block of it, on either way: what it stores is rounded by random numbers
+  /// of its own.
+  void begin_rounding(const Offsets& at, bool back) {
+    if constexpr (RoundsStochastically<Backend>)
+      context.rounding().begin(2 * static_cast<std::uint32_t>(at.stages) + (back ? 1 : 0));
+  }
   /// Before a stage of the trunk: where its activations go, wherever those of earlier stages went.
   void place(const Offsets& at) {
+    begin_rounding(at, false);
     if constexpr (Backend::replays) {
       if (!training) return;
       activations.template seek<Stored>(at.activations * static_cast<std::size_t>(batch), at.stages);

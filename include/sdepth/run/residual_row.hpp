@@ -73,6 +73,7 @@ struct TrainingStage<Backend, ResidualRow<Block, Schedule, Gates, Count, Before,
   static void backward(Pass<Backend>& pass, Offsets at, Record& record, FlowOf<Backend>& flow) {
     if constexpr (!places.empty())
       for (std::size_t i = places.size(); i-- > 0;) {
+        pass.begin_rounding(offset(at, places[i]), true);
         if constexpr (!fixed)
           One::backward(pass, offset(at, places[i]), record[i], flow);
         else if constexpr (open_by_type<Blocks>(places[0]))

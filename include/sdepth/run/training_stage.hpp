@@ -321,6 +321,7 @@ struct TrainingRow<Backend, StageList<In, Stages...>, Kind> {
                        typename Backend::Stored* joins = nullptr) {
     const auto step = [&]<std::size_t Index>(std::integral_constant<std::size_t, Index>) {
       if constexpr (Index == 0) flow.add = joins;
+      if constexpr (Kind == Row::trunk) pass.begin_rounding(offset<Index>(at), true);
       At<Index>::backward(pass, offset<Index>(at), std::get<Index>(record), flow);
       // a row of blocks says so after each of them
       if constexpr (Kind == Row::trunk && Entry<Index>::blocks == 0)

@@ -8,6 +8,7 @@
 #include <span>
 #include <type_traits>
 
+#include <sdepth/kernels/rounding.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/images.hpp>
 #include <sdepth/run/residual_row.hpp>
@@ -26,6 +27,7 @@ struct WalkParameters {
   std::uint64_t seed = 0, step = 0;  // of the training step: what dropouts draw from
   // at test: scale and shift of each norm, laid out as running; null: made from running
   const T* norms = nullptr;
+  Rounding rounding = Rounding::nearest;  // of the training step's activations and gradients in bfloat16
 };
 
 /// Where a backend's memory belongs to a device: makes that of `owner`, a Context or a Storage, the calling
@@ -135,7 +137,9 @@ class Walk {
       received = output_gradient;
     } else {
       received = slots_.take();
-      Backend::store_numbers(*context_, outputs_of(images), output_gradient, received);
+      pass.begin_rounding({.stages = static_cast<int>(stages)}, true);
+      constexpr Shape out{static_cast<int>(classes_stride), Net::output.height, Net::output.width};
+      Backend::store_numbers(*context_, images, out, output_gradient, received);
     }
     FlowOf<Backend> flow{received, {received}, nullptr, nullptr};
     materialise_backward<Backend, Net::output, typename Net::Lowered::PendingAfter>(pass, flow, last_);
@@ -212,6 +216,10 @@ class Walk {
     pass.seed = p.seed;
     pass.step = p.step;
     pass.widest = static_cast<std::size_t>(widest_channels());
+    if constexpr (RoundsStochastically<Backend>) {
+      context_->rounding().to_nearest();
+      if (training && p.rounding == Rounding::stochastic) context_->rounding().stochastic(p.seed, p.step);
+    }
     return pass;
   }
 

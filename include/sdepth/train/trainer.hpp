@@ -88,6 +88,7 @@ class Trainer {
         survival_(survival_vector(Net::survival)),
         gates_(options.batch),
         next_gates_(options.batch) {
+    check_rounding<Backend>(options.rounding);
     initialise(*weights_, options.seed, options.gamma);
   }
 
@@ -344,8 +345,9 @@ class Trainer {
   typename Backend::Loss hand_over_gradients(const Given& images, const Targets& targets, int count,
                                              const detail::GradientListener& ready) {
     const auto sharing = together_.sharing(walk().context(), whole_);
-    const auto loss = pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_,
-                                survival_, options_.scaling, options_.loss, ready, options_.seed, step_);
+    const auto loss =
+        pass_.run(images, targets, count, *weights_, update_.gradients_of_walk(), next_gates_, survival_,
+                  options_.scaling, options_.loss, ready, options_.seed, step_, options_.rounding);
     // A backend that works by itself sees to it that a loss that is not finite changes nothing.
     if constexpr (Backend::synchronous)
       if (!std::isfinite(loss.loss)) fail_for(loss.loss);

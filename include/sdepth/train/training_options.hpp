@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
+#include <sdepth/kernels/rounding.hpp>
 #include <sdepth/losses/cross_entropy.hpp>
 #include <sdepth/optimizers/sgd.hpp>
 #include <sdepth/schedule/scaling.hpp>
@@ -37,6 +39,7 @@ struct TrainingOptionsOf {
   Scaling scaling = Scaling::test;
   GammaInit gamma = GammaInit::one;
   typename Loss::Options loss = {};
+  Rounding rounding = Rounding::nearest;  // of what lies in memory as bfloat16
 };
 /// The same, where the optimizer is the usual one and goes by its name.
 template <class Loss>
@@ -49,6 +52,7 @@ struct TrainingOptionsOf<Loss, SGD> {
   Scaling scaling = Scaling::test;
   GammaInit gamma = GammaInit::one;
   typename Loss::Options loss = {};
+  Rounding rounding = Rounding::nearest;  // of what lies in memory as bfloat16
 };
 using TrainingOptions = TrainingOptionsOf<CrossEntropy, SGD>;
 
@@ -59,6 +63,18 @@ template <class Options>
     return options.sgd;
   else
     return options.optimizer;
+}
+
+/// The rounding that was asked for. Throws Error where the backend has no such.
+template <class Backend>
+void check_rounding(Rounding rounding) {
+  if (rounding == Rounding::nearest || RoundsStochastically<Backend>) return;
+  if constexpr (std::is_same_v<typename Backend::Scalar, typename Backend::Stored>)
+    fail(
+        "options: stochastic rounding is of activations in bfloat16, and this backend stores them as they are computed; use CpuBfloat16, or leave Rounding::nearest");
+  else
+    fail(
+        "options: this backend rounds activations in bfloat16 to nearest only; use CpuBfloat16, or leave Rounding::nearest");
 }
 
 /// The options as they are. Throws Error naming the first that no training can be made with.

@@ -50,7 +50,7 @@ class TrainingPass {
                              Weights<Net, Backend>& weights, Storage& gradients, const StepGates<Net>& gates,
                              std::span<const double> survival, Scaling scaling,
                              const typename Loss::Options& options, const detail::GradientListener& ready,
-                             std::uint64_t seed, std::uint64_t step) {
+                             std::uint64_t seed, std::uint64_t step, Rounding rounding) {
     std::transform(survival.begin(), survival.end(), scales_.begin(),
                    [&](double p) { return branch_scale(scaling, true, p); });
     if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
@@ -61,8 +61,13 @@ class TrainingPass {
 
     walk_.load(images, 0, count);
     T* const running = for_kernels(weights.running());
-    const detail::WalkParameters<T> numbers{
-        for_kernels(weights.parameters()), running, for_kernels(gradients), running, nullptr, seed, step};
+    const detail::WalkParameters<T> numbers{.parameters = for_kernels(weights.parameters()),
+                                            .running = running,
+                                            .gradients = for_kernels(gradients),
+                                            .running_update = running,
+                                            .seed = seed,
+                                            .step = step,
+                                            .rounding = rounding};
     const T* outputs = walk_.forward(count, true, numbers, gates.all(), scales_);
     T* outputs_gradient = walk_.take_gradient();
     constexpr int numbers_of_image = static_cast<int>(Net::output.size());

@@ -55,9 +55,10 @@ template <Shape Image>
 }
 /// Rows [first, last) of one image's Source, to scratch.
 template <class Arch, class A, Scratch Geometry, bool Padded, class Stored>
-void fill_source(const Source<float, Stored>& source, int first, int last, float* scratch) {
+void fill_source(const Source<float, Stored>& source, int first, int last, float* scratch,
+                 const Rounder<Stored>& rounder = {}) {
   for (int h = first; h < last; ++h)
-    read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0));
+    read_source<Arch, A, Padded>(source, row_of<Geometry.image>(h), scratch + Geometry.at(h, 0), rounder);
 }
 /// All rows of what read_values_and_derivatives writes, to two scratches.
 template <class Arch, class A, Scratch Geometry, class Stored>
@@ -93,7 +94,7 @@ void clear_halos(int images, float* scratch) {
 template <class Arch, ConvShape S, class A, class Kernel, class Stored>
 void forward_group(const Source<float, Stored>& source, const Range& group, const Range& next,
                    const float* weights, const float* bias, float* scratch, float* work, Stored* out,
-                   Moments* moments) {
+                   Moments* moments, const Rounder<Stored>& rounder) {
   constexpr Shape shape = Kernel::out;
   constexpr std::size_t in_image = Kernel::scratch.image.size();
   Prefetcher ahead(Kernel::steps * calls_of(shape.height, Kernel::rows));
@@ -108,12 +109,13 @@ void forward_group(const Source<float, Stored>& source, const Range& group, cons
     for (int g = 0; g < group.size(); ++g)
       fill_source<Arch, A, Kernel::scratch, !S.network_input>(
           source.of_image(group.first + g, in_image), filled, rows,
-          scratch + static_cast<std::size_t>(g) * Kernel::scratch.size());
+          scratch + static_cast<std::size_t>(g) * Kernel::scratch.size(),
+          rounder.second().at(group.first + g, S.in.pixels()));
     filled = rows;
   };
   const auto sinks = [&](int g) {
     return ForwardSink<Arch, shape, Stored>(out + static_cast<std::size_t>(group.first + g) * shape.size(),
-                                            bias, moments);
+                                            bias, moments, rounder.at(group.first + g, shape.pixels()));
   };
   for (int row = 0; row < shape.height; row += Kernel::rows) {
     const int count = std::min(Kernel::rows, shape.height - row);
@@ -139,16 +141,18 @@ void conv_forward(Workspace<float>& context, int batch, const Source<float, Stor
       prepare_weights<Kernel>(context.threads(), weights, shared.take(Kernel::prepared_size));
 
   const BatchParts parts = context.parts(batch, Parts);
+  const auto rounder = Rounder<Stored>::of(context, parts.first);
   parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
     float* scratch = context.of_thread(thread);
     clear_halos<Kernel::scratch>(Kernel::images, scratch);
     Moments mine = moments.of(part);
-    for_each_group(
-        parts, part, context.threads(), Kernel::images, [&](const Range& group, const Range& next) {
-          forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch,
-                                            scratch + scratch_size, out, statistics.mean ? &mine : nullptr);
-        });
+    for_each_group(parts, part, context.threads(), Kernel::images,
+                   [&](const Range& group, const Range& next) {
+                     forward_group<Arch, S, A, Kernel>(source, group, next, prepared, bias, scratch,
+                                                       scratch + scratch_size, out,
+                                                       statistics.mean ? &mine : nullptr, rounder);
+                   });
   });
   if (statistics.mean) moments.merge(context, parts, S.out().pixels(), statistics);
 }
@@ -188,6 +192,7 @@ struct ConvBackward {
     const Stored* add;
     Stored* out;
     const SourceSums<float>& sums;
+    const Rounder<Stored>& rounder;
   };
 
   /// @see operands.hpp. weight_gradient null: the weights are fixed. out null: nobody wants the input's
@@ -196,6 +201,7 @@ struct ConvBackward {
                   const Source<float, Stored>& source, const float* weights, float* weight_gradient,
                   float* bias_gradient, const Stored* add, Stored* out, const SourceSums<float>& sums) {
     const BatchParts parts = context.parts(batch, Parts);
+    const auto rounder = Rounder<Stored>::of(context, parts.first);
     const auto totals_size = static_cast<std::size_t>(parts.mine.size()) * WeightKernel::total_size;
     context.reserve(thread_size, whole_lines(sums_size) + whole_lines(bias_size) +
                                      whole_lines(InputKernel::prepared_size) + totals_size);
@@ -234,11 +240,11 @@ struct ConvBackward {
       });
     };
     if (in_two) {
-      go_through({gradient, source, kernel_weights, nullptr, add, out, sums});
+      go_through({gradient, source, kernel_weights, nullptr, add, out, sums, rounder});
       sums_of_parts.send(context);
-      go_through({gradient, source, nullptr, weight_gradient, nullptr, nullptr, sums});
+      go_through({gradient, source, nullptr, weight_gradient, nullptr, nullptr, sums, rounder});
     } else {
-      go_through({gradient, source, kernel_weights, weight_gradient, add, out, sums});
+      go_through({gradient, source, kernel_weights, weight_gradient, add, out, sums, rounder});
     }
     if (weight_gradient) {
       if (context.others())
@@ -282,7 +288,8 @@ struct ConvBackward {
         const std::size_t at = static_cast<std::size_t>(o.source.gradient_image(n + g)) * in.size();
         return GradientSink<Arch, A, in, v_scratch, Stored>(
             o.source.of_image(n + g, in_image), derivatives + static_cast<std::size_t>(g) * v_scratch.size(),
-            o.add ? o.add + at : nullptr, o.out + at, sums_of_image(o.source, n + g, in.channels, sums));
+            o.add ? o.add + at : nullptr, o.out + at, sums_of_image(o.source, n + g, in.channels, sums),
+            o.rounder.at(n + g, in.pixels()));
       };
       for (int row = 0; o.out && row < in.height; row += InputKernel::rows)
         InputKernel::run(d, images, row, std::min(InputKernel::rows, in.height - row), o.prepared, work,

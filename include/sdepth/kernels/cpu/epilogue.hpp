@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <sdepth/kernels/cpu/rounding.hpp>
 #include <sdepth/kernels/cpu/scratch.hpp>
 #include <sdepth/kernels/cpu/source.hpp>
 #include <sdepth/kernels/cpu/statistics.hpp>
@@ -20,15 +21,21 @@ namespace sdepth::inline SDEPTH_ISA::cpu {
 template <class Arch, Shape Out, class Stored>
 class ForwardSink {
  public:
-  /// @param bias, moments  null: none
-  ForwardSink(Stored* out, const float* bias, Moments* moments) : out_(out), bias_(bias), moments_(moments) {}
+  /// @param bias, moments  null: none   @param rounder  from the image's first pixel on
+  ForwardSink(Stored* out, const float* bias, Moments* moments, const Rounder<Stored>& rounder)
+      : out_(out), bias_(bias), moments_(moments), rounder_(rounder) {}
 
   void begin(int pixels) const {
     if (moments_) moments_->begin(pixels);
   }
   template <std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, Vector<Arch> (&values)[Rows][Columns]) const {
-    const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
+    Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
+    if constexpr (Rounder<Stored>::rounds)
+      if (rounder_) {
+        rounder_.template tile<Arch, Out>(row, column, channel, bias, values);
+        bias = all<Arch>(-0.0F);  // changes nothing, not even the sign of a zero
+      }
     Stored* to = out_ + (row * Out.width + column) * Out.channels + channel;
     SDEPTH_UNROLL(4)
     for (std::size_t i = 0; i < Rows; ++i) {
@@ -44,6 +51,13 @@ class ForwardSink {
              int step) const {
     const Vector<Arch> bias = bias_ ? load<Arch>(bias_ + channel) : all<Arch>(0.0F);
     Stored* to = out_ + (row * Out.width + column) * Out.channels + channel;
+    if constexpr (Rounder<Stored>::rounds)
+      if (rounder_) {
+        store_rounded_block(row, column, channel, values, rows, columns, row_step, step, bias);
+        if (moments_)
+          moments_->block<Arch>(channel, to, rows, columns, Out.width * Out.channels, Out.channels);
+        return;
+      }
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < columns; ++j)
         store<Arch>(to + (i * Out.width + j) * Out.channels,
@@ -52,9 +66,23 @@ class ForwardSink {
   }
 
  private:
+  /// By four pixels of a row.
+  void store_rounded_block(int row, int column, int channel, const float* values, int rows, int columns,
+                           int row_step, int step, const Vector<Arch>& bias) const {
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; j += 4) {
+        Vector<Arch> four[1][4];
+        for (int k = 0; k < 4; ++k)
+          four[0][k] = load<Arch>(values + i * row_step + std::min(j + k, columns - 1) * step);
+        rounder_.template tile<Arch, Out>(row + i, column + j, channel, bias, four);
+        Stored* const to = out_ + ((row + i) * Out.width + column + j) * Out.channels + channel;
+        for (int k = 0; k < std::min(4, columns - j); ++k) store<Arch>(to + k * Out.channels, four[0][k]);
+      }
+  }
   Stored* out_;
   const float* bias_;
   Moments* moments_;
+  [[no_unique_address]] Rounder<Stored> rounder_;
 };
 
 /// Sums of one part of the batch, per channel [padded(C)]; null: not wanted. The x̂ sums lack the factor
@@ -83,12 +111,13 @@ void clear_sums(const Source<float, Stored>& source, int n, int channels) {
 /// that its norms need. For one image of shape In, channels padded.
 ///
 /// Source, add and out are given at the image's first number. v is what read_derivatives writes, in scratch
-/// of geometry V, read where the Source is activated. out may be `add`.
+/// of geometry V, read where the Source is activated. out may be `add`. `rounder` counts from the image's
+/// first pixel, too.
 template <class Arch, class A, Shape In, Scratch V, class Stored>
 class GradientSink {
  public:
   GradientSink(const Source<float, Stored>& source, const float* v, const Stored* add, Stored* out,
-               const PartialSums& sums)
+               const PartialSums& sums, const Rounder<Stored>& rounder)
       : mean_(source.norm ? source.norm->mean : nullptr),
         shortcut_mean_(source.shortcut_norm ? source.shortcut_norm->mean : nullptr),
         x_(sums.dz_x ? source.x : nullptr),
@@ -96,7 +125,8 @@ class GradientSink {
         v_(source.activated ? v : nullptr),
         add_(add),
         out_(out),
-        sums_(sums) {}
+        sums_(sums),
+        rounder_(rounder) {}
 
   void begin(int) const {}
   template <std::size_t Rows, std::size_t Columns>
@@ -120,6 +150,8 @@ class GradientSink {
         d = through_activation<Arch, A>(d, load<Arch>(v + i * V.row() + j * In.channels));
       });
     }
+    if constexpr (Rounder<Stored>::rounds)
+      if (rounder_) rounder_.template tile<Arch, In>(row, column, channel, all<Arch>(-0.0F), dz);
     each([&](Vector<Arch>& d, std::ptrdiff_t p, int, int)
              SDEPTH_INLINE_LAMBDA { d = store_rounded<Arch>(out_ + p, d); });
     const auto add_up = [&](float* total, const auto& term) SDEPTH_INLINE_LAMBDA {
@@ -171,6 +203,7 @@ class GradientSink {
   const Stored* add_;
   Stored* out_;
   PartialSums sums_;
+  [[no_unique_address]] Rounder<Stored> rounder_;
 };
 
 /// Where parts keep their sums: [parts][3][channels] in shared memory, zero before use.

@@ -44,6 +44,7 @@ void finish(Workspace<float>& context, int batch, const Source<float, Stored>& s
   context.reserve(band_size<image>, moments_size);
   std::fill_n(context.shared(), moments_size, 0.0F);
   const MomentsOfParts moments(context.shared(), image.channels);
+  const auto rounder = Rounder<Stored>::of(context, parts.first);
   parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
     Moments mine = moments.of(part);
@@ -52,10 +53,15 @@ void finish(Workspace<float>& context, int batch, const Source<float, Stored>& s
       const Run run{static_cast<std::size_t>(row) * row_size, rows * image.width, image.channels};
       Source<float, Stored> of_image = source.of_image(n, image.size());
       Stored* const dropped = source.dropout ? std::exchange(of_image.finished, nullptr) : nullptr;
-      read_source<Arch, A>(of_image, run, v);
+      const auto of_rows = rounder.at(n, S.pixels());
+      read_source<Arch, A>(of_image, run, v, of_rows);
       if (dropped) {
         apply_dropout(*source.dropout, S.channels, pixel_in_batch<S>(parts.first + n, row), run.pixels,
                       run.channels, v);
+        if constexpr (Rounder<Stored>::rounds)
+          if (of_rows)
+            of_rows.template rows<Arch>(image.channels, static_cast<std::size_t>(row * S.width), run.pixels,
+                                        v);
         copy_numbers<Arch>(v, run.size(), dropped + run.at);
       }
       if (!statistics.mean) return;
@@ -82,6 +88,7 @@ void finish_backward(Workspace<float>& context, int batch, const Gradient<float,
   context.reserve(2 * band_size<image>, sums_size);
   std::fill_n(context.shared(), sums_size, 0.0F);
   const SumsOfParts sums_of_parts(context.shared(), image.channels, sums);
+  const auto rounder = Rounder<Stored>::of(context, parts.first);
   parallel_for(parts.mine.size(), context.threads(), [&](int index, int thread) {
     const int part = parts.mine.first + index;
     float* d = context.of_thread(thread);
@@ -101,7 +108,8 @@ void finish_backward(Workspace<float>& context, int batch, const Gradient<float,
           d, 0, rows,
           GradientSink<Arch, A, image, band, Stored>(
               at_number(mine, first), v, add ? add + at : nullptr, out + at,
-              sums_of_image(source, n, image.channels, sums_of_parts.of(part))));
+              sums_of_image(source, n, image.channels, sums_of_parts.of(part)),
+              rounder.at(n, S.pixels(), static_cast<std::size_t>(row * S.width))));
     });
   });
   sums_of_parts.merge(context, parts, source);

@@ -7,7 +7,7 @@
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
-#include <sdepth/kernels/cpu/stored.hpp>
+#include <sdepth/kernels/cpu/rounding.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -149,6 +149,8 @@ void linear_forward(Workspace<float>& context, int batch, const Stored* in, cons
     float* const to = from + whole_lines(inputs);
     copy_numbers<Arch>(in, inputs, from);
     multiply_forward<Arch, Parts, S>(context, batch, from, weights, bias, to);
+    if (const auto rounder = Rounder<Stored>::of(context, context.parts(batch, Parts).first))
+      rounder.at(0, 1).template rows<Arch>(Layout::features, 0, batch, to);
     copy_numbers<Arch>(to, outputs, out);
   }
 }
@@ -172,6 +174,10 @@ void linear_backward(Workspace<float>& context, int batch, const Stored* dy, con
     copy_numbers<Arch>(dy, outputs, received);
     multiply_backward<Arch, Parts, S>(context, batch, received, values, weights, weight_gradient,
                                       bias_gradient, dx ? gradients : nullptr, context.shared());
+    const auto rounder = Rounder<Stored>::of(context, context.parts(batch, Parts).first);
+    if (dx && rounder)
+      rounder.at(0, S.in.pixels())
+          .template rows<Arch>(Layout::channels, 0, batch * Layout::pixels, gradients);
     if (dx) copy_numbers<Arch>(gradients, inputs, dx);
   }
 }

@@ -6,7 +6,7 @@
 
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/kernels/cpu/direct.hpp>
-#include <sdepth/kernels/cpu/stored.hpp>
+#include <sdepth/kernels/cpu/rounding.hpp>
 #include <sdepth/kernels/workspace.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -79,12 +79,21 @@ void pool_forward(Workspace<float>& context, int batch, const Stored* in, Stored
   constexpr auto from = static_cast<std::size_t>(padded<Arch>(S.in.channels)),
                  to = static_cast<std::size_t>(padded<Arch>(ChannelsOut));
   constexpr std::size_t row = static_cast<std::size_t>(S.in.width) * from;
+  constexpr Shape out_image{static_cast<int>(to), S.out().height, S.out().width};
+  const auto rounder = Rounder<Stored>::of(context, context.parts(batch, Parts).first);
   for_each_image<Parts>(context, batch, [&](std::size_t n, int) {
     const Stored* image = in + n * S.in.pixels() * from;
     for_each_window<S>([&](const Window& window, std::size_t pixel) {
       Stored* result = out + (n * S.out().pixels() + pixel) * to;
-      for (std::size_t c = 0; c < from; c += lanes<Arch>)
-        store<Arch>(result + c, pool_window<Arch, S>(window, image + c, row, from));
+      for (std::size_t c = 0; c < from; c += lanes<Arch>) {
+        Vector<Arch> value[1][1] = {{pool_window<Arch, S>(window, image + c, row, from)}};
+        // a maximum is one of the numbers that it is of
+        if constexpr (Rounder<Stored>::rounds && S.kind == PoolKind::average)
+          if (rounder)
+            rounder.at(static_cast<int>(n), S.out().pixels(), pixel)
+                .template tile<Arch, out_image>(0, 0, static_cast<int>(c), all<Arch>(-0.0F), value);
+        store<Arch>(result + c, value[0][0]);
+      }
       std::fill(result + from, result + to, Stored{});
     });
   });
@@ -99,6 +108,7 @@ void pool_backward(Workspace<float>& context, int batch, const Stored* dy, const
   constexpr std::size_t image = S.in.pixels() * from;
   constexpr bool in_place = std::is_same_v<Stored, float>;  // else sums are rounded when they are complete
   if constexpr (!in_place) context.reserve(image, 0);
+  const auto rounder = Rounder<Stored>::of(context, context.parts(batch, Parts).first);
   for_each_image<Parts>(context, batch, [&](std::size_t n, int thread) {
     float* sums = nullptr;
     if constexpr (in_place)
@@ -142,7 +152,12 @@ void pool_backward(Workspace<float>& context, int batch, const Stored* dy, const
         }
       }
     });
-    if constexpr (!in_place) copy_numbers<Arch>(sums, image, dx + n * image);
+    if constexpr (!in_place) {
+      if (rounder)
+        rounder.at(static_cast<int>(n), S.in.pixels())
+            .template rows<Arch>(static_cast<int>(from), 0, static_cast<int>(S.in.pixels()), sums);
+      copy_numbers<Arch>(sums, image, dx + n * image);
+    }
   });
 }
 

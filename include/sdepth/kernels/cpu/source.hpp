@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include <sdepth/activations/activation.hpp>
-#include <sdepth/kernels/cpu/stored.hpp>
+#include <sdepth/kernels/cpu/rounding.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -78,9 +78,21 @@ void write_unpadded_value(const Source<float, Stored>& source, const Run& run, f
   }
 }
 
-/// v of the run to `to`, and to source.finished where that is set.
+/// v of the run to `to`, and to source.finished where that is set, rounded by `rounder`, whose pixels are
+/// counted from the image's first.
 template <class Arch, class A, bool Padded = true, class Stored>
-void read_source(const Source<float, Stored>& source, const Run& run, float* to) {
+void read_source(const Source<float, Stored>& source, const Run& run, float* to,
+                 const Rounder<Stored>& rounder = {}) {
+  if constexpr (Rounder<Stored>::rounds && Padded)  // the network's input is finished already
+    if (rounder && source.finished) {
+      Source<float, Stored> unfinished = source;
+      unfinished.finished = nullptr;
+      read_source<Arch, A>(unfinished, run, to);
+      rounder.template rows<Arch>(run.channels, run.at / static_cast<std::size_t>(run.channels), run.pixels,
+                                  to);
+      copy_numbers<Arch>(to, run.size(), source.finished + run.at);
+      return;
+    }
   if (source.plain() || !Padded) {
     if (source.plain())
       copy_numbers<Arch>(source.x + run.at, run.size(), to);

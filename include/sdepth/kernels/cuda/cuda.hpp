@@ -222,8 +222,9 @@ struct Cuda : cuda::Shares<Stored_> {
   static void load_numbers(Context& context, std::size_t count, const Stored* stored, float* numbers) {
     cuda::convert(context, count, stored, numbers);
   }
-  static void store_numbers(Context& context, std::size_t count, const float* numbers, Stored* stored) {
-    cuda::convert(context, count, numbers, stored);
+  static void store_numbers(Context& context, int batch, const Shape& image, const float* numbers,
+                            Stored* stored) {
+    cuda::convert(context, static_cast<std::size_t>(batch) * image.size(), numbers, stored);
   }
   /// Device memory on the host, once all kernels that write it are done.
   [[nodiscard]] static std::vector<float> read(Context& context, const float* numbers, std::size_t count) {

@@ -28,16 +28,17 @@ void for_each_tap(const Body& body) {
 /// out[n, h, w, co] = bias[co] + Σ v[n, h·stride + kh − padding, …, ci] · weights[kh, kw, ci, co].
 template <ConvShape S, class A, class T, class Stored>
 void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, const T* bias, Stored* out,
-                  Statistics<T> statistics) {
+                  Statistics<T> statistics, const RoundingNoise& noise = {}) {
   constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels),
                         co = static_cast<std::size_t>(S.channels_out);
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels();
   std::vector<double> v(pixels_in * ci), y(pixels_out * co);
+  const Written<Stored> written{noise, S.channels_out}, finished{noise.second(), S.in.channels};
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n) {
     const Source<T, Stored> image = source.of_image(static_cast<int>(n), v.size());
     for (std::size_t i = 0; i < v.size(); ++i) {
       v[i] = value<A>(image, i, i % ci);
-      if (image.finished) v[i] = static_cast<double>(image.finished[i] = static_cast<Stored>(v[i]));
+      if (image.finished) v[i] = static_cast<double>(image.finished[i] = finished(v[i], n * v.size() + i));
     }
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias ? static_cast<double>(bias[i % co]) : 0.0;
     for_each_tap<S>([&](std::size_t p, std::size_t q, std::size_t tap) {
@@ -45,7 +46,7 @@ void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, 
         for (std::size_t o = 0; o < co; ++o)
           y[q * co + o] += v[p * ci + i] * static_cast<double>(weights[(tap * ci + i) * co + o]);
     });
-    for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = static_cast<Stored>(y[i]);
+    for (std::size_t i = 0; i < y.size(); ++i) out[n * y.size() + i] = written(y[i], n * y.size() + i);
   }
   reference::statistics<T>(
       static_cast<std::size_t>(batch) * pixels_out, co,
@@ -56,7 +57,7 @@ void conv_forward(int batch, const Source<T, Stored>& source, const T* weights, 
 template <ConvShape S, class A, class T, class Stored>
 void conv_backward(int batch, const Gradient<T, Stored>& gradient, const Source<T, Stored>& source,
                    const T* weights, T* weight_gradient, T* bias_gradient, const Stored* add, Stored* out,
-                   SourceSums<T> sums) {
+                   SourceSums<T> sums, const RoundingNoise& noise = {}) {
   constexpr std::size_t ci = static_cast<std::size_t>(S.in.channels),
                         co = static_cast<std::size_t>(S.channels_out);
   constexpr std::size_t pixels_in = S.in.pixels(), pixels_out = S.out().pixels(),
@@ -85,7 +86,9 @@ void conv_backward(int batch, const Gradient<T, Stored>& gradient, const Source<
   }
   for (std::size_t k = 0; k < dw.size(); ++k) weight_gradient[k] = static_cast<T>(dw[k]);
   for (std::size_t o = 0; bias_gradient && o < co; ++o) bias_gradient[o] = static_cast<T>(db[o]);
-  if (out) finish_gradient<A>(batch, pixels_in, ci, source, dvs.data(), out, sums);
+  if (out)
+    finish_gradient<A>(batch, pixels_in, ci, source, dvs.data(), out, sums,
+                       Written<Stored>{noise, S.in.channels});
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::reference

@@ -6,25 +6,29 @@
 #include <cstddef>
 
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/reference/source.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::reference {
 
 /// out[n, f] = bias[f] + Σ_i in[n, i] · weights[i, f].
 template <LinearShape S, class T, class Stored>
-void linear_forward(int batch, const Stored* in, const T* weights, const T* bias, Stored* out) {
+void linear_forward(int batch, const Stored* in, const T* weights, const T* bias, Stored* out,
+                    const RoundingNoise& noise = {}) {
+  const Written<Stored> written{noise, S.features};
   constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n)
     for (std::size_t f = 0; f < features; ++f) {
       double sum = bias ? static_cast<double>(bias[f]) : 0.0;
       for (std::size_t i = 0; i < inputs; ++i)
         sum += static_cast<double>(in[n * inputs + i]) * static_cast<double>(weights[i * features + f]);
-      out[n * features + f] = static_cast<Stored>(sum);
+      out[n * features + f] = written(sum, n * features + f);
     }
 }
 
 template <LinearShape S, class T, class Stored>
 void linear_backward(int batch, const Stored* dy, const Stored* in, const T* weights, T* weight_gradient,
-                     T* bias_gradient, Stored* dx) {
+                     T* bias_gradient, Stored* dx, const RoundingNoise& noise = {}) {
+  const Written<Stored> written{noise, S.in.channels};
   constexpr std::size_t inputs = S.in.size(), features = static_cast<std::size_t>(S.features);
   const auto images = static_cast<std::size_t>(batch);
   for (std::size_t i = 0; i < inputs; ++i)
@@ -44,7 +48,7 @@ void linear_backward(int batch, const Stored* dy, const Stored* in, const T* wei
       double sum = 0;
       for (std::size_t f = 0; f < features; ++f)
         sum += static_cast<double>(dy[n * features + f]) * static_cast<double>(weights[i * features + f]);
-      dx[n * inputs + i] = static_cast<Stored>(sum);
+      dx[n * inputs + i] = written(sum, n * inputs + i);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/reference/source.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::reference {
 
@@ -46,8 +47,16 @@ template <class T>
   return next > maximum || std::isnan(next);
 }
 
+/// @param channels  of the tensor whose pixels begin with these channels: a shortcut's output may have more
 template <PoolShape S, class Stored>
-void pool_forward(int batch, const Stored* in, Stored* out) {
+void pool_forward(int batch, const Stored* in, Stored* out, const RoundingNoise& noise = {},
+                  int channels = S.in.channels) {
+  const Written<Stored> written{noise, channels};
+  constexpr std::size_t row = static_cast<std::size_t>(S.in.channels);
+  const auto place = [&](std::size_t n, std::size_t o) {
+    const std::size_t pixel = n * S.out().pixels() + o / row;
+    return pixel * static_cast<std::size_t>(channels) + o % row;
+  };
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
   std::vector<double> sum(size_out), divisor = window_sizes<S>();
   for (std::size_t n = 0; n < static_cast<std::size_t>(batch); ++n, in += size_in, out += size_out) {
@@ -60,13 +69,15 @@ void pool_forward(int batch, const Stored* in, Stored* out) {
     } else {
       std::fill(sum.begin(), sum.end(), 0.0);
       for_each_window<S>([&](std::size_t i, std::size_t o) { sum[o] += static_cast<double>(in[i]); });
-      for (std::size_t o = 0; o < size_out; ++o) out[o] = static_cast<Stored>(sum[o] / divisor[o]);
+      for (std::size_t o = 0; o < size_out; ++o) out[o] = written(sum[o] / divisor[o], place(n, o));
     }
   }
 }
 
 template <PoolShape S, class Stored>
-void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx) {
+void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx,
+                   const RoundingNoise& noise = {}) {
+  const Written<Stored> written{noise, S.in.channels};
   constexpr std::size_t size_in = S.in.size(), size_out = S.out().size();
   constexpr std::size_t nowhere = size_in;
   std::vector<double> sum(size_in), divisor = window_sizes<S>();
@@ -83,30 +94,30 @@ void pool_backward(int batch, const Stored* dy, const Stored* in, Stored* dx) {
       for_each_window<S>(
           [&](std::size_t i, std::size_t o) { sum[i] += static_cast<double>(dy[o]) / divisor[o]; });
     }
-    for (std::size_t i = 0; i < size_in; ++i) dx[i] = static_cast<Stored>(sum[i]);
+    for (std::size_t i = 0; i < size_in; ++i) dx[i] = written(sum[i], n * size_in + i);
   }
 }
 
 template <ShortcutShape S, class Stored>
-void shortcut_forward(int batch, const Stored* in, Stored* out) {
+void shortcut_forward(int batch, const Stored* in, Stored* out, const RoundingNoise& noise = {}) {
   constexpr std::size_t from = static_cast<std::size_t>(S.in.channels),
                         to = static_cast<std::size_t>(S.channels_out);
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   std::vector<Stored> pooled(pixels * from);
-  pool_forward<S.pool()>(batch, in, pooled.data());
+  pool_forward<S.pool()>(batch, in, pooled.data(), noise, S.channels_out);
   for (std::size_t p = 0; p < pixels; ++p)
     for (std::size_t c = 0; c < to; ++c) out[p * to + c] = c < from ? pooled[p * from + c] : Stored{};
 }
 
 template <ShortcutShape S, class Stored>
-void shortcut_backward(int batch, const Stored* dy, Stored* dx) {
+void shortcut_backward(int batch, const Stored* dy, Stored* dx, const RoundingNoise& noise = {}) {
   constexpr std::size_t from = static_cast<std::size_t>(S.in.channels),
                         to = static_cast<std::size_t>(S.channels_out);
   const std::size_t pixels = static_cast<std::size_t>(batch) * S.out().pixels();
   std::vector<Stored> pooled(pixels * from);
   for (std::size_t p = 0; p < pixels; ++p)
     for (std::size_t c = 0; c < from; ++c) pooled[p * from + c] = dy[p * to + c];
-  pool_backward<S.pool()>(batch, pooled.data(), dx, dx);
+  pool_backward<S.pool()>(batch, pooled.data(), dx, dx, noise);
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::reference

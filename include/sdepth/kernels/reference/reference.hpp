@@ -28,28 +28,30 @@ struct BasicReference : HostBackend<T, Stored_> {
   [[nodiscard]] static constexpr int padded(int channels) noexcept { return channels; }
 
   template <ConvShape S, class A = ReLU>
-  static void conv_forward(Context&, int batch, const Source<T, Stored>& source, const T* weights,
+  static void conv_forward(Context& context, int batch, const Source<T, Stored>& source, const T* weights,
                            const T* bias, Stored* out, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
-    reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics);
+    reference::conv_forward<S, A>(batch, source, weights, bias, out, statistics, context.rounding().next());
   }
   template <ConvShape S, class A = ReLU>
-  static void conv_backward(Context&, int batch, const Gradient<T, Stored>& gradient,
+  static void conv_backward(Context& context, int batch, const Gradient<T, Stored>& gradient,
                             const Source<T, Stored>& source, const T* weights, T* weight_gradient,
                             T* bias_gradient, const Stored* add, Stored* out, SourceSums<T> sums) {
     reference::conv_backward<S, A>(batch, gradient, source, weights, weight_gradient, bias_gradient, add, out,
-                                   sums);
+                                   sums, context.rounding().next());
   }
   /// Writes the Source's value to source.finished, and its statistics where they are wanted.
   template <Shape S, class A = ReLU>
-  static void finish(Context&, int batch, const Source<T, Stored>& source, Statistics<T> statistics) {
+  static void finish(Context& context, int batch, const Source<T, Stored>& source, Statistics<T> statistics) {
     static_assert(CheckedActivation<A>::said);
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
+    const Written<Stored> written{context.rounding().next(), S.channels};
     for (int n = 0; n < batch; ++n) {
       const Source<T, Stored> image = source.of_image(n, S.size());
       for (std::size_t i = 0; image.finished && i < S.size(); ++i)
-        image.finished[i] = static_cast<Stored>(reference::value<A>(image, i, i % channels) *
-                                                dropout_factor_of<S>(source, n, i));
+        image.finished[i] =
+            written(reference::value<A>(image, i, i % channels) * dropout_factor_of<S>(source, n, i),
+                    static_cast<std::size_t>(n) * S.size() + i);
     }
     reference::statistics<T>(
         static_cast<std::size_t>(batch) * S.pixels(), channels,
@@ -64,7 +66,7 @@ struct BasicReference : HostBackend<T, Stored_> {
   /// out = the gradient of source before its activation, from gradient + add; and the sums. out may be
   /// gradient.dy or add.
   template <Shape S, class A = ReLU>
-  static void finish_backward(Context&, int batch, const Gradient<T, Stored>& gradient,
+  static void finish_backward(Context& context, int batch, const Gradient<T, Stored>& gradient,
                               const Source<T, Stored>& source, const Stored* add, Stored* out,
                               SourceSums<T> sums) {
     constexpr std::size_t channels = static_cast<std::size_t>(S.channels);
@@ -77,33 +79,35 @@ struct BasicReference : HostBackend<T, Stored_> {
             reference::value(image, i, i % channels) * dropout_factor_of<S>(source, n, i) +
             (add ? static_cast<double>(add[at + i]) : 0.0);
     }
-    reference::finish_gradient<A>(batch, S.pixels(), channels, source, dv.data(), out, sums);
+    reference::finish_gradient<A>(batch, S.pixels(), channels, source, dv.data(), out, sums,
+                                  Written<Stored>{context.rounding().next(), S.channels});
   }
   template <PoolShape S>
-  static void pool_forward(Context&, int batch, const Stored* in, Stored* out) {
-    reference::pool_forward<S>(batch, in, out);
+  static void pool_forward(Context& context, int batch, const Stored* in, Stored* out) {
+    reference::pool_forward<S>(batch, in, out, context.rounding().next());
   }
   template <PoolShape S>
-  static void pool_backward(Context&, int batch, const Stored* dy, const Stored* in, Stored* dx) {
-    reference::pool_backward<S>(batch, dy, in, dx);
+  static void pool_backward(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
+    reference::pool_backward<S>(batch, dy, in, dx, context.rounding().next());
   }
   template <ShortcutShape S>
-  static void shortcut_forward(Context&, int batch, const Stored* in, Stored* out) {
-    reference::shortcut_forward<S>(batch, in, out);
+  static void shortcut_forward(Context& context, int batch, const Stored* in, Stored* out) {
+    reference::shortcut_forward<S>(batch, in, out, context.rounding().next());
   }
   template <ShortcutShape S>
-  static void shortcut_backward(Context&, int batch, const Stored* dy, Stored* dx) {
-    reference::shortcut_backward<S>(batch, dy, dx);
+  static void shortcut_backward(Context& context, int batch, const Stored* dy, Stored* dx) {
+    reference::shortcut_backward<S>(batch, dy, dx, context.rounding().next());
   }
   template <LinearShape S>
-  static void linear_forward(Context&, int batch, const Stored* in, const T* weights, const T* bias,
+  static void linear_forward(Context& context, int batch, const Stored* in, const T* weights, const T* bias,
                              Stored* out) {
-    reference::linear_forward<S>(batch, in, weights, bias, out);
+    reference::linear_forward<S>(batch, in, weights, bias, out, context.rounding().next());
   }
   template <LinearShape S>
-  static void linear_backward(Context&, int batch, const Stored* dy, const Stored* in, const T* weights,
-                              T* weight_gradient, T* bias_gradient, Stored* dx) {
-    reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx);
+  static void linear_backward(Context& context, int batch, const Stored* dy, const Stored* in,
+                              const T* weights, T* weight_gradient, T* bias_gradient, Stored* dx) {
+    reference::linear_backward<S>(batch, dy, in, weights, weight_gradient, bias_gradient, dx,
+                                  context.rounding().next());
   }
   static LossResult softmax_cross_entropy(Context&, int batch, int classes, const T* logits,
                                           const int* labels, T* gradient) {

@@ -7,6 +7,7 @@
 
 #include <sdepth/activations/activation.hpp>
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/rounding.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::reference {
 
@@ -69,7 +70,8 @@ void statistics(std::size_t count, std::size_t channels, const At& at, Statistic
 /// its norms need. [batch, pixels, channels].
 template <class A, class T, class Stored>
 void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const Source<T, Stored>& sources,
-                     const double* gradients, Stored* outs, SourceSums<T> sums) {
+                     const double* gradients, Stored* outs, SourceSums<T> sums,
+                     const Written<Stored>& written) {
   for (std::size_t c = 0; c < channels; ++c) {
     double dz_sum = 0, dz_normalised = 0, dz_shortcut = 0;
     for (int n = 0; n < batch; ++n) {
@@ -78,7 +80,8 @@ void finish_gradient(int batch, std::size_t pixels, std::size_t channels, const 
       Stored* out = outs + static_cast<std::size_t>(sources.gradient_image(n)) * pixels * channels;
       double own_sum = 0, own_dz_x = 0;
       for (std::size_t i = c; i < pixels * channels; i += channels) {
-        out[i] = static_cast<Stored>(through_activation<A>(source, gradient[i], i, c));
+        out[i] = written(through_activation<A>(source, gradient[i], i, c),
+                         static_cast<std::size_t>(n) * pixels * channels + i);
         const auto dz = static_cast<double>(out[i]);
         own_sum += dz;
         if (source.norm)
