@@ -307,7 +307,8 @@ TEST_CASE("one that two threads predict with, or that was moved from, says so") 
       try {
         if (inference.predict(NHWC<float>{images}) != expected) right = false;
       } catch (const Error& error) {
-        if (std::string(error.what()).find("another thread is predicting with this Inference") == 8)
+        if (std::string(error.what())
+                .starts_with("predict: another thread is predicting with this Inference"))
           told = true;
       }
   };
