@@ -54,6 +54,7 @@ function(sdepth_add_dispatched target)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       list(APPEND flags -fno-gnu-unique)
     endif()
+    list(APPEND flags -fno-lto)  # whatever the project asks for: names are changed in objects of machine code below
     target_compile_options(${variant} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
     if(cuda_sources)  # the library's names contain the instruction set, so their host's part is compiled for each, too
       sdepth_nvcc_host_flags(for_nvcc ${flags})

@@ -44,8 +44,17 @@ if(NOT SDEPTH_INSTALL)
   return()
 endif()
 
-# For those who build without CMake.
-configure_file(cmake/packages/sdepth.pc.in sdepth.pc @ONLY)  # which finds itself wherever it is installed
+# For those who build without CMake: a file that finds itself wherever it is installed, as long as its own place is not an absolute one.
+set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}")
+  string(REGEX REPLACE "[^/]+" ".." pc_up "${CMAKE_INSTALL_DATADIR}/pkgconfig")
+  set(pc_prefix "\${pcfiledir}/${pc_up}")
+endif()
+set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(pc_includedir ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
+configure_file(cmake/packages/sdepth.pc.in sdepth.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/sdepth.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
 install(DIRECTORY include/sdepth DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp")

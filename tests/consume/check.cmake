@@ -78,6 +78,18 @@ if(WAY STREQUAL "find_package")
       message(FATAL_ERROR "consume: vcpkg.json has version ${port_version}, but the package is ${package}; write that of core/version.hpp")
     endif()
   endif()
+
+  # Where a distribution has folders of its own, pkg-config still finds the headers.
+  run("configuring with other folders" ${CMAKE_COMMAND} -S ${SDEPTH_SOURCE} -B ${WORK}/build-folders ${compiler} -D SDEPTH_TESTS=OFF -D SDEPTH_EXAMPLES=OFF
+      -D SDEPTH_BENCH=OFF -D CMAKE_INSTALL_DATADIR=lib/our/share -D CMAKE_INSTALL_INCLUDEDIR=our/headers)
+  run("installing into other folders" ${CMAKE_COMMAND} --install ${WORK}/build-folders --prefix ${WORK}/folders)
+  if(pkg_config)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${WORK}/folders/lib/our/share/pkgconfig ${pkg_config} --variable=includedir sdepth
+                    OUTPUT_VARIABLE folder OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    if(NOT EXISTS ${folder}/sdepth/net.hpp)
+      message(FATAL_ERROR "consume: pkg-config says that the headers lie in ${folder}, but they do not")
+    endif()
+  endif()
 endif()
 
 # The README's project, word for word, without a build type.

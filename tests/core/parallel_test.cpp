@@ -220,6 +220,31 @@ TEST_CASE("helpers take no signals: they are the program's") {
 }
 #endif
 
+/// Runs a loop when the thread that made it ends.
+struct LoopAtTheEnd {
+  std::atomic<int>*calls, *helped;
+  ~LoopAtTheEnd() {
+    parallel_for(16, 4, [&](int, int thread) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ++*calls;
+      if (thread > 0) ++*helped;
+    });
+  }
+};
+
+TEST_CASE(
+    "a loop of what is destroyed after its thread's helpers, as static objects are, runs on the thread") {
+  std::atomic<int> calls = 0, helped = 0;
+  std::thread([&] {
+    static thread_local LoopAtTheEnd late{&calls,
+                                          &helped};  // made before the helpers, so destroyed after them
+    static_cast<void>(late);
+    parallel_for(2, 2, [](int, int) {});
+  }).join();
+  CHECK(calls == 16);
+  CHECK(helped == 0);
+}
+
 TEST_CASE("helpers that have nothing to do sleep") {
   parallel_for(8, 4, [](int, int) {});
   std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -266,6 +266,27 @@ TEST_CASE("a source that gives a record other targets than it promises is refuse
 }
 
 TEST_CASE(
+    "a source that gives a record other values than its shape has is refused before anything reads them") {
+  struct Short : Slow {
+    Shape shape;
+    std::size_t values = 0;
+    void read(int, Picture& picture) const {
+      picture.shape = shape;
+      picture.bytes.assign(values, 1);
+    }
+  };
+  const auto refused = [](Shape shape, std::size_t values) {
+    Loader loader(Short{{}, shape, values}, crop, cropped, {.batch = 4, .shuffle = false});
+    loader.start(0);
+    return error_of([&] { (void)loader.next(); });
+  };
+  CHECK(says(refused({3, 9, 9}, 10),
+             "slow: record 0 has the shape 3 x 9 x 9 and 10 values; a source's read sets"));
+  CHECK(says(refused({0, 0, 0}, 0), "slow: record 0 has the shape 0 x 0 x 0 and 0 values"));
+  CHECK(says(refused({3, -1, 9}, 10), "slow: record 0 has the shape 3 x -1 x 9"));
+}
+
+TEST_CASE(
     "broken records are errors, the first of a batch whatever the threads, or are left out and counted once") {
   const Slow source{.broken_every = 9};
   for (int i = 0; i < 3; ++i) {

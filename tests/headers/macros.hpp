@@ -1,5 +1,5 @@
 // Macros that other libraries' headers leave behind, included before everything of ours: complex.h's, X11's,
-// Qt's, curses', those of sys/sysmacros.h and math.h, and GNU's own.
+// Qt's, curses', those of sys/sysmacros.h and math.h, Windows', game engines', and GNU's own.
 #pragma once
 
 #include <string.h>  // declares index, which X11/Xos.h makes a macro
@@ -39,3 +39,33 @@
 #define SING 2
 #define OVERFLOW 3
 #define UNDERFLOW 4
+
+#define near
+#define far
+#define small char
+#define interface struct
+#define IN
+#define OUT
+#define OPTIONAL
+#define CONST const
+#define VOID void
+#define TRUE 1
+#define FALSE 0
+#define ERROR 0
+#define DELETE 0x00010000L
+#define INFINITE 0xFFFFFFFF
+#define min(a, b) (((a) < (b)) ? (a) : (b))  // these two the standard library takes away again
+#define max(a, b) (((a) > (b)) ? (a) : (b))
+
+#define verify(condition) static_cast<void>(condition)
+#define ensure(condition) (!!(condition))
+#define require(condition, label) \
+  if (!(condition)) goto label
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+#define bit(n) (1U << (n))
+#define restrict __restrict
+#define PI (3.1415926535897932F)
+#define CHECK(condition) static_cast<void>(condition)
+#define LOG(severity) severity
+#define DEBUG 1

@@ -18,7 +18,7 @@ constexpr bool same(const Block& a, int rows, int columns, int vectors) {
 /// All blocks of a cut in their order, as a number: 6, 5, 5 are 655.
 constexpr int digits(const Cut& cut) {
   int number = 0;
-  for (int i = 0; i < cut.blocks(); ++i) number = 10 * number + cut.size - (i < cut.large ? 0 : 1);
+  for (int i = 0; i < cut.blocks(); ++i) number = 10 * number + cut.size - (i < cut.larger ? 0 : 1);
   return number;
 }
 static_assert(digits(Cut(16, 6)) == 655 && digits(Cut(8, 6)) == 44 && digits(Cut(12, 6)) == 66 &&
@@ -70,9 +70,9 @@ TEST_CASE("a cut covers its extent once, with blocks that differ by one at most"
   for (int extent = 1; extent <= 40; ++extent)
     for (int most = 1; most <= 9; ++most) {
       const Cut cut(extent, most);
-      CHECK(cut.large * cut.size + cut.small * (cut.size - 1) == extent);
+      CHECK(cut.larger * cut.size + cut.smaller * (cut.size - 1) == extent);
       CHECK(cut.size <= most);
-      CHECK(cut.large >= 1);
+      CHECK(cut.larger >= 1);
       CHECK(cut.blocks() == (extent + most - 1) / most);
     }
 }

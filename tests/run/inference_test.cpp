@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <sdepth/kernels/cpu/cpu.hpp>
@@ -290,4 +292,34 @@ TEST_CASE("what does not fit is refused in a sentence") {
   const std::vector<double> survival(3, 1.0);
   CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {.survival = survival})), Error);
   CHECK_THROWS_AS((Inference<Net, Cpu<>>(weights, {.batch = 0})), Error);
+}
+
+TEST_CASE("one that two threads predict with, or that was moved from, says so") {
+  using Net = BeginsWithBlock;
+  Inference<Net, Cpu<>> inference(std::make_shared<const Weights<Net, Cpu<>>>());
+  const std::vector<float> images = some_images<Net>(64);
+  const std::vector<float> expected = inference.predict(NHWC<float>{images});
+  // One thread at least predicts at any moment, so that sooner or later one is told; it has changed nothing.
+  std::atomic<bool> told = false, right = true;
+  const auto predict = [&] {
+    for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+         !told && std::chrono::steady_clock::now() < end;)
+      try {
+        if (inference.predict(NHWC<float>{images}) != expected) right = false;
+      } catch (const Error& error) {
+        if (std::string(error.what())
+                .starts_with("predict: another thread is predicting with this Inference"))
+          told = true;
+      }
+  };
+  std::thread other(predict);
+  predict();
+  other.join();
+  CHECK(told);
+  CHECK(right);
+
+  Inference<Net, Cpu<>> moved(std::move(inference));
+  CHECK(moved.predict(NHWC<float>{images}) == expected);
+  CHECK_THROWS_WITH_AS((void)inference.predict(NHWC<float>{images}),
+                       "predict: this Inference was moved from; use the one that it was moved to", Error);
 }

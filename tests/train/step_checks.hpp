@@ -273,6 +273,20 @@ void check_ready() {
         other.compute_gradients(data.images(), data.labels, [](const GradientRange&) { throw Error("no"); }),
         Error);
     CHECK(state(other) == before);
+
+    // Nor may it use the trainer that is in the middle of its step.
+    const auto refused = [&](const auto& call) {
+      CHECK_THROWS_WITH_AS(
+          other.compute_gradients(data.images(), data.labels, [&](const GradientRange&) { call(); }),
+          doctest::Contains("this trainer is in the middle of another call"), Error);
+      CHECK(state(other) == before);
+    };
+    refused([&] { (void)other.evaluate(data.images(), data.labels); });
+    refused([&] { (void)other.predict(data.images()); });
+    refused([&] { other.step(data.images(), data.labels, gates); });
+    refused([&] { other.clip_gradient_norm(1); });
+    refused([&] { other.apply(); });
+    CHECK(other.step(data.images(), data.labels).loss > 0);
   }
 }
 

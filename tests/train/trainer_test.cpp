@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <sdepth/kernels/cpu/cpu.hpp>
@@ -144,6 +145,20 @@ TEST_CASE("bad input is one sentence and changes nothing") {
                        Error);
   CHECK(same_bytes(trainer, untouched));
   CHECK(trainer.steps() == 0);
+}
+
+TEST_CASE("a trainer that is moved goes on, and what it was moved from says so") {
+  Trainer<Net, Cpu<>> trainer(with(1)), stays(with(1));
+  const Data data = some_data(6);
+  trainer.step(NHWC<float>{data.images}, data.labels);
+  stays.step(NHWC<float>{data.images}, data.labels);
+  Trainer<Net, Cpu<>> moved(std::move(trainer));
+  CHECK(moved.step(NHWC<float>{data.images}, data.labels).loss ==
+        stays.step(NHWC<float>{data.images}, data.labels).loss);
+  CHECK(same_bytes(moved, stays));
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{data.images}, data.labels),
+                       "step: this trainer was moved from; use the one that it was moved to", Error);
+  CHECK_THROWS_AS((void)trainer.predict(NHWC<float>{data.images}), Error);
 }
 
 TEST_CASE("a convolution is read and written by PyTorch's indices") {

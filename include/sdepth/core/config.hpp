@@ -3,7 +3,12 @@
 // stops the compiler: without it hundreds of errors would follow the sentence.
 #pragma once
 
-#if __cplusplus < 202002L
+#if (defined(__clang__) && !defined(__apple_build_version__) && __clang_major__ < 18) || \
+    (!defined(__clang__) && defined(__GNUC__) && __GNUC__ < 11)
+#error \
+    "sdepth has numbers such as 0.5 as template arguments, which this compiler is too old for: use g++ 12 or clang 18, or later"
+#include <stopped by the error above>
+#elif __cplusplus < 202002L
 #error \
     "sdepth is written in C++20: compile with -std=c++20 or later, or link the CMake target sdepth::sdepth, which asks for it"
 #include <stopped by the error above>
@@ -13,6 +18,10 @@
 #elif defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error \
     "sdepth checks that numbers are finite, and -ffast-math (-ffinite-math-only) takes these checks away: compile without it, or add -fno-finite-math-only behind it"
+#include <stopped by the error above>
+#elif defined(check)
+#error \
+    "a macro is called check, as functions of sdepth are: #undef check before sdepth's headers, or include these first"
 #include <stopped by the error above>
 #endif
 

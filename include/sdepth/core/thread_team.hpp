@@ -78,6 +78,7 @@ class ThreadTeam {
   ThreadTeam& operator=(const ThreadTeam&) = delete;
   ~ThreadTeam() {
     if (process_ == getpid()) stop();
+    inside_loop() = true;  // what the thread still destroys runs its loops alone
   }
 
   /// The team of the calling thread.
@@ -85,7 +86,8 @@ class ThreadTeam {
     static thread_local ThreadTeam team;
     return team;
   }
-  /// Whether the calling thread is inside a parallel loop: loops within do not divide their work again.
+  /// Whether the calling thread is inside a parallel loop: loops within do not divide their work again. Nor do
+  /// those of a thread whose team has ended, of objects that are destroyed after it, static ones among them.
   [[nodiscard]] static bool& inside_loop() noexcept {
     static thread_local bool inside = false;
     return inside;

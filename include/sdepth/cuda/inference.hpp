@@ -47,6 +47,7 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
   /// the arithmetic makes them, as on the CPU.
   template <template <class> class Layout, class Number>
   [[nodiscard]] std::vector<float> predict(const Layout<Number>& images) {
+    const detail::Calls::Call call = detail::begin_to_predict(calls_, !weights_);
     return detail::predict_all(walk_, weights_->numbers(), images, weights_->gates(), weights_->scales());
   }
   /// The same to memory of the caller's.
@@ -81,6 +82,7 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
 
   std::shared_ptr<const Folded> weights_;
   detail::Walk<Net, Backend> walk_;
+  detail::Calls calls_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -122,7 +122,7 @@ class MatFile {
                                    int64 = 12, uint64 = 13, matrix = 14, compressed = 15;
     std::uint32_t type = 0;
     std::uint32_t bytes = 0;
-    bool small = false;
+    bool in_tag = false;
     std::array<unsigned char, 4> inside{};
   };
 
@@ -131,7 +131,7 @@ class MatFile {
     if (first >> 16 == 0) return {.type = first, .bytes = little_endian(raw.data() + 4)};
     return {.type = first & 0xFFFF,
             .bytes = first >> 16,
-            .small = true,
+            .in_tag = true,
             .inside = {raw[4], raw[5], raw[6], raw[7]}};
   }
 
@@ -180,19 +180,19 @@ class MatFile {
         width == 0)
       fail(what_, ": the array ", array.name, " of ", path_.string(),
            " is not one of class uint8, nor of another class of whole numbers; fetch it again");
-    if (values.bytes % width != 0 || (values.small && values.bytes > values.inside.size())) damaged_header();
+    if (values.bytes % width != 0 || (values.in_tag && values.bytes > values.inside.size())) damaged_header();
     array.bytes = values.bytes / width;
     storage_ = values.type;
-    values_are_inside_ = values.small;
-    if (values.small) inside_.assign(values.inside.begin(), values.inside.begin() + values.bytes);
+    values_are_inside_ = values.in_tag;
+    if (values.in_tag) inside_.assign(values.inside.begin(), values.inside.begin() + values.bytes);
     return true;
   }
 
   /// A piece of an array's header; 256 bytes are many more than flags, sizes or a name take.
   [[nodiscard]] std::vector<unsigned char> small_part(std::uint32_t type) {
     const Tag tag = read_tag();
-    if (tag.type != type || tag.bytes > (tag.small ? 4U : 256U)) damaged_header();
-    if (tag.small) return {tag.inside.begin(), tag.inside.begin() + tag.bytes};
+    if (tag.type != type || tag.bytes > (tag.in_tag ? 4U : 256U)) damaged_header();
+    if (tag.in_tag) return {tag.inside.begin(), tag.inside.begin() + tag.bytes};
     std::vector<unsigned char> bytes((tag.bytes + 7) / 8 * 8);  // padded to 8 in the file
     take(bytes.data(), bytes.size());
     bytes.resize(tag.bytes);

@@ -43,6 +43,12 @@ struct Picture {
   }
 };
 
+/// A picture's numbers as text, for messages: "3 x 224 x 224".
+[[nodiscard]] inline std::string extents_text(Shape shape) {
+  return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " +
+         std::to_string(shape.width);
+}
+
 /// What records are read from while a network trains: pictures in memory, in a folder, in a database, or made
 /// up.
 ///
@@ -84,9 +90,15 @@ class AnySource {
   [[nodiscard]] int classes() const noexcept { return classes_; }
   [[nodiscard]] int targets() const noexcept { return targets_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// Throws Error where the source gives another number of values than its shape has: what reads a picture
+  /// relies on it.
   void read(int record, Picture& picture) const {
     picture.targets.clear();
     read_(record, picture);
+    const std::size_t values = picture.bytes.empty() ? picture.numbers.size() : picture.bytes.size();
+    if (values != picture.shape.size() || values == 0)
+      fail(name_, ": record ", record, " has the shape ", extents_text(picture.shape), " and ", values,
+           " values; a source's read sets shape, and as many bytes or numbers, with the other one empty");
   }
 
  private:
@@ -94,11 +106,5 @@ class AnySource {
   std::string name_;
   std::function<void(int, Picture&)> read_;
 };
-
-/// A picture's numbers as text, for messages: "3 x 224 x 224".
-[[nodiscard]] inline std::string extents_text(Shape shape) {
-  return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " +
-         std::to_string(shape.width);
-}
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -105,8 +105,8 @@ class Mpi final : public Communicator {
   void do_finish_gather() override { traffic_.waited_behind_work += wait_for_gather(); }
   [[nodiscard]] bool do_is_far() const override {
     // seconds: more than processes of one machine wait for each other, and than reading twice takes
-    constexpr double far = 5e-4;
-    return mean_wait_ > far;
+    constexpr double too_far = 5e-4;
+    return mean_wait_ > too_far;
   }
 
   void do_begin_sum(const float* rows, int count, std::size_t size, float* sum) override {

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/calls.hpp>
 #include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/network/depth_plan.hpp>
@@ -96,12 +98,22 @@ template <class Weight, class Net, class Backend>
                                                                      options.scaling, options.plan);
 }
 
+/// What uses an Inference until the result is destroyed. Throws Error where another call does, or it was moved
+/// from.
+[[nodiscard]] inline Calls::Call begin_to_predict(Calls& calls, bool moved_away) {
+  if (moved_away) fail("predict: this Inference was moved from; use the one that it was moved to");
+  return calls.begin(
+      "predict: another thread is predicting with this Inference; give each thread its own, with the same "
+      "weights");
+}
+
 }  // namespace detail
 
 /// Logits for images, from folded weights that several of these may share. All memory is taken when it is
 /// made.
 ///
-/// Not for use from several threads at once: give each thread its own, with the same weights. Results depend
+/// Not for use from several threads at once, for which predict throws Error where it sees it: give each thread
+/// its own, with the same weights. Results depend
 /// on the image and the weights alone, to the bit: not on the batch, nor on the number of threads.
 ///
 /// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
@@ -160,6 +172,7 @@ class Inference {
     if (logits.size() != static_cast<std::size_t>(count) * classes)
       fail("predict: expected room for ", static_cast<std::size_t>(count) * classes, " logits (", count,
            " images, ", classes, " classes), found ", logits.size());
+    const detail::Calls::Call call = detail::begin_to_predict(calls_, memories_.empty());
     const int part = memories_.front().images();
     const int parts = std::min(count, round_up((count + part - 1) / part, threads_));
     parallel_for(parts, threads_, [&](int index, int thread) {
@@ -175,10 +188,24 @@ class Inference {
   [[nodiscard]] std::vector<int> predict_classes(const Given& images) {
     return classes_of(predict(images), static_cast<int>(classes));
   }
+
+  // What cannot be meant, in a sentence.
   template <class Given, class... Others>
     requires(!Images<Given>)
   std::vector<float> predict(const Given&, Others&&...) {
     return detail::wrap_the_images<std::vector<float>, Given>();
+  }
+  template <class Given>
+    requires(!Images<Given>)
+  std::vector<int> predict_classes(const Given&) {
+    return detail::wrap_the_images<std::vector<int>, Given>();
+  }
+  template <Images Given, class Room>
+    requires(!std::is_convertible_v<Room, std::span<float>>)
+  void predict(const Given&, Room&&) {
+    static_assert(std::is_convertible_v<Room, std::span<float>>,
+                  "predict(images, logits): logits are room for floats, in a std::vector<float> or any "
+                  "std::span<float>");
   }
 
  private:
@@ -205,6 +232,7 @@ class Inference {
   std::shared_ptr<const Folded> weights_;
   int threads_;
   std::vector<typename Plan::Memory> memories_;
+  detail::Calls calls_;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA

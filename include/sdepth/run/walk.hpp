@@ -68,6 +68,8 @@ class Walk {
         input_(static_cast<std::size_t>(batch) * Net::input.pixels() * input_stride),
         records_(std::make_unique<typename Trunk::Record>()) {}
 
+  /// Whether another one has all that this had.
+  [[nodiscard]] bool moved_away() const noexcept { return !context_; }
   [[nodiscard]] int capacity() const noexcept { return batch_; }
   [[nodiscard]] int threads() const noexcept { return context_->threads(); }
   [[nodiscard]] typename Backend::Context& context() noexcept { return *context_; }

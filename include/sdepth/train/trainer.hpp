@@ -25,9 +25,11 @@
 #include <sdepth/train/initialise.hpp>
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/parameter_update.hpp>
+#include <sdepth/train/refused_calls.hpp>
 #include <sdepth/train/score.hpp>
 #include <sdepth/train/shared_steps.hpp>
 #include <sdepth/train/step_gates.hpp>
+#include <sdepth/train/trainer_arguments.hpp>
 #include <sdepth/train/training_pass.hpp>
 // nvcc reads Eigen with dozens of warnings; Trainer::parameter and gradient are left out there
 #if !defined(__CUDACC__)
@@ -55,10 +57,13 @@ namespace sdepth::inline SDEPTH_ISA {
 /// whatever reason, changes nothing but gradient(): not weights and statistics, nor steps(), gates() and
 /// memory. The next step then gives the bits that it would have given anyway.
 ///
+/// One thread at a time uses a trainer; saving it is a use, too. A call in the middle of another throws Error
+/// where it is seen.
+///
 /// @tparam Loss_       CrossEntropy, MeanSquaredError, or one's own: see losses/loss.hpp
 /// @tparam Optimizer_  SGD, AdamW, Lion, or one's own: see optimizers/optimizer.hpp
 template <class Net, class Backend, class Loss_ = CrossEntropy, class Optimizer_ = SGD>
-class Trainer {
+class Trainer : detail::RefusedCalls<Loss_> {
  public:
   static_assert(CheckedBackend<Backend>::said && CheckedLoss<Loss_>::said &&
                 CheckedOptimizer<Optimizer_>::said);
@@ -91,6 +96,10 @@ class Trainer {
     check_rounding<Backend>(options.rounding);
     initialise(*weights_, options.seed, options.gamma);
   }
+  Trainer(const Trainer&) = delete;  // a copy would share the weights; see Trainer::weights
+  Trainer& operator=(const Trainer&) = delete;
+  Trainer(Trainer&&) = default;
+  Trainer& operator=(Trainer&&) = default;
 
   /// Which images of a batch are this process's: share().images_of(count).
   [[nodiscard]] const BatchShare& share() const noexcept { return together_.share(); }
@@ -163,30 +172,24 @@ class Trainer {
   /// Parameters of closed blocks and of frozen groups have none.
   /// @return  the norm before   Throws Error where there are no gradients, or their norm is not finite.
   /// Source: PyTorch's torch.nn.utils.clip_grad_norm_, which divides by norm + 1e-6, too.
-  double clip_gradient_norm(double most) { return update_.clip(walk().context(), most); }
+  double clip_gradient_norm(double most) {
+    pass_.check_idle("clip_gradient_norm");
+    return update_.clip(walk().context(), most);
+  }
   /// The second half: the optimizer's update, and one step more. Throws Error where there are no gradients.
   void apply() {
+    pass_.check_idle("apply");
     update_.check_pending("apply");
     const bool frozen = options_.skip_update == SkipUpdate::frozen;
     update_.apply(walk().context(), optimizer_options(options_), frozen, for_kernels(weights_->parameters()));
     ++step_;
   }
 
-  template <class Given, class... Others>
-    requires(!Images<Given>)
-  Score step(const Given&, Others&&...) {
-    return detail::wrap_the_images<Score, Given>();
-  }
-  template <class Given, class... Others>
-    requires(!Images<Given>)
-  Started start(const Given&, Others&&...) {
-    return detail::wrap_the_images<Started, Given>();
-  }
-
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
   /// Throws Error naming the first image whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
+    const detail::Calls::Call call = pass_.begin("evaluate");
     return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
                           detail::test_scales(options_.scaling, survival_));
   }
@@ -194,20 +197,15 @@ class Trainer {
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
   [[nodiscard]] std::vector<float> predict(const Given& images, const DepthPlan& plan = {}) {
+    const detail::Calls::Call call = pass_.begin("predict");
     return detail::predict_all(walk(), detail::numbers_at_test(*weights_), images, gates_of<Net>(plan),
                                detail::test_scales(options_.scaling, survival_));
   }
 
-  template <class Given, class... Others>
-    requires(!Images<Given>)
-  Score evaluate(const Given&, Others&&...) {
-    return detail::wrap_the_images<Score, Given>();
-  }
-  template <class Given, class... Others>
-    requires(!Images<Given>)
-  std::vector<float> predict(const Given&, Others&&...) {
-    return detail::wrap_the_images<std::vector<float>, Given>();
-  }
+  // What cannot be meant, in a sentence.
+  using detail::RefusedCalls<Loss_>::step, detail::RefusedCalls<Loss_>::start,
+      detail::RefusedCalls<Loss_>::compute_gradients, detail::RefusedCalls<Loss_>::evaluate,
+      detail::RefusedCalls<Loss_>::predict;
 
   /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for
   /// rows and columns.
@@ -285,6 +283,7 @@ class Trainer {
 
   template <Images Given>
   [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
+    pass_.check_idle("step");
     const int count = detail::image_count(Net::input, images);
     if (together_.others())
       // before the others are met, who would wait for a process that has failed

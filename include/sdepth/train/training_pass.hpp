@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <sdepth/core/calls.hpp>
 #include <sdepth/run/walk.hpp>
 #include <sdepth/run/weights.hpp>
 #include <sdepth/schedule/scaling.hpp>
@@ -51,6 +52,7 @@ class TrainingPass {
                              std::span<const double> survival, Scaling scaling,
                              const typename Loss::Options& options, const detail::GradientListener& ready,
                              std::uint64_t seed, std::uint64_t step, Rounding rounding) {
+    const Calls::Call call = begin("step");
     std::transform(survival.begin(), survival.end(), scales_.begin(),
                    [&](double p) { return branch_scale(scaling, true, p); });
     if constexpr (std::ranges::count(Net::gating, Gating::per_sample_exact) > 0)
@@ -81,7 +83,22 @@ class TrainingPass {
 
   [[nodiscard]] detail::Walk<Net, Backend>& walk() noexcept { return walk_; }
 
+  /// What uses the walk until the result is destroyed. Throws Error where another call does.
+  [[nodiscard]] Calls::Call begin(const char* who) {
+    check_idle(who);
+    return calls_.begin(who, in_a_call);
+  }
+  /// Throws Error where a call is not over, or the trainer was moved from.
+  void check_idle(const char* who) const {
+    if (calls_.running()) fail(who, in_a_call);
+    if (walk_.moved_away()) fail(who, ": this trainer was moved from; use the one that it was moved to");
+  }
+
  private:
+  static constexpr const char* in_a_call =
+      ": this trainer is in the middle of another call; use it from one thread at a time, and not from the function that "
+      "compute_gradients calls";
+
   /// Each norm changes its running statistics when the way back reaches it. Where that ends halfway, for want
   /// of memory, they become what they were.
   void backward(int count, const detail::WalkParameters<T>& numbers, T* outputs_gradient,
@@ -100,6 +117,7 @@ class TrainingPass {
     }
   }
 
+  Calls calls_;
   detail::Walk<Net, Backend> walk_;
   std::vector<double> scales_;     // [residual blocks]
   std::vector<T> running_before_;  // running statistics

@@ -24,26 +24,26 @@ struct Block {
 
 /// An extent cut into blocks of at most so many, as evenly as can be: 16 by at most 6 are 6, 5 and 5.
 struct Cut {
-  int size = 1;   // of a large block; a small one has one less
-  int large = 0;  // how many there are of each
-  int small = 0;
+  int size = 1;    // of a larger block; a smaller one has one less
+  int larger = 0;  // how many there are of each
+  int smaller = 0;
 
   constexpr Cut(int extent, int most) noexcept {
     const int blocks = (extent + most - 1) / most;
     size = (extent + blocks - 1) / blocks;
-    small = blocks * size - extent;
-    large = blocks - small;
+    smaller = blocks * size - extent;
+    larger = blocks - smaller;
   }
-  [[nodiscard]] constexpr int blocks() const noexcept { return large + small; }
+  [[nodiscard]] constexpr int blocks() const noexcept { return larger + smaller; }
 };
 
 /// Calls body<size>(first) for each block of a cut.
 template <Cut C, class Body>
 SDEPTH_INLINE void for_each_block(const Body& body) {
-  for (int i = 0; i < C.large; ++i) body.template operator()<C.size>(i * C.size);
-  if constexpr (C.small != 0)
-    for (int i = 0; i < C.small; ++i)
-      body.template operator()<C.size - 1>(C.large * C.size + i * (C.size - 1));
+  for (int i = 0; i < C.larger; ++i) body.template operator()<C.size>(i * C.size);
+  if constexpr (C.smaller != 0)
+    for (int i = 0; i < C.smaller; ++i)
+      body.template operator()<C.size - 1>(C.larger * C.size + i * (C.size - 1));
 }
 
 /// Cycles of one step (one input channel of one tap; one pixel): each accumulator takes a multiply-add, each
@@ -78,10 +78,11 @@ template <class Stream>
                                          const Stream& stream) noexcept {
   const auto column = [&](int v) {
     const auto one = [&](int s) { return std::max(step_cycles(rows * s, v), stream(v)); };
-    return scalars.large * one(scalars.size) + (scalars.small ? scalars.small * one(scalars.size - 1) : 0.0);
+    return scalars.larger * one(scalars.size) +
+           (scalars.smaller ? scalars.smaller * one(scalars.size - 1) : 0.0);
   };
-  return vectors.large * column(vectors.size) +
-         (vectors.small ? vectors.small * column(vectors.size - 1) : 0.0);
+  return vectors.larger * column(vectors.size) +
+         (vectors.smaller ? vectors.smaller * column(vectors.size - 1) : 0.0);
 }
 
 /// The fastest block for an output of height × width pixels with so many vectors of channels, `steps` steps
@@ -110,7 +111,7 @@ template <class Arch>
         const int pixels = rows * across.size;
         if (height % rows != 0 || !fits_registers<Arch>(pixels, deep.size)) continue;
         const double cycles = cycles_of(across, rows, deep, stream) * (height / rows);
-        const int rank = pixels * (64 * deep.size + 1) + (across.small || deep.small ? 0 : 1 << 16);
+        const int rank = pixels * (64 * deep.size + 1) + (across.smaller || deep.smaller ? 0 : 1 << 16);
         if (best_cycles == 0 || cycles < best_cycles * 0.999 ||
             (cycles < best_cycles * 1.001 && rank > best_rank)) {
           best = {rows, across.size, deep.size};
@@ -167,7 +168,7 @@ SDEPTH_INLINE Vector<Arch> load_once(const Weight* p) {
 /// the ceiling).
 template <class Arch>
 [[nodiscard]] constexpr int packed_at(const Cut& cut, int steps, int step, int vector) noexcept {
-  const int whole = cut.large * cut.size, size = vector < whole ? cut.size : cut.size - 1;
+  const int whole = cut.larger * cut.size, size = vector < whole ? cut.size : cut.size - 1;
   const int first = vector < whole ? vector / size * size : whole + (vector - whole) / size * size;
   return (first * steps + step * size + vector - first) * lanes<Arch>;
 }
@@ -247,7 +248,7 @@ template <class Arch>
       const Cut down(count, s), across(vectors, most);
       if (!fits_registers<Arch>(down.size, across.size)) continue;
       const double cycles = cycles_of(down, 1, across, [](int) { return 0.0; });
-      const int rank = down.size * across.size + (down.small || across.small ? 0 : 64);
+      const int rank = down.size * across.size + (down.smaller || across.smaller ? 0 : 64);
       if (best_cycles == 0 || cycles < best_cycles * 0.999 ||
           (cycles < best_cycles * 1.001 && rank >= best_rank)) {
         best = {down.size, across.size};

@@ -84,10 +84,10 @@ SDEPTH_INLINE Vector<Arch> load(const float16* p) {
   using Floats [[gnu::vector_size(4 * lanes<Arch>)]] = float;
   const auto x = __builtin_convertvector(halves, Words);
   const Words magnitude = x & 0x7fffU, word = magnitude << 13;
-  const auto small = std::bit_cast<Words>(__builtin_convertvector(magnitude, Floats) * float16::unit);
+  const auto denormal = std::bit_cast<Words>(__builtin_convertvector(magnitude, Floats) * float16::unit);
   const Words large = word | (magnitude > float16::infinite ? Words{} + (0x7f800000U | float16::quiet)
                                                             : Words{} + 0x7f800000U);
-  const Words finite = magnitude < float16::smallest_normal ? small : word + float16::bias;
+  const Words finite = magnitude < float16::smallest_normal ? denormal : word + float16::bias;
   return std::bit_cast<Vector<Arch>>((x & 0x8000U) << 16 | (magnitude < float16::infinite ? finite : large));
 }
 template <class Arch>
