@@ -100,16 +100,19 @@ TEST_CASE(
 
   // What is kept of the runs, without weights, makes the same report, and is known to be finished.
   const fs::path kept = folder / "kept", report = folder / "report";
-  CHECK(contains(run_program(script, {"--keep", kept.string(), "--out", out.string()}).output, "kept 4 runs in"));
+  CHECK(contains(run_program(script, {"--keep", kept.string(), "--out", out.string()}).output,
+                 "kept 4 runs in"));
   CHECK_FALSE(fs::exists(kept / "smoke-constant-1" / "checkpoint.safetensors"));
-  CHECK(run_program(script, {"--report", "--out", kept.string(), "--report-dir", report.string()}).status == 0);
+  CHECK(run_program(script, {"--report", "--out", kept.string(), "--report-dir", report.string()}).status ==
+        0);
   for (const char* file : {"results.md", "smoke-error.svg", "smoke-gradient.svg"})
     CHECK(bytes_of(report / file) == bytes_of(out / file));
   const Outcome none_left = run_program(script, smoke(kept, {"--seeds", "1,2"}));
   CHECK(none_left.status == 0);
   CHECK_FALSE(contains(none_left.output, "$ train"));
-  CHECK(contains(refusal_of(run_program(script, {"--keep", out.string(), "--out", out.string()}), "reproduce"),
-                 "is --out itself"));
+  CHECK(
+      contains(refusal_of(run_program(script, {"--keep", out.string(), "--out", out.string()}), "reproduce"),
+               "is --out itself"));
 
   REQUIRE(run_program("train", {"--data", "synthetic", "--limit-train", "20", "--limit-test", "10", "--batch",
                                 "10", "--epochs", "1", "--out", (out / "smoke-constant-3").string()})

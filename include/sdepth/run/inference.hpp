@@ -113,8 +113,8 @@ template <class Weight, class Net, class Backend>
 /// made.
 ///
 /// Not for use from several threads at once, for which predict throws Error where it sees it: give each thread
-/// its own, with the same weights. Results depend
-/// on the image and the weights alone, to the bit: not on the batch, nor on the number of threads.
+/// its own, with the same weights. Results depend on the image and the weights alone, to the bit: not on the
+/// batch, nor on the number of threads.
 ///
 /// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
 template <class Net, class Backend, class Weight = typename Backend::Scalar>
