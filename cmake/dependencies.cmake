@@ -44,7 +44,7 @@ endif()
 
 find_package(Threads REQUIRED)
 
-if(NOT TARGET nlohmann_json::nlohmann_json)
+if(SDEPTH_IO AND NOT TARGET nlohmann_json::nlohmann_json)
   find_package(nlohmann_json 3.10 QUIET)
   if(NOT TARGET nlohmann_json::nlohmann_json)
     sdepth_download(json https://github.com/nlohmann/json.git v3.11.3)
@@ -52,7 +52,7 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   endif()
 endif()
 
-if(NOT TARGET ZLIB::ZLIB)
+if(SDEPTH_IO AND NOT TARGET ZLIB::ZLIB)
   find_package(ZLIB QUIET)
   if(NOT TARGET ZLIB::ZLIB)
     sdepth_download(zlib https://github.com/madler/zlib.git v1.3.1)

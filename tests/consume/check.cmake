@@ -112,6 +112,12 @@ if(NOT commands MATCHES " -O[23] .*-march=native")
   message(FATAL_ERROR "consume: README.md's project by ${WAY} is not compiled with optimisation for this machine's processor:\n${commands}")
 endif()
 
+# Who wants the door alone needs its libraries alone.
+if(NOT WAY STREQUAL "find_package" AND NOT FETCHED)
+  run("configuring README.md's project without files" ${CMAKE_COMMAND} -S ${WORK}/readme -B ${WORK}/build-door ${compiler} ${from} -D SDEPTH_IO=OFF
+      -D CMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -D CMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON -D FETCHCONTENT_FULLY_DISCONNECTED=ON)
+endif()
+
 # A library that others install, with sdepth in its interface.
 file(COPY ${CMAKE_CURRENT_LIST_DIR}/parent ${CMAKE_CURRENT_LIST_DIR}/child DESTINATION ${WORK})
 if(WAY STREQUAL "find_package")
