@@ -14,6 +14,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/program/infer_options.hpp>
 #include <sdepth/program/read_options.hpp>
+#include <sdepth/program/stored_options.hpp>
 
 #include "../io/scratch_folder.hpp"
 

@@ -14,20 +14,21 @@ namespace sdepth::inline SDEPTH_ISA {
 /// The constants of Philox 4x32-10, for those who compute many at once.
 namespace philox {
 inline constexpr int rounds = 10;
-inline constexpr std::array<std::uint32_t, 2> multipliers{0xD2511F53, 0xCD9E8D57};
-inline constexpr std::array<std::uint32_t, 2> steps{0x9E3779B9, 0xBB67AE85};  // golden ratio, sqrt(3) − 1
+inline constexpr std::uint32_t first_multiplier = 0xD2511F53, second_multiplier = 0xCD9E8D57;
+inline constexpr std::uint32_t first_step = 0x9E3779B9;   // of the key: golden ratio
+inline constexpr std::uint32_t second_step = 0xBB67AE85;  // sqrt(3) − 1
 }  // namespace philox
 
 /// Ten rounds of Philox 4x32. Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
 [[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                                                 std::array<std::uint32_t, 2> key) noexcept {
   for (int round = 0; round < philox::rounds; ++round) {
-    const std::uint64_t a = std::uint64_t{philox::multipliers[0]} * counter[0];
-    const std::uint64_t b = std::uint64_t{philox::multipliers[1]} * counter[2];
+    const std::uint64_t a = std::uint64_t{philox::first_multiplier} * counter[0];
+    const std::uint64_t b = std::uint64_t{philox::second_multiplier} * counter[2];
     counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
                static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += philox::steps[0];
-    key[1] += philox::steps[1];
+    key[0] += philox::first_step;
+    key[1] += philox::second_step;
   }
   return counter;
 }

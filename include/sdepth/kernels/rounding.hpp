@@ -1,6 +1,6 @@
-// Stochastic rounding of what a training step stores in bfloat16: which random bits are whose. A pure function
-// of seed, step, tensor and place, so that threads, resumed runs, processes that share a batch and backends
-// agree, and a skipped block changes nobody else's.
+// Stochastic rounding of what a training step stores in bfloat16: which random bits are whose. A pure
+// function of seed, step, tensor and place, so that threads, resumed runs, processes that share a batch and
+// backends agree, and a skipped block changes nobody else's.
 //
 //     group of four words   two neighbouring pixels × four neighbouring channels
 //     of a word             its lower half is the even pixel's, its upper half the odd one's
@@ -16,8 +16,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// How a training step rounds activations and their gradients where they lie in memory as bfloat16. Evaluation
-/// and inference round to nearest always, and so does the copy of a batch's images.
+/// How a training step rounds activations and their gradients where they lie in memory as bfloat16.
+/// Evaluation and inference round to nearest always, and so does the copy of a batch's images.
 enum class Rounding {
   nearest,     // ties to even
   stochastic,  // up or down, so that the mean is the number: bfloat16::stochastic
@@ -94,8 +94,8 @@ struct Written {
   }
 };
 
-/// Whether a backend's kernels can round stochastically: those whose contexts have a RoundingOfStep, and whose
-/// activations are rounded at all.
+/// Whether a backend's kernels can round stochastically: those whose contexts have a RoundingOfStep, and
+/// whose activations are rounded at all.
 template <class Backend>
 concept RoundsStochastically = !std::is_same_v<typename Backend::Scalar, typename Backend::Stored> &&
                                requires(typename Backend::Context& context) {

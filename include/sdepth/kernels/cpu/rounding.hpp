@@ -61,14 +61,14 @@ SDEPTH_INLINE std::array<typename Bits<Arch>::Words, 2> noise_of_pairs(const Rou
                                      static_cast<std::uint32_t>(noise.seed >> 32)};
     SDEPTH_UNROLL(10)
     for (int round = 0; round < philox::rounds; ++round) {
-      const Words a = multiply_wide<Arch>(c0, philox::multipliers[0]);
-      const Words b = multiply_wide<Arch>(c2, philox::multipliers[1]);
+      const Words a = multiply_wide<Arch>(c0, philox::first_multiplier);
+      const Words b = multiply_wide<Arch>(c2, philox::second_multiplier);
       c0 = (b >> 32) ^ c1 ^ (Words{} + key[0]);
       c1 = b;
       c2 = (a >> 32) ^ c3 ^ (Words{} + key[1]);
       c3 = a;
-      key[0] += philox::steps[0];
-      key[1] += philox::steps[1];
+      key[0] += philox::first_step;
+      key[1] += philox::second_step;
     }
     const Words p = (c0 & lower) | (c1 << 32), q = (c2 & lower) | (c3 << 32);
     const Words even = __builtin_shufflevector(p, q, (i % 2 == 0 ? i : size + i - 1)...);
