@@ -8,6 +8,7 @@ cmake_minimum_required(VERSION 3.25)
 
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH repository)
 include(ProcessorCount)
+include(${CMAKE_CURRENT_LIST_DIR}/releases.cmake)
 
 # The end of a script that cannot go on: one sentence, and a non-zero exit status.
 function(give_up sentence)
@@ -138,11 +139,7 @@ function(setup_machine)
     need_header(libraries libbenchmark-dev benchmark/benchmark.h)
     # The newest clang of this machine, otherwise 19, which Debian 12 and later have; and the run-time library that fuzzers need, of the same release.
     set(clang 19)
-    set(names "")
-    foreach(older RANGE 22)
-      math(EXPR release "40 - ${older}")
-      list(APPEND names clang++-${release})
-    endforeach()
+    releases(names clang++ 18)
     find_program(found NAMES ${names} NO_CACHE)
     if(found MATCHES "-([0-9]+)$")
       set(clang ${CMAKE_MATCH_1})

@@ -125,48 +125,33 @@ TEST_CASE("a run by steps may end within an epoch, and goes on there when it is 
   for (std::size_t row = 0; row < rows.size(); ++row) CHECK(rows[row][1] == expected[row][1]);
 }
 
-TEST_CASE(
-    "activations in bfloat16 give the same bytes after a stop and on other threads, and other bytes than floats") {
+/// A run of `usual` with the words `more`: has the same bytes after a stop and on other threads, and other bytes
+/// than `usual`; goes on with the words `other` in no case; and its report holds `shown`.
+void check_stored_otherwise(const Words& usual, const Words& more, const Words& other,
+                            const std::string& shown) {
   ScratchFolder folder;
-  const Words run = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
-                     "--batch", "32",        "--lr-drop",     "1"};
-  const Words bf16 = run + Words{"--precision", "bf16"};
-  REQUIRE(
-      run_program("train", bf16 + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status ==
-      0);
-  REQUIRE(
-      run_program("train", bf16 + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status ==
-      0);
-  CHECK(
-      contains(refusal("train", resume(folder / "stopped") + Words{"--precision", "float32"}), "the run in"));
+  const auto trained = [&](const Words& words, const char* name) {
+    REQUIRE(run_program("train", words + out(folder / name)).status == 0);
+  };
+  trained(usual + more + Words{"--steps", "8", "--threads", "1"}, "whole");
+  trained(usual + more + Words{"--steps", "4", "--threads", "2"}, "stopped");
+  CHECK(contains(refusal("train", resume(folder / "stopped") + other), "the run in"));
   REQUIRE(run_program("train", resume(folder / "stopped") + Words{"--steps", "8"}).status == 0);
   check_equal_runs(folder / "whole", folder / "stopped");
-  REQUIRE(run_program("train", run + Words{"--steps", "8"} + out(folder / "floats")).status == 0);
-  CHECK(bytes_of(folder / "whole" / "model.safetensors") !=
-        bytes_of(folder / "floats" / "model.safetensors"));
-  CHECK(contains(bytes_of(folder / "whole" / "report.html"), "bf16"));
+  trained(usual + Words{"--steps", "8"}, "usual");
+  CHECK(bytes_of(folder / "whole" / "model.safetensors") != bytes_of(folder / "usual" / "model.safetensors"));
+  CHECK(contains(bytes_of(folder / "whole" / "report.html"), shown));
+  CHECK_FALSE(contains(bytes_of(folder / "usual" / "report.html"), shown));
 }
 
-TEST_CASE("activations rounded stochastically give the same bytes after a stop and on other threads") {
-  ScratchFolder folder;
-  const Words nearest = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
-                         "--batch", "32",        "--lr-drop",     "1",   "--precision",  "bf16"};
-  const Words run = nearest + Words{"--rounding", "stochastic"};
-  REQUIRE(
-      run_program("train", run + Words{"--steps", "8", "--threads", "1"} + out(folder / "whole")).status ==
-      0);
-  REQUIRE(
-      run_program("train", run + Words{"--steps", "4", "--threads", "2"} + out(folder / "stopped")).status ==
-      0);
-  CHECK(
-      contains(refusal("train", resume(folder / "stopped") + Words{"--rounding", "nearest"}), "the run in"));
-  REQUIRE(run_program("train", resume(folder / "stopped") + Words{"--steps", "8"}).status == 0);
-  check_equal_runs(folder / "whole", folder / "stopped");
-  REQUIRE(run_program("train", nearest + Words{"--steps", "8"} + out(folder / "nearest")).status == 0);
-  CHECK(bytes_of(folder / "whole" / "model.safetensors") !=
-        bytes_of(folder / "nearest" / "model.safetensors"));
-  CHECK(contains(bytes_of(folder / "whole" / "report.html"), "stochastic</td>"));
-  CHECK(!contains(bytes_of(folder / "nearest" / "report.html"), "rounding</th>"));
+TEST_CASE(
+    "activations in bfloat16, and rounded stochastically, give the same bytes after a stop and on other threads, and other bytes than as usual") {
+  const Words floats = {"--data",  "synthetic", "--limit-train", "160", "--limit-test", "20",
+                        "--batch", "32",        "--lr-drop",     "1"};
+  const Words bf16 = {"--precision", "bf16"};
+  check_stored_otherwise(floats, bf16, {"--precision", "float32"}, "bf16");
+  check_stored_otherwise(floats + bf16, {"--rounding", "stochastic"}, {"--rounding", "nearest"},
+                         "stochastic</td>");
 }
 
 TEST_CASE("the learning rate drops where it should") {
