@@ -174,7 +174,7 @@ void cached(benchmark::State& state, bool product) {
       for (int n = 0; n < images; n += Kernel::images)
         cpu::forward_group<Arch, shape, ReLU, Kernel>(source, {n, n + Kernel::images},
                                                       {n, n + Kernel::images}, form, nullptr, scratch.data(),
-                                                      work.data(), y.data(), &moments);
+                                                      work.data(), y.data(), &moments, {});
     }
   });
 }

@@ -156,6 +156,7 @@ class Inference {
 // told so for predict itself, and to look at all that predict_part calls.
 #if __has_cpp_attribute(clang::nonblocking)
 #pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wunknown-warning-option"  // clang 19 knows the attribute alone
 #pragma clang diagnostic ignored "-Wfunction-effects"
 #pragma clang diagnostic ignored "-Wperf-constraint-implies-noexcept"
 #endif
