@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <sdepth/core/shape.hpp>
 #include <sdepth/kernels/cpu/stored.hpp>
 #include <sdepth/kernels/rounding.hpp>
 #include <sdepth/kernels/workspace.hpp>
