@@ -261,17 +261,16 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
 /// The learning rate of a checkpoint. Throws Error where it was saved with something else than `now` says, as
 /// training_state has it.
 [[nodiscard]] inline double checked_learning_rate(const Checkpoint& checkpoint, const nlohmann::json& now) {
-  // Checkpoints of before there was a choice do not say these.
+  // Checkpoints of before there was a choice do not say these, nor do those that are rounded to nearest.
   const nlohmann::json cross_entropy = {{"name", "CrossEntropy"}, {"label_smoothing", 0.0}};
-  const std::pair<std::string, nlohmann::json> usual[] = {
-      {"optimizer", "SGD"}, {"loss", cross_entropy}, {"groups", nlohmann::json::array()}};
-  for (const auto& [key, value] : usual)
-    if (const nlohmann::json saved = checkpoint.training.value(key, value); saved != now[key])
-      refuse(checkpoint, key, saved, now[key]);
-  // Nor do those whose numbers are rounded to nearest.
-  const nlohmann::json nearest = "nearest", saved_rounding = checkpoint.training.value("rounding", nearest),
-                       rounding = now.value("rounding", nearest);
-  if (saved_rounding != rounding) refuse(checkpoint, "rounding", saved_rounding, rounding);
+  const std::pair<std::string, nlohmann::json> usual[] = {{"optimizer", "SGD"},
+                                                          {"loss", cross_entropy},
+                                                          {"groups", nlohmann::json::array()},
+                                                          {"rounding", "nearest"}};
+  for (const auto& [key, value] : usual) {
+    const nlohmann::json saved = checkpoint.training.value(key, value), wanted = now.value(key, value);
+    if (saved != wanted) refuse(checkpoint, key, saved, wanted);
+  }
   double learning_rate = 0;
   for (const auto& [key, value] : now.items()) {
     if (std::any_of(std::begin(usual), std::end(usual),
