@@ -23,7 +23,14 @@ using Basic = Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>;
 template <Gating G>
 using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Repeat<3, Drop<Basic<8>, G>>, Drop<Basic<16, 2>, G>,
                     Drop<Residual<BN, ReLU, Conv<16>>, G>, Drop<Basic<16>, G>, GlobalAvgPool, Linear<4>>;
-constexpr std::size_t blocks = 6;
+/// Projections: behind an identity and in front of one, one behind the other, of a branch that ends in no norm,
+/// and where no activation follows the sum.
+template <Gating G>
+using Projecting = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Drop<Basic<8>, G>,
+                           Drop<ResidualWith<ProjectionShortcut, Conv<16, 3, 2>, BN, ReLU, Conv<16>, BN>, G>,
+                           Drop<ResidualWith<ProjectionShortcut, Conv<12>>, G>, Drop<Basic<12>, G>,
+                           Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<16>>, G>, BN, ReLU,
+                           GlobalAvgPool, Linear<4>>;
 
 struct Data {
   explicit Data(std::size_t count) : images(count * 192), labels(count) {
@@ -35,7 +42,8 @@ struct Data {
   std::vector<int> labels;
 };
 /// Of `count` images; some blocks have all of them, or none.
-[[nodiscard]] std::vector<std::uint8_t> some_gates(std::size_t count, std::uint64_t seed) {
+[[nodiscard]] std::vector<std::uint8_t> some_gates(std::size_t blocks, std::size_t count,
+                                                   std::uint64_t seed) {
   std::vector<std::uint8_t> gates(blocks * count);
   for (std::size_t i = 0; i < gates.size(); ++i)
     gates[i] = uniform(random_words(seed, Purpose::synthetic, i, 1)[0]) < 0.6;
@@ -55,18 +63,19 @@ TrainingOptions options(int batch) {
   return all;
 }
 
-template <Gating G, class Backend>
+template <class Net, class Backend>
 struct Run {
   std::vector<double> losses;
   std::vector<std::int64_t> branches;
   std::vector<float> logits;
   Run() {
     constexpr int batch = 7;
-    Trainer<Net<G>, Backend> trainer(options(batch));
+    Trainer<Net, Backend> trainer(options(batch));
     const Data data(batch);
     for (std::uint64_t step = 0; step < 8; ++step) {
       const bool given = step < 6;
-      const Score score = given ? trainer.step(NHWC<float>{data.images}, data.labels, some_gates(batch, step))
+      const Score score = given ? trainer.step(NHWC<float>{data.images}, data.labels,
+                                               some_gates(Net::residual_blocks, batch, step))
                                 : trainer.step(NHWC<float>{data.images}, data.labels);
       losses.push_back(score.loss);
       branches.push_back(score.branches_run);
@@ -76,24 +85,31 @@ struct Run {
   }
 };
 
-template <Gating G, class Device, class Host>
+template <class Net, class Device, class Host>
 void check_run(double tolerance) {
-  const Run<G, Device> device;
-  const Run<G, Host> host;
+  const Run<Net, Device> device;
+  const Run<Net, Host> host;
   CHECK(device.branches == host.branches);
   for (std::size_t step = 0; step < host.losses.size(); ++step)
     CHECK(device.losses[step] == doctest::Approx(host.losses[step]).epsilon(tolerance));
   for (std::size_t i = 0; i < host.logits.size(); ++i)
     CHECK(device.logits[i] == doctest::Approx(host.logits[i]).epsilon(100 * tolerance).scale(1));
-  CHECK(Run<G, Device>().losses == device.losses);
+  CHECK(Run<Net, Device>().losses == device.losses);
 }
 
 TEST_CASE("images with gates of their own: the reference's losses on the device, whatever survives") {
-  check_run<Gating::per_sample, Cuda<>, Reference>(3e-5);
+  check_run<Net<Gating::per_sample>, Cuda<>, Reference>(3e-5);
 }
 TEST_CASE("images with gates of their own, exactly so many of them, and in bfloat16") {
-  check_run<Gating::per_sample_exact, Cuda<>, Reference>(3e-5);
-  check_run<Gating::per_sample, Cuda<Precision::float32, bfloat16>, BasicReference<float, bfloat16>>(2e-2);
+  check_run<Net<Gating::per_sample_exact>, Cuda<>, Reference>(3e-5);
+  check_run<Net<Gating::per_sample>, Cuda<Precision::float32, bfloat16>, BasicReference<float, bfloat16>>(
+      2e-2);
+}
+
+TEST_CASE("images with gates of their own in blocks with a projection, which is of all images") {
+  check_run<Projecting<Gating::per_sample>, Cuda<>, Reference>(3e-5);
+  check_run<Projecting<Gating::per_sample_exact>, Cuda<Precision::float32, bfloat16>,
+            BasicReference<float, bfloat16>>(2e-2);
 }
 
 TEST_CASE("a batch with more images than a kernel knows gates of is refused in a sentence") {

@@ -5,6 +5,9 @@
 // runs on them as on a whole batch, and copies what becomes of them back to their places; the others' images
 // are not touched. The gradient goes the same way back. So a block costs what its survivors cost, and two
 // copies of them each way.
+//
+// A projection is of all images, and so are its norm's statistics. What becomes of the survivors' branches is
+// put among zeros, so that the sum of both is a whole batch's, pending as behind any other block.
 #pragma once
 
 #include <algorithm>
@@ -21,18 +24,17 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
   using WholeBatch = TrainingBlock<Backend, Blocks>;
   using typename WholeBatch::Stored, typename WholeBatch::Value, typename WholeBatch::Flow;
   using AfterSum = typename Blocks::Block::AfterSum;
+  using PendingAtEnd = std::conditional_t<WholeBatch::projects, NoActivation, AfterSum>;
   static constexpr Shape in = WholeBatch::in, out = WholeBatch::out;
   static constexpr std::size_t in_size = WholeBatch::in_size, out_size = WholeBatch::out_size;
-  static_assert(
-      !WholeBatch::projects,
-      "StochasticDepth: on a GPU a block with a projection cannot have gates for each image; use Gating::per_batch");
 
   struct Record : WholeBatch::Record {
     bool whole = false;                   // all images survive, or none: as if they had one gate
     int survivors = 0;                    // how many
     const std::uint8_t* gates = nullptr;  // [N], until the step is over
     Value batch_input;                    // what the tensor was made of, where this block has made it
-    Value end;                            // of the survivors: what is pending behind the block
+    // of the survivors: what is pending behind the block, or behind the branch of one with a projection
+    Value end;
   };
 
   static void forward(Pass<Backend>& pass, Offsets at, Record& record, Value& value) {
@@ -53,6 +55,7 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
     Stored* const read = survivors.take(in_size);
     Backend::gather_images(pass.context, images, record.gates, in_size, batch, read);
     own.x = read;
+    if constexpr (WholeBatch::projects) return forward_beside_projection(pass, at, record, batch, own, value);
     if constexpr (!WholeBatch::identity) {
       Stored* const to = pass.take(out_size);
       Backend::template shortcut_forward<Blocks::shortcut>(pass.context, images, batch, to);
@@ -77,17 +80,25 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
     }
     Stored* batch = flow.dy;
     Pass<Backend> survivors = pass.over(record.survivors);
-    Stored* const received = pass.spare.take();
-    Backend::gather_images(pass.context, pass.batch, record.gates, out_size, batch, received);
-    Flow own{received, {received}, nullptr, nullptr};
-    materialise_backward<Backend, out, AfterSum>(survivors, own, record.end);
-    WholeBatch::backward_open(survivors, at, record, own);
-    if constexpr (!WholeBatch::identity) {
-      Stored* const through_shortcut = pass.spare.take();
-      Backend::template shortcut_backward<Blocks::shortcut>(pass.context, pass.batch, batch,
-                                                            through_shortcut);
+    Flow own;
+    own.dy = gather(pass, record, out_size, batch);
+    own.gradient.dy = own.dy;
+    materialise_backward<Backend, out, PendingAtEnd>(survivors, own, record.end);
+    if constexpr (WholeBatch::projects) {
+      Stored* const through_shortcut = WholeBatch::backward_shortcut(pass, at, record, batch);
+      WholeBatch::backward_through_branch(survivors, at, record, own,
+                                          gather(pass, record, in_size, through_shortcut));
       pass.spare.release(batch);
       batch = through_shortcut;
+    } else {
+      WholeBatch::backward_open(survivors, at, record, own);
+      if constexpr (!WholeBatch::identity) {
+        Stored* const through_shortcut = pass.spare.take();
+        Backend::template shortcut_backward<Blocks::shortcut>(pass.context, pass.batch, batch,
+                                                              through_shortcut);
+        pass.spare.release(batch);
+        batch = through_shortcut;
+      }
     }
     Backend::scatter_images(pass.context, pass.batch, record.gates, in_size, own.dy, batch);
     pass.spare.release(own.dy);
@@ -105,10 +116,38 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
       record.batch_input.finished = nullptr;  // it will hold other numbers on the way back
       return written;
     }
-    if (value.changes_in_place) return const_cast<Stored*>(value.x);
+    if (value.changes_in_place || !WholeBatch::identity) return const_cast<Stored*>(value.x);
     Stored* const copy = pass.take(in_size);
     Backend::gather_images(pass.context, pass.batch, nullptr, in_size, value.x, copy);
     return copy;
+  }
+  /// The survivors' gradients, side by side in a slot.
+  [[nodiscard]] static Stored* gather(Pass<Backend>& pass, const Record& record, std::size_t size,
+                                      const Stored* all) {
+    Stored* const to = pass.spare.take();
+    Backend::gather_images(pass.context, pass.batch, record.gates, size, all, to);
+    return to;
+  }
+  /// @param batch  all images, which the projection reads   @param own  the survivors, which the branch reads
+  static void forward_beside_projection(Pass<Backend>& pass, Offsets at, Record& record, const Stored* batch,
+                                        Value& own, Value& value) {
+    record.finished_input.x = batch;
+    value = WholeBatch::run_shortcut(pass, at, record);
+    Pass<Backend> survivors = pass.over(record.survivors);
+    record.end = own = WholeBatch::run_branch(survivors, at, record, own);
+    if (!own.plain()) {
+      own.finished = pass.spare.take();
+      Backend::template finish<out, KernelActivation<NoActivation>>(pass.context, record.survivors,
+                                                                    own.source(), {});
+    }
+    Stored* const branches = pass.take(out_size);
+    Backend::scatter_images_among_zeros(pass.context, pass.batch, record.gates, out_size,
+                                        own.finished ? own.finished : own.x, branches);
+    if (own.finished) pass.spare.release(own.finished);
+    value.shortcut = value.x, value.shortcut_norm = value.norm;
+    value.x = branches, value.norm = nullptr;
+    value.activated = WholeBatch::sum_activates;
+    value.statistics = {};
   }
 };
 

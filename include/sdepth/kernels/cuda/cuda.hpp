@@ -142,15 +142,23 @@ struct Cuda : cuda::Shares<Stored_> {
   static void shortcut_backward(Context& context, int batch, const Stored* dy, Stored* dx) {
     cuda::shortcut_backward<S>(context, batch, dy, dx);
   }
-  /// Of images that have gates of their own, the survivors' are copied side by side, or back to their places.
+  /// Of images that have gates of their own, the survivors' are copied side by side, or back to their places;
+  /// the others' there stay, or become zeros.
   /// @param gates  [N], on the host, 1 open; null: all   @param numbers  of an image
   static void gather_images(Context& context, int batch, const std::uint8_t* gates, std::size_t numbers,
                             const Stored* from, Stored* to) {
-    cuda::move_images<true>(context, batch, cuda::Survivors::of(gates, batch), numbers, from, to);
+    cuda::move_images<cuda::Move::gather>(context, batch, cuda::Survivors::of(gates, batch), numbers, from,
+                                          to);
   }
   static void scatter_images(Context& context, int batch, const std::uint8_t* gates, std::size_t numbers,
                              const Stored* from, Stored* to) {
-    cuda::move_images<false>(context, batch, cuda::Survivors::of(gates, batch), numbers, from, to);
+    cuda::move_images<cuda::Move::scatter>(context, batch, cuda::Survivors::of(gates, batch), numbers, from,
+                                           to);
+  }
+  static void scatter_images_among_zeros(Context& context, int batch, const std::uint8_t* gates,
+                                         std::size_t numbers, const Stored* from, Stored* to) {
+    cuda::move_images<cuda::Move::scatter_among_zeros>(context, batch, cuda::Survivors::of(gates, batch),
+                                                       numbers, from, to);
   }
   template <LinearShape S>
   static void linear_forward(Context& context, int batch, const Stored* in, const float* weights,

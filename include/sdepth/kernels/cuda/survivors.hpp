@@ -54,34 +54,38 @@ struct MoveOperands {
   friend bool operator==(const MoveOperands&, const MoveOperands&) = default;
 };
 
-/// 16 bytes for each thread at a time; an image has some blocks of threads, and those of images that do not
-/// survive end at once.
+/// From a tensor of all images to one of the survivors; back, where the others' images stay as they are; or
+/// back, where the others' become zeros.
+enum class Move { gather, scatter, scatter_among_zeros };
+
+/// 16 bytes for each thread at a time; an image has some blocks of threads, and those of images that nothing
+/// becomes of end at once.
 inline constexpr unsigned move_threads = 256;
-template <bool gathers>
+template <Move move>
 __global__ void __launch_bounds__(move_threads) move_images_kernel(const MoveOperands o) {
   begin_behind_launch_before();
   const unsigned image = blockIdx.y;
-  if (!o.survivors.has(image)) return;
+  const bool survives = o.survivors.has(image);
+  if (!survives && move != Move::scatter_among_zeros) return;
   const std::size_t own = static_cast<std::size_t>(image) * o.pieces,
                     beside = static_cast<std::size_t>(o.survivors.before(image)) * o.pieces;
-  const float4* const from = o.from + (gathers ? own : beside);
-  float4* const to = o.to + (gathers ? beside : own);
+  const float4* const from = o.from + (move == Move::gather ? own : beside);
+  float4* const to = o.to + (move == Move::gather ? beside : own);
   for (std::size_t i = static_cast<std::size_t>(blockIdx.x) * move_threads + threadIdx.x; i < o.pieces;
        i += static_cast<std::size_t>(gridDim.x) * move_threads)
-    to[i] = from[i];
+    to[i] = survives ? from[i] : float4{};
 }
 
-/// Copies the survivors' images from a tensor of all to one of the survivors (gathers), or back; the others'
-/// stay as they are.
+/// Copies images; see Move.
 /// @param numbers  of an image, a multiple of 8
-template <bool gathers, class Stored>
+template <Move move, class Stored>
 void move_images(Context& context, int batch, const Survivors& survivors, std::size_t numbers,
                  const Stored* from, Stored* to) {
   const MoveOperands o{survivors, reinterpret_cast<const float4*>(from), reinterpret_cast<float4*>(to),
                        numbers * sizeof(Stored) / sizeof(float4)};
   constexpr std::size_t of_block = std::size_t{4} * move_threads;
-  context.launch(StageName{gathers ? "gather_images" : "scatter_images", {}, {}, batch},
-                 move_images_kernel<gathers>,
+  context.launch(StageName{move == Move::gather ? "gather_images" : "scatter_images", {}, {}, batch},
+                 move_images_kernel<move>,
                  Grid{.x = static_cast<unsigned>((o.pieces + of_block - 1) / of_block),
                       .y = static_cast<unsigned>(batch),
                       .threads = move_threads},
