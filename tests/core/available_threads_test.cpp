@@ -94,6 +94,10 @@ TEST_CASE("OMP_NUM_THREADS and OMP_THREAD_LIMIT are heeded, and ignored where th
     const Variable limit("OMP_THREAD_LIMIT", text);
     CHECK(available_threads() == free);
   }
+  {
+    const Variable number("OMP_NUM_THREADS", "2147483647");
+    CHECK(available_threads() == most_threads);
+  }
   const Variable number("OMP_NUM_THREADS", "7");
   CHECK(available_threads() == 7);
   const Variable limit("OMP_THREAD_LIMIT", "3");

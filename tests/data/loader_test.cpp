@@ -164,6 +164,9 @@ TEST_CASE("what does not fit together is refused") {
   short_of_pixels.pixels.pop_back();
   CHECK(
       says(error(short_of_pixels, Normalization::none(), {}), "9599 bytes of pixels do not fit 50 records"));
+  CHECK(says(error(pictures(), Normalization::none(), {.threads = 0}), "loader: threads is 0"));
+  CHECK(says(error(pictures(), Normalization::none(), {.threads = std::numeric_limits<int>::max()}),
+             "loader: threads is 2147483647, expected at most 4096"));
   const ImageSet empty = pictures().subset(0, 0);
   Loader nothing(empty, Normalization::none(), {});
   CHECK(nothing.steps() == 0);
@@ -180,6 +183,30 @@ TEST_CASE("the largest numbers there are take no more memory than the pictures n
   CHECK(batches[0].size == 50);
   Loader one_by_one(pictures(), Normalization::none(), {.batch = 1, .prefetch = most});
   CHECK(epoch_of(one_by_one, 0).size() == 50);
+}
+
+namespace {
+struct Many {
+  int records;
+  [[nodiscard]] int size() const { return records; }
+  [[nodiscard]] int classes() const { return 10; }
+  [[nodiscard]] std::string name() const { return "many"; }
+  void read(int, Picture&) const { fail("not read here"); }
+};
+}  // namespace
+
+TEST_CASE("batches that no memory holds, and shapes that are none, are refused in a sentence") {
+  constexpr int most = std::numeric_limits<int>::max();
+  const auto error = [](int records, Shape shape, LoaderOptions options) {
+    return error_of([&] { Loader(Many{records}, Compose{Normalize{}}, shape, options); });
+  };
+  const char* const sentence = "; choose a smaller batch or prefetch";
+  CHECK(says(error(most, {3, 224, 224}, {.batch = most, .prefetch = 1}), sentence));
+  CHECK(says(error(1000, {most, most, most}, {}), sentence));
+  CHECK(says(error(1000, {3, -1, 8}, {}),
+             "many: pictures are to become 3 x -1 x 8, expected 1 or more of each"));
+  CHECK(says(error(1000, {}, {}), "pictures are to become 0 x 0 x 0"));
+  CHECK(says(error(-1, {3, 8, 8}, {}), "many has -1 records, expected 0 or more"));
 }
 
 TEST_CASE("a start that is refused leaves the epoch in progress as it was") {

@@ -60,6 +60,11 @@ TEST_CASE(
       error_of([&] { (void)measure(ImageRecords{nothing}, as_they_are, {3, 10, 12}, MeansOf::channels); }),
       "there are no pictures"));
   CHECK(says(error_of([&] {
+               (void)measure(ImageRecords{one_colour}, as_they_are, {3, 10, 12}, MeansOf::channels,
+                             {.pictures = -1});
+             }),
+             "measure: pictures is -1, expected at least 1"));
+  CHECK(says(error_of([&] {
                (void)measure(ImageRecords{one_colour}, Compose{Channels{1}}, {1, 1, 1}, MeansOf::positions);
              }),
              "do not differ"));

@@ -57,6 +57,7 @@ TEST_CASE(
     check_refused("train", out(folder / "run"), option, {"2147483648", "4294967297"});
   for (const char* option : {"epochs", "steps", "batch", "threads"})
     check_refused("train", out(folder / "run"), option, {"0", "000"});
+  check_refused("train", out(folder / "run"), "threads", {"4097", "2147483647"});
   check_refused("train", out(folder / "run"), "lr-drop",
                 {"nan", "inf", "0.5,nan", "0.5,inf", "0", "-0.5", "0.75,0.5", "0.5,0.5", "1.5", "25,35", "",
                  "0.5,", " 0.5", "1e999"});
@@ -73,6 +74,7 @@ TEST_CASE(
     check_refused("infer", infer, option, no_whole_number);
   for (const char* option : {"depth-images", "depth-points", "threads"})
     check_refused("infer", infer, option, {"0"});
+  check_refused("infer", infer, "threads", {"4097", "2147483647"});
   CHECK_FALSE(fs::exists(folder / "run"));
 }
 

@@ -1,6 +1,7 @@
 // A loader's batches in a trainer: labels, probabilities of mixed pictures, and numbers to be predicted.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/losses/mean_squared_error.hpp>
 #include <sdepth/train/batches.hpp>
+#include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/trainer.hpp>
 
 using namespace sdepth;
@@ -56,4 +58,38 @@ TEST_CASE("steps and scores of batches are those of their labels, their probabil
   numbers.start(0);
   batch = numbers.next();
   CHECK(train_step(regression, *batch).loss == same.step(NHWC<float>{batch->images}, batch->targets).loss);
+}
+
+namespace {
+/// An epoch without batches.
+struct Nothing {
+  struct Batch {
+    std::vector<float> images;
+    std::vector<int> labels;
+  };
+  void start(int) {}
+  const Batch* next() { return nullptr; }
+};
+}  // namespace
+
+TEST_CASE("without images there is no score: a perfect one is not made up") {
+  Trainer<Net, Reference> trainer({.batch = 8});
+  const NHWC<float> none{};
+  const std::vector<int> labels;
+  const char* const sentence =
+      "expected at least 1 image, found 0; without images there is neither a loss nor an error";
+  const auto refused = [&](const auto& action) {
+    CHECK_THROWS_WITH_AS(action(), doctest::Contains(sentence), Error);
+  };
+  refused([&] { (void)trainer.evaluate(none, labels); });
+  Nothing nothing;
+  refused([&] { (void)evaluate(trainer, nothing); });
+  const ImageSet empty = synthetic({1, 8, 8}, 3, 8, 0, 1).test;
+  Loader loader(empty, Normalization::none(), {.batch = 8, .shuffle = false, .augment = false});
+  refused([&] { (void)evaluate(trainer, loader); });
+  refused([&] { (void)score_of({}, labels, 3); });
+  refused([&] { (void)score_of_any({}, labels, 3); });
+  refused([&] { (void)score_at_depth(*trainer.weights(), {}, none, labels); });
+  CHECK(std::isnan(Score{}.error_rate()));
+  CHECK(trainer.predict(none).empty());
 }

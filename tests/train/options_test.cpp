@@ -47,6 +47,24 @@ TEST_CASE("a trainer is not made with options that mean nothing") {
       {.batch = 1, .threads = 1, .sgd = {.learning_rate = 0, .momentum = 0, .weight_decay = 0}}));
 }
 
+TEST_CASE("more threads than there is room for are refused in a sentence, whatever is made with them") {
+  constexpr int most = std::numeric_limits<int>::max();
+  const char* const sentence = "threads is 2147483647, expected at most 4096; results do not depend on it";
+  check_refused({.threads = most}, "threads");
+  Trainer<Net, Reference> trainer({.batch = 1, .threads = 1});
+  const auto weights = trainer.weights();
+  const std::vector<float> images(16);
+  const NHWC<float> picture{images};
+  const std::vector<int> labels{1};
+  const auto refused = [&](const auto& action) {
+    CHECK_THROWS_WITH_AS(action(), doctest::Contains(sentence), Error);
+  };
+  refused([&] { (Inference<Net, Reference>(weights, {.threads = most})); });
+  refused([&] { (void)score_at_depth(*weights, {}, picture, labels, {.threads = most}); });
+  refused([&] { reestimate_norms(*weights, picture, {}, {.threads = most}); });
+  CHECK_NOTHROW(Inference<Net, Reference>(weights, {.batch = 1, .threads = 33}));
+}
+
 TEST_CASE("a learning rate that means nothing is refused, and the old one stays") {
   Trainer<Net, Reference> trainer({.batch = 1, .sgd = {.learning_rate = 0.25}});
   for (const double rate : {not_a_number, infinity, -0.1, 1e39})

@@ -14,8 +14,23 @@
 
 #include <sdepth/core/config.hpp>
 #include <sdepth/core/control_group.hpp>
+#include <sdepth/core/error.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
+
+/// The most threads that anything here takes: more than machines have processors, and few enough that what is
+/// kept for each thread has room.
+inline constexpr int most_threads = 4096;
+
+/// Throws Error unless a number of threads is 1 to most_threads. @return  the number, so that a member can be
+/// made of it
+inline int check_threads(const char* where, int threads) {
+  check_at_least_one(where, "threads", threads);
+  if (threads > most_threads)
+    fail(where, ": threads is ", threads, ", expected at most ", most_threads,
+         "; results do not depend on it, so give as many as there are processors");
+  return threads;
+}
 
 /// The whole number > 0 that a text begins with, as OpenMP reads its variables ("4", " 4,2"); nothing where
 /// there is none.
@@ -68,16 +83,16 @@ namespace sdepth::inline SDEPTH_ISA {
 }
 
 /// Threads to use by default: OMP_NUM_THREADS where that is set, since it is how people share machines; else
-/// as many as affinity and control groups allow; at most OMP_THREAD_LIMIT. Variables that are no whole
-/// numbers above 0 count as not set.
+/// as many as affinity and control groups allow; at most OMP_THREAD_LIMIT, and most_threads. Variables that are
+/// no whole numbers above 0 count as not set.
 [[nodiscard]] inline int available_threads() {
   const auto variable = [](const char* name) {
     const char* const text = std::getenv(name);
     return text ? positive_number(text) : std::nullopt;
   };
   const int allowed = std::min(processors_by_affinity(), processors_by_quota().value_or(1 << 20));
-  return std::min(variable("OMP_NUM_THREADS").value_or(allowed),
-                  variable("OMP_THREAD_LIMIT").value_or(1 << 20));
+  return std::min({variable("OMP_NUM_THREADS").value_or(allowed),
+                   variable("OMP_THREAD_LIMIT").value_or(most_threads), most_threads});
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -66,7 +66,7 @@ class Buffer {
     const std::size_t boundary = huge ? huge_page : alignment,
                       bytes = (numbers + boundary - 1) / boundary * boundary;
     void* const p = huge ? map_huge_pages(bytes) : std::aligned_alloc(alignment, bytes);
-    if (!p) fail("out of memory: ", bytes, " bytes asked for");
+    if (!p) fail("out of memory: ", bytes, " bytes asked for; use a smaller batch or network");
     values_ = {static_cast<T*>(p), Free{huge ? bytes : 0}};
     std::memset(p, 0, bytes);  // mapped memory is zero, but not yet there
   }

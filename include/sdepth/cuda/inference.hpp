@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/cuda/folded_weights.hpp>
 #include <sdepth/kernels/cuda/cuda.hpp>
@@ -73,7 +74,7 @@ class Inference<Net, Cuda<P, Stored>, Weight> {
                                              int threads) {
     if (!weights) fail("inference: the pointer to its weights is null");
     check_at_least_one("inference", "batch", batch);
-    check_at_least_one("inference", "threads", threads);
+    check_threads("inference", threads);
     return *weights;
   }
   /// Under the guard everything that is allocated lies on the weights' device.

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 #include <string>
 #include <system_error>
@@ -52,14 +53,11 @@ class Loader {
   /// @param shape  of the network's input, which pictures must have behind the transforms
   Loader(AnySource source, Transforms transforms, Shape shape, const LoaderOptions& options)
       : source_(std::move(source)), transforms_(std::move(transforms)), shape_(shape), options_(options) {
-    check(options_);
-    const auto largest = static_cast<std::size_t>(std::min(options_.batch, source_.size()));
-    // one is in the caller's hands
-    slots_ = std::vector<Slot>(static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1);
-    for (Slot& slot : slots_) {
-      slot.batch.images.reserve(largest * shape_.size());
-      slot.batch.labels.reserve(largest);
-    }
+    check_loader_options(options_);
+    if (source_.size() < 0) fail(source_.name(), " has ", source_.size(), " records, expected 0 or more");
+    if (shape_.channels < 1 || shape_.height < 1 || shape_.width < 1)
+      fail(source_.name(), ": pictures are to become ", extents_text(shape_), ", expected 1 or more of each");
+    make_slots();
   }
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -147,18 +145,28 @@ class Loader {
   /// a batch.
   static constexpr int chunk = 8;
 
-  static void check(const LoaderOptions& options) {
-    if (options.batch < 1 || options.prefetch < 1)
-      fail("loader: batch ", options.batch, " and prefetch ", options.prefetch,
-           " were given, expected 1 or more of each");
-    static_cast<void>(check_at_least_one("loader", "threads", options.threads));
-    if (options.skip_broken && options.share.ranks > 1 && !options.others)
-      fail(
-          "loader: skip_broken was given with a share of each batch, for which `others` is needed, too; give the processes that share it");
+  /// Room for the batches that are made ahead, and for the one in the caller's hands.
+  void make_slots() {
+    const auto largest = static_cast<std::size_t>(std::min(options_.batch, source_.size())),
+               count = static_cast<std::size_t>(std::min(options_.prefetch, steps())) + 1;
+    const double bytes = static_cast<double>(count) * static_cast<double>(largest) * sizeof(float) *
+                         shape_.channels * shape_.height * shape_.width;
+    constexpr double most = 0x1p46;  // more than machines have, and few enough that sizes do not overflow
+    try {
+      if (bytes > most) throw std::bad_alloc();
+      slots_ = std::vector<Slot>(count);
+      for (Slot& slot : slots_) {
+        slot.batch.images.reserve(largest * shape_.size());
+        slot.batch.labels.reserve(largest);
+      }
+    } catch (const std::bad_alloc&) {
+      fail(source_.name(), ": out of memory for ", count, " batches of ", largest, " pictures of ",
+           extents_text(shape_), ", ", bytes / 1e9, " GB; choose a smaller batch or prefetch");
+    }
   }
   static AnySource checked(const ImageSet& set, const Normalization& normalization,
                            const LoaderOptions& options) {
-    check(options);
+    check_loader_options(options);
     set.check();
     if (!normalization.fits(set.shape))
       fail(set.name, ": the mean picture has ", normalization.mean().size(), " values, the pictures ",

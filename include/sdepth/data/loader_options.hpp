@@ -3,8 +3,10 @@
 
 #include <cstdint>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/batch_share.hpp>
 #include <sdepth/core/communicator.hpp>
+#include <sdepth/core/error.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -26,5 +28,16 @@ struct LoaderOptions {
   /// next()
   Communicator* others = nullptr;
 };
+
+/// Throws Error naming the options that no batches can be made with.
+inline void check_loader_options(const LoaderOptions& options) {
+  if (options.batch < 1 || options.prefetch < 1)
+    fail("loader: batch ", options.batch, " and prefetch ", options.prefetch,
+         " were given, expected 1 or more of each");
+  check_threads("loader", options.threads);
+  if (options.skip_broken && options.share.ranks > 1 && !options.others)
+    fail(
+        "loader: skip_broken was given with a share of each batch, for which `others` is needed, too; give the processes that share it");
+}
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -31,6 +31,7 @@ struct MeasureOptions {
 /// order of the seed. Throws Error where there are no pictures, or they do not differ, or one cannot be read.
 [[nodiscard]] inline Normalization measure(const AnySource& source, const Transforms& transforms, Shape shape,
                                            MeansOf of, const MeasureOptions& options = {}) {
+  check_at_least_one("measure", "pictures", options.pictures);
   Loader loader(
       source, transforms, shape,
       {.batch = 64, .seed = options.seed, .threads = options.threads, .skip_broken = options.skip_broken});

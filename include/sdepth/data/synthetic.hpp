@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <numbers>
 #include <string>
 
@@ -102,7 +103,8 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
 
 /// `train` and `test` pictures with the labels 0, 1, … classes − 1, 0, … in turn. A picture depends on (seed,
 /// part, index) only, not on how many there are. Throws Error for pictures below 8 x 8 or above 1,024 x
-/// 1,024, for classes outside 2 … 256, and for more than 2^40 bytes.
+/// 1,024, for classes outside 2 … 256, and for more bytes than
+/// memory holds, 2^40 at most.
 [[nodiscard]] inline DataSet synthetic(Shape shape, int classes, int train, int test, std::uint64_t seed) {
   if (shape.channels < 1 || std::min(shape.height, shape.width) < 8 ||
       std::max(shape.height, shape.width) > 1024)
@@ -115,9 +117,6 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
          " test pictures were asked for, expected none or more");
   const double bytes =
       static_cast<double>(shape.size()) * (static_cast<double>(train) + static_cast<double>(test));
-  if (bytes > 0x1p40)
-    fail("synthetic: ", train, " training and ", test, " test pictures of ", shape.size(),
-         " bytes each are more than memory holds; draw fewer");
   const auto draw = [&](Part part, int count, const char* name) {
     ImageSet set{.shape = shape,
                  .classes = classes,
@@ -132,7 +131,13 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
     }
     return set;
   };
-  return {draw(Part::train, train, "training set"), draw(Part::test, test, "test set")};
+  try {
+    if (bytes > 0x1p40) throw std::bad_alloc();
+    return {draw(Part::train, train, "training set"), draw(Part::test, test, "test set")};
+  } catch (const std::bad_alloc&) {
+    fail("synthetic: ", train, " training and ", test, " test pictures of ", shape.size(),
+         " bytes each are more than memory holds; draw fewer");
+  }
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -16,9 +16,9 @@ namespace sdepth::inline SDEPTH_ISA {
 template <class T>
 class Workspace : public BatchSharing {
  public:
-  /// @param threads  How many threads kernels may use, at least 1.
+  /// @param threads  How many threads kernels may use, 1 to most_threads.
   explicit Workspace(int threads = available_threads())
-      : per_thread_(static_cast<std::size_t>(check_at_least_one("workspace", "threads", threads))) {}
+      : per_thread_(static_cast<std::size_t>(check_threads("workspace", threads))) {}
 
   [[nodiscard]] int threads() const noexcept { return static_cast<int>(per_thread_.size()); }
 

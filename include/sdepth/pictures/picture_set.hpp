@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/fingerprint.hpp>
 #include <sdepth/core/parallel.hpp>
@@ -101,6 +102,7 @@ struct PictureData {
 /// behind are found when they are read.
 /// @param left_out  null: nothing may be left out
 inline void check_pictures(PictureSet& set, int threads, std::vector<std::string>* left_out) {
+  check_threads("pictures", threads);
   std::vector<std::string> wrong(set.files.size());
   parallel_for(static_cast<int>(set.files.size()), threads, [&](int i, int) {
     try {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/parallel.hpp>
 #include <sdepth/core/version.hpp>
@@ -90,7 +91,7 @@ struct InferOptions {
       ->transform(whole_number(1, 1000))
       ->capture_default_str();
   app.add_option("--threads", o.threads, "threads; the result does not depend on it")
-      ->transform(whole_number(1, 1024))
+      ->transform(whole_number(1, most_threads))
       ->capture_default_str();
   app.add_option(
          "--precision", o.precision,

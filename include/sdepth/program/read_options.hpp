@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/error.hpp>
 #include <sdepth/core/version.hpp>
 #include <sdepth/program/choices.hpp>
@@ -117,7 +118,7 @@ inline void add_augmentation(CLI::App& app, CommandLine& line, const std::string
                   });
   app.get_option("--epochs")->excludes(app.get_option("--steps"));
   app.add_option("--threads", line.threads, "threads; the result does not depend on it")
-      ->transform(whole_number(1, 1024))
+      ->transform(whole_number(1, most_threads))
       ->capture_default_str();
   app.add_option("--memory", line.memory,
                  "GB of memory that the run may take (default: what the machine has free)")

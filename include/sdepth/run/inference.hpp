@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/core/calls.hpp>
 #include <sdepth/core/memory.hpp>
 #include <sdepth/core/parallel.hpp>
@@ -42,7 +43,7 @@ struct InferenceOptions {
   std::span<const double> survival = {};
   Scaling scaling = Scaling::test;
   int batch = 128;      // images that run at once, at least 1; more make several batches
-  int threads = 1;      // at least 1
+  int threads = 1;      // 1 to most_threads
   DepthPlan plan = {};  // the blocks that run
 };
 
@@ -128,7 +129,7 @@ class Inference {
   ///                 least 1
   explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128,
                      int threads = 1)
-      : weights_(std::move(weights)), threads_(check_at_least_one("inference", "threads", threads)) {
+      : weights_(std::move(weights)), threads_(check_threads("inference", threads)) {
     check_at_least_one("inference", "batch", batch);
     if (!weights_) fail("inference: the pointer to its weights is null");
     // Enough to read large weights rarely (measured: 32 and 64 are not faster), few enough to share a batch

@@ -8,6 +8,7 @@
 #include <span>
 #include <type_traits>
 
+#include <sdepth/core/available_threads.hpp>
 #include <sdepth/kernels/rounding.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/run/images.hpp>
@@ -56,11 +57,11 @@ class Walk {
   static constexpr std::size_t input_stride =
       static_cast<std::size_t>(compact_input ? Net::input.channels : Backend::padded(Net::input.channels));
 
-  /// @param batch  the largest batch, in images   @param threads  at least 1
+  /// @param batch  the largest batch, in images   @param threads  1 to most_threads
   /// @param for_training  whether to reserve address space for a training step with every block open
   Walk(int batch, int threads, bool for_training)
       : batch_(check_at_least_one("walk", "batch", batch)),
-        context_(std::make_unique<typename Backend::Context>(check_at_least_one("walk", "threads", threads))),
+        context_(std::make_unique<typename Backend::Context>(check_threads("walk", threads))),
         activations_(for_training ? training_bytes(batch) : 0, gap),
         norms_(norm_bytes(batch)),
         slots_(sizes.largest * static_cast<std::size_t>(batch)),

@@ -33,7 +33,9 @@ template <class Loss, class Net, class Backend, class Given>
   constexpr std::size_t stride = detail::Walk<Net, Backend>::classes_stride;
   const int count = detail::image_count(Net::input, images);
   Loss::check(targets, count, classes);
-  const int whole = together.whole_batch(count), at_once = together.others() ? whole : walk.capacity();
+  const int whole = together.whole_batch(count);
+  check_has_images("evaluate", whole);
+  const int at_once = together.others() ? whole : walk.capacity();
   if (count > walk.capacity() && together.others())
     fail("evaluate: expected at most ", walk.capacity(),
          " images (this process's share of the trainer's batch), found ", count, "; give fewer at a time");
@@ -54,7 +56,7 @@ template <class Loss, class Net, class Backend, class Given>
     score.loss += part.loss * std::min(at_once, whole - first);
     score.errors += part.errors;
   }
-  if (whole > 0) score.loss /= whole;
+  score.loss /= whole;
   return score;
 }
 

@@ -52,7 +52,7 @@ Score train_step(Trainer& trainer, const Batch& batch) {
 ///     Loader test(set, normalization, {.batch = 128, .shuffle = false, .augment = false});
 ///     const Score score = evaluate(trainer, test);
 ///
-/// Throws Error as Trainer::evaluate does; images are counted within their batch.
+/// Throws Error as Trainer::evaluate does, and where there are no batches; images are counted within their batch.
 template <class Trainer, Batches Type>
 [[nodiscard]] Score evaluate(Trainer& trainer, Type& batches) {
   Score sum;
@@ -65,7 +65,8 @@ template <class Trainer, Batches Type>
     sum.blocks_run = score.blocks_run;
     sum.branches_run += score.branches_run;
   }
-  if (sum.images > 0) sum.loss /= static_cast<double>(sum.images);
+  check_has_images("evaluate", sum.images);
+  sum.loss /= static_cast<double>(sum.images);
   return sum;
 }
 

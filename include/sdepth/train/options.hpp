@@ -26,7 +26,7 @@ struct TestOptions {
 /// is checked where its network is known.
 [[nodiscard]] inline const TestOptions& checked(const TestOptions& options) {
   check_at_least_one("options", "batch", options.batch);
-  check_at_least_one("options", "threads", options.threads);
+  check_threads("options", options.threads);
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include <sdepth/core/error.hpp>
@@ -23,18 +24,28 @@ struct Score {
   // residual branches over images: images · blocks_run where images have no gates of their own
   std::int64_t branches_run = 0;
 
+  /// Errors per image; not-a-number where there are no images.
   [[nodiscard]] double error_rate() const noexcept {
-    return images ? static_cast<double>(errors) / static_cast<double>(images) : 0.0;
+    return images > 0 ? static_cast<double>(errors) / static_cast<double>(images)
+                      : std::numeric_limits<double>::quiet_NaN();
   }
 };
 
+/// Throws Error where there are no images to be judged by. A score of none would look like a perfect one.
+inline void check_has_images(const char* where, std::int64_t images) {
+  if (images < 1)
+    fail(where, ": expected at least 1 image, found ", images,
+         "; without images there is neither a loss nor an error");
+}
+
 /// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error,
-/// and the loss may be infinite or NaN. Throws Error where labels do not fit them. @param labels  [N]
+/// and the loss may be infinite or NaN. Throws Error where labels do not fit them, or there are no images.
+/// @param labels  [N]
 [[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels,
                                         int classes) {
   const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));
   check_labels(count, labels, classes);
-  if (count == 0) return {};
+  check_has_images("score", count);
   const LossResult result =
       reference::softmax_cross_entropy<float>(count, classes, logits.data(), labels.data(), nullptr);
   return {result.loss, result.errors, count, 0};

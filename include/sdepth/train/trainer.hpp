@@ -186,7 +186,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
   }
 
   /// Loss and error of the network as it is, with running statistics. @param plan  the blocks that run
-  /// Throws Error naming the first image whose logits are not finite.
+  /// Throws Error where there are no images, and naming the first whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
     const detail::Calls::Call call = pass_.begin("evaluate");

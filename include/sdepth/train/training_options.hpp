@@ -82,7 +82,7 @@ template <class Loss, class Optimizer>
 [[nodiscard]] const TrainingOptionsOf<Loss, Optimizer>& checked(
     const TrainingOptionsOf<Loss, Optimizer>& options) {
   check_at_least_one("options", "batch", options.batch);
-  check_at_least_one("options", "threads", options.threads);
+  check_threads("options", options.threads);
   check_options<Optimizer>(optimizer_options(options));
   if constexpr (requires { Loss::check(options.loss); }) Loss::check(options.loss);
   return options;
