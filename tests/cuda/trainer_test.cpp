@@ -417,6 +417,48 @@ TEST_CASE("steps may be started ahead of their losses") {
   CHECK(state(ahead) == state(waiting));
 }
 
+TEST_CASE("an evaluation may be started ahead of the score of the one before, of several parts, too") {
+  Trainer<Net, Device> trainer(options());
+  static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
+  const Pictures two(4, 2), three(10, 3);
+  const Score of_two = trainer.evaluate(two.images(), two.labels),
+              of_three = trainer.evaluate(three.images(), three.labels);
+  const auto first = trainer.start_evaluation(two.images(), two.labels);
+  const auto second = trainer.start_evaluation(three.images(), three.labels);
+  CHECK(trainer.finish(first).loss == of_two.loss);
+  CHECK(trainer.finish(second).loss == of_three.loss);
+  CHECK(trainer.finish(second).errors == of_three.errors);
+  static_cast<void>(trainer.start_evaluation(three.images(), three.labels));
+  static_cast<void>(trainer.start_evaluation(three.images(), three.labels));
+  CHECK_THROWS_WITH_AS(static_cast<void>(trainer.finish(first)), doctest::Contains("older batch"), Error);
+  // an image of which only a logit that nothing depends on is infinite has a loss, and no score
+  Trainer<Net, Device> infinite(options());
+  infinite.parameter("fc.bias")(0, 4) = -std::numeric_limits<float>::infinity();
+  const Pictures labels_without_4(4, 0);  // 0, 2, 4, 1
+  auto labels = labels_without_4.labels;
+  std::ranges::replace(labels, 4, 3);
+  const auto started = infinite.start_evaluation(labels_without_4.images(), labels);
+  CHECK_THROWS_WITH_AS(static_cast<void>(infinite.finish(started)), doctest::Contains("for class 4"), Error);
+}
+
+#if !defined(__CUDACC__)
+TEST_CASE("an evaluation is handed over without waiting for what was handed over before") {
+  Trainer<Net, Device> trainer(options());
+  const Pictures pictures(4);
+  const auto start = [&] { return trainer.start_evaluation(pictures.images(), pictures.labels); };
+  for (int warm_up = 0; warm_up < 4; ++warm_up) static_cast<void>(trainer.finish(start()));
+  emulation::settings().deferred = true;
+  const auto first = start();
+  const emulation::Counts before = emulation::counts();
+  const auto second = start();
+  const emulation::Counts after = emulation::counts();
+  emulation::settings().deferred = false;
+  CHECK(after.allocations == before.allocations);
+  CHECK(after.waits - before.waits <= 3);  // for pinned buffers that the device has long read
+  CHECK(trainer.finish(first).loss == trainer.finish(second).loss);
+}
+#endif
+
 TEST_CASE("weights written on the host are what the device goes on with") {
   Trainer<Net, Device> a(options()), b(options());
   const Pictures pictures(4);

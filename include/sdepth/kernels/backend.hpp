@@ -109,10 +109,10 @@ concept Norms =
      requires(typename B::Context& context, const NormBackward<Number<B>>& backward, const Number<B>* in) {
        B::norm_backward(context, std::size_t{2}, backward, in, in);
      });
-/// Scores and logits, which the host waits for.
+/// Scores and logits, for which get() waits.
 template <class B>
 concept Reads = requires(typename B::Context& context, const Number<B>* in) {
-  { B::read(context, in, std::size_t{1})[0] } -> std::convertible_to<Number<B>>;
+  { B::read(context, in, std::size_t{1}).get()[0] } -> std::convertible_to<Number<B>>;
 };
 }  // namespace backend
 

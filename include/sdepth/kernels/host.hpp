@@ -107,9 +107,9 @@ struct HostBackend {
     }
   }
 
-  /// `count` numbers of kernels' memory, once all kernels that write them are done.
-  [[nodiscard]] static std::span<const T> read(Context&, const T* numbers, std::size_t count) {
-    return {numbers, count};
+  /// `count` numbers of kernels' memory: something whose get() waits for the kernels that write them.
+  [[nodiscard]] static ReadNumbers<T> read(Context&, const T* numbers, std::size_t count) {
+    return {{numbers, count}};
   }
 
   /// The same numbers as activations have them in memory, and as everyone computes with them.

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include <sdepth/core/operation_shapes.hpp>
 #include <sdepth/kernels/dropout.hpp>
@@ -193,6 +194,12 @@ struct LossResult {
   double loss = 0;
   int errors = 0;
   [[nodiscard]] const LossResult& get() const noexcept { return *this; }
+};
+/// Kernels' numbers, where everyone may follow pointers to them.
+template <class T>
+struct ReadNumbers {
+  std::span<const T> numbers;
+  [[nodiscard]] std::span<const T> get() const noexcept { return numbers; }
 };
 
 /// Parameters that are updated together: those of one residual block's branch, of what always runs (block

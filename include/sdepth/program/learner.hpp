@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -69,9 +70,11 @@ class Learner {
   virtual Score finish() = 0;
   /// Steps that may be under way while the next one is started.
   [[nodiscard]] virtual std::size_t ahead() const = 0;
+  /// Begins an evaluation; what is returned waits for its score. Two may be under way.
   /// @param plan  the blocks that run
-  [[nodiscard]] virtual Score evaluate(std::span<const float> images, std::span<const int> labels,
-                                       const DepthPlan& plan) = 0;
+  [[nodiscard]] virtual std::function<Score()> start_evaluation(std::span<const float> images,
+                                                                std::span<const int> labels,
+                                                                const DepthPlan& plan) = 0;
 
   /// Logits [N, classes], whatever they are.
   [[nodiscard]] virtual std::vector<float> predict(std::span<const float> images) = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -74,8 +75,11 @@ class LearnerOf final : public Learner {
   }
   /// The average is of the weights behind each step, and a norm that is clipped has been waited for.
   std::size_t ahead() const override { return Backend::synchronous || average_ || clip_norm_ > 0 ? 0 : 1; }
-  Score evaluate(std::span<const float> images, std::span<const int> labels, const DepthPlan& plan) override {
-    return trainer_.evaluate(NHWC<float>{images}, labels, plan);
+  std::function<Score()> start_evaluation(std::span<const float> images, std::span<const int> labels,
+                                          const DepthPlan& plan) override {
+    return [this, started = trainer_.start_evaluation(NHWC<float>{images}, labels, plan)] {
+      return trainer_.finish(started);
+    };
   }
 
   std::vector<float> predict(std::span<const float> images) override {

@@ -118,19 +118,30 @@ inline LoadPictures load_pictures = nullptr;
                  .skip_broken = how.skip_broken,
                  .others = how.others});
   loader.start(0);
-  for (int i = 0; i < most; ++i) {
-    const Batch* batch = loader.next();
-    if (!batch) break;
+  const auto told = [&](int of, const auto& body) {
     try {
-      const Score part = learner.evaluate(batch->images, batch->labels, plan);
-      total.loss += part.loss * static_cast<double>(part.images);
-      total.errors += part.errors;
-      total.images += part.images;
+      return body();
     } catch (const Error& error) {
-      fail("evaluating ", set.name(), " from picture ", static_cast<long long>(i) * how.batch,
+      fail("evaluating ", set.name(), " from picture ", static_cast<long long>(of) * how.batch,
            " on: ", error.what(), "; ", advice);
     }
+  };
+  std::function<Score()> before;  // a device computes it while the next batch is made
+  const auto add = [&](int of) {
+    const Score part = told(of, before);
+    total.loss += part.loss * static_cast<double>(part.images);
+    total.errors += part.errors;
+    total.images += part.images;
+  };
+  int started = 0;
+  for (; started < most; ++started) {
+    const Batch* batch = loader.next();
+    if (!batch) break;
+    auto next = told(started, [&] { return learner.start_evaluation(batch->images, batch->labels, plan); });
+    if (before) add(started - 1);
+    before = std::move(next);
   }
+  if (before) add(started - 1);
   total.loss /= static_cast<double>(total.images);
   return total;
 }

@@ -49,8 +49,9 @@ template <class Net, class Backend, template <class> class Layout, class Number>
   for (int first = 0; first < count; first += walk.capacity()) {
     const int n = std::min(walk.capacity(), count - first);
     const auto* on_device = run_open_blocks(walk, numbers, images, first, n, gates, scales);
-    const auto out =
+    const auto there =
         Backend::read(walk.context(), on_device, static_cast<std::size_t>(n) * walk.classes_stride);
+    const auto out = there.get();
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
       for (std::size_t c = 0; c < classes; ++c)
         logits[(static_cast<std::size_t>(first) + i) * classes + c] =

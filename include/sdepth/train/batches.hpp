@@ -2,8 +2,10 @@
 #pragma once
 
 #include <concepts>
+#include <optional>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <sdepth/core/error.hpp>
@@ -56,15 +58,22 @@ Score train_step(Trainer& trainer, const Batch& batch) {
 template <class Trainer, Batches Type>
 [[nodiscard]] Score evaluate(Trainer& trainer, Type& batches) {
   Score sum;
-  batches.start(0);
-  while (const auto* batch = batches.next()) {
-    const Score score = trainer.evaluate(NHWC<float>{batch->images}, targets_of<Trainer>(*batch));
+  const auto add = [&](const Score& score) {
     sum.loss += score.loss * static_cast<double>(score.images);
     sum.errors += score.errors;
     sum.images += score.images;
     sum.blocks_run = score.blocks_run;
     sum.branches_run += score.branches_run;
+  };
+  batches.start(0);
+  using Started = decltype(trainer.start_evaluation(NHWC<float>{}, targets_of<Trainer>(*batches.next())));
+  std::optional<Started> before;  // a device computes it while the next batch is made
+  while (const auto* batch = batches.next()) {
+    Started started = trainer.start_evaluation(NHWC<float>{batch->images}, targets_of<Trainer>(*batch));
+    if (before) add(trainer.finish(*before));
+    before.emplace(std::move(started));
   }
+  if (before) add(trainer.finish(*before));
   check_has_images("evaluate", sum.images);
   sum.loss /= static_cast<double>(sum.images);
   return sum;

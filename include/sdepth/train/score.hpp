@@ -24,6 +24,13 @@ struct Score {
   // residual branches over images: images · blocks_run where images have no gates of their own
   std::int64_t branches_run = 0;
 
+  /// The same with a loss and its errors.
+  [[nodiscard]] Score with(const LossResult& result) const noexcept {
+    Score score = *this;
+    score.loss = result.loss;
+    score.errors = result.errors;
+    return score;
+  }
   /// Errors per image; not-a-number where there are no images.
   [[nodiscard]] double error_rate() const noexcept {
     return images > 0 ? static_cast<double>(errors) / static_cast<double>(images)

@@ -149,7 +149,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
       step_ = std::min(step_, started.step);
       fail_for(result.loss);
     }
-    return with_loss(started.score, result);
+    return started.score.with(result);
   }
 
   /// The first half of a step: forward, loss and backward, to gradients(). Called again before apply it adds
@@ -189,9 +189,18 @@ class Trainer : detail::RefusedCalls<Loss_> {
   /// Throws Error where there are no images, and naming the first whose logits are not finite.
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
+    return finish(start_evaluation(images, targets, plan));
+  }
+  /// The same in two halves, as start and finish are of a step. At most two may be started and not finished.
+  template <Images Given>
+  [[nodiscard]] StartedEvaluation<Backend> start_evaluation(const Given& images, const Targets& targets,
+                                                            const DepthPlan& plan = {}) {
     const detail::Calls::Call call = pass_.begin("evaluate");
-    return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
-                          detail::test_scales(options_.scaling, survival_));
+    return start_evaluation_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
+                                     detail::test_scales(options_.scaling, survival_));
+  }
+  [[nodiscard]] Score finish(const StartedEvaluation<Backend>& started) {
+    return score_of<Net, Backend>(started);
   }
 
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
@@ -332,12 +341,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
       update_.come_back_to(before);
       fail_for(result.loss);
     }
-    return with_loss({0, 0, whole_, gates_.blocks_run(), gates_.branches_run()}, result);
-  }
-  [[nodiscard]] static Score with_loss(Score score, const LossResult& result) {
-    score.loss = result.loss;
-    score.errors = result.errors;
-    return score;
+    return Score{0, 0, whole_, gates_.blocks_run(), gates_.branches_run()}.with(result);
   }
 
   template <bool Adds, Images Given>

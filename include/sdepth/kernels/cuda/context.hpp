@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -164,6 +165,7 @@ class Context : public SharedBatch {
   [[nodiscard]] Upload& images() noexcept { return images_; }
   [[nodiscard]] Upload& labels() noexcept { return labels_; }
   [[nodiscard]] Upload& gates() noexcept { return gates_; }
+  [[nodiscard]] Download& outputs() noexcept { return outputs_; }
 
   /// Losses on their way to the host at the same time, at most.
   static constexpr std::size_t most_losses = 64;
@@ -224,6 +226,7 @@ class Context : public SharedBatch {
   std::vector<Launch> row_;
   std::vector<Replay> replays_;
   Upload images_{device_}, labels_{device_}, gates_{device_};
+  Download outputs_{device_};
   DeviceBuffer<DeviceLoss> device_losses_;
   DeviceLoss* losses_ = nullptr;  // pinned
   std::array<cudaEvent_t, most_losses> arrived_{};
@@ -247,6 +250,23 @@ class PendingLoss {
   Context* context_;
   std::size_t number_;
   bool of_step_;
+};
+
+/// Numbers that the device still computes.
+class PendingNumbers {
+ public:
+  PendingNumbers(Context& context, const float* numbers, std::size_t count)
+      : context_(&context), count_(count) {
+    const OnDevice here = context.here();
+    number_ = context.outputs().send(numbers, count, context.stream());
+  }
+  /// Waits for them; see Download for how long they are there.
+  [[nodiscard]] std::span<const float> get() const { return {context_->outputs().wait_for(number_), count_}; }
+
+ private:
+  Context* context_;
+  std::size_t count_;
+  std::size_t number_ = 0;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

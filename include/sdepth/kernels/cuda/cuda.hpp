@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#include <vector>
 
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/core/bfloat16.hpp>
@@ -234,13 +233,9 @@ struct Cuda : cuda::Shares<Stored_> {
                             Stored* stored) {
     cuda::convert(context, static_cast<std::size_t>(batch) * image.size(), numbers, stored);
   }
-  /// Device memory on the host, once all kernels that write it are done.
-  [[nodiscard]] static std::vector<float> read(Context& context, const float* numbers, std::size_t count) {
-    const cuda::OnDevice here = context.here();
-    std::vector<float> there(count);
-    cuda::check(cudaMemcpy(there.data(), numbers, count * sizeof(float), cudaMemcpyDeviceToHost),
-                "cudaMemcpy from the device");
-    return there;
+  /// Device memory on the host: get() waits for all kernels that write it.
+  [[nodiscard]] static cuda::PendingNumbers read(Context& context, const float* numbers, std::size_t count) {
+    return {context, numbers, count};
   }
 
  private:

@@ -175,38 +175,61 @@ template <class T>
   return mirror.on_device();
 }
 
+/// Pinned memory on the host that the device reads or writes by itself.
+class Pinned {
+ public:
+  explicit Pinned(int device) : at_(device) {}
+  Pinned(const Pinned&) = delete;
+  Pinned& operator=(const Pinned&) = delete;
+  ~Pinned() {
+    const OnDevice here(at_, std::nothrow);
+    if (copied_) cudaEventSynchronize(copied_), cudaEventDestroy(copied_);
+    cudaFreeHost(bytes_);
+  }
+  /// At least so many bytes, once the last copy is over.
+  [[nodiscard]] std::byte* room(std::size_t bytes) {
+    wait();
+    const OnDevice here(at_);
+    if (bytes > size_) {
+      cudaFreeHost(bytes_);
+      bytes_ = nullptr;
+      size_ = 0;
+      check(cudaMallocHost(reinterpret_cast<void**>(&bytes_), bytes), "cudaMallocHost of a batch");
+      size_ = bytes;
+    }
+    return bytes_;
+  }
+  [[nodiscard]] std::byte* data() const noexcept { return bytes_; }
+  /// Has `bytes` copied behind what the stream does already.
+  void copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    const OnDevice here(at_);
+    if (!copied_)
+      check(cudaEventCreateWithFlags(&copied_, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    check(cudaMemcpyAsync(to, from, bytes, kind, stream), "cudaMemcpyAsync of a batch");
+    check(cudaEventRecord(copied_, stream), "cudaEventRecord");
+  }
+  void wait() const {
+    const OnDevice here(at_);
+    if (copied_) check(cudaEventSynchronize(copied_), "cudaEventSynchronize of a batch");
+  }
+
+ private:
+  int at_;  // which device
+  std::byte* bytes_ = nullptr;
+  std::size_t size_ = 0;
+  cudaEvent_t copied_ = nullptr;
+};
+
 /// The way of a batch to the device: written to pinned memory, from which the device copies it by itself.
 /// There are two such buffers, so the host can write the next batch while the device still copies this one,
 /// and waits only where it is two batches ahead.
 class Upload {
  public:
-  explicit Upload(int device) : at_(device) {}
-  Upload(const Upload&) = delete;
-  Upload& operator=(const Upload&) = delete;
-  ~Upload() {
-    const OnDevice here(at_, std::nothrow);
-    for (Half& half : halves_) {
-      if (half.copied) cudaEventSynchronize(half.copied), cudaEventDestroy(half.copied);
-      cudaFreeHost(half.pinned);
-    }
-  }
+  explicit Upload(int device) : at_(device), halves_{Pinned(device), Pinned(device)} {}
   /// Where `bytes` may be written for the next send().
   [[nodiscard]] std::byte* begin(std::size_t bytes) {
-    const OnDevice here(at_);
-    Half& half = halves_[turn_];
-    if (!half.copied)
-      check(cudaEventCreateWithFlags(&half.copied, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-    else
-      check(cudaEventSynchronize(half.copied), "cudaEventSynchronize");
-    if (bytes > half.size) {
-      cudaFreeHost(half.pinned);
-      half.pinned = nullptr;
-      half.size = 0;
-      check(cudaMallocHost(reinterpret_cast<void**>(&half.pinned), bytes), "cudaMallocHost of a batch");
-      half.size = bytes;
-    }
     bytes_ = bytes;
-    return half.pinned;
+    return halves_[turn_].room(bytes);
   }
   /// Has what was written copied, behind what the stream does already. Returns where it will be on the
   /// device, valid until the next send().
@@ -214,25 +237,48 @@ class Upload {
     const OnDevice here(at_);
     // freeing the older one waits for its readers
     if (bytes_ > device_.size()) device_ = DeviceBuffer<std::byte>(bytes_, "a batch");
-    Half& half = halves_[turn_];
-    check(cudaMemcpyAsync(device_.data(), half.pinned, bytes_, cudaMemcpyHostToDevice, stream),
-          "cudaMemcpyAsync of a batch");
-    check(cudaEventRecord(half.copied, stream), "cudaEventRecord");
+    Pinned& half = halves_[turn_];
+    half.copy(device_.data(), half.data(), bytes_, cudaMemcpyHostToDevice, stream);
     turn_ = 1 - turn_;
     return device_.data();
   }
 
  private:
-  struct Half {
-    std::byte* pinned = nullptr;
-    std::size_t size = 0;
-    cudaEvent_t copied = nullptr;
-  };
   int at_;  // which device
-  Half halves_[2];
+  Pinned halves_[2];
   int turn_ = 0;
   std::size_t bytes_ = 0;
   DeviceBuffer<std::byte> device_;
+};
+
+/// The way of a batch's outputs back to the host, on which some batches may be at the same time: the host
+/// hands over the next one before it asks for what the last one gave.
+class Download {
+ public:
+  static constexpr std::size_t most = 4;
+
+  explicit Download(int device) : buffers_{Pinned(device), Pinned(device), Pinned(device), Pinned(device)} {}
+  /// Has `count` numbers copied, behind what the stream does already. Returns their number.
+  [[nodiscard]] std::size_t send(const float* numbers, std::size_t count, cudaStream_t stream) {
+    const std::size_t bytes = count * sizeof(float);
+    Pinned& buffer = buffers_[sent_ % most];
+    buffer.copy(buffer.room(bytes), numbers, bytes, cudaMemcpyDeviceToHost, stream);
+    return sent_++;
+  }
+  /// Waits for the numbers of that number; they are valid until as many more as `most` have been sent. Throws
+  /// Error where they have.
+  [[nodiscard]] const float* wait_for(std::size_t number) const {
+    if (number + most < sent_)
+      fail("evaluate: the outputs of an older batch were asked for when ", sent_ - number - 1,
+           " more had been started; ask within ", most - 1);
+    const Pinned& buffer = buffers_[number % most];
+    buffer.wait();
+    return reinterpret_cast<const float*>(buffer.data());
+  }
+
+ private:
+  Pinned buffers_[most];
+  std::size_t sent_ = 0;
 };
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda
