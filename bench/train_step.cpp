@@ -1,5 +1,5 @@
 // Whole training steps of the CIFAR ResNets: forward, loss, backward, SGD; batch 128 of 3 × 32 × 32 images.
-// With activations in float32, and in bfloat16.
+// With activations in float32, and in bfloat16, rounded to nearest and stochastically.
 #include <string>
 #include <type_traits>
 
@@ -14,7 +14,7 @@ namespace sdepth::bench {
 namespace {
 
 template <int Layers, class Backend>
-void train_step(benchmark::State& state, double last_survival) {
+void train_step(benchmark::State& state, double last_survival, Rounding rounding) {
   using Net = CifarResNet<Layers>;
   constexpr int batch = 128;
   reset_peak_memory();
@@ -22,6 +22,7 @@ void train_step(benchmark::State& state, double last_survival) {
   options.batch = batch;
   options.threads = chosen_threads();
   options.sgd.learning_rate = 0.01;
+  options.rounding = rounding;
   Trainer<Net, Backend> trainer(options);
   std::vector<double> survival;
   for (int l = 1; l <= Net::residual_blocks; ++l)
@@ -53,14 +54,17 @@ void train_step(benchmark::State& state, double last_survival) {
 
 template <int Layers, class Backend = Cpu<>>
 void add(int iterations) {
-  const std::string storage = std::is_same_v<Backend, CpuBfloat16> ? "/bf16" : "";
-  for (const char* survival : {"1.0", "0.5"})
+  const auto add_row = [&](const std::string& storage, const std::string& survival, Rounding rounding) {
     benchmark::RegisterBenchmark(
         ("train_step/resnet" + std::to_string(Layers) + storage + "/survival:" + survival).c_str(),
-        train_step<Layers, Backend>, std::stod(survival))
+        train_step<Layers, Backend>, std::stod(survival), rounding)
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime()
         ->Iterations(chosen_steps(iterations));
+  };
+  const std::string storage = std::is_same_v<Backend, CpuBfloat16> ? "/bf16" : "";
+  for (const char* survival : {"1.0", "0.5"}) add_row(storage, survival, Rounding::nearest);
+  if (RoundsStochastically<Backend>) add_row(storage + "/stochastic", "1.0", Rounding::stochastic);
 }
 
 // Fixed numbers of steps, so that with survival 0.5 the same gates are drawn whatever the machine's speed.

@@ -165,7 +165,8 @@ struct ResidualRow {
 
   /// A block keeps its finished input, its branch, and its shortcut's output unless that is the input itself.
   /// With gates for each image also the survivors side by side, beside all images, where no convolution reads
-  /// them from their places; and a projection behind its norm, or on a GPU the survivors' shortcut.
+  /// them from their places; and a projection behind its norm, or on a GPU the shortcut of all images, and
+  /// beside a projection the survivors' branches among zeros.
   [[nodiscard]] static constexpr ActivationSizes block_activations(int lanes) noexcept {
     const std::size_t input = padded_size(in, lanes), output = padded_size(out, lanes);
     ActivationSizes sum = Branch::activations(lanes);
