@@ -190,7 +190,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
   template <Images Given>
   [[nodiscard]] Score evaluate(const Given& images, const Targets& targets, const DepthPlan& plan = {}) {
     const detail::Calls::Call call = pass_.begin("evaluate");
-    return score_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
+    return score_of<Loss>(walk(), *weights_, together_, options_.batch, images, targets, plan, options_.loss,
                           detail::test_scales(options_.scaling, survival_));
   }
 
