@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -415,6 +416,29 @@ TEST_CASE("steps may be started ahead of their losses") {
   }
   for (std::size_t i = 0; i < started.size(); ++i) CHECK(ahead.finish(started[i]).loss == losses[i]);
   CHECK(state(ahead) == state(waiting));
+
+  // The last 64 losses are kept.
+  const Pictures pictures(4);
+  started.clear(), losses.clear();
+  for (int step = 0; step < 65; ++step) {
+    started.push_back(ahead.start(pictures.images(), pictures.labels));
+    losses.push_back(waiting.step(pictures.images(), pictures.labels).loss);
+  }
+  CHECK_THROWS_WITH_AS(ahead.finish(started[0]), doctest::Contains("when 64 more had been started"), Error);
+  CHECK(ahead.finish(started[1]).loss == losses[1]);
+  CHECK(ahead.finish(started[64]).loss == losses[64]);
+}
+
+TEST_CASE("a step that is refused in the middle of a block changes nothing, and the next one is made") {
+  using Point = Network<Input<3, 1, 1>, Conv<8, 1, 1, Bias::learned>, ReLU,
+                        StochasticDepth<Residual<Conv<8>, BN>, Uniform<1.0>>, Linear<5>>;
+  Trainer<Point, Device> trainer(options()), other(options());
+  const std::vector<float> values{0.5F, -1, 2, 1, 0, 0.25F};
+  const std::vector<int> labels{1, 3};
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{std::span(values).first(3)}, std::vector{1}),
+                       doctest::Contains("BN needs more than one number per channel in training"), Error);
+  for (int step = 0; step < 2; ++step)
+    CHECK(trainer.step(NHWC<float>{values}, labels).loss == other.step(NHWC<float>{values}, labels).loss);
 }
 
 TEST_CASE("an evaluation may be started ahead of the score of the one before, of several parts, too") {

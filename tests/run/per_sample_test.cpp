@@ -358,6 +358,15 @@ TEST_CASE("the trainer draws for each image, or exactly so many") {
     }
   }
   CHECK(varies);
+  // Beside such blocks another has one gate for the batch: the one that it would have alone.
+  using Mixed = Network<Input<3, 8, 8>, Conv<4>, BN, ReLU, Drop<Block<4>>,
+                        StochasticDepth<Block<4>, Uniform<0.6>>, GlobalAvgPool, Linear<4>>;
+  Trainer<Mixed, Cpu<>> mixed(options);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    static_cast<void>(mixed.step(NHWC<float>{data.images}, data.labels));
+    const auto gates = mixed.gates().last(20);
+    CHECK(std::count(gates.begin(), gates.end(), 1) == (gate_open(3, step, 1, 0.6) ? 20 : 0));
+  }
   const Data fewer = some_data(10);  // an epoch's last batch
   CHECK(exact.step(NHWC<float>{fewer.images}, fewer.labels).branches_run == 5 * 6);
   CHECK_THROWS_WITH(

@@ -1,8 +1,11 @@
 // Which options of training and test are refused, by name.
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <limits>
 #include <memory>
+#include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,6 +75,33 @@ TEST_CASE("a learning rate that means nothing is refused, and the old one stays"
   CHECK(trainer.options().sgd.learning_rate == 0.25);
   trainer.set_learning_rate(0);
   CHECK(trainer.options().sgd.learning_rate == 0);
+}
+
+TEST_CASE("gates, probabilities and batches that a network cannot train with are refused") {
+  using Partly = Network<Input<1, 2, 2>, Conv<2>, BN, ReLU, Residual<Conv<2>, BN>,
+                         StochasticDepth<Residual<Conv<2>, BN>, Uniform<0.5>>, GlobalAvgPool, Linear<2>>;
+  Trainer<Partly, Reference> trainer({.batch = 2});
+  const std::vector<float> images(8);
+  const std::vector<int> labels{0, 1};
+  CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{images}, labels, std::vector<std::uint8_t>{0, 1}),
+                       "gates: block 0 is closed but stands outside StochasticDepth, so it cannot be skipped",
+                       Error);
+  CHECK_THROWS_WITH_AS(trainer.set_survival(std::vector{0.5, 0.5}),
+                       "survival table: block 0 stands outside StochasticDepth, expected 1, found 0.5",
+                       Error);
+  CHECK(trainer.survival()[0] == 1);
+  CHECK(trainer.steps() == 0);
+
+  Trainer<Network<Input<1, 1, 1>, Conv<2, 1>, BN, ReLU, Linear<2>>, Reference> point({.batch = 2});
+  const NHWC<float> two{std::span(images).first(2)}, one{std::span(images).first(1)};
+  CHECK_THROWS_WITH_AS(point.step(one, std::vector{0}),
+                       doctest::Contains("BN needs more than one number per channel in training"), Error);
+  CHECK(point.step(two, labels).images == 2);
+  constexpr std::size_t too_many = std::size_t{std::numeric_limits<int>::max()} + 1;
+  // Nothing writes there, so it takes no memory.
+  if (const std::unique_ptr<std::uint8_t[]> pixels(new (std::nothrow) std::uint8_t[too_many]); pixels)
+    CHECK_THROWS_WITH_AS(point.step(NHWC<std::uint8_t>{{pixels.get(), too_many}}, labels),
+                         "images: expected at most 2147483647 at once, found 2147483648", Error);
 }
 
 TEST_CASE("a network at test is not made with options that mean nothing") {

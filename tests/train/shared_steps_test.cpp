@@ -78,6 +78,32 @@ TEST_CASE(
   check_gates_of_each_image<Gating::per_sample_exact>();
 }
 
+TEST_CASE("shares that do not fit are refused in a sentence by every process, and the next step is made") {
+  using Small = Trainer<Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, GlobalAvgPool, Linear<4>>, Cpu<>>;
+  on_ranks(3, [](Meeting::Rank& rank) {
+    CHECK_THROWS_WITH_AS(Small({.batch = 8}, rank),
+                         doctest::Contains("which 3 processes cannot share evenly"), Error);
+  });
+  const Data data = data_of(8);
+  on_ranks(2, [&](Meeting::Rank& rank) {
+    Small trainer({.batch = 8, .threads = 1}, rank);
+    const auto images = [&](std::size_t count) {
+      return NHWC<float>{std::span(data.images).first(count * 192)};
+    };
+    const auto labels = [&](std::size_t count) { return std::span(data.labels).first(count); };
+    const std::size_t first = rank.rank() == 0 ? 3 : 4;  // of 7 the first process has 4
+    CHECK_THROWS_WITH_AS(trainer.step(images(first), labels(first)),
+                         doctest::Contains("rank 0 has 3 of the 7 images of this batch, expected 4"), Error);
+    const auto many = static_cast<std::size_t>(
+        trainer.share().images_of(9).size());  // one of the two has no more than in a batch
+    CHECK_THROWS_WITH_AS(trainer.step(images(many), labels(many)), doctest::Contains("found 9"), Error);
+    CHECK_THROWS_WITH_AS(static_cast<void>(trainer.evaluate(images(many), labels(many))),
+                         doctest::Contains("evaluate: expected at most 8 images of all processes"), Error);
+    CHECK(trainer.step(images(4), labels(4)).images == 8);
+    CHECK(trainer.evaluate(images(4), labels(4)).images == 8);
+  });
+}
+
 TEST_CASE("what a skipped block would add is not sent") {
   using Deep = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU,
                        Repeat<4, StochasticDepth<Residual<Conv<8>, BN, ReLU, Conv<8>, BN>, Uniform<0.5>>>,

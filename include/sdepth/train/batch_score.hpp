@@ -49,11 +49,11 @@ struct StartedEvaluation {
 /// @see Trainer::start_evaluation. Images are a walk's capacity at a time, of which one part is handed over
 ///      before the one in front is waited for; of a shared batch, which a walk must hold, they are this
 ///      process's.
-/// @param scales  [residual blocks], of branches
+/// @param batch   the most images of a shared batch   @param scales  [residual blocks], of branches
 template <class Loss, class Net, class Backend, class Given>
 [[nodiscard]] StartedEvaluation<Backend> start_evaluation_of(
     detail::Walk<Net, Backend>& walk, Weights<Net, Backend>& weights,
-    const detail::SharedSteps<Net, Backend>& together, const Given& images,
+    const detail::SharedSteps<Net, Backend>& together, int batch, const Given& images,
     const typename Loss::Targets& targets, const DepthPlan& plan, const typename Loss::Options& options,
     const std::vector<double>& scales) {
   using T = typename Backend::Scalar;
@@ -64,9 +64,9 @@ template <class Loss, class Net, class Backend, class Given>
   const int whole = together.whole_batch(count);
   check_has_images("evaluate", whole);
   const int at_once = together.others() ? whole : walk.capacity();
-  if (count > walk.capacity() && together.others())
-    fail("evaluate: expected at most ", walk.capacity(),
-         " images (this process's share of the trainer's batch), found ", count, "; give fewer at a time");
+  if (whole > batch && together.others())  // every process sees it: none waits for one that has failed
+    fail("evaluate: expected at most ", batch, " images of all processes (the trainer's batch), found ",
+         whole, "; give fewer at a time");
   const auto sharing = together.sharing(walk.context(), whole);
   together.agree_on_statistics(weights.running());
   const std::vector<std::uint8_t> gates = gates_of<Net>(plan);

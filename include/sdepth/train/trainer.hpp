@@ -196,8 +196,8 @@ class Trainer : detail::RefusedCalls<Loss_> {
   [[nodiscard]] StartedEvaluation<Backend> start_evaluation(const Given& images, const Targets& targets,
                                                             const DepthPlan& plan = {}) {
     const detail::Calls::Call call = pass_.begin("evaluate");
-    return start_evaluation_of<Loss>(walk(), *weights_, together_, images, targets, plan, options_.loss,
-                                     detail::test_scales(options_.scaling, survival_));
+    return start_evaluation_of<Loss>(walk(), *weights_, together_, options_.batch, images, targets, plan,
+                                     options_.loss, detail::test_scales(options_.scaling, survival_));
   }
   [[nodiscard]] Score finish(const StartedEvaluation<Backend>& started) {
     return score_of<Net, Backend>(started);
