@@ -29,8 +29,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ
-/// between equal runs.
+/// Sums over the steps of the epoch in progress. Part of the checkpoint; but the seconds, which differ between
+/// equal runs, only where a run is interrupted.
 struct EpochSums {
   int steps = 0;
   std::int64_t images = 0;
@@ -83,7 +83,8 @@ class Run {
   /// Judges the average of the weights, and saves it.
   void judge_average(EpochRow& row);
   void save_model(const std::filesystem::path& path, int epoch);
-  void save_checkpoint();
+  enum class SavedAt { interruption, end };
+  void save_checkpoint(SavedAt at);
   void write_report() const;
   void say_stopped() const;
   void say_summary() const;

@@ -156,7 +156,7 @@ inline void Run::begin(const CommandLine& line) {
   }
   if (!line.out.empty()) {
     folder_ = RunFolder::create(line.out);
-    save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+    save_checkpoint(SavedAt::end);  // of step 0: whenever the run is killed, it can go on
     folder_.begin_tables(options_.ema > 0, options_.tensorboard);
   }
   const auto note = [&](const char* option, const char* why) {
@@ -193,6 +193,10 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
     const nlohmann::json sums = program.at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
+    // Where the checkpoint does not say them, the last run ended here, or it was one of before they were kept.
+    if (sums_.steps > 0)
+      sums_.seconds = sums.contains("seconds") ? sums.at("seconds").get<double>()
+                                               : RunFolder::seconds_of_epoch(folder, epoch_ + 1);
   } catch (const nlohmann::json::exception&) {
     fail(
         checkpoint.where,
