@@ -174,7 +174,7 @@ inline void Run::begin(const CommandLine& line) {
   if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
   if (options_.data != "folder")
     for (const char* option : {"test-split", "skip-broken"}) note(option, "without --data folder");
-  if (options_.nesterov && options_.momentum == 0) note("nesterov", "without --momentum");
+  if (options_.nesterov && options_.momentum <= 0) note("nesterov", "without --momentum");
   if (!others_) note("local-norms", "for one process, whose share is the whole batch");
   if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >=
       total_steps())
