@@ -55,8 +55,8 @@ class Run {
  private:
   void begin(const CommandLine& line);
   [[nodiscard]] Fingerprint fingerprint_of_pictures() const;
-  /// @param step  that the run begins at
-  void check_that_all_are_alike(std::uint64_t step) const;
+  /// @param pictures  fingerprint_of_pictures()   @param step  that the run begins at
+  void check_that_all_are_alike(const Fingerprint& pictures, std::uint64_t step) const;
   /// Of each batch, where several processes make the run.
   [[nodiscard]] BatchShare share() const {
     return others_ ? BatchShare{others_->rank(), others_->ranks(), facts_.batch_parts} : BatchShare{};

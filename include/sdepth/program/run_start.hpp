@@ -100,8 +100,12 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
            " of this run needs a line too; add lines, or choose --steps ", gates_.size());
   }
   // of pictures in folders it would cost time, and another decoder's need not be the same to the bit
-  if (options.data != "folder") pictures_ = fingerprint_of_pictures().value();
-  if (others_) check_that_all_are_alike(checkpoint ? checkpoint->step : 0);
+  const bool stores_pictures = options.data != "folder";
+  if (stores_pictures || others_) {
+    const Fingerprint pictures = fingerprint_of_pictures();
+    if (stores_pictures) pictures_ = pictures.value();
+    if (others_) check_that_all_are_alike(pictures, checkpoint ? checkpoint->step : 0);
+  }
   if (checkpoint)
     go_on(*checkpoint, line.resume);
   else
@@ -132,7 +136,7 @@ inline Fingerprint Run::fingerprint_of_pictures() const {
 }
 
 /// What would make the processes of a run drift apart, or wait for each other for ever.
-inline void Run::check_that_all_are_alike(std::uint64_t step) const {
+inline void Run::check_that_all_are_alike(const Fingerprint& pictures, std::uint64_t step) const {
   Fingerprint program, options, state;
   program.add(__VERSION__);
   program.add(learner_->type());  // the network, and the instructions that this was compiled for
@@ -140,7 +144,7 @@ inline void Run::check_that_all_are_alike(std::uint64_t step) const {
               "start the same program on all machines, built with the same -D SDEPTH_MARCH");
   options.add(to_stored(options_).dump());
   check_alike(*others_, options, "other options", "give all the same");
-  check_alike(*others_, fingerprint_of_pictures(), "other pictures", "put the same data set on all machines");
+  check_alike(*others_, pictures, "other pictures", "put the same data set on all machines");
   state.add(std::as_bytes(std::span(&step, 1)));
   check_alike(*others_, state, "another checkpoint", "let all see the same folder");
 }
