@@ -10,8 +10,11 @@
 #include <thread>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/safetensors.hpp>
+#include <sdepth/io/text.hpp>
 
 #include "process.hpp"
 #include "run_folders.hpp"
@@ -24,6 +27,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* metrics_header =
     "epoch,train_loss,train_error,validation_error,test_error,seconds,blocks_run,learning_rate";
+
+nlohmann::json epoch_in_progress(const SafeTensors& checkpoint) {
+  return nlohmann::json::parse(checkpoint.metadata.at("program")).at("epoch_in_progress");
+}
 
 std::size_t lines_of(const fs::path& file) {
   const std::string text = bytes_of(file);
@@ -106,6 +113,8 @@ TEST_CASE("Ctrl-C finishes the step, says how to go on, and loses nothing") {
   CHECK(outcome.status == 130);
   CHECK(contains(outcome.errors, "go on with `train --resume " + stopped.string() + "`"));
   CHECK(lines_of(stopped / "losses.csv") == lines_of(stopped / "gates.csv") + 1);
+  const nlohmann::json epoch = epoch_in_progress(read_safetensors(stopped / "checkpoint.safetensors"));
+  CHECK(epoch.value("seconds", -1.0) >= 0);  // what it has taken so far
   REQUIRE(run_program("train", resume(stopped)).status == 0);
   check_equal_runs(folder / "whole", stopped);
 }
@@ -123,6 +132,38 @@ TEST_CASE("a run by steps may end within an epoch, and goes on there when it is 
   const auto expected = read_csv(folder / "long" / "metrics.csv", metrics_header);
   REQUIRE(rows.size() == 3);
   for (std::size_t row = 0; row < rows.size(); ++row) CHECK(rows[row][1] == expected[row][1]);
+}
+
+TEST_CASE("the seconds of an epoch that is interrupted are those of all its parts") {
+  ScratchFolder folder;
+  const fs::path run = folder / "run", checkpoint = run / "checkpoint.safetensors";
+  REQUIRE(run_program("train", Words{"--data", "synthetic", "--limit-train", "160", "--limit-test", "20",
+                                     "--batch", "32", "--lr-drop", "1", "--steps", "7"} +
+                                   out(run))
+              .status == 0);
+  const auto go_on = [&](const char* steps) {
+    REQUIRE(run_program("train", resume(run) + Words{"--steps", steps}).status == 0);
+    const auto rows = read_csv(run / "metrics.csv", metrics_header);
+    CHECK(rows[0][5] < 1000);
+    return rows.back()[5];
+  };
+  // A run that ended within an epoch has told its table.
+  const double seconds = read_csv(run / "metrics.csv", metrics_header).back()[5];
+  CHECK(seconds > 0);
+  const std::string row = bytes_of(run / "metrics.csv"), text = sdepth::decimal(seconds, 9);
+  REQUIRE(contains(row, "," + text + ","));
+  put(run / "metrics.csv", std::string(row).replace(row.rfind("," + text + ",") + 1, text.size(), "1000"));
+  CHECK(go_on("8") > 1000);
+  CHECK(go_on("9") < 2000);
+  // One that was stopped has told its checkpoint.
+  SafeTensors file = read_safetensors(checkpoint);
+  CHECK_FALSE(epoch_in_progress(file).contains("seconds"));  // equal runs have equal checkpoints
+  nlohmann::json program = nlohmann::json::parse(file.metadata.at("program"));
+  program["epoch_in_progress"]["seconds"] = 5000.0;
+  file.metadata["program"] = program.dump();
+  write_safetensors(checkpoint, file);
+  CHECK(go_on("10") > 5000);
+  CHECK(go_on("11") < 1000);  // the next epoch begins anew
 }
 
 /// A run of `usual` with the words `more`: has the same bytes after a stop and on other threads, and other bytes

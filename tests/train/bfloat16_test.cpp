@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <random>
 #include <vector>
 
 #include <sdepth/net.hpp>
 
+#include "bfloat16_network.hpp"
 #include "pytorch_checks.hpp"
 
 namespace {
@@ -31,14 +31,9 @@ TEST_CASE("20 steps of ResNet-20 are no further from float64 than PyTorch's unde
   CHECK(ours < theirs);
 }
 
-template <int C, int Stride = 1, Gating Gates = Gating::per_batch>
-using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C, 3>, BN>, LinearDecay<0.5>, Gates>;
-/// Channels that fill no vector, kernels of both kinds, pools, a dropout, and blocks that are skipped.
-template <Gating Gates = Gating::per_batch>
-using Net = Network<Input<3, 12, 12>, Conv<20>, BN, ReLU, Repeat<2, Drop<20, 1, Gates>>, MaxPool<2>,
-                    Dropout<0.2>, Drop<36, 2, Gates>, GlobalAvgPool, Linear<7>>;
+using namespace bfloat16_network;
 
-constexpr int batch = 20, steps = 8;
+constexpr int steps = 8;
 
 struct Run {
   std::vector<double> losses;
@@ -47,26 +42,21 @@ struct Run {
 };
 template <class Net, class Backend>
 [[nodiscard]] Run train(int threads) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> images(batch * Net::input.size());
-  for (float& number : images) number = normal(random);
-  std::vector<int> labels;
-  for (int n = 0; n < batch; ++n) labels.push_back(n % 7);
+  const Data data = some_data<Net>();
+  const NHWC<float> images{data.images};
   Trainer<Net, Backend> trainer(
       {.batch = batch, .threads = threads, .seed = 5, .sgd = {.learning_rate = 0.05}});
   Run run;
-  for (int step = 0; step < steps; ++step)
-    run.losses.push_back(trainer.step(NHWC<float>{images}, labels).loss);
+  for (int step = 0; step < steps; ++step) run.losses.push_back(trainer.step(images, data.labels).loss);
   run.bytes = trainer.walk().activation_bytes();
-  run.logits = trainer.predict(NHWC<float>{images});
+  run.logits = trainer.predict(images);
   return run;
 }
 
 template <Gating Gates>
 void check_training() {
   using Small = Net<Gates>;
-  const Run found = train<Small, CpuBfloat16>(1), expected = train<Small, BasicReference<float, bfloat16>>(1);
+  const Run found = train<Small, CpuBfloat16>(1), expected = train<Small, ReferenceBfloat16>(1);
   const Run with_threads = train<Small, CpuBfloat16>(3);
   CHECK(found.losses == with_threads.losses);
   CHECK(found.logits == with_threads.logits);

@@ -2,39 +2,30 @@
 // backend, whatever is skipped; and its gradients are right on average.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
-#include <random>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include <sdepth/net.hpp>
 
+#include "bfloat16_network.hpp"
+
 namespace {
 
 using namespace sdepth;
 
-using ReferenceBfloat16 = BasicReference<float, bfloat16>;
-template <int C, int Stride = 1, Gating Gates = Gating::per_batch>
-using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C, 3>, BN>, LinearDecay<0.5>, Gates>;
-/// Channels that fill no vector, kernels of both kinds, pools, a dropout, and blocks that are skipped.
-template <Gating Gates = Gating::per_batch>
-using Net = Network<Input<3, 12, 12>, Conv<20>, BN, ReLU, Repeat<2, Drop<20, 1, Gates>>, MaxPool<2>,
-                    Dropout<0.2>, Drop<36, 2, Gates>, GlobalAvgPool, Linear<7>>;
+using namespace bfloat16_network;
 
-constexpr int batch = 20, steps = 4;
+constexpr int steps = 4;
 
-struct Data {
-  std::vector<float> images;
-  std::vector<int> labels;
-};
+/// As they are stored: images are not rounded stochastically.
 template <class Net>
-[[nodiscard]] Data some_data() {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  Data data{std::vector<float>(batch * Net::input.size()), {}};
-  // as they are stored: images are not rounded stochastically
-  for (float& number : data.images) number = bfloat16(normal(random));
-  for (int n = 0; n < batch; ++n) data.labels.push_back(n % 7);
+[[nodiscard]] Data stored_data() {
+  Data data = some_data<Net>();
+  for (float& number : data.images) number = bfloat16(number);
   return data;
 }
 
@@ -44,7 +35,7 @@ struct Run {
 };
 template <class Net, class Backend>
 [[nodiscard]] Run train(int threads, Rounding rounding = Rounding::stochastic) {
-  const Data data = some_data<Net>();
+  const Data data = stored_data<Net>();
   Trainer<Net, Backend> trainer(
       {.batch = batch, .threads = threads, .seed = 5, .sgd = {.learning_rate = 0.05}, .rounding = rounding});
   Run run;
@@ -73,7 +64,7 @@ TEST_CASE("a training agrees with the reference that rounds by the same numbers,
 }
 
 TEST_CASE("a run that goes on draws the numbers that it would have drawn, and evaluation draws none") {
-  const Data data = some_data<Net<>>();
+  const Data data = stored_data<Net<>>();
   const NHWC<float> images{data.images};
   using Training = Trainer<Net<>, CpuBfloat16>;
   const TrainingOptions options{.batch = batch, .threads = 2, .seed = 5, .rounding = Rounding::stochastic};
@@ -111,7 +102,7 @@ TEST_CASE("a run that goes on draws the numbers that it would have drawn, and ev
 using Zeros =
     Network<Input<3, 8, 8>, Conv<20>, BN, ReLU, MaxPool<2>, Repeat<2, Drop<20>>, GlobalAvgPool, Linear<7>>;
 TEST_CASE("a block's numbers are its own: they do not depend on which others run") {
-  const Data data = some_data<Zeros>();
+  const Data data = stored_data<Zeros>();
   std::vector<double> losses;
   std::vector<std::vector<float>> gradients;
   for (const std::uint8_t gate : {std::uint8_t{0}, std::uint8_t{1}}) {
@@ -131,7 +122,7 @@ TEST_CASE("a block's numbers are its own: they do not depend on which others run
 using Shallow = Network<Input<3, 8, 8>, Conv<20>, Conv<20>, GlobalAvgPool, Linear<7>>;
 template <class Backend>
 [[nodiscard]] std::vector<double> gradient(std::uint64_t step, Rounding rounding) {
-  const Data data = some_data<Shallow>();
+  const Data data = stored_data<Shallow>();
   Trainer<Shallow, Backend> trainer({.batch = batch, .threads = 1, .seed = 5, .rounding = rounding});
   trainer.set_steps(step);
   trainer.compute_gradients(NHWC<float>{data.images}, data.labels);

@@ -73,8 +73,8 @@ struct ColorJitter {
       const float r = numbers[i], g = numbers[i + 1], b = numbers[i + 2];
       const float most = std::max({r, g, b}), least = std::min({r, g, b}), chroma = most - least;
       if (chroma <= 0) continue;  // grey has no hue
-      const float sixth = most == r   ? (g - b) / chroma
-                          : most == g ? 2 + (b - r) / chroma
+      const float sixth = most <= r   ? (g - b) / chroma
+                          : most <= g ? 2 + (b - r) / chroma
                                       : 4 + (r - g) / chroma;
       double h = static_cast<double>(sixth) / 6 + turn;
       h = (h - std::floor(h)) * 6;

@@ -53,7 +53,7 @@ struct MeasureOptions {
       each += of == MeansOf::channels ? static_cast<double>(shape.pixels()) : 1.0;
     }
   }
-  if (each == 0) fail(source.name(), ": there are no pictures to measure");
+  if (each < 1) fail(source.name(), ": there are no pictures to measure");
   std::vector<float> values, deviations;
   double variance = 0;
   for (std::size_t i = 0; i < means; ++i) {

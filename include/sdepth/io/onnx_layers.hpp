@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/io/onnx_graph.hpp>
 #include <sdepth/io/trained_network.hpp>
 #include <sdepth/layers/pointwise.hpp>
@@ -117,7 +118,7 @@ class OnnxLayers {
         x = activation(std::get<ActivationDescription>(layer.what), x);
       }
     }
-    if (factor != 1.0)
+    if (!exactly(factor, 1))
       x.name = graph_.node("Mul", name + ".scaled", {x.name, graph_.number(name + ".survival", factor)});
     return x;
   }

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/core/utf8.hpp>
 #include <sdepth/io/text.hpp>
 
@@ -38,7 +39,7 @@ struct Guess {
       static_cast<std::ptrdiff_t>(std::min(order.size(), static_cast<std::size_t>(std::max(count, 0))));
   std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int a, int b) {
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
-    return x > y || (x == y && a < b);
+    return x > y || (exactly(static_cast<double>(x), static_cast<double>(y)) && a < b);
   });
   std::vector<Guess> guesses;
   for (auto label = order.begin(); label != order.begin() + kept; ++label)

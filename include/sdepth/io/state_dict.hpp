@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/io/safetensors.hpp>
 #include <sdepth/io/trained_network.hpp>
 
@@ -24,7 +25,7 @@ enum class BlockNames { layers, blocks };
 /// none.
 inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, std::size_t index) {
   const double scale = std::exchange(trained.scales[index], 1.0);
-  if (scale == 1.0) return;
+  if (exactly(scale, 1)) return;
   std::size_t last = block.branch.size();
   const auto stands_behind = [](const LayerDescription& layer) {  // f(c·x) = c·f(x)
     const auto* activation = std::get_if<ActivationDescription>(&layer.what);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/spelling.hpp>
 #include <sdepth/io/text.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/network/training_memory.hpp>
@@ -34,10 +35,7 @@ struct SummaryRow {
 /// The name of a type as its author wrote it, without namespaces: "LeakyReLU<0.01>".
 template <class Type>
 [[nodiscard]] std::string type_name() {
-  // "… [with Type = sdepth::avx2_fma::ReLU; …]", of clang "… [Type = …]"
-  std::string_view text = __PRETTY_FUNCTION__;
-  text.remove_prefix(text.find("Type = ") + 7);
-  text = text.substr(0, text.find_first_of(";]"));
+  std::string_view text = compilers_spelling<Type>();
   if (const auto colon = text.substr(0, text.find('<')).rfind(':'); colon != std::string_view::npos)
     text.remove_prefix(colon + 1);
   return std::string(text);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/losses/class_targets.hpp>
 #include <sdepth/losses/loss.hpp>
 
@@ -59,7 +60,7 @@ struct CrossEntropy {
                                    double factor, T* gradient, bool& wrong) {
     int best = 0, likeliest = 0;
     for (int c = 1; c < classes; ++c)
-      if (x[c] > x[best] || x[c] != x[c]) best = c;
+      if (x[c] > x[best] || is_not_a_number(static_cast<double>(x[c]))) best = c;
     const auto probability = [&](int c) -> double {
       if constexpr (std::is_same_v<Number, int>)
         return c == *target ? 1.0 : 0.0;
@@ -68,7 +69,7 @@ struct CrossEntropy {
     };
     for (int c = 1; c < classes; ++c)
       if (probability(c) > probability(likeliest)) likeliest = c;
-    wrong = best != likeliest || x[best] != x[best];
+    wrong = best != likeliest || is_not_a_number(static_cast<double>(x[best]));
     // exp(x − maximum) cannot overflow.
     using std::exp, std::log;
     const double maximum = static_cast<double>(x[best]);
@@ -82,12 +83,12 @@ struct CrossEntropy {
       const double q = smoothed(c);
       all += q;
       // a class that cannot be may have an output of −∞
-      if (q != 0) loss += q * (log_of_sum - static_cast<double>(x[c]));
+      if (!exactly(q, 0)) loss += q * (log_of_sum - static_cast<double>(x[c]));
     }
     for (int c = 0; gradient && c < classes; ++c)
       gradient[c] =
           static_cast<T>((all * (exp(static_cast<double>(x[c]) - maximum) / sum) - smoothed(c)) * factor);
-    return maximum != maximum ? maximum : loss;
+    return is_not_a_number(maximum) ? maximum : loss;
   }
 };
 

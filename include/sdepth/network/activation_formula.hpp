@@ -20,6 +20,7 @@
 #include <sdepth/activations/relu.hpp>
 #include <sdepth/activations/silu.hpp>
 #include <sdepth/core/math.hpp>
+#include <sdepth/core/spelling.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -129,18 +130,12 @@ struct Functions<TracedNumber> {
 
 }  // namespace math
 
-/// How the compiler spells a type: "ReLU" or "sdepth::ReLU", "of_a_user::Mish".
-template <class T>
-[[nodiscard]] std::string compilers_spelling() {
-  std::string_view text = __PRETTY_FUNCTION__;  // "… [with T = ReLU; …]", of clang "… [T = sdepth::ReLU]"
-  text.remove_prefix(text.find("T = ") + 4);
-  return std::string(text.substr(0, text.find_first_of(";]")));
-}
 /// How C++ spells a type where the names of sdepth are known: "ReLU", "of_a_user::Mish".
 template <class Type>
 [[nodiscard]] std::string spelling_of() {
-  std::string text = compilers_spelling<Type>(), inside = compilers_spelling<ReLU>();
-  inside.resize(inside.size() - std::string_view("ReLU").size());
+  std::string text(compilers_spelling<Type>());
+  std::string_view inside = compilers_spelling<ReLU>();
+  inside.remove_suffix(std::string_view("ReLU").size());
   if (inside.empty()) return text;
   for (std::size_t at = text.find(inside); at != std::string::npos; at = text.find(inside, at))
     text.erase(at, inside.size());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/schedule/gates.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
@@ -42,7 +43,7 @@ template <class Net>
     if (!keep && !Net::stochastic[block])
       fail("depth plan: block ", block,
            " is dropped but stands outside StochasticDepth, so the network was never trained without it");
-    const bool closed = Net::fixed[block] && Net::survival[block] == 0;
+    const bool closed = Net::fixed[block] && Net::survival[block] <= 0;
     if (!keep && Net::fixed[block] && !closed)
       fail("depth plan: block ", block, " is dropped but its FixedGates opens it for ever; close it there");
     gates[block] = keep && !closed;
@@ -81,7 +82,7 @@ template <class Net>
     if (may_drop<Net>(block)) order.push_back(block);
   std::sort(order.begin(), order.end(), [&](int a, int b) {
     const double p = survival[static_cast<std::size_t>(a)], q = survival[static_cast<std::size_t>(b)];
-    return p < q || (p == q && a > b);
+    return p < q || (exactly(p, q) && a > b);
   });
   return order;
 }

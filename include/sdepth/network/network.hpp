@@ -68,7 +68,7 @@ struct Network {
   /// Blocks that never run.
   static constexpr int closed_blocks = [] {
     int closed = 0;
-    for (std::size_t block = 0; block < fixed.size(); ++block) closed += fixed[block] && survival[block] == 0;
+    for (std::size_t block = 0; block < fixed.size(); ++block) closed += fixed[block] && survival[block] <= 0;
     return closed;
   }();
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/core/utf8.hpp>
 #include <sdepth/pictures/picture_set.hpp>
 
@@ -150,7 +151,7 @@ inline void append_class(PictureSet& set, const std::filesystem::path& directory
   const auto root = has_train ? directory / "train" : directory;
   const auto test = is_folder(directory / "test") ? directory / "test" : directory / "val";
   const bool has_test = has_train && is_folder(test);
-  if (!has_test && options.test_split == 0)
+  if (!has_test && exactly(options.test_split, 0))
     fail(
         shown(directory),
         " has no folders train and test; make them, or say which part of the pictures is for the test, such as --test-split 0.2");

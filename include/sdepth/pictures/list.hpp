@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/core/utf8.hpp>
 #include <sdepth/pictures/folder.hpp>
 #include <sdepth/pictures/picture_set.hpp>
@@ -121,7 +122,7 @@ struct ListedPicture {
   PictureData data;
   std::vector<std::string>* const left_out = options.skip_broken ? &data.left_out : nullptr;
   const auto pictures = read_list(train);
-  if (test.empty() && options.test_split == 0)
+  if (test.empty() && exactly(options.test_split, 0))
     fail(
         shown(train),
         " has no list of test pictures; say which part of the pictures is for the test, such as --test-split 0.2");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <sdepth/core/config.hpp>
+#include <sdepth/core/exactly.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
@@ -47,7 +48,8 @@ class Classification {
       if (logits[c] > logits[best]) best = c;
     for (std::size_t c = 0; c < classes_; ++c) {
       sum += std::exp(static_cast<double>(logits[c]) - static_cast<double>(logits[best]));
-      before += logits[c] > logits[own] || (logits[c] == logits[own] && c < own);
+      before += logits[c] > logits[own] ||
+                (exactly(static_cast<double>(logits[c]), static_cast<double>(logits[own])) && c < own);
     }
     ++counts_[own * classes_ + best];
     ++images_;

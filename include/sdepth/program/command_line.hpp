@@ -59,7 +59,7 @@ inline constexpr auto largest_int = static_cast<std::uint64_t>(std::numeric_limi
 /// infinite to a network.
 [[nodiscard]] inline CLI::Validator finite_number(double least,
                                                   double most = std::numeric_limits<float>::max()) {
-  const bool bounded = most != std::numeric_limits<float>::max();
+  const bool bounded = most < std::numeric_limits<float>::max();
   const std::string range = decimal(least, 6) + (bounded ? " to " + decimal(most, 6) : " or more");
   const auto check = [=](std::string& text) -> std::string {
     double value = 0;

@@ -88,7 +88,7 @@ class Learner {
   virtual void set_survival(std::span<const double> survival) = 0;
   [[nodiscard]] virtual std::span<const std::uint8_t> gates() const = 0;
   [[nodiscard]] virtual std::uint64_t steps() const = 0;
-  /// The name of its type, as the compiler spells it. Programs compiled without typeid need it, too.
+  /// The name of its type, as the compiler spells it, with the instructions that this is compiled for.
   [[nodiscard]] virtual std::string_view type() const = 0;
 
   /// Exchanges the weights and their running average; a second time puts them back. @pre there is one

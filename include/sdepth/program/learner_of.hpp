@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include <sdepth/core/spelling.hpp>
 #include <sdepth/io/checkpoint.hpp>
 #include <sdepth/io/summary.hpp>
 #include <sdepth/io/weights.hpp>
@@ -109,7 +110,7 @@ class LearnerOf final : public Learner {
   void set_survival(std::span<const double> survival) override { trainer_.set_survival(survival); }
   std::span<const std::uint8_t> gates() const override { return trainer_.gates(); }
   std::uint64_t steps() const override { return trainer_.steps(); }
-  std::string_view type() const override { return __PRETTY_FUNCTION__; }
+  std::string_view type() const override { return text_of_type<LearnerOf>(); }
 
   void swap_average() override { average_->swap(trainer_); }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/program/chart.hpp>
 #include <sdepth/program/classification.hpp>
 #include <sdepth/program/page.hpp>
@@ -105,7 +106,7 @@ struct RunReport {
   std::vector<int> epochs;
   std::vector<Mark> changes;
   for (const EpochRow& row : report.rows) {
-    if (!epochs.empty() && row.learning_rate != report.rows[epochs.size() - 1].learning_rate)
+    if (!epochs.empty() && !exactly(row.learning_rate, report.rows[epochs.size() - 1].learning_rate))
       changes.push_back({static_cast<double>(row.epoch), "learning rate " + decimal(row.learning_rate, 3)});
     epochs.push_back(row.epoch);
   }

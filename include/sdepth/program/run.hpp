@@ -29,8 +29,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Sums over the steps of the epoch in progress. Part of the checkpoint but for the seconds, which differ
-/// between equal runs.
+/// Sums over the steps of the epoch in progress. Part of the checkpoint; but the seconds, which differ between
+/// equal runs, only where a run is interrupted.
 struct EpochSums {
   int steps = 0;
   std::int64_t images = 0;
@@ -55,8 +55,8 @@ class Run {
  private:
   void begin(const CommandLine& line);
   [[nodiscard]] Fingerprint fingerprint_of_pictures() const;
-  /// @param step  that the run begins at
-  void check_that_all_are_alike(std::uint64_t step) const;
+  /// @param pictures  fingerprint_of_pictures()   @param step  that the run begins at
+  void check_that_all_are_alike(const Fingerprint& pictures, std::uint64_t step) const;
   /// Of each batch, where several processes make the run.
   [[nodiscard]] BatchShare share() const {
     return others_ ? BatchShare{others_->rank(), others_->ranks(), facts_.batch_parts} : BatchShare{};
@@ -83,7 +83,8 @@ class Run {
   /// Judges the average of the weights, and saves it.
   void judge_average(EpochRow& row);
   void save_model(const std::filesystem::path& path, int epoch);
-  void save_checkpoint();
+  enum class SavedAt { interruption, end };
+  void save_checkpoint(SavedAt at);
   void write_report() const;
   void say_stopped() const;
   void say_summary() const;

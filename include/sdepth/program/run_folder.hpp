@@ -129,6 +129,15 @@ class RunFolder {
     return folder;
   }
 
+  /// What the table of a folder says that an epoch has taken; 0 where it has no row of it.
+  [[nodiscard]] static double seconds_of_epoch(const std::filesystem::path& path, int epoch) {
+    const std::filesystem::path metrics = path / "metrics.csv";
+    if (std::error_code none; !std::filesystem::exists(metrics, none)) return 0;
+    for (const auto& row : read_csv(metrics, metrics_header))
+      if (static_cast<int>(row[0]) == epoch && std::isfinite(row[5])) return row[5];
+    return 0;
+  }
+
   [[nodiscard]] bool writes() const noexcept { return !path_.empty(); }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }

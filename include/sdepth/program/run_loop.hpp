@@ -42,7 +42,7 @@ inline int Run::go() {
   while (true) {
     if (stops_early()) break;
     if (learner_->steps() < total_steps() && !train_epoch()) {
-      save_checkpoint();
+      save_checkpoint(SavedAt::interruption);
       progress_.clear();
       say_stopped();
       return 130;
@@ -132,6 +132,7 @@ inline bool Run::train_epoch() {
   Clock::time_point saved = Clock::now(), before = saved;
   // of an epoch that goes on here, by a process that is gone
   const std::int64_t images_before = sums_.images;
+  const double seconds_before = sums_.seconds;
   // a step that a device still computes while the next batch is prepared
   struct Begun {
     std::uint64_t step;
@@ -158,7 +159,7 @@ inline bool Run::train_epoch() {
       sums_.gradient += one.gradient;
       ++sums_.gradient_steps;
     }
-    const double rate = static_cast<double>(sums_.images - images_before) / sums_.seconds;
+    const double rate = static_cast<double>(sums_.images - images_before) / (sums_.seconds - seconds_before);
     const auto images_left = static_cast<double>(total_steps() - learner_->steps()) * options_.batch;
     progress_.show("epoch " + std::to_string(epoch_ + 1) + ", step " + std::to_string(sums_.steps) + " of " +
                        std::to_string(loader_.steps()),
@@ -185,7 +186,7 @@ inline bool Run::train_epoch() {
     }
     if (folder_.writes() && seconds_since(saved) > checkpoint_seconds) {
       finish_all();
-      save_checkpoint();
+      save_checkpoint(SavedAt::interruption);
       saved = before = Clock::now();
     }
   }
@@ -250,7 +251,7 @@ inline void Run::end_epoch() {
     sums_ = {};
     learner_->set_survival(survival_in(epoch_ + 1));  // of the next epoch, as the checkpoint is
   }
-  save_checkpoint();
+  save_checkpoint(SavedAt::end);
 }
 
 inline void Run::save_model(const std::filesystem::path& path, int epoch) {
@@ -268,7 +269,7 @@ inline void Run::judge_average(EpochRow& row) {
   learner_->swap_average();
 }
 
-inline void Run::save_checkpoint() {
+inline void Run::save_checkpoint(SavedAt at) {
   if (!folder_.writes()) return;
   folder_.flush();
   nlohmann::json program = {{"options", to_stored(options_)},
@@ -280,6 +281,8 @@ inline void Run::save_checkpoint() {
                               {"loss", sums_.loss},
                               {"gradient", sums_.gradient},
                               {"gradient_steps", sums_.gradient_steps}}}};
+  // At the end of a run, or of an epoch, the seconds are in its row, and equal runs have equal checkpoints.
+  if (at == SavedAt::interruption) program["epoch_in_progress"]["seconds"] = sums_.seconds;
   if (pictures_) program["pictures"] = *pictures_;
   if (options_.time_limit > 0) program["seconds"] = time_limit_.spent();
   learner_->save_checkpoint(folder_.checkpoint(), epoch_, program.dump());

@@ -100,8 +100,12 @@ Run::Run(const Networks& networks, const Options& options, const CommandLine& li
            " of this run needs a line too; add lines, or choose --steps ", gates_.size());
   }
   // of pictures in folders it would cost time, and another decoder's need not be the same to the bit
-  if (options.data != "folder") pictures_ = fingerprint_of_pictures().value();
-  if (others_) check_that_all_are_alike(checkpoint ? checkpoint->step : 0);
+  const bool stores_pictures = options.data != "folder";
+  if (stores_pictures || others_) {
+    const Fingerprint pictures = fingerprint_of_pictures();
+    if (stores_pictures) pictures_ = pictures.value();
+    if (others_) check_that_all_are_alike(pictures, checkpoint ? checkpoint->step : 0);
+  }
   if (checkpoint)
     go_on(*checkpoint, line.resume);
   else
@@ -132,7 +136,7 @@ inline Fingerprint Run::fingerprint_of_pictures() const {
 }
 
 /// What would make the processes of a run drift apart, or wait for each other for ever.
-inline void Run::check_that_all_are_alike(std::uint64_t step) const {
+inline void Run::check_that_all_are_alike(const Fingerprint& pictures, std::uint64_t step) const {
   Fingerprint program, options, state;
   program.add(__VERSION__);
   program.add(learner_->type());  // the network, and the instructions that this was compiled for
@@ -140,7 +144,7 @@ inline void Run::check_that_all_are_alike(std::uint64_t step) const {
               "start the same program on all machines, built with the same -D SDEPTH_MARCH");
   options.add(to_stored(options_).dump());
   check_alike(*others_, options, "other options", "give all the same");
-  check_alike(*others_, fingerprint_of_pictures(), "other pictures", "put the same data set on all machines");
+  check_alike(*others_, pictures, "other pictures", "put the same data set on all machines");
   state.add(std::as_bytes(std::span(&step, 1)));
   check_alike(*others_, state, "another checkpoint", "let all see the same folder");
 }
@@ -156,7 +160,7 @@ inline void Run::begin(const CommandLine& line) {
   }
   if (!line.out.empty()) {
     folder_ = RunFolder::create(line.out);
-    save_checkpoint();  // of step 0: whenever the run is killed, it can go on
+    save_checkpoint(SavedAt::end);  // of step 0: whenever the run is killed, it can go on
     folder_.begin_tables(options_.ema > 0, options_.tensorboard);
   }
   const auto note = [&](const char* option, const char* why) {
@@ -174,7 +178,7 @@ inline void Run::begin(const CommandLine& line) {
   if (options_.warm_up == 0) note("warm-up-shape", "without --warm-up");
   if (options_.data != "folder")
     for (const char* option : {"test-split", "skip-broken"}) note(option, "without --data folder");
-  if (options_.nesterov && options_.momentum == 0) note("nesterov", "without --momentum");
+  if (options_.nesterov && options_.momentum <= 0) note("nesterov", "without --momentum");
   if (!others_) note("local-norms", "for one process, whose share is the whole batch");
   if (static_cast<std::uint64_t>(options_.warm_up) * static_cast<std::uint64_t>(loader_.steps()) >=
       total_steps())
@@ -193,6 +197,10 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
     const nlohmann::json sums = program.at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
+    // Where the checkpoint does not say them, the last run ended here, or it was one of before they were kept.
+    if (sums_.steps > 0)
+      sums_.seconds = sums.contains("seconds") ? sums.at("seconds").get<double>()
+                                               : RunFolder::seconds_of_epoch(folder, epoch_ + 1);
   } catch (const nlohmann::json::exception&) {
     fail(
         checkpoint.where,

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/run/training_stage.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::detail {
@@ -121,7 +122,7 @@ struct TrainingBlock {
       value.read_again = value.x == record.finished_input.x;
       record.branch_end = materialise<Backend, out, typename Blocks::PendingOnBranch>(pass, value);
     }
-    if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && scale != 1.0) {
+    if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && !exactly(scale, 1)) {
       record.scale.allocate(pass.norms, Backend::padded(out.channels));
       record.scale.branch_scale = scale;
       record.scale.template prepare_scale_only<Backend>(pass.context);

@@ -99,6 +99,16 @@ template <class Weight, class Net, class Backend>
                                                                      options.scaling, options.plan);
 }
 
+/// What is said to a user who makes an Inference from something else.
+template <class Pointer, bool Right>
+[[noreturn]] Pointer refuse_the_weights() {
+  static_assert(
+      Right,
+      "Inference(weights, options): weights are a trainer's, as in Inference<Net, Cpu<>> network(trainer.weights(), {.batch = 1}), or a "
+      "std::shared_ptr of FoldedWeights, and of the same network and backend; options are InferenceOptions");
+  fail("an Inference that does not compile was made");
+}
+
 /// What uses an Inference until the result is destroyed. Throws Error where another call does, or it was moved
 /// from.
 [[nodiscard]] inline Calls::Call begin_to_predict(Calls& calls, bool moved_away) {
@@ -120,6 +130,16 @@ template <class Weight, class Net, class Backend>
 /// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
 template <class Net, class Backend, class Weight = typename Backend::Scalar>
 class Inference {
+  using Folded = FoldedWeights<Net, Backend, Weight>;
+  /// Whether one is made from these arguments.
+  template <class Given, class... Others>
+  static constexpr bool takes =
+      std::is_same_v<Given, Inference> ||
+      (std::is_convertible_v<const Given&, std::shared_ptr<const Folded>> && sizeof...(Others) <= 2 &&
+       (std::is_convertible_v<const Others&, int> && ...)) ||
+      (std::is_convertible_v<const Given&, std::shared_ptr<const Weights<Net, Backend>>> &&
+       sizeof...(Others) <= 1 && (std::is_convertible_v<const Others&, const InferenceOptions&> && ...));
+
  public:
   using T = typename Backend::Scalar;
   static constexpr std::size_t classes = Net::output.size();
@@ -127,8 +147,7 @@ class Inference {
   /// @param weights  shared, must not be null
   /// @param batch    images that run at once, at least 1; more make several batches   @param threads  at
   ///                 least 1
-  explicit Inference(std::shared_ptr<const FoldedWeights<Net, Backend, Weight>> weights, int batch = 128,
-                     int threads = 1)
+  explicit Inference(std::shared_ptr<const Folded> weights, int batch = 128, int threads = 1)
       : weights_(std::move(weights)), threads_(check_threads("inference", threads)) {
     check_at_least_one("inference", "batch", batch);
     if (!weights_) fail("inference: the pointer to its weights is null");
@@ -192,6 +211,15 @@ class Inference {
   }
 
   // What cannot be meant, in a sentence.
+  template <class Given>
+    requires(!takes<Given>)
+  explicit Inference(const Given&, const InferenceOptions& = {})
+      : Inference(detail::refuse_the_weights<std::shared_ptr<const Folded>, takes<Given>>()) {}
+  template <class Given, class First, class... Others>
+    requires(!takes<Given, First, Others...>)
+  explicit Inference(const Given&, const First&, const Others&...)
+      : Inference(
+            detail::refuse_the_weights<std::shared_ptr<const Folded>, takes<Given, First, Others...>>()) {}
   template <class Given, class... Others>
     requires(!Images<Given>)
   std::vector<float> predict(const Given&, Others&&...) {
@@ -214,7 +242,6 @@ class Inference {
   static_assert(detail::CheckedHead < Net::sound ? detail::output_error<Net>()
                                                  : detail::HeadError::none > ::said);
   using Plan = detail::InferencePlan<Net, detail::WithWeights<Backend, Weight>>;
-  using Folded = FoldedWeights<Net, Backend, Weight>;
 
   /// The logits of images [range.first, …) of a batch, by what `thread` has for itself.
   template <Images Given>

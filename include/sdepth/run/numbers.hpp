@@ -18,7 +18,7 @@ namespace detail {
 template <class Net>
 [[nodiscard]] bool is_closed(const ParameterInfo& info) {
   return info.block >= 0 && Net::fixed[static_cast<std::size_t>(info.block)] &&
-         Net::survival[static_cast<std::size_t>(info.block)] == 0;
+         Net::survival[static_cast<std::size_t>(info.block)] <= 0;
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/losses/cross_entropy.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::detail {
@@ -17,7 +18,7 @@ template <class Backend, class Loss, class T>
                               int images, int first, int count, T* gradient) {
   const auto from = static_cast<std::size_t>(first);
   if constexpr (std::is_same_v<Loss, CrossEntropy>)
-    if (!targets.soft() && options.label_smoothing == 0)
+    if (!targets.soft() && exactly(options.label_smoothing, 0))
       return Backend::softmax_cross_entropy(context, count, outputs, predictions,
                                             targets.labels().data() + from, gradient);
   return with_targets<Loss>(

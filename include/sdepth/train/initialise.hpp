@@ -41,9 +41,12 @@ void initialise(Weights<Net, Backend>& weights, std::uint64_t seed, GammaInit ga
           return linear ? bound * (2.0 * uniform(words[0]) - 1.0) : 0.0;
         case ParameterKind::bn_weight:
           return gamma == GammaInit::one ? 1.0 : uniform(words[0]);
-        default:
-          return 0.0;
+        case ParameterKind::bn_bias:
+        case ParameterKind::running_mean:
+        case ParameterKind::running_var:
+          break;
       }
+      return 0.0;
     };
     T* out = weights.parameters().data() + tensor.offset;
     for_each_number(tensor, [&](std::size_t i, std::size_t j) { out[j] = static_cast<T>(draw(i)); });

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <sdepth/core/config.hpp>
+#include <sdepth/core/exactly.hpp>
 
 namespace sdepth::inline SDEPTH_ISA {
 
@@ -30,7 +31,7 @@ concept LearningRateSchedule = requires(const Type& schedule, std::int64_t n) {
 /// are whole numbers, and so are their products, which a double holds exactly up to 2^53.
 [[nodiscard]] inline bool reached(double done, double fraction, double length) noexcept {
   const double millionths = std::round(1e6 * fraction);
-  if (millionths / 1e6 == fraction) return 1e6 * done >= millionths * length;
+  if (exactly(millionths / 1e6, fraction)) return 1e6 * done >= millionths * length;
   return done >= fraction * length;
 }
 

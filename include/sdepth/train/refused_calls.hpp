@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -84,9 +85,39 @@ Result refuse_the_call() {
   fail("a call that does not compile was made");
 }
 
+/// What is said to a user who makes a Trainer from something else than its options.
+template <class Options, class Given, class... Others>
+[[noreturn]] const Options& refuse_the_options() {
+  static_assert(
+      std::is_convertible_v<const Given&, const Options&> && sizeof...(Others) == 0,
+      "Trainer(options): a trainer is made with its own type Options, as in Trainer<Net, Cpu<>> trainer({.batch = 64, .threads = 2}), "
+      "and behind them with a Communicator where several processes train together");
+  fail("a trainer that does not compile was made");
+}
+
 /// A Trainer's.
 template <class Loss>
 struct RefusedCalls {
+  // As targets are views of numbers that somebody keeps, braces are none: nobody keeps theirs.
+  using Braces = std::initializer_list<
+      std::conditional_t<std::is_same_v<typename Loss::Targets, ClassTargets>, int, double>>;
+  template <Images Given, class... Others>
+  Score step(const Given&, Braces, Others&&...) {
+    return refuse_the_call<Score, CallError::targets, typename Loss::Targets>();
+  }
+  template <Images Given, class... Others>
+  Score start(const Given&, Braces, Others&&...) {
+    return refuse_the_call<Score, CallError::targets, typename Loss::Targets>();
+  }
+  template <Images Given, class... Others>
+  Score compute_gradients(const Given&, Braces, Others&&...) {
+    return refuse_the_call<Score, CallError::targets, typename Loss::Targets>();
+  }
+  template <Images Given, class... Others>
+  Score evaluate(const Given&, Braces, Others&&...) {
+    return refuse_the_call<Score, CallError::targets, typename Loss::Targets>();
+  }
+
   template <class Given, class... Others>
     requires(!Images<Given>)
   Score step(const Given&, Others&&...) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <sdepth/core/error.hpp>
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/gates.hpp>
 
@@ -20,10 +21,10 @@ void check_survival_of(std::span<const double> survival) {
   constexpr auto blocks = static_cast<std::size_t>(Net::residual_blocks);
   check_survival(survival, blocks);
   for (std::size_t block = 0; block < blocks; ++block)
-    if (survival[block] != 1.0 && !Net::stochastic[block])
+    if (survival[block] < 1 && !Net::stochastic[block])
       fail("survival table: block ", block, " stands outside StochasticDepth, expected 1, found ",
            survival[block]);
-    else if (Net::fixed[block] && survival[block] != Net::survival[block])
+    else if (Net::fixed[block] && !exactly(survival[block], Net::survival[block]))
       fail("survival table: block ", block, " has a gate of FixedGates, expected ", Net::survival[block],
            ", found ", survival[block],
            "; to choose probabilities at run time use a schedule such as LinearDecay");
@@ -64,9 +65,9 @@ class StepGates {
       if (given[i] == 0 && !Net::stochastic[block])
         fail("gates: block ", block,
              " is closed but stands outside StochasticDepth, so it cannot be skipped");
-      if (Net::fixed[block] && (given[i] != 0) != (Net::survival[block] != 0))
+      if (Net::fixed[block] && (given[i] != 0) != (Net::survival[block] > 0))
         fail(
-            "gates: block ", block, " is ", Net::survival[block] != 0 ? "open" : "closed",
+            "gates: block ", block, " is ", Net::survival[block] > 0 ? "open" : "closed",
             " by its FixedGates, found the other; to choose gates at run time use a schedule such as LinearDecay");
     }
     resize(images);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -212,6 +213,10 @@ class Trainer : detail::RefusedCalls<Loss_> {
   }
 
   // What cannot be meant, in a sentence.
+  template <class Given, class... Others>
+    requires(!std::is_base_of_v<Trainer, Given> && !std::is_convertible_v<const Given&, const Options&>)
+  explicit Trainer(const Given&, const Others&...)
+      : Trainer(detail::refuse_the_options<Options, Given, Others...>()) {}
   using detail::RefusedCalls<Loss_>::step, detail::RefusedCalls<Loss_>::start,
       detail::RefusedCalls<Loss_>::compute_gradients, detail::RefusedCalls<Loss_>::evaluate,
       detail::RefusedCalls<Loss_>::predict;

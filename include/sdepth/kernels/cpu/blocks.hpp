@@ -112,7 +112,7 @@ template <class Arch>
         if (height % rows != 0 || !fits_registers<Arch>(pixels, deep.size)) continue;
         const double cycles = cycles_of(across, rows, deep, stream) * (height / rows);
         const int rank = pixels * (64 * deep.size + 1) + (across.smaller || deep.smaller ? 0 : 1 << 16);
-        if (best_cycles == 0 || cycles < best_cycles * 0.999 ||
+        if (best_cycles <= 0 || cycles < best_cycles * 0.999 ||
             (cycles < best_cycles * 1.001 && rank > best_rank)) {
           best = {rows, across.size, deep.size};
           best_cycles = cycles;
@@ -249,7 +249,7 @@ template <class Arch>
       if (!fits_registers<Arch>(down.size, across.size)) continue;
       const double cycles = cycles_of(down, 1, across, [](int) { return 0.0; });
       const int rank = down.size * across.size + (down.smaller || across.smaller ? 0 : 64);
-      if (best_cycles == 0 || cycles < best_cycles * 0.999 ||
+      if (best_cycles <= 0 || cycles < best_cycles * 0.999 ||
           (cycles < best_cycles * 1.001 && rank >= best_rank)) {
         best = {down.size, across.size};
         best_cycles = cycles;

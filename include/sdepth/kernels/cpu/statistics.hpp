@@ -98,7 +98,7 @@ class MomentsOfParts {
       double n = 0, mean = 0, squares = 0;
       for (int part = parts.merged.first; part < parts.merged.last; ++part) {
         const double m = static_cast<double>(parts.size(part)) * static_cast<double>(pixels);
-        if (m == 0) continue;
+        if (m <= 0) continue;
         const double delta = static_cast<double>(at(part, 0)[c]) - mean;
         mean += delta * m / (n + m);
         squares += static_cast<double>(at(part, 1)[c]) + delta * delta * n * m / (n + m);

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 
+#include <sdepth/core/exactly.hpp>
 #include <sdepth/kernels/cpu/winograd.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cpu {
@@ -53,7 +54,7 @@ inline constexpr WinogradInferenceFactors winograd_inference_factors;
 /// The same convolutions as WinogradForward, to rounding, for weights that are prepared once.
 template <class Arch, Scratch From, Shape Out, int Channels, int OutChannels>
 struct WinogradInference {
-  static_assert(winograd_points::b == 2 * winograd_points::a,
+  static_assert(exactly(winograd_points::b, 2 * winograd_points::a),
                 "the factors below are those of the points ±a and ±2a");
   using Forward = WinogradKernel<Arch, From, Out, Channels, OutChannels, false>;
   static constexpr Shape out = Out;
