@@ -200,9 +200,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
     return start_evaluation_of<Loss>(walk(), *weights_, together_, options_.batch, images, targets, plan,
                                      options_.loss, detail::test_scales(options_.scaling, survival_));
   }
-  [[nodiscard]] Score finish(const StartedEvaluation<Backend>& started) {
-    return score_of<Net, Backend>(started);
-  }
+  [[nodiscard]] Score finish(const StartedEvaluation<Backend>& started) { return score_of<Net>(started); }
 
   /// Logits [N, classes], as evaluate computes them, but whatever they are: see check_logits.
   template <Images Given>
@@ -245,8 +243,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
     return oihw_view(weights_->find(name), update_.current().data());
   }
 
-  /// Replaces p_l, for sweeps without another instantiation. @param survival  [residual blocks], 1 for blocks
-  /// outside StochasticDepth
+  /// Replaces p_l: [residual blocks], 1 for blocks outside StochasticDepth. For sweeps in one program.
   void set_survival(std::span<const double> survival) {
     detail::check_survival_of<Net>(survival);
     survival_ = survival_vector(survival);
@@ -269,8 +266,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
     update_.set_groups(*weights_, std::move(groups), optimizer_options(options_));
   }
   [[nodiscard]] const Options& options() const noexcept { return options_; }
-  /// The gates of the last step that was started: [residual blocks], or where images have gates of their own
-  /// [residual blocks][N].
+  /// Of the last step that was started: [residual blocks], or with gates for each image [residual blocks][N].
   [[nodiscard]] std::span<const std::uint8_t> gates() const noexcept { return gates_.all(); }
   /// Steps made; with the seed it is all the state that gates have.
   [[nodiscard]] std::uint64_t steps() const noexcept { return step_; }
