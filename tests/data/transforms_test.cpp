@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <sdepth/data/augmentations.hpp>
@@ -314,4 +315,37 @@ TEST_CASE(
   // Twice the same share λ would leave λ² of each one's own class.
   const double once = static_cast<double>(first.targets[0]), twice = static_cast<double>(both.targets[0]);
   CHECK(std::abs(twice - once * once) > 1e-3);
+}
+
+TEST_CASE("steps with numbers that mean nothing are refused when they are put together") {
+  constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+  constexpr int most = std::numeric_limits<int>::max();
+  const auto refused = [](const auto& step, const char* sentence) {
+    CAPTURE(sentence);
+    CHECK(says(error_of([&] { static_cast<void>(Compose{step}); }), sentence));
+  };
+  refused(Shift{-1}, "Shift: pixels is -1, expected 0 to 32767");
+  refused(Shift{most}, "Shift: pixels is ");
+  refused(RandomCrop{0, 4}, "RandomCrop: height is 0, expected 1 to 32767");
+  refused(ResizeTo{4, -1}, "ResizeTo: width is -1");
+  refused(ResizeTo{most, most}, "ResizeTo: height is ");
+  refused(ResizeAndCrop{0, 4, 4}, "ResizeAndCrop: shorter is 0");
+  refused(FitInput{{3, 4, 4}, 0}, "FitInput: fraction is 0");
+  refused(FitInput{{3, 4, 4}, not_a_number}, "FitInput: fraction is nan");
+  refused(RandomResizedCrop{.height = 4, .width = 0}, "RandomResizedCrop: width is 0");
+  refused(RandomResizedCrop{.smallest_area = 0.5, .largest_area = 0.4},
+          "RandomResizedCrop: smallest_area is 0.5");
+  refused(RandomResizedCrop{.narrowest = not_a_number}, "RandomResizedCrop: narrowest is nan");
+  refused(HorizontalFlip{1.5}, "HorizontalFlip: probability is 1.5, expected 0 to 1");
+  refused(Cutout{-2}, "Cutout: size is -2");
+  refused(ColorJitter{.hue = 0.6}, "ColorJitter: hue is 0.6, expected 0 to 0.5");
+  refused(ColorJitter{.contrast = -0.1}, "ColorJitter: contrast is -0.1");
+  refused(Mixup{0}, "Mixup: alpha is 0");
+  refused(CutMix{not_a_number}, "CutMix: alpha is nan");
+  refused(OneOf<Mixup, CutMix>{Mixup{-1}, {}}, "Mixup: alpha is -1");
+  CHECK(
+      says(error_of([] { static_cast<void>(Transforms(Compose{}).then(Mixup{-1})); }), "Mixup: alpha is -1"));
+  ResizeScratch scratch;
+  Picture picture = counting({1, 4, 4});
+  CHECK(says(error_of([&] { resize(picture, 0, 4, scratch); }), "expected 1 or more each way"));
 }

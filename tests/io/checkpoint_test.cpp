@@ -93,6 +93,17 @@ TEST_CASE("the learning rate in force is restored, and threads may differ") {
   CHECK(second.options().sgd.learning_rate == 0.0625);
 }
 
+TEST_CASE("a trainer that was moved from is neither saved nor restored") {
+  ScratchFolder folder;
+  Small trainer(options());
+  save_checkpoint(folder / "checkpoint", trainer, 0);
+  const Small moved(std::move(trainer));
+  CHECK_THROWS_WITH_AS(save_checkpoint(folder / "other", trainer, 0),
+                       doctest::Contains("this trainer was moved from"), Error);
+  CHECK_THROWS_WITH_AS(restore(read_checkpoint(folder / "checkpoint"), trainer),
+                       doctest::Contains("this trainer was moved from"), Error);
+}
+
 TEST_CASE("a checkpoint of other options is refused by name, and the trainer stays as it was") {
   ScratchFolder folder;
   Small saved(options());

@@ -221,6 +221,7 @@ TEST_CASE("reading what is missing, a directory, or too large is a sentence") {
   put(folder / "a", std::string(1001, 'x'));
   CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "missing"); }),
                  "missing cannot be read: No such file or directory; check"));
+  CHECK(sentence_of([&] { (void)read_whole_file(""); }) == "a file cannot be read without a name; give one");
   CHECK(
       contains(sentence_of([&] { (void)read_whole_file(folder.path()); }), "cannot be read: Is a directory"));
   CHECK(contains(sentence_of([&] { (void)read_whole_file(folder / "a", 1000); }),

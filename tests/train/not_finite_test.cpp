@@ -123,3 +123,19 @@ TEST_CASE_TEMPLATE("what is left without a block may have no finite loss, and is
   CHECK(std::isfinite(removals[2].score.loss));
   CHECK(drop_order_by_harm(removals) == std::vector<int>{2, 1, 0});
 }
+
+TEST_CASE("logits that are not those of whole images are refused, not read beyond") {
+  const std::vector<float> logits(7);
+  const std::vector<int> two{0, 1};
+  for (const int classes : {3, 0, -7, 2}) {
+    CAPTURE(classes);
+    const auto refused = [&](const auto& action) {
+      CHECK_THROWS_WITH_AS(
+          action(), doctest::Contains("as many for each image as there are classes, found 7 for "), Error);
+    };
+    refused([&] { static_cast<void>(classes_of(logits, classes)); });
+    refused([&] { check_logits(logits, classes); });
+    refused([&] { static_cast<void>(score_of(logits, two, classes)); });
+    refused([&] { static_cast<void>(score_of_any(logits, two, classes)); });
+  }
+}

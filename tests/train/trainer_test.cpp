@@ -159,6 +159,10 @@ TEST_CASE("a trainer that is moved goes on, and what it was moved from says so")
   CHECK_THROWS_WITH_AS(trainer.step(NHWC<float>{data.images}, data.labels),
                        "step: this trainer was moved from; use the one that it was moved to", Error);
   CHECK_THROWS_AS((void)trainer.predict(NHWC<float>{data.images}), Error);
+  const char* const sentence = "this trainer was moved from; use the one that it was moved to";
+  CHECK_THROWS_WITH_AS((void)trainer.parameter("fc.weight"), doctest::Contains(sentence), Error);
+  CHECK_THROWS_WITH_AS((void)trainer.gradient("fc.weight"), doctest::Contains(sentence), Error);
+  CHECK_THROWS_WITH_AS((void)trainer.convolution("conv1.weight"), doctest::Contains(sentence), Error);
 }
 
 TEST_CASE("a convolution is read and written by PyTorch's indices") {

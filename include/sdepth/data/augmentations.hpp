@@ -49,6 +49,8 @@ struct PaperAugmentation {
 struct Shift {
   int pixels = 4;
 
+  void check() const { check_step_number("Shift", "pixels", pixels, 0, most_pixels_each_way); }
+
   void apply(Picture& picture, RecordContext& context, int place) const {
     RecordRandom random = context.random(place);
     const int down = random.below(2 * pixels + 1) - pixels, right = random.below(2 * pixels + 1) - pixels;
@@ -64,6 +66,8 @@ struct Shift {
 struct RandomCrop {
   int height = 224, width = 224;
 
+  void check() const { check_step_extents("RandomCrop", height, width); }
+
   void apply(Picture& picture, RecordContext& context, int place) const {
     if (picture.shape.height < height || picture.shape.width < width)
       fail("RandomCrop: a picture of ", picture.shape.height, " x ", picture.shape.width, " has no part of ",
@@ -78,6 +82,8 @@ struct RandomCrop {
 /// Left and right exchanged.
 struct HorizontalFlip {
   double probability = 0.5;
+
+  void check() const { check_step_number("HorizontalFlip", "probability", probability, 0, 1); }
 
   void apply(Picture& picture, RecordContext& context, int place) const {
     if (!context.random(place).happens(probability)) return;
@@ -99,6 +105,8 @@ struct HorizontalFlip {
 /// Resized to exactly these extents, whatever that does to proportions.
 struct ResizeTo {
   int height = 224, width = 224;
+
+  void check() const { check_step_extents("ResizeTo", height, width); }
   void apply(Picture& picture, RecordContext& context, int) const {
     resize(picture, height, width, context.scratch);
   }
@@ -108,6 +116,11 @@ struct ResizeTo {
 /// CenterCrop((height, width)).
 struct ResizeAndCrop {
   int shorter = 256, height = 224, width = 224;
+
+  void check() const {
+    check_step_number("ResizeAndCrop", "shorter", shorter, 1, most_pixels_each_way);
+    check_step_extents("ResizeAndCrop", height, width);
+  }
 
   void apply(Picture& picture, RecordContext& context, int) const {
     resize_to_cover(picture, shorter, shorter, height, width, context.scratch);
@@ -119,6 +132,11 @@ struct ResizeAndCrop {
 struct FitInput {
   Shape input;
   double fraction = 1.0;
+
+  void check() const {
+    check_step_number("FitInput", "fraction", fraction, 0.001, 1);
+    check_step_extents("FitInput", input.height, input.width);
+  }
 
   void apply(Picture& picture, RecordContext& context, int) const {
     const auto covered = [&](int extent) { return static_cast<int>(std::lround(extent / fraction)); };
@@ -133,6 +151,14 @@ struct RandomResizedCrop {
   int height = 224, width = 224;
   double smallest_area = 0.08, largest_area = 1.0;   // of the picture's
   double narrowest = 3.0 / 4.0, widest = 4.0 / 3.0;  // width by height
+
+  void check() const {
+    check_step_extents("RandomResizedCrop", height, width);
+    check_step_number("RandomResizedCrop", "largest_area", largest_area, 0, 1);
+    check_step_number("RandomResizedCrop", "smallest_area", smallest_area, 0, largest_area);
+    check_step_number("RandomResizedCrop", "widest", widest, 0.001, 1000);
+    check_step_number("RandomResizedCrop", "narrowest", narrowest, 0.001, widest);
+  }
 
   [[nodiscard]] Box draw(Shape shape, RecordRandom& random) const {
     const double area = static_cast<double>(shape.pixels());
@@ -162,6 +188,8 @@ struct RandomResizedCrop {
 /// Source: DeVries, Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017.
 struct Cutout {
   int size = 16;
+
+  void check() const { check_step_number("Cutout", "size", size, 0, most_pixels_each_way); }
 
   void apply(Picture& picture, RecordContext& context, int place) const {
     RecordRandom random = context.random(place);

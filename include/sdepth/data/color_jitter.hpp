@@ -22,6 +22,14 @@ namespace sdepth::inline SDEPTH_ISA {
 struct ColorJitter {
   double brightness = 0, contrast = 0, saturation = 0, hue = 0;
 
+  void check() const {
+    constexpr double most = 1e6;
+    check_step_number("ColorJitter", "brightness", brightness, 0, most);
+    check_step_number("ColorJitter", "contrast", contrast, 0, most);
+    check_step_number("ColorJitter", "saturation", saturation, 0, most);
+    check_step_number("ColorJitter", "hue", hue, 0, 0.5);
+  }
+
   void apply(Picture& picture, RecordContext& context, int place) const {
     RecordRandom random = context.random(place);
     std::array<int, 4> order{0, 1, 2, 3};

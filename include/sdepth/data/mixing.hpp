@@ -28,11 +28,16 @@ void mix_rows(std::vector<float>& values, int rows, const Share& share) {
   }
 }
 
+/// Of Beta(α, α): outside of these a share is 0, 1 or a half to the bit.
+inline constexpr double least_alpha = 1e-6, most_alpha = 1e6;
+
 /// Convex combinations: λ ~ Beta(α, α) of one picture and 1 − λ of another, the same λ for a batch, as
 /// torchvision's MixUp. Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 struct Mixup {
   double alpha = 0.2;
   static constexpr int reach = 1;
+
+  void check() const { check_step_number("Mixup", "alpha", alpha, least_alpha, most_alpha); }
 
   void mix(Batch& batch, Shape, int classes, RecordRandom& random) const {
     const auto share = static_cast<float>(random.beta(alpha));
@@ -48,6 +53,8 @@ struct Mixup {
 struct CutMix {
   double alpha = 1.0;
   static constexpr int reach = 1;
+
+  void check() const { check_step_number("CutMix", "alpha", alpha, least_alpha, most_alpha); }
 
   [[nodiscard]] static Box draw(Shape shape, double alpha, RecordRandom& random) {
     const double edge = 0.5 * std::sqrt(1 - random.beta(alpha));
@@ -77,6 +84,11 @@ struct OneOf {
   First first{};
   Second second{};
   static constexpr int reach = std::max(reach_of<First>, reach_of<Second>);
+
+  void check() const {
+    check_step(first);
+    check_step(second);
+  }
 
   void mix(Batch& batch, Shape shape, int classes, RecordRandom& random) const {
     if (random.happens(0.5))

@@ -69,6 +69,9 @@ inline void resize(Picture& picture, const Box& from, int height, int width, con
   if (from == kept && kept == Box{0, 0, height, width} && height == picture.shape.height &&
       width == picture.shape.width)
     return;
+  if (std::min({from.height, from.width, height, width, kept.height, kept.width}) < 1)
+    fail("a part of ", from.height, " x ", from.width, " pixels cannot become one of ", kept.height, " x ",
+         kept.width, " of ", height, " x ", width, ", expected 1 or more each way");
   const ResizeWeights down(from.height, height, kept.top, kept.height),
       across(from.width, width, kept.left, kept.width);
   const auto channels = static_cast<std::size_t>(picture.shape.channels),

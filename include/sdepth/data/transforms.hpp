@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/core/shape.hpp>
 #include <sdepth/data/batch.hpp>
 #include <sdepth/data/picture.hpp>
@@ -38,6 +39,23 @@ template <class Step>
 concept BatchStep =
     requires(const Step& step, Batch& batch, RecordRandom& random) { step.mix(batch, Shape{}, 10, random); };
 
+/// Throws Error unless a number of a step lies in [least, most]; what it would do with others is nonsense.
+inline void check_step_number(const char* step, const char* what, double number, double least, double most) {
+  if (!(number >= least && number <= most))
+    fail(step, ": ", what, " is ", number, ", expected ", least, " to ", most);
+}
+/// More pixels each way than any picture has, and few enough that sums of them do not overflow.
+inline constexpr int most_pixels_each_way = 32767;
+inline void check_step_extents(const char* step, int height, int width) {
+  check_step_number(step, "height", height, 1, most_pixels_each_way);
+  check_step_number(step, "width", width, 1, most_pixels_each_way);
+}
+/// Throws Error where a step has a check() of its numbers which does.
+template <class Step>
+void check_step(const Step& step) {
+  if constexpr (requires { step.check(); }) step.check();
+}
+
 /// How many pictures before it in the batch, the last ones being before the first, a step mixes a picture
 /// with at most: Step::reach, or any number.
 inline constexpr int whole_batch_reach = 1 << 24;
@@ -57,13 +75,16 @@ inline constexpr int reach_of = [] {
 ///     const Compose test{ResizeAndCrop{256, 224, 224}, Normalize{Normalization::imagenet()}};
 ///
 /// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of
-/// Mixup. Of several processes that train together each reads no more of a batch than its `reach` says;
+/// Mixup; with `void check() const`, which is called here, it may refuse its own numbers by an Error. Of several processes that train together each reads no more of a batch than its `reach` says;
 /// without it, all.
 template <class... Steps>
   requires((PictureStep<Steps> || BatchStep<Steps>) && ...)
 class Compose {
  public:
-  explicit Compose(Steps... steps) : steps_(std::move(steps)...) {}
+  /// Throws Error where a step has numbers that mean nothing.
+  explicit Compose(Steps... steps) : steps_(std::move(steps)...) {
+    for_each([](const auto& step, int) { check_step(step); });
+  }
 
   void apply(Picture& picture, RecordContext& context) const {
     for_each([&](const auto& step, int place) {
@@ -116,6 +137,7 @@ class Transforms {
   /// The same, and then a step that mixes the pictures of each batch.
   template <BatchStep Step>
   [[nodiscard]] Transforms then(Step last) const {
+    check_step(last);
     constexpr int place = 1000;  // behind those of any row of steps, so that its random numbers are its own
     Transforms both = *this;
     both.reach_ += reach_of<Step>;

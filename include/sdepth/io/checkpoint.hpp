@@ -145,6 +145,8 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
                      const WeightAverage<Net, Backend>* average = nullptr) {
   if (epoch < 0)
     fail(path.string(), " cannot be written: ", epoch, " epochs are said to be complete, expected 0 or more");
+  if (!trainer.weights())
+    fail(path.string(), " cannot be written: this trainer was moved from; save the one that it was moved to");
   const auto& weights = std::as_const(*trainer.weights());
   SafeTensors file;
   file.metadata = {{"format", std::string(checkpoint_format)},
@@ -310,6 +312,9 @@ void save_checkpoint(const std::filesystem::path& path, Trainer<Net, Backend, Lo
 template <class Net, class Backend, class Loss, class Optimizer>
 void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer>& trainer,
              WeightAverage<Net, Backend>* average = nullptr) {
+  if (!trainer.weights())
+    fail(checkpoint.where,
+         " cannot be restored: this trainer was moved from; use the one that it was moved to");
   const double learning_rate = checked_learning_rate(checkpoint, training_state(trainer));
   auto options = optimizer_options(trainer.options());
   options.learning_rate = learning_rate;

@@ -62,6 +62,7 @@ class OpenFile {
     do {
       descriptor_ = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
     } while (descriptor_ < 0 && errno == EINTR);
+    if (descriptor_ < 0 && path.empty()) fail("a file cannot be ", purpose, " without a name; give one");
     if (descriptor_ < 0) fail(shown_, " cannot be ", purpose, ": ", reason_and_advice(errno));
   }
   OpenFile(OpenFile&& other) noexcept

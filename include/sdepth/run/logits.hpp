@@ -11,6 +11,13 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
+/// Throws Error unless so many logits are those of whole images.
+inline void check_logits_size(std::size_t logits, int classes) {
+  if (classes < 1 || logits % static_cast<std::size_t>(classes) != 0)
+    fail("logits: expected as many for each image as there are classes, found ", logits, " for ", classes,
+         " classes");
+}
+
 /// Throws Error naming the first image that has a logit which is not finite: neither a class nor a loss can
 /// be told from such.
 /// @param logits  [N, stride], of each image the first `classes` are read   @param first  what image 0 is
@@ -25,8 +32,9 @@ void check_logits(std::span<const Logit> logits, int classes, std::size_t stride
             ", expected a finite number; look for pixels of it that are not finite, or for weights from which the network computes none (a negative running "
             "variance, sums that overflow)");
 }
-/// The same for [N, classes].
+/// The same for [N, classes]. Throws Error, too, where the numbers are not `classes` for each image.
 inline void check_logits(std::span<const float> logits, int classes) {
+  check_logits_size(logits.size(), classes);
   check_logits(logits, classes, static_cast<std::size_t>(classes));
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -52,5 +53,17 @@ class Weights {
   Storage parameters_;
   Storage running_;
 };
+
+namespace detail {
+
+/// The tensor of that name of a trainer. Throws Error where it was moved from, and has no weights any more.
+template <class Net, class Backend>
+[[nodiscard]] const ParameterInfo& tensor_of(const std::shared_ptr<Weights<Net, Backend>>& weights,
+                                             std::string_view name) {
+  if (!weights) fail(name, ": this trainer was moved from; use the one that it was moved to");
+  return weights->find(name);
+}
+
+}  // namespace detail
 
 }  // namespace sdepth::inline SDEPTH_ISA

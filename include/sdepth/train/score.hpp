@@ -50,6 +50,7 @@ inline void check_has_images(const char* where, std::int64_t images) {
 /// @param labels  [N]
 [[nodiscard]] inline Score score_of_any(std::span<const float> logits, std::span<const int> labels,
                                         int classes) {
+  check_logits_size(logits.size(), classes);
   const int count = static_cast<int>(logits.size() / static_cast<std::size_t>(classes));
   check_labels(count, labels, classes);
   check_has_images("score", count);

@@ -219,17 +219,16 @@ class Trainer : detail::RefusedCalls<Loss_> {
       detail::RefusedCalls<Loss_>::compute_gradients, detail::RefusedCalls<Loss_>::evaluate,
       detail::RefusedCalls<Loss_>::predict;
 
-  /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`. See matrix_view for
-  /// rows and columns.
+  /// A tensor by its PyTorch name, in place: `trainer.parameter("conv1.weight") *= 2`; see matrix_view.
   [[nodiscard]] auto parameter(std::string_view name) {
-    const ParameterInfo& tensor = weights_->find(name);
+    const ParameterInfo& tensor = detail::tensor_of(weights_, name);
     return matrix_view(tensor,
                        tensor.trainable() ? weights_->parameters().data() : weights_->running().data());
   }
   /// The last step's gradient of a parameter; of a skipped block's it is an older step's, or zero where a
   /// step had several mini-batches.
   [[nodiscard]] auto gradient(std::string_view name) {
-    const ParameterInfo& tensor = weights_->find(name);
+    const ParameterInfo& tensor = detail::tensor_of(weights_, name);
     if (!tensor.trainable()) fail("\"", name, "\" is a running statistic, which has no gradient");
     return matrix_view(tensor, update_.current().data());
   }
@@ -237,10 +236,11 @@ class Trainer : detail::RefusedCalls<Loss_> {
   /// A convolution's weight, or its gradient, by PyTorch's indices:
   /// `trainer.convolution("conv1.weight")(output, input, row, column)`.
   [[nodiscard]] auto convolution(std::string_view name) {
-    return oihw_view(weights_->find(name), weights_->parameters().data());
+    const ParameterInfo& tensor = detail::tensor_of(weights_, name);
+    return oihw_view(tensor, weights_->parameters().data());
   }
   [[nodiscard]] auto convolution_gradient(std::string_view name) {
-    return oihw_view(weights_->find(name), update_.current().data());
+    return oihw_view(detail::tensor_of(weights_, name), update_.current().data());
   }
 
   /// Replaces p_l: [residual blocks], 1 for blocks outside StochasticDepth. For sweeps in one program.
