@@ -157,6 +157,48 @@ TEST_CASE("a run goes on with its own pictures, in its own folder, and begins in
                  "is a checkpoint, to go on training with"));
 }
 
+TEST_CASE("what contradicts itself, or is another's, is refused in one sentence before anything is written") {
+  ScratchFolder folder;
+  const Words run = {"--data",       "synthetic", "--limit-train", "40", "--limit-test", "20",
+                     "--validation", "0",         "--batch",       "20", "--steps",      "1"};
+  REQUIRE(run_program("train_own", run + out(folder / "run")).status == 0);
+  const auto sentence = [](const Words& words) { return refusal("train_own", words); };
+  CHECK(
+      contains(sentence(resume(folder / "run") + out(folder / "other")), "is another folder than --resume"));
+  CHECK(contains(sentence({"--data="}), "--data: expected something behind the =, found nothing"));
+  CHECK(contains(sentence(run + Words{"--block-harm"}), "--block-harm writes harm.csv and a plot into"));
+  CHECK(contains(sentence(run + Words{"--survival-over-time", "early:0.5", "--survival-warm-up", "1"}),
+                 "--survival-warm-up and --survival-over-time both say when blocks are skipped"));
+
+  SafeTensors checkpoint = read_safetensors(folder / "run" / "checkpoint.safetensors");
+  checkpoint.metadata["program"] = "";  // as of a loop of one's own
+  fs::create_directory(folder / "own");
+  write_safetensors(folder / "own" / "checkpoint.safetensors", checkpoint);
+  CHECK(contains(sentence(resume(folder / "own")), "was not written by this program"));
+
+  const auto infer = [&](const std::string& model, const Words& words) {
+    const Words all = Words{"infer", "--weights", (folder / "run" / model).string()} + words;
+    return refusal_of(run_program("train_own", all), "infer");
+  };
+  const std::string table = (folder / "table.csv").string();
+  CHECK(contains(infer("model.safetensors", {"--block-removal", table, "--precision", "f16"}),
+                 "study the weights in float32: leave out --precision f16"));
+  CHECK(contains(infer("model.safetensors", {"--logits", (folder / "run").string()}),
+                 "cannot be written: it is a directory; give the name of a file"));
+  SafeTensors model = read_safetensors(folder / "run" / "model.safetensors");
+  for (Tensor& tensor : model.tensors)
+    if (tensor.name == "fc.weight") std::ranges::fill(tensor.values, 3e38F);
+  write_safetensors(folder / "run" / "large.safetensors", model);
+  CHECK(contains(infer("large.safetensors", {}), "from these weights the network computes "));
+  model.metadata["survival"] = "[0.5]";
+  write_safetensors(folder / "run" / "large.safetensors", model);
+  CHECK(contains(
+      infer("large.safetensors", {}),
+      "the metadata's survival table: expected 0 probabilities, one for each residual block of plain, found 1"));
+  CHECK_FALSE(fs::exists(folder / "other"));
+  CHECK_FALSE(fs::exists(table));
+}
+
 TEST_CASE(
     "the best model is kept beside the last, a run ends early where nothing gets better, and a file holds options") {
   ScratchFolder folder;
