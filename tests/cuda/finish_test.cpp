@@ -85,6 +85,7 @@ TEST_CASE("cuda: tensors of any size are dealt out to at most 1,024 blocks, smal
         {},
         cuda::Masking<float>(source, nullptr, {.dz = dz.data()}, context.failed()),
         d.data(),
+        {},
         pixels,
         150,
         forward.parts};

@@ -7,6 +7,7 @@
 
 #include "linear_cases.hpp"
 #include "pool_cases.hpp"
+#include "rounding_checks.hpp"
 #include "stage_cases.hpp"
 
 namespace sdepth::test {
@@ -124,39 +125,6 @@ static_assert(cpu::winograd_pays(winograd));
 constexpr ConvShape strided{{10, 8, 6}, 20, 3, 2, 1};
 constexpr ConvShape stem{{3, 6, 5}, 18, 3, 1, 1, false, true};
 constexpr Shape image{21, 7, 5};
-
-struct Stochastically {
-  Stochastically() { rounds_stochastically = true; }
-  ~Stochastically() { rounds_stochastically = false; }
-};
-
-/// Random bits are the same, so that stored numbers differ only where a sum that was taken in another order
-/// crosses the point at which they carry: one in a thousand. With other bits every third would. Sums of such
-/// numbers are near.
-void check_same_rounding(const Results& found, const Results& expected) {
-  for (const auto& [name, values] : expected) {
-    CAPTURE(name);
-    REQUIRE(found.at(name).size() == values.size());
-    if (name == "out" || name == "finished" || name == "dx") {
-      std::size_t others = 0;
-      for (std::size_t i = 0; i < values.size(); ++i) others += found.at(name)[i] != values[i];
-      CHECK(others <= 1 + values.size() / 200);
-    } else {
-      CHECK(relative_error(found.at(name), values) <= 2e-3);
-    }
-  }
-}
-/// And that it is not to nearest.
-void check_rounding(const Results& found, const Results& expected, const Results& nearest) {
-  check_same_rounding(found, expected);
-  for (const auto& [name, values] : nearest) {
-    if (name != "out" && name != "finished" && name != "dx") continue;
-    CAPTURE(name);
-    std::size_t others = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) others += found.at(name)[i] != values[i];
-    CHECK(others >= values.size() / 10);
-  }
-}
 
 template <ConvShape S, class A = ReLU>
 void check_convolution_of_all(const std::vector<Pending>& all) {

@@ -182,11 +182,9 @@ TEST_CASE("infer says of an option that it changes nothing, and refuses a format
   CHECK_THROWS_WITH_AS(read_infer({"--format", "json"}), doctest::Contains("--format"), Error);
 }
 
-TEST_CASE(
-    "stochastic rounding is of bfloat16 on the processor, and goes into the checkpoint where it is asked for") {
+TEST_CASE("stochastic rounding is of bfloat16, and goes into the checkpoint where it is asked for") {
   CHECK(contains(refusal({"--rounding", "stochastic"}), "add --precision bf16"));
-  CHECK(contains(refusal({"--rounding", "stochastic", "--precision", "bf16", "--device", "cuda"}),
-                 "is for the processor"));
+  CHECK(refusal({"--rounding", "stochastic", "--precision", "bf16", "--device", "cuda"}).empty());
   CHECK(contains(refusal({"--rounding", "up"}), "--rounding"));
   CHECK(refusal({"--rounding", "nearest"}).empty());
   const Options chosen = read({"--rounding", "stochastic", "--precision", "bf16"}).options;

@@ -52,10 +52,6 @@ inline void check_together(const CommandLine& line) {
   if (o.rounding == "stochastic" && o.precision != "bf16")
     fail(
         "--rounding stochastic is of activations in bfloat16, and --precision float32 rounds none; add --precision bf16, or leave it out");
-  if (o.rounding == "stochastic" && line.device != "cpu")
-    fail(
-        "--rounding stochastic is for the processor: on a GPU activations in bfloat16 are rounded to nearest; leave out --rounding, or --device ",
-        line.device);
   if (o.batch == 1 && (o.mixup > 0 || o.cutmix > 0))
     fail("--", o.mixup > 0 ? "mixup" : "cutmix",
          " mixes the pictures of a batch, and --batch 1 has one; choose a larger --batch");

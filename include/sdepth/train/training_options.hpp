@@ -71,10 +71,10 @@ void check_rounding(Rounding rounding) {
   if (rounding == Rounding::nearest || RoundsStochastically<Backend>) return;
   if constexpr (std::is_same_v<typename Backend::Scalar, typename Backend::Stored>)
     fail(
-        "options: stochastic rounding is of activations in bfloat16, and this backend stores them as they are computed; use CpuBfloat16, or leave Rounding::nearest");
+        "options: stochastic rounding is of activations in bfloat16, and this backend stores them as they are computed; use CpuBfloat16, or Cuda with bfloat16, or leave Rounding::nearest");
   else
     fail(
-        "options: this backend rounds activations in bfloat16 to nearest only; use CpuBfloat16, or leave Rounding::nearest");
+        "options: this backend rounds activations in bfloat16 to nearest only, as its Context has no rounding(); use CpuBfloat16, or Cuda with bfloat16, or leave Rounding::nearest");
 }
 
 /// The options as they are. Throws Error naming the first that no training can be made with.

@@ -42,6 +42,7 @@ inline constexpr std::array claims = {
     Claim{"draw_gates_kernel", {32, 48, 48, 48, 48}},
     Claim{"move_images_kernel", {32, 48, 48, 48, 48}},
     Claim{"convert_kernel", {32, 48, 48, 48, 48}},
+    Claim{"step_number_kernel", {16, 32, 32, 32, 24}},
     Claim{"update_step", {32, 48, 48, 48, 48}},
     Claim{"good", {16, 16, 16, 16, 16}, true, true},  // of planted.cu
 };

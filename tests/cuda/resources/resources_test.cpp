@@ -95,6 +95,7 @@ TEST_CASE("the kernels of a TF32 step stay within what they claim") {
 
 TEST_CASE("the kernels of a TF32 step with activations in bfloat16 stay within what they claim") {
   check_step(step_bf16, "step_bf16", true, 2);
+  check_step(step_bf16_stochastic, "step_bf16", true, 2);
 }
 
 TEST_CASE("convolutions by three products of TF32 keep their sums in registers") {

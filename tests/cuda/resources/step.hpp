@@ -18,5 +18,6 @@ void step_float32_dependent(std::span<const std::uint8_t> gates);  // by depende
 void step_tf32(std::span<const std::uint8_t> gates);
 void step_tf32_persistent(std::span<const std::uint8_t> gates);  // forward by few launches
 void step_bf16(std::span<const std::uint8_t> gates);             // and convolutions in TF32
+void step_bf16_stochastic(std::span<const std::uint8_t> gates);  // rounded so
 
 }  // namespace sdepth::resources

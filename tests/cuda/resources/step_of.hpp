@@ -9,13 +9,14 @@
 
 namespace sdepth::resources {
 
-template <class Backend>
+template <class Backend, Rounding rounding = Rounding::nearest>
 void step(std::span<const std::uint8_t> gates, bool dependent = false, bool persistent = false) {
   using Net = CifarResNet<110>;
   static_assert(Net::residual_blocks == blocks);
   static Trainer<Net, Backend> trainer([] {
     TrainingOptions options;
     options.batch = batch;
+    options.rounding = rounding;
     return options;
   }());
   trainer.walk().context().use_dependent_launches(dependent);

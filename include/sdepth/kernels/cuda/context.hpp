@@ -7,18 +7,22 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <sdepth/kernels/cuda/check.hpp>
 #include <sdepth/kernels/cuda/memory.hpp>
 #include <sdepth/kernels/cuda/replay.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/runs.hpp>
 #include <sdepth/kernels/cuda/shared_batch.hpp>
 #include <sdepth/kernels/cuda/shared_memory.hpp>
 #include <sdepth/kernels/operands.hpp>
+#include <sdepth/kernels/rounding.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -167,6 +171,17 @@ class Context : public SharedBatch {
   [[nodiscard]] Upload& gates() noexcept { return gates_; }
   [[nodiscard]] Download& outputs() noexcept { return outputs_; }
 
+  /// How kernels round what they store in bfloat16.
+  [[nodiscard]] RoundingOfStep& rounding() noexcept { return rounding_; }
+  /// The same for a kernel that is launched next, which asks once.
+  template <class Stored>
+  [[nodiscard]] TensorRounding<Stored> next_rounding() {
+    const RoundingNoise noise = rounding_.next();
+    if constexpr (std::is_same_v<Stored, bfloat16>)
+      if (noise) return {step_on_device(noise.step), noise.seed, noise.tensor};
+    return {};
+  }
+
   /// Losses on their way to the host at the same time, at most.
   static constexpr std::size_t most_losses = 64;
   /// Where the next loss goes on the device.
@@ -214,6 +229,21 @@ class Context : public SharedBatch {
   Context(int threads, int device)
       : SharedBatch(device), threads_(threads), device_(device), failed_(1, "a flag") {}
 
+  /// Where what is launched from now on finds the number of the step. It is written once in each, behind all
+  /// launches of the step before and before any of this one, those that are being recorded, too.
+  [[nodiscard]] const std::uint32_t* step_on_device(std::uint32_t step) {
+    if (step_.size() == 0 || step_there_ != step) {
+      const OnDevice on = here();
+      if (step_.size() == 0) step_ = DeviceBuffer<std::uint32_t>(1, "the number of a step");
+      waiting_.run(stream());
+      Launch(StageName{"step_number"}, step_number_kernel<warp_size>, Grid{.threads = warp_size},
+             StepNumberOperands{step, step_.data()})
+          .run(stream());
+      step_there_ = step;
+    }
+    return step_.data();
+  }
+
   int threads_;
   int device_;
   DeviceBuffer<unsigned> failed_;
@@ -225,6 +255,9 @@ class Context : public SharedBatch {
   Waiting waiting_;
   std::vector<Launch> row_;
   std::vector<Replay> replays_;
+  RoundingOfStep rounding_;
+  DeviceBuffer<std::uint32_t> step_;  // empty: none has been rounded stochastically
+  std::uint32_t step_there_ = 0;      // what it is once all that was launched has ended
   Upload images_{device_}, labels_{device_}, gates_{device_};
   Download outputs_{device_};
   DeviceBuffer<DeviceLoss> device_losses_;

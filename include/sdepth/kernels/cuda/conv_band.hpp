@@ -4,10 +4,12 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #include <sdepth/kernels/cuda/conv_tile.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -92,6 +94,10 @@ template <class Stored>
   return false;
 }
 template <class Stored>
+[[nodiscard]] __device__ inline TensorRounding<Stored> rounding(const Reading<Stored>& r) {
+  return r.rounding;
+}
+template <class Stored>
 [[nodiscard]] __device__ inline bool plain(const Reading<Stored>& r) {
   return !r.scale && !r.shortcut && !r.activated;
 }
@@ -113,9 +119,10 @@ template <bool tf32>
 ///
 /// @tparam Plan  what is known of the convolution when it is compiled: `tile`; the tensor's `height`,
 ///               `width`, and `pitch`, the numbers from pixel to pixel; `quads`, whether these are whole
-///               groups of 4; `tf32_products`; `Activation`, the Source's; `own_rows` and `own_columns`, how
-///               many pixels of the band the tile finishes, from row and column `padding` on (the last tile
-///               of a row or column all that are left)
+///               groups of 4; `tf32_products`; `Activation`, the Source's; `stochastic`, whether what is
+///               finished is rounded so; `own_rows` and `own_columns`, how many pixels of the band the tile
+///               finishes, from row and column `padding` on (the last tile of a row or column all that are
+///               left)
 template <class Plan>
 class Band {
   static constexpr ConvTile t = Plan::tile;
@@ -184,6 +191,8 @@ class Band {
           const int pixel = (first + j * ConvTile::threads) / in_pixel;
           float* const at = band + pixel * t.band_pitch() + k;
           float4 v = value_of(arrived_4<Stored>(at), other[j]);
+          if constexpr (Plan::stochastic)
+            if (written_down(from)) v = rounding(from).round_4(v, Plan::pitch, pixel_at(offset[j]), c);
           if (finished && own(pixel)) store_4(finished + first_ + offset[j], v);
           if (written_down(from)) v = rounded<Stored>(v);
           store_4(at, each([](float x) { return as_factor<rounds>(x); }, v));
@@ -198,6 +207,8 @@ class Band {
         if (offset < 0) continue;
         const std::size_t number = first_ + static_cast<std::size_t>(offset);
         float v = value<typename Plan::Activation>(from, number, c);
+        if constexpr (Plan::stochastic)
+          if (written_down(from)) v = rounding(from).round(v, Plan::pitch, pixel_at(offset), c);
         if (finished && own(pixel)) finished[number] = static_cast<Stored>(v);
         if (written_down(from)) v = static_cast<float>(static_cast<Stored>(v));
         band[pixel * t.band_pitch() + k] = as_factor<rounds>(v);
@@ -217,6 +228,11 @@ class Band {
     const bool inside =
         image < images_ && 0 <= y && y < Plan::height && 0 <= x && x < Plan::width && c < Plan::pitch;
     return inside ? image * image_size + (y * Plan::width + x) * Plan::pitch + c : -1;
+  }
+  /// Which pixel of the tensor it is.
+  [[nodiscard]] __device__ std::uint32_t pixel_at(int offset) const {
+    return static_cast<std::uint32_t>(first_ / image_size * (Plan::height * Plan::width)) +
+           static_cast<std::uint32_t>(offset / Plan::pitch);
   }
   /// Whether the tile is the one that finishes this pixel, which lies inside the image.
   [[nodiscard]] __device__ bool own(int pixel) const {

@@ -15,13 +15,14 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/runs.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// What is known of a forward stage when it is compiled. Band says what its members mean.
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool network_input, int products, class A>
+          bool network_input, int products, class A, bool rounds_stochastically = false>
 struct ForwardPlan {
   using Activation = A;
   static constexpr ConvShape shape{
@@ -31,6 +32,7 @@ struct ForwardPlan {
       tile.shared_bytes() <= most_shared_bytes,
       "the kernel and stride of this convolution are too large for the shared memory of a GPU's block");
   static constexpr int tf32_products = products;
+  static constexpr bool stochastic = rounds_stochastically;
 
   static constexpr int height = rows, width = columns;
   static constexpr bool quads = !network_input;
@@ -50,6 +52,7 @@ struct ForwardPlan {
 template <class Stored>
 struct ConvForwardOperands {
   int batch = 0;
+  TensorRounding<Stored> rounding;  // of out
   Reading<Stored> source;
   const float* weights = nullptr;
   const float* bias = nullptr;  // null: none
@@ -91,9 +94,13 @@ template <class Plan, class Stored, class Wait>
   for (int p = static_cast<int>(threadIdx.x) / in_pixel; p < t.pixels() / t.idle; p += at_once) {
     const int image = p / (t.height * t.width), h = h0 + p / t.width % t.height, w = w0 + p % t.width;
     if (image >= images || h >= Plan::out.height || w >= Plan::out.width || !there) continue;
-    const std::size_t at =
-        static_cast<std::size_t>(((image * Plan::out.height + h) * Plan::out.width + w) * pitch_out + c);
-    const float4 v = stored_4(out + at, sum(load_4(shared + p * t.result_pitch() + own_channel), bias));
+    const int pixel = (image * Plan::out.height + h) * Plan::out.width + w;
+    const std::size_t at = static_cast<std::size_t>(pixel * pitch_out + c);
+    float4 v = sum(load_4(shared + p * t.result_pitch() + own_channel), bias);
+    if constexpr (Plan::stochastic)
+      v = o.rounding.round_4(
+          v, pitch_out, static_cast<unsigned>(first_image * static_cast<int>(Plan::out.pixels()) + pixel), c);
+    v = stored_4(out + at, v);
     moments[0].add(v.x);
     moments[1].add(v.y);
     moments[2].add(v.z);
@@ -113,12 +120,12 @@ template <class Plan, class Stored, class Wait>
 }
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          bool network_input, int products, class A, class Stored>
+          bool network_input, int products, class A, bool stochastic, class Stored>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
     conv_forward_kernel(const ConvForwardOperands<Stored> o) {
   let_next_launch_begin();
   using Plan = ForwardPlan<channels_in, rows, columns, channels_out, kernel_size, stride, pad, network_input,
-                           products, A>;
+                           products, A, stochastic>;
   static_cast<void>(forward_stage<Plan>(o, LaunchBefore{}));
 }
 
@@ -135,10 +142,10 @@ struct ConvForwardRunOperands {
 /// The same stages in one cooperative launch, with the same sums in the same order: the next one begins where
 /// the statistics of all channels are there, for which every block has written its tile. Meanwhile the first
 /// weights are on their way.
-template <int channels, int rows, int columns, int products, class A, class Stored>
+template <int channels, int rows, int columns, int products, class A, bool stochastic, class Stored>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
     conv_forward_run_kernel(const __grid_constant__ ConvForwardRunOperands<Stored> o) {
-  using Plan = ForwardPlan<channels, rows, columns, channels, 3, 1, 1, false, products, A>;
+  using Plan = ForwardPlan<channels, rows, columns, channels, 3, 1, 1, false, products, A, stochastic>;
   begin_behind_launch_before();
   unsigned due = o.before;
 #pragma unroll 1
@@ -169,10 +176,10 @@ template <ConvShape S, Precision P>
          s.in.height * s.in.width <= 256;
 }
 /// How they become one: see Context::use_persistent_blocks.
-template <ConvShape S, Precision P, class A, class Stored>
+template <ConvShape S, Precision P, class A, bool stochastic, class Stored>
 struct ConvForwardRun {
-  static constexpr auto kernel =
-      conv_forward_run_kernel<S.in.channels, S.in.height, S.in.width, tf32_products(P), A, Stored>;
+  static constexpr auto kernel = conv_forward_run_kernel<S.in.channels, S.in.height, S.in.width,
+                                                         tf32_products(P), A, stochastic, Stored>;
 
   [[nodiscard]] static bool fits(int device, const Launch& launch) {
     return blocks_fit(device, kernel, launch);
@@ -204,18 +211,30 @@ void conv_forward(Context& context, int batch, const Source<float, Stored>& sour
   static_assert(CheckedActivation<A>::said);
   constexpr Grid one = conv_forward_grid<S, P>(1);
   const Grid grid = conv_forward_grid<S, P>(batch);
-  ConvForwardOperands<Stored> o{batch, Reading<Stored>(source),      weights, bias,
-                                out,   StatisticsResult(statistics), {}};
+  ConvForwardOperands<Stored> o{
+      .batch = batch,
+      .rounding = context.next_rounding<Stored>(),
+      .source = Reading<Stored>(source),
+      .weights = weights,
+      .bias = bias,
+      .out = out,
+      .statistics = StatisticsResult(statistics),
+      .parts = {},
+  };
+  o.source.rounding = o.rounding.second();
   if (statistics.mean)
     o.parts = channel_parts(context, static_cast<int>(grid.x), forward_tile(S, tf32_products(P) > 0).channels,
                             static_cast<int>(one.y));
-  const Run* run = nullptr;
-  if constexpr (has_runs(S))
-    if (statistics.mean) run = &ConvForwardRun<S, P, A, Stored>::as_one;
-  context.launch(StageName{"conv_forward", S.in, S.out(), batch},
-                 conv_forward_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
-                                     S.stride, S.padding, S.network_input, tf32_products(P), A, Stored>,
-                 grid, o, Lane::main, run);
+  with_rounding(o.rounding, [&](auto stochastic) {
+    const Run* run = nullptr;
+    if constexpr (has_runs(S))
+      if (statistics.mean) run = &ConvForwardRun<S, P, A, stochastic, Stored>::as_one;
+    context.launch(
+        StageName{"conv_forward", S.in, S.out(), batch},
+        conv_forward_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride,
+                            S.padding, S.network_input, tf32_products(P), A, stochastic, Stored>,
+        grid, o, Lane::main, run);
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -18,6 +18,7 @@
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
 #include <sdepth/kernels/cuda/precision.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
@@ -25,6 +26,7 @@ namespace sdepth::inline SDEPTH_ISA::cuda {
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
           int products>
 struct InputGradientPlan {
+  static constexpr bool stochastic = false;  // of what is finished
   static constexpr ConvShape shape{{channels_in, rows, columns}, channels_out, kernel_size, stride, pad};
   static constexpr ConvTile tile = input_gradient_tile(shape);
   static_assert(tile.shared_bytes() <= most_shared_bytes,
@@ -61,6 +63,7 @@ struct TapsOfClass {
 template <class Stored>
 struct ConvInputGradientOperands {
   int batch = 0;
+  TensorRounding<Stored> rounding;  // of out
   GradientReading<Stored> gradient;
   Masking<Stored> masking;
   const float* weights = nullptr;
@@ -71,7 +74,7 @@ struct ConvInputGradientOperands {
 };
 
 template <int channels_in, int rows, int columns, int channels_out, int kernel_size, int stride, int pad,
-          int products, class A, class Stored>
+          int products, class A, bool stochastic, class Stored>
 __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
     conv_input_gradient_kernel(const ConvInputGradientOperands<Stored> o) {
   let_next_launch_begin();
@@ -140,6 +143,10 @@ __global__ void __launch_bounds__(ConvTile::threads, ConvTile::blocks)
                                          : value_of.before_activation(x[j], shortcut[j]);
       if (m.source.activated)
         dz[j] = each([](float d, float number) { return activation_backward<A>(d, number); }, dz[j], v[j]);
+      if constexpr (stochastic) {
+        const int pixel = first_image * static_cast<int>(Plan::shape.in.pixels()) + at[j] / pitch_in;
+        dz[j] = o.rounding.round_4(dz[j], pitch_in, static_cast<unsigned>(pixel), c);
+      }
       dz[j] = stored_4(o.out + first + at[j], dz[j]);
       const auto distance = [](float d, float number, float middle, float before) {
         return fmaf(d, number - middle, before);
@@ -177,11 +184,13 @@ template <ConvShape S>
 template <ConvShape S, Precision P, class A = ReLU, class Stored>
 void conv_input_gradient(Context& context, int batch, const Gradient<float, Stored>& gradient,
                          const Source<float, Stored>& source, const float* weights, const Stored* add,
-                         Stored* out, const SourceSums<float>& sums, Lane lane = Lane::main) {
+                         Stored* out, const SourceSums<float>& sums, Lane lane = Lane::main,
+                         const TensorRounding<Stored>& rounding = {}) {
   static_assert(!S.network_input, "the network's input needs no gradient");
   constexpr Grid one = conv_input_gradient_grid<S>(1);
   const Grid grid = conv_input_gradient_grid<S>(batch);
   ConvInputGradientOperands<Stored> o{batch,
+                                      rounding,
                                       GradientReading<Stored>(gradient),
                                       Masking<Stored>(source, add, sums, context.failed()),
                                       weights,
@@ -190,10 +199,13 @@ void conv_input_gradient(Context& context, int batch, const Gradient<float, Stor
   if (o.masking.sums_wanted())
     o.parts = channel_parts(context, static_cast<int>(grid.x), input_gradient_tile(S).channels,
                             static_cast<int>(one.y));
-  context.launch(StageName{"conv_input_gradient", S.in, S.out(), batch},
-                 conv_input_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel,
-                                            S.stride, S.padding, tf32_products(P), A, Stored>,
-                 grid, o, lane);
+  with_rounding(rounding, [&](auto stochastic) {
+    context.launch(
+        StageName{"conv_input_gradient", S.in, S.out(), batch},
+        conv_input_gradient_kernel<S.in.channels, S.in.height, S.in.width, S.channels_out, S.kernel, S.stride,
+                                   S.padding, tf32_products(P), A, stochastic, Stored>,
+        grid, o, lane);
+  });
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::cuda

@@ -100,6 +100,7 @@ struct Cuda : cuda::Shares<Stored_> {
       if (context.others())
         return cuda::shared_conv_backward<S, P, A>(context, gradient, source, weights, weight_gradient,
                                                    bias_gradient, add, out, sums);
+    const auto rounding = context.next_rounding<Stored>();
     // The two gradients run at the same time: they share what they read, and `out` is none of it.
     if (weight_gradient)
       cuda::conv_weight_gradient<S, P, A>(context, batch, gradient, source, weight_gradient, bias_gradient);
@@ -107,7 +108,7 @@ struct Cuda : cuda::Shares<Stored_> {
       if (out)
         cuda::conv_input_gradient<S, P, A>(
             context, batch, gradient, source, weights, add, out, sums,
-            weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main);
+            weight_gradient && out != gradient.dy ? cuda::Lane::beside : cuda::Lane::main, rounding);
   }
   template <Shape S, class A = ReLU>
   static void finish(Context& context, int batch, const Source<float, Stored>& source,
@@ -231,7 +232,8 @@ struct Cuda : cuda::Shares<Stored_> {
   }
   static void store_numbers(Context& context, int batch, const Shape& image, const float* numbers,
                             Stored* stored) {
-    cuda::convert(context, static_cast<std::size_t>(batch) * image.size(), numbers, stored);
+    cuda::convert(context, static_cast<std::size_t>(batch) * image.size(), numbers, stored, image.channels,
+                  context.next_rounding<Stored>());
   }
   /// Device memory on the host: get() waits for all kernels that write it.
   [[nodiscard]] static cuda::PendingNumbers read(Context& context, const float* numbers, std::size_t count) {

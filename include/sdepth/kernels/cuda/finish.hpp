@@ -17,6 +17,7 @@
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 #include <sdepth/kernels/cuda/operands.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 #include <sdepth/kernels/dropout.hpp>
 
@@ -68,6 +69,7 @@ struct PixelBlock {
 /// for them.
 template <int channels, std::size_t count>
 struct Pixels {
+  static constexpr std::size_t rows = PixelBlock<channels>::rows;
   std::size_t at[count];  // number in the tensor
   bool inside[count];
 
@@ -86,10 +88,14 @@ struct Pixels {
   }
   /// The numbers become what lies in memory then.
   template <class Stored>
-  __device__ void store(float4 (&from)[count], Stored* to) const {
+  __device__ void store(float4 (&from)[count], Stored* to, const TensorRounding<Stored>& rounding,
+                        std::size_t first, int channel) const {
 #pragma unroll
     for (std::size_t i = 0; i < count; ++i)
-      if (inside[i]) from[i] = stored_4(to + at[i], from[i]);
+      if (inside[i])
+        from[i] = stored_4(
+            to + at[i],
+            rounding.round_4(from[i], channels, static_cast<std::uint32_t>(first + i * rows), channel));
   }
 };
 
@@ -177,7 +183,7 @@ __global__ void __launch_bounds__(256, 2) finish_kernel(const FinishOperands<Sto
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i)
           o.dropout.apply(p + i * static_cast<std::size_t>(block.rows), block.first_channel(), v[i]);
-      if (o.source.finished) pixels.store(v, o.source.finished);
+      if (o.source.finished) pixels.store(v, o.source.finished, o.source.rounding, p, block.first_channel());
       if (o.statistics.mean)
 #pragma unroll
         for (std::size_t i = 0; i < at_a_time; ++i)
@@ -201,7 +207,8 @@ struct FinishBackwardOperands {
   DropoutOperands dropout;
   Masking<Stored> masking;
   Stored* out = nullptr;
-  std::size_t pixels = 0;  // of all images
+  TensorRounding<Stored> rounding;  // of out
+  std::size_t pixels = 0;           // of all images
   std::size_t pixels_of_block = 0;
   ChannelParts parts{};
 
@@ -265,7 +272,7 @@ __global__ void __launch_bounds__(256, 2) finish_backward_kernel(const FinishBac
         for (std::size_t i = 0; i < at_a_time; ++i)
           d[i] = each([](float dz, float number) { return activation_backward<A>(dz, number); }, d[i], v[i]);
       }
-      pixels.store(d, o.out);
+      pixels.store(d, o.out, o.rounding, p, c);
       const auto add_products = [&](const float4(&numbers)[at_a_time], const float* means, float4& to) {
         const float4 mean = load_4(means + c);
 #pragma unroll
@@ -308,10 +315,12 @@ template <Shape S, class A = ReLU, class Stored = float>
 void finish(Context& context, int batch, const Source<float, Stored>& source,
             const Statistics<float>& statistics) {
   static_assert(CheckedActivation<A>::said);
+  const TensorRounding<Stored> rounding = context.next_rounding<Stored>();
   if (!source.finished && !statistics.mean) return;
   FinishOperands<Stored> operands{.source = Reading<Stored>(source),
                                   .dropout = DropoutOperands(source.dropout, S, context.first_image()),
                                   .statistics = StatisticsResult(statistics)};
+  operands.source.rounding = rounding;
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish", S, S, batch},
                                          finish_kernel<padded(S.channels), A, Stored>, operands,
                                          statistics.mean != nullptr);
@@ -326,7 +335,8 @@ void finish_backward(Context& context, int batch, const Gradient<float, Stored>&
       .gradient = GradientReading<Stored>(gradient),
       .dropout = DropoutOperands(source.dropout, S, context.first_image()),
       .masking = Masking<Stored>(source, add, sums, context.failed()),
-      .out = out};
+      .out = out,
+      .rounding = context.next_rounding<Stored>()};
   launch_over_pixels<padded(S.channels)>(context, StageName{"finish_backward", S, S, batch},
                                          finish_backward_kernel<padded(S.channels), A, Stored>, operands,
                                          operands.masking.sums_wanted());

@@ -115,6 +115,15 @@ __device__ inline void wait_for_count(const unsigned* counter, unsigned least) {
 #endif
 }
 
+/// x, for what the compiler shall compute where it is wanted, and not before a loop or a branch, which would
+/// take registers from everybody.
+[[nodiscard]] __device__ inline std::uint64_t not_ahead(std::uint64_t x) {
+#if defined(__CUDACC__)
+  asm volatile("" : "+l"(x));
+#endif
+  return x;
+}
+
 /// Whether the code being compiled may use tensor cores on TF32 numbers: from compute capability 8.0 on.
 /// Elsewhere a TF32 kernel takes the float32 path.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800

@@ -16,6 +16,7 @@
 
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -32,8 +33,9 @@ struct LinearOperands {
   Stored* out = nullptr;           // [batch, features]
   const Stored* dy = nullptr;      // [batch, features]
   float* weight_gradient = nullptr;
-  float* bias_gradient = nullptr;  // or null
-  Stored* dx = nullptr;            // [batch, inputs], or null
+  float* bias_gradient = nullptr;   // or null
+  Stored* dx = nullptr;             // [batch, inputs], or null
+  TensorRounding<Stored> rounding;  // of out, or dx
 
   friend bool operator==(const LinearOperands&, const LinearOperands&) = default;
 };
@@ -154,14 +156,19 @@ __device__ __forceinline__ void linear_product(const LinearOperands<Stored>& o, 
   const int i = m + row, j = n + column;
   if constexpr (product == LinearProduct::forward) {
     if (i >= o.batch || j >= o.features) return;
-    store_4(o.out + linear_index(i, o.features, j), o.bias ? sum(result, load_4(o.bias + j)) : result);
+    if (o.bias) result = sum(result, load_4(o.bias + j));
+    store_4(o.out + linear_index(i, o.features, j),
+            o.rounding.round_4(result, o.features, static_cast<unsigned>(i), j));
   } else if constexpr (product == LinearProduct::weight_gradient) {
     if (j >= o.features) return;
     if (const int to = weight_row(o, i); to >= 0)
       store_4(o.weight_gradient + linear_index(to, o.features, j), result);
     if (bias_row && o.bias_gradient) store_4(o.bias_gradient + j, result);
   } else {
-    if (i < o.batch && j < o.inputs) store_4(o.dx + linear_index(i, o.inputs, j), result);
+    if (i >= o.batch || j >= o.inputs) return;
+    const int channels = padded(o.channels), pixel = i * (o.inputs / channels) + j / channels;
+    store_4(o.dx + linear_index(i, o.inputs, j),
+            o.rounding.round_4(result, channels, static_cast<unsigned>(pixel), j % channels));
   }
 }
 
@@ -207,7 +214,8 @@ void linear_forward(Context& context, int batch, const Stored* in, const float* 
                                  .in = in,
                                  .weights = weights,
                                  .bias = bias,
-                                 .out = out};
+                                 .out = out,
+                                 .rounding = context.next_rounding<Stored>()};
   context.launch(StageName{"linear_forward", S.in, S.out(), batch}, linear_kernel<false, Stored>,
                  Grid{.x = linear_tiles(batch, LinearTile::m) * linear_tiles(o.features, LinearTile::n),
                       .threads = LinearTile::threads,
@@ -227,7 +235,8 @@ void linear_backward(Context& context, int batch, const Stored* dy, const Stored
                                  .dy = dy,
                                  .weight_gradient = weight_gradient,
                                  .bias_gradient = bias_gradient,
-                                 .dx = dx};
+                                 .dx = dx,
+                                 .rounding = context.next_rounding<Stored>()};
   const unsigned for_dx = dx ? linear_tiles(batch, LinearTile::m) * linear_tiles(o.inputs, LinearTile::n) : 0;
   context.launch(StageName{"linear_backward", S.in, S.out(), batch}, linear_kernel<true, Stored>,
                  Grid{.x = weight_gradient_tiles(o) + for_dx,

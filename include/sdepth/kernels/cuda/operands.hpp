@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include <sdepth/activations/activation.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/operands.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -33,6 +34,7 @@ struct Reading {
   Stored* finished = nullptr;
   bool written_down = false;  // v is, here or by another block: then it is the number that lies in memory
   bool activated = false;
+  TensorRounding<Stored> rounding;  // of v, where it is written down
 
   Reading() = default;
   explicit Reading(const Source<float, Stored>& source)

@@ -14,6 +14,7 @@
 #include <sdepth/core/error.hpp>
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
+#include <sdepth/kernels/cuda/rounding.hpp>
 #include <sdepth/kernels/cuda/vector.hpp>
 
 namespace sdepth::inline SDEPTH_ISA::cuda {
@@ -36,9 +37,10 @@ inline constexpr int pool_threads = 256;
 
 template <class Stored>
 struct PoolOperands {
-  const Stored* in = nullptr;  // [N, H, W, padded(channels)]
-  Stored* out = nullptr;       // [N, out_height, out_width, channels_out]
-  unsigned quads = 0;          // of the result
+  const Stored* in = nullptr;       // [N, H, W, padded(channels)]
+  Stored* out = nullptr;            // [N, out_height, out_width, channels_out]
+  unsigned quads = 0;               // of the result
+  TensorRounding<Stored> rounding;  // of an average
 
   friend bool operator==(const PoolOperands&, const PoolOperands&) = default;
 };
@@ -90,7 +92,11 @@ __global__ void __launch_bounds__(pool_threads) pool_forward_kernel(const PoolOp
     factor = 1.0F /
              static_cast<float>(pixels_inside(static_cast<int>(h) * stride - padding, window_height, height) *
                                 pixels_inside(static_cast<int>(w) * stride - padding, window_width, width));
-  store_4(o.out + static_cast<std::size_t>(i) * quad, each([factor](float x) { return x * factor; }, v));
+  v = each([factor](float x) { return x * factor; }, v);
+  // a maximum, or the mean of one number, has been rounded
+  if constexpr (!maximum && window > 1)
+    v = o.rounding.round_4(v, channels_out, pixel, static_cast<int>(q) * quad);
+  store_4(o.out + static_cast<std::size_t>(i) * quad, v);
 }
 
 template <class Stored>
@@ -99,6 +105,7 @@ struct PoolGradientOperands {
   const Stored* in = nullptr;  // [N, H, W, padded(channels)]; not read by an average
   Stored* dx = nullptr;        // [N, H, W, padded(channels)]
   unsigned quads = 0;          // of dx
+  TensorRounding<Stored> rounding;
 
   friend bool operator==(const PoolGradientOperands&, const PoolGradientOperands&) = default;
 };
@@ -164,7 +171,13 @@ __global__ void __launch_bounds__(pool_threads) pool_backward_kernel(const PoolG
       maximum || ceil_mode ? 1.0F : 1.0F / static_cast<float>(window_height * window_width);
   d = each([](float g) { return g * factor; }, d);
   // Where the result has more channels than the input, lanes of dy beyond the input's channels are not zeros.
-  store_4(o.dx + static_cast<std::size_t>(i) * quad, only_channels(d, static_cast<int>(q) * quad, channels));
+  const int c = static_cast<int>(q) * quad;
+  d = only_channels(d, c, channels);
+  // what one window gives undivided has been rounded
+  if constexpr (window_height > stride || window_width > stride ||
+                (!maximum && window_height * window_width > 1))
+    d = o.rounding.round_4(d, channels, pixel, c);
+  store_4(o.dx + static_cast<std::size_t>(i) * quad, d);
 }
 
 /// Groups of 4 numbers in a tensor, which the kernels count in 32 bits. Throws Error where there are too
@@ -195,7 +208,7 @@ void pool_forward_to(Context& context, int batch, const Stored* in, Stored* out)
                  Grid{.x = (quads + results - 1) / results,
                       .threads = pool_threads,
                       .shared_bytes = parts > 1 ? parts / 2 * results * quad * sizeof(float) : 0},
-                 PoolOperands<Stored>{in, out, quads});
+                 PoolOperands<Stored>{in, out, quads, context.next_rounding<Stored>()});
 }
 template <PoolShape S, int channels_out, class Stored>
 void pool_backward_from(Context& context, int batch, const Stored* dy, const Stored* in, Stored* dx) {
@@ -206,7 +219,7 @@ void pool_backward_from(Context& context, int batch, const Stored* dy, const Sto
                  S.in.width, result.height, result.width, S.window_height, S.window_width, S.stride,
                  S.padding, S.ceil_mode, Stored >,
                  Grid{.x = (quads + pool_threads - 1) / pool_threads, .threads = pool_threads},
-                 PoolGradientOperands<Stored>{dy, in, dx, quads});
+                 PoolGradientOperands<Stored>{dy, in, dx, quads, context.next_rounding<Stored>()});
 }
 
 /// out [N, out(H), out(W), C'] from in [N, H, W, C'], which must not overlap. Throws Error where out has 2^34
