@@ -503,6 +503,9 @@ TEST_CASE("Inference has the trainer's logits, without dropped blocks too") {
   static_cast<void>(trainer.step(Pictures(4).images(), Pictures(4).labels));
   Inference<Net, Device> inference(trainer.weights(), {.batch = 2});
   CHECK(inference.predict(pictures.images()) == trainer.predict(pictures.images()));
+  std::vector<float> logits(25);
+  inference.predict(pictures.images(), logits);
+  CHECK(logits == trainer.predict(pictures.images()));
   const DepthPlan plan{{1, 0, 1, 0}};
   Inference<Net, Device> shorter(trainer.weights(), {.batch = 5, .plan = plan});
   CHECK(shorter.predict(pictures.images()) == trainer.predict(pictures.images(), plan));

@@ -92,6 +92,19 @@ TEST_CASE("the learning rate falls where the authors' program lets it fall") {
 //         return found
 //
 // with `make` as it stands beside them, printed by "%.16g".
+TEST_CASE(
+    "SVHN is trained as the paper does: 50 epochs, divided by 10 at 30 and at 35, without augmentation") {
+  const Recipe recipe = paper_svhn();
+  const auto rate = [&](int epoch) { return recipe.learning_rate.at(epoch, recipe.epochs); };
+  CHECK(rate(29) == 0.1);
+  CHECK(rate(30) == doctest::Approx(0.01));
+  CHECK(rate(34) == doctest::Approx(0.01));
+  CHECK(rate(35) == doctest::Approx(0.001));
+  CHECK(recipe.epochs == 50);
+  CHECK(recipe.validation == 6000);
+  CHECK_FALSE(recipe.augment);
+}
+
 TEST_CASE("cosine annealing and the one-cycle schedule give PyTorch's rates") {
   // lambda o: CosineAnnealingLR(o, T_max=8, eta_min=0.01)
   check_run(CosineAnnealing{.base = 0.1, .eta_min = 0.01},

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/net.hpp>
 
 #include "shared_steps.hpp"
@@ -79,10 +80,15 @@ TEST_CASE(
 }
 
 TEST_CASE("shares that do not fit are refused in a sentence by every process, and the next step is made") {
-  using Small = Trainer<Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, GlobalAvgPool, Linear<4>>, Cpu<>>;
+  using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, GlobalAvgPool, Linear<4>>;
+  using Small = Trainer<Net, Cpu<>>;
   on_ranks(3, [](Meeting::Rank& rank) {
     CHECK_THROWS_WITH_AS(Small({.batch = 8}, rank),
                          doctest::Contains("which 3 processes cannot share evenly"), Error);
+  });
+  on_ranks(2, [](Meeting::Rank& rank) {
+    CHECK_THROWS_WITH_AS((Trainer<Net, Reference>({.batch = 8}, rank)),
+                         doctest::Contains("whose kernels take whole batches"), Error);
   });
   const Data data = data_of(8);
   on_ranks(2, [&](Meeting::Rank& rank) {
