@@ -300,8 +300,12 @@ struct CountingOf {
     norm("branch's scale", 7, channels);
   }
   /// Nothing is computed, so there is nothing to be read but zeros.
-  [[nodiscard]] static std::vector<float> read(Context&, const float*, std::size_t count) {
-    return std::vector<float>(count);
+  struct Zeros {
+    std::vector<float> numbers;
+    [[nodiscard]] const std::vector<float>& get() const noexcept { return numbers; }
+  };
+  [[nodiscard]] static Zeros read(Context&, const float*, std::size_t count) {
+    return {std::vector<float>(count)};
   }
   static void add_statistics(Context&, std::size_t channels, double, const float*, const float*, double*,
                              double*) {

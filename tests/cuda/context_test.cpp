@@ -291,7 +291,7 @@ TEST_CASE("cuda: a Context stays on the device where it was made, and leaves the
     CHECK(context.counter(5000) != nullptr);
     static_cast<void>(context.images().begin(100));
     static_cast<void>(context.images().send(nullptr));
-    CHECK(Cuda<>::read(context, std::as_const(numbers).on_device(), 1).front() == 7.0F);
+    CHECK(Cuda<>::read(context, std::as_const(numbers).on_device(), 1).get().front() == 7.0F);
     updater.take_gates(context, std::vector<std::uint8_t>{1});
     static_cast<void>(context.next_loss());
     static_cast<void>(context.wait_for_loss(context.send_loss()));

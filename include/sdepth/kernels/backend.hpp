@@ -182,7 +182,7 @@ struct CheckedBackend {
       "add_statistics(context, channels, count, mean, variance, mean_sum, variance_sum) and, unless prepares_norms, "
       "norm_backward(context, channels, norm, dz, dz_normalised)");
   static_assert(!asked || backend::Reads<B>,
-                "a backend needs read(context, numbers, count), which gives numbers back to the host");
+                "a backend needs read(context, numbers, count), whose get() gives numbers back to the host");
   static constexpr bool said = true;
 };
 
