@@ -145,7 +145,7 @@ void check() {
   refused("label, gates given", [&] { trainer.step(NHWC<float>{images}, label_out_of_range, gates); });
   refused("labels", [&] { trainer.step(NHWC<float>{images.first(192)}, data.labels); });
   refused("size", [&] { trainer.step(NHWC<float>{images.first(100)}, data.labels); });
-  refused("no images", [&] { trainer.step(NHWC<float>{}, {}); });
+  refused("no images", [&] { trainer.step(NHWC<float>{}, std::vector<int>{}); });
   refused("gates", [&] { trainer.step(NHWC<float>{images}, data.labels, too_few_gates); });
   refused("evaluation", [&] { (void)trainer.evaluate(NHWC<float>{poisoned.images}, poisoned.labels); });
   refused("learning rate", [&] { trainer.set_learning_rate(std::numeric_limits<double>::quiet_NaN()); });
