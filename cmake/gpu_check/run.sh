@@ -124,7 +124,7 @@ device_step() {
 # Those that fail a second time under memcheck, which names the kernel and the line of what touches memory that is not there.
 tests() {
   local file sanitizer broken=()
-  for file in convolution weight_gradient finish trainer norm pool head update step pytorch images gates context dropout bfloat16 bfloat16_training per_sample persistent \
+  for file in convolution weight_gradient finish trainer norm pool head update step pytorch images gates context dropout bfloat16 bfloat16_training rounding rounding_training per_sample persistent \
     shared_batch; do
     CUDA_LAUNCH_BLOCKING=1 step "tests/$file" 30 tests.txt ./test_cuda_device --source-file="*/cuda/${file}_test.cpp" || broken+=("$file")
   done

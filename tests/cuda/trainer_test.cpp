@@ -457,7 +457,8 @@ TEST_CASE("an evaluation may be started ahead of the score of the one before, of
   CHECK_THROWS_WITH_AS(static_cast<void>(trainer.finish(first)), doctest::Contains("older batch"), Error);
   // an image of which only a logit that nothing depends on is infinite has a loss, and no score
   Trainer<Net, Device> infinite(options());
-  infinite.parameter("fc.bias")(0, 4) = -std::numeric_limits<float>::infinity();
+  Weights<Net, Device>& weights = *infinite.weights();
+  weights.parameters().data()[weights.find("fc.bias").offset + 4] = -std::numeric_limits<float>::infinity();
   const Pictures labels_without_4(4, 0);  // 0, 2, 4, 1
   auto labels = labels_without_4.labels;
   std::ranges::replace(labels, 4, 3);
