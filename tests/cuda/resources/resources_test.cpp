@@ -102,6 +102,7 @@ TEST_CASE("convolutions by three products of TF32 keep their sums in registers")
   std::size_t checked = 0;
   for (const auto& [architecture, kernels] : read_report(reports + "three_products"))
     for (const auto& [name, kernel] : kernels) {
+      if (plain_name(name) == "step_number_kernel") continue;  // every Context has it
       CAPTURE(readable(name));
       CHECK(kernel.spilled_bytes == 0);
       CHECK(kernel.stack_bytes == 0);
