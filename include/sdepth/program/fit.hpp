@@ -54,19 +54,15 @@ std::vector<EpochResult> fit(Trainer& trainer, Training& training, Validation& v
     const auto epoch = static_cast<int>(at / steps);
     EpochResult result{.epoch = epoch + 1, .training = {}, .validation = {}, .seconds = 0};
     const auto start = Clock::now();
+    ScoreSum steps_of_epoch;
     training.start(epoch, static_cast<int>(at % steps));
     while (const auto* batch = training.next()) {
       if (options.learning_rate)
         trainer.set_learning_rate(
             options.learning_rate(static_cast<std::int64_t>(trainer.steps()) + 1, count));
-      const Score score = train_step(trainer, *batch);
-      result.training.loss += score.loss * static_cast<double>(score.images);
-      result.training.errors += score.errors;
-      result.training.images += score.images;
-      result.training.blocks_run += score.blocks_run;
-      result.training.branches_run += score.branches_run;
+      steps_of_epoch.add(train_step(trainer, *batch));
     }
-    if (result.training.images > 0) result.training.loss /= static_cast<double>(result.training.images);
+    result.training = steps_of_epoch.all();
     result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     if (validation.steps() > 0) result.validation = evaluate(trainer, validation);
     results.push_back(result);

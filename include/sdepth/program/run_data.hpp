@@ -108,8 +108,8 @@ inline LoadPictures load_pictures = nullptr;
                                         const LoaderOptions& how, std::string_view advice,
                                         const DepthPlan& plan = {},
                                         int most = std::numeric_limits<int>::max()) {
-  Score total;
-  if (set.size() == 0) return total;
+  ScoreSum sum;
+  if (set.size() == 0) return sum.all();
   Loader loader(set, data.testing, data.shape,
                 {.batch = how.batch,
                  .shuffle = false,
@@ -127,12 +127,7 @@ inline LoadPictures load_pictures = nullptr;
     }
   };
   std::function<Score()> before;  // a device computes it while the next batch is made
-  const auto add = [&](int of) {
-    const Score part = told(of, before);
-    total.loss += part.loss * static_cast<double>(part.images);
-    total.errors += part.errors;
-    total.images += part.images;
-  };
+  const auto add = [&](int of) { sum.add(told(of, before)); };
   int started = 0;
   for (; started < most; ++started) {
     const Batch* batch = loader.next();
@@ -142,8 +137,7 @@ inline LoadPictures load_pictures = nullptr;
     before = std::move(next);
   }
   if (before) add(started - 1);
-  total.loss /= static_cast<double>(total.images);
-  return total;
+  return sum.all();
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA::program

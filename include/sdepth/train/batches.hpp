@@ -57,13 +57,11 @@ Score train_step(Trainer& trainer, const Batch& batch) {
 /// Throws Error as Trainer::evaluate does, and where there are no batches; images are counted within their batch.
 template <class Trainer, Batches Type>
 [[nodiscard]] Score evaluate(Trainer& trainer, Type& batches) {
-  Score sum;
+  ScoreSum sum;
+  int blocks_run = 0;  // as many of each batch
   const auto add = [&](const Score& score) {
-    sum.loss += score.loss * static_cast<double>(score.images);
-    sum.errors += score.errors;
-    sum.images += score.images;
-    sum.blocks_run = score.blocks_run;
-    sum.branches_run += score.branches_run;
+    sum.add(score);
+    blocks_run = score.blocks_run;
   };
   batches.start(0);
   using Started = decltype(trainer.start_evaluation(NHWC<float>{}, targets_of<Trainer>(*batches.next())));
@@ -74,9 +72,10 @@ template <class Trainer, Batches Type>
     before.emplace(std::move(started));
   }
   if (before) add(trainer.finish(*before));
-  check_has_images("evaluate", sum.images);
-  sum.loss /= static_cast<double>(sum.images);
-  return sum;
+  Score score = sum.all();
+  check_has_images("evaluate", score.images);
+  score.blocks_run = blocks_run;
+  return score;
 }
 
 }  // namespace sdepth::inline SDEPTH_ISA

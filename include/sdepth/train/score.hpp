@@ -45,6 +45,27 @@ inline void check_has_images(const char* where, std::int64_t images) {
          "; without images there is neither a loss nor an error");
 }
 
+/// The score of images that come in several batches.
+class ScoreSum {
+ public:
+  void add(const Score& batch) noexcept {
+    sum_.loss += batch.loss * static_cast<double>(batch.images);
+    sum_.errors += batch.errors;
+    sum_.images += batch.images;
+    sum_.blocks_run += batch.blocks_run;
+    sum_.branches_run += batch.branches_run;
+  }
+  /// The mean loss over all images, and the sums of all else; of no images both are 0.
+  [[nodiscard]] Score all() const noexcept {
+    Score score = sum_;
+    if (score.images > 0) score.loss /= static_cast<double>(score.images);
+    return score;
+  }
+
+ private:
+  Score sum_;
+};
+
 /// Loss and error of logits [N, classes], whatever they are: where one is NaN, its image counts as an error,
 /// and the loss may be infinite or NaN. Throws Error where labels do not fit them, or there are no images.
 /// @param labels  [N]
