@@ -83,8 +83,8 @@ inline int check_threads(const char* where, int threads) {
 }
 
 /// Threads to use by default: OMP_NUM_THREADS where that is set, since it is how people share machines; else
-/// as many as affinity and control groups allow; at most OMP_THREAD_LIMIT, and most_threads. Variables that are
-/// no whole numbers above 0 count as not set.
+/// as many as affinity and control groups allow; at most OMP_THREAD_LIMIT, and most_threads. Variables that
+/// are no whole numbers above 0 count as not set.
 [[nodiscard]] inline int available_threads() {
   const auto variable = [](const char* name) {
     const char* const text = std::getenv(name);

@@ -12,8 +12,9 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// 8 bits of exponent, as a float has, and 8 of precision: a relative error of at most 2⁻⁸/2, none in range.
 ///
-/// Rounded to the nearest, ties to even, unless stochastic() is asked. Numbers below the smallest normal float, 1.2e-38, become a zero of
-/// their sign: so does AVX512-BF16's instruction, and everyone shall store the same bits.
+/// Rounded to the nearest, ties to even, unless stochastic() is asked. Numbers below the smallest normal
+/// float, 1.2e-38, become a zero of their sign: so does AVX512-BF16's instruction, and everyone shall store
+/// the same bits.
 struct bfloat16 {
   std::uint16_t bits = 0;
 

@@ -1,5 +1,5 @@
-// For objects that one call at a time may use: a second call, from another thread or from within the first, is
-// told so instead of computing nonsense.
+// For objects that one call at a time may use: a second call, from another thread or from within the first,
+// is told so instead of computing nonsense.
 #pragma once
 
 #include <atomic>

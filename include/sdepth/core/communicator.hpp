@@ -38,8 +38,9 @@ class Communicator {
   /// changes no result, and may differ between processes.
   [[nodiscard, gnu::noinline]] bool is_far() const { return do_is_far(); }
 
-  /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that one process with all rows makes, to the bit.
-  /// Rows are copied; sums are there after finish_sums(). @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
+  /// Begins sum = the rows of rank 0 added up in their order, then those of rank 1, and so on: the sum that
+  /// one process with all rows makes, to the bit. Rows are copied; sums are there after finish_sums().
+  /// @param rows  [count][size], count may be 0 on some ranks   @param sum  [size]
   [[gnu::noinline]] void begin_sum(const float* rows, int count, std::size_t size, float* sum) {
     do_begin_sum(rows, count, size, sum);
   }

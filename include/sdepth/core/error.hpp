@@ -14,8 +14,8 @@ struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A sentence in the making. Compiled once, since there are hundreds of sentences. Numbers in it are written as
-/// everywhere else here, whatever locale the program has.
+/// A sentence in the making. Compiled once, since there are hundreds of sentences. Numbers in it are written
+/// as everywhere else here, whatever locale the program has.
 struct Sentence {
   std::ostringstream text;
   [[gnu::noinline]] Sentence() { text.imbue(std::locale::classic()); }

@@ -1,5 +1,5 @@
-// Comparisons of numbers that are meant exactly, as == compares them. Compilers can be asked to warn of == between
-// floating-point numbers, and programs that ask them include these headers.
+// Comparisons of numbers that are meant exactly, as == compares them. Compilers can be asked to warn of ==
+// between floating-point numbers, and programs that ask them include these headers.
 #pragma once
 
 #include <sdepth/core/config.hpp>

@@ -7,8 +7,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The name of a function of the type: "constexpr auto sdepth::avx2_fma::text_of_type() [with T = ReLU]" of g++,
-/// "auto sdepth::text_of_type() [T = sdepth::ReLU]" of clang.
+/// The name of a function of the type: "constexpr auto sdepth::avx2_fma::text_of_type() [with T = ReLU]" of
+/// g++, "auto sdepth::text_of_type() [T = sdepth::ReLU]" of clang.
 template <class T>
 [[nodiscard]] constexpr auto
 text_of_type() noexcept {  // auto: g++ would explain another type's name behind T's

@@ -86,8 +86,9 @@ class ThreadTeam {
     static thread_local ThreadTeam team;
     return team;
   }
-  /// Whether the calling thread is inside a parallel loop: loops within do not divide their work again. Nor do
-  /// those of a thread whose team has ended, of objects that are destroyed after it, static ones among them.
+  /// Whether the calling thread is inside a parallel loop: loops within do not divide their work again. Nor
+  /// do those of a thread whose team has ended, of objects that are destroyed after it, static ones among
+  /// them.
   [[nodiscard]] static bool& inside_loop() noexcept {
     static thread_local bool inside = false;
     return inside;

@@ -103,8 +103,7 @@ inline void draw_synthetic(Shape shape, int classes, Part part, int index, std::
 
 /// `train` and `test` pictures with the labels 0, 1, … classes − 1, 0, … in turn. A picture depends on (seed,
 /// part, index) only, not on how many there are. Throws Error for pictures below 8 x 8 or above 1,024 x
-/// 1,024, for classes outside 2 … 256, and for more bytes than
-/// memory holds, 2^40 at most.
+/// 1,024, for classes outside 2 … 256, and for more bytes than memory holds, 2^40 at most.
 [[nodiscard]] inline DataSet synthetic(Shape shape, int classes, int train, int test, std::uint64_t seed) {
   if (shape.channels < 1 || std::min(shape.height, shape.width) < 8 ||
       std::max(shape.height, shape.width) > 1024)

@@ -75,8 +75,9 @@ inline constexpr int reach_of = [] {
 ///     const Compose test{ResizeAndCrop{256, 224, 224}, Normalize{Normalization::imagenet()}};
 ///
 /// A step of one's own is a type with `void apply(Picture&, RecordContext&, int place) const`, or `mix` as of
-/// Mixup; with `void check() const`, which is called here, it may refuse its own numbers by an Error. Of several processes that train together each reads no more of a batch than its `reach` says;
-/// without it, all.
+/// Mixup; with `void check() const`, which is called here, it may refuse its own numbers by an Error. Of
+/// several processes that train together each reads no more of a batch than its `reach` says; without it,
+/// all.
 template <class... Steps>
   requires((PictureStep<Steps> || BatchStep<Steps>) && ...)
 class Compose {

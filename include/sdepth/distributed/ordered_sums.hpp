@@ -24,9 +24,9 @@ namespace sdepth::inline SDEPTH_ISA {
 
 class OrderedSums {
  public:
-  /// Floats in a bucket: as many as MPI sends over TCP without asking the receiver first, which would take two
-  /// more latencies (Open MPI: less than 64 KiB), and so few that what a norm waits for is soon through on a
-  /// slow wire (1 Gbit/s: 0.5 ms).
+  /// Floats in a bucket: as many as MPI sends over TCP without asking the receiver first, which would take
+  /// two more latencies (Open MPI: less than 64 KiB), and so few that what a norm waits for is soon through
+  /// on a slow wire (1 Gbit/s: 0.5 ms).
   static constexpr std::size_t bucket_size = 15 * 1024;
 
   OrderedSums(int rank, int ranks) : rank_(rank), ranks_(ranks) {

@@ -14,7 +14,8 @@
 
 namespace sdepth::inline SDEPTH_ISA {
 
-/// The number behind `name` and blanks in a text of lines such as "MemAvailable:   24245232 kB"; nothing where there is none.
+/// The number behind `name` and blanks in a text of lines such as "MemAvailable:   24245232 kB"; nothing
+/// where there is none.
 [[nodiscard]] inline std::optional<std::uint64_t> number_of_line(std::string_view text,
                                                                  std::string_view name) {
   for (std::size_t at = 0; at < text.size(); at = std::min(text.size(), text.find('\n', at)) + 1) {

@@ -96,7 +96,8 @@ inline void read_picture_file(const std::filesystem::path& path, std::vector<std
     fail(shown(path), " cannot be read to its end: ", std::strerror(errno), "; check the disk");
 }
 
-/// Decodes a picture file. @param bytes  memory for the file, used again and again   Throws Error with the path where it is no good picture.
+/// Decodes a picture file. @param bytes  memory for the file, used again and again   Throws Error with the
+/// path where it is no good picture.
 inline void decode_picture_file(const std::filesystem::path& path, std::vector<std::uint8_t>& bytes,
                                 Picture& picture, const PictureLimits& limits = {}) {
   read_picture_file(path, bytes, largest_picture_file);

@@ -22,8 +22,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Numbers have a point while it lives, as in C's own locale; CLI11 reads them by strtold, for which a program
-/// that calls setlocale may have made it a comma. Of this thread alone.
+/// Numbers have a point while it lives, as in C's own locale; CLI11 reads them by strtold, for which a
+/// program that calls setlocale may have made it a comma. Of this thread alone.
 class DecimalPoints {
  public:
   DecimalPoints() : plain_(::newlocale(LC_NUMERIC_MASK, "C", nullptr)) {

@@ -29,8 +29,8 @@
 
 namespace sdepth::inline SDEPTH_ISA::program {
 
-/// Sums over the steps of the epoch in progress. Part of the checkpoint; but the seconds, which differ between
-/// equal runs, only where a run is interrupted.
+/// Sums over the steps of the epoch in progress. Part of the checkpoint; but the seconds, which differ
+/// between equal runs, only where a run is interrupted.
 struct EpochSums {
   int steps = 0;
   std::int64_t images = 0;

@@ -102,8 +102,9 @@ inline LoadPictures load_pictures = nullptr;
           normalization.values()};
 }
 
-/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error where the network computes
-/// what is not finite. @param advice  what to do then   @param most  batches that are looked at   @param plan  the blocks that run
+/// Loss and errors over a whole set, `batch` pictures at a time; with no pictures, images is 0. Throws Error
+/// where the network computes what is not finite. @param advice  what to do then   @param most  batches that
+/// are looked at   @param plan  the blocks that run
 [[nodiscard]] inline Score evaluate_set(Learner& learner, const AnySource& set, const RunData& data,
                                         const LoaderOptions& how, std::string_view advice,
                                         const DepthPlan& plan = {},

@@ -197,7 +197,8 @@ inline void Run::go_on(const Checkpoint& checkpoint, const std::string& folder) 
     const nlohmann::json sums = program.at("epoch_in_progress");
     sums_ = {sums.at("steps"), sums.at("images"),   sums.at("errors"),         sums.at("blocks_run"),
              sums.at("loss"),  sums.at("gradient"), sums.at("gradient_steps"), 0.0};
-    // Where the checkpoint does not say them, the last run ended here, or it was one of before they were kept.
+    // Where the checkpoint does not say them, the last run ended here, or it was one of before they were
+    // kept.
     if (sums_.steps > 0)
       sums_.seconds = sums.contains("seconds") ? sums.at("seconds").get<double>()
                                                : RunFolder::seconds_of_epoch(folder, epoch_ + 1);

@@ -48,7 +48,8 @@ inline Others (*join_others)() = nullptr;
   return 0;
 }
 
-/// Throws Error, on every process, where a process has another one than rank 0. @param what  "other options"   @param advice  what to do then
+/// Throws Error, on every process, where a process has another one than rank 0. @param what  "other options"
+/// @param advice  what to do then
 inline void check_alike(Communicator& others, const Fingerprint& mine, std::string_view what,
                         std::string_view advice) {
   std::vector<std::uint64_t> all(static_cast<std::size_t>(others.ranks()));

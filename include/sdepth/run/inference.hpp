@@ -109,8 +109,8 @@ template <class Pointer, bool Right>
   fail("an Inference that does not compile was made");
 }
 
-/// What uses an Inference until the result is destroyed. Throws Error where another call does, or it was moved
-/// from.
+/// What uses an Inference until the result is destroyed. Throws Error where another call does, or it was
+/// moved from.
 [[nodiscard]] inline Calls::Call begin_to_predict(Calls& calls, bool moved_away) {
   if (moved_away) fail("predict: this Inference was moved from; use the one that it was moved to");
   return calls.begin(
@@ -123,9 +123,9 @@ template <class Pointer, bool Right>
 /// Logits for images, from folded weights that several of these may share. All memory is taken when it is
 /// made.
 ///
-/// Not for use from several threads at once, for which predict throws Error where it sees it: give each thread
-/// its own, with the same weights. Results depend on the image and the weights alone, to the bit: not on the
-/// batch, nor on the number of threads.
+/// Not for use from several threads at once, for which predict throws Error where it sees it: give each
+/// thread its own, with the same weights. Results depend on the image and the weights alone, to the bit: not
+/// on the batch, nor on the number of threads.
 ///
 /// @tparam Weight  what the folded weights lie in memory as: see FoldedWeights
 template <class Net, class Backend, class Weight = typename Backend::Scalar>

@@ -211,8 +211,8 @@ struct Pass {
   [[nodiscard]] const std::uint8_t* gates_of(int block) const noexcept {
     return gates + static_cast<std::size_t>(block) * gates_per_block;
   }
-  /// Before a stage of the trunk, or a block of it, on either way: what it stores is rounded by random numbers
-  /// of its own.
+  /// Before a stage of the trunk, or a block of it, on either way: what it stores is rounded by random
+  /// numbers of its own.
   void begin_rounding(const Offsets& at, bool back) {
     if constexpr (RoundsStochastically<Backend>)
       context.rounding().begin(2 * static_cast<std::uint32_t>(at.stages) + (back ? 1 : 0));

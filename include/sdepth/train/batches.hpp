@@ -54,7 +54,8 @@ Score train_step(Trainer& trainer, const Batch& batch) {
 ///     Loader test(set, normalization, {.batch = 128, .shuffle = false, .augment = false});
 ///     const Score score = evaluate(trainer, test);
 ///
-/// Throws Error as Trainer::evaluate does, and where there are no batches; images are counted within their batch.
+/// Throws Error as Trainer::evaluate does, and where there are no batches; images are counted within their
+/// batch.
 template <class Trainer, Batches Type>
 [[nodiscard]] Score evaluate(Trainer& trainer, Type& batches) {
   ScoreSum sum;

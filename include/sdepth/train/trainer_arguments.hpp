@@ -1,5 +1,5 @@
-// Template arguments of a Trainer in the wrong place: each is one sentence, and the Trainer is then made of what
-// was meant, so that nothing follows from the mistake.
+// Template arguments of a Trainer in the wrong place: each is one sentence, and the Trainer is then made of
+// what was meant, so that nothing follows from the mistake.
 #pragma once
 
 #include <type_traits>
@@ -65,8 +65,8 @@ struct CheckedTrainer {
       "schedule of survival stands in the network, and one of the learning rate calls set_learning_rate");
 };
 
-/// The Trainer that may have been meant: network and backend in their places, a loss and an optimizer that are
-/// such. Where there is no network or no backend at all, one that can be made and no more.
+/// The Trainer that may have been meant: network and backend in their places, a loss and an optimizer that
+/// are such. Where there is no network or no backend at all, one that can be made and no more.
 template <class Net, class Backend, class Loss, class Optimizer>
 struct MeantTrainer {
   struct Type {

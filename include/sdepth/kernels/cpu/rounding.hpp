@@ -45,7 +45,8 @@ SDEPTH_INLINE typename Wide<Arch>::Words multiply_wide(typename Wide<Arch>::Word
   return (a & 0xffffffffU) * b;
 }
 
-/// RoundingNoise::words of `lanes` channels for two pairs of pixels: in each lane what belongs to its channel.
+/// RoundingNoise::words of `lanes` channels for two pairs of pixels: in each lane what belongs to its
+/// channel.
 /// @param first, second  the pairs' groups of the first four channels
 template <class Arch>
 SDEPTH_INLINE std::array<typename Bits<Arch>::Words, 2> noise_of_pairs(const RoundingNoise& noise,
@@ -90,8 +91,8 @@ SDEPTH_INLINE Vector<Arch> rounded_by(const Vector<Arch>& v, typename Bits<Arch>
   return std::bit_cast<Vector<Arch>>(as_it_is ? x : finite);
 }
 
-/// Rounds `pixels` neighbouring pixels, `lanes` channels of each. A function of its own: tiles and rows of all
-/// stages share it.
+/// Rounds `pixels` neighbouring pixels, `lanes` channels of each. A function of its own: tiles and rows of
+/// all stages share it.
 /// @param channels  of a pixel of the tensor   @param first  the first pixel's number in the batch
 /// @param pitch     numbers from pixel to pixel
 template <class Arch>
@@ -149,8 +150,8 @@ struct Rounder<bfloat16> {
       round_pixels<Arch>(noise, channels, pixel + static_cast<std::uint32_t>(offset), pixels, c, v + c,
                          channels);
   }
-  /// One vector of channels of a block of pixels, the first of which is (row, column), after `addend` has been
-  /// added.
+  /// One vector of channels of a block of pixels, the first of which is (row, column), after `addend` has
+  /// been added.
   template <class Arch, Shape Image, std::size_t Rows, std::size_t Columns>
   SDEPTH_INLINE void tile(int row, int column, int channel, const Vector<Arch>& addend,
                           Vector<Arch> (&values)[Rows][Columns]) const {

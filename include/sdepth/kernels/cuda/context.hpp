@@ -76,8 +76,8 @@ class Workspace {
 /// it stays on the device where it was made.
 ///
 /// The stream is the default one that all threads of the device share, whatever a user's compiler makes of a
-/// stream that is null: whatever copies by itself (Mirror) then waits for kernels, and kernels for it, without
-/// another word.
+/// stream that is null: whatever copies by itself (Mirror) then waits for kernels, and kernels for it,
+/// without another word.
 class Context : public SharedBatch {
  public:
   /// @param threads  of the host backends; a device decides for itself
@@ -160,8 +160,8 @@ class Context : public SharedBatch {
   /// On: within a graph a kernel begins while the one before it still runs, and waits for it itself; from
   /// compute capability 9.0 on. Off until a device has shown what it is good for.
   void use_dependent_launches(bool on) noexcept { dependent_launches_ = on; }
-  /// On: consecutive blocks of one shape with small pictures are one launch forward, of a kernel that stays on
-  /// the device, where all its blocks fit there at the same time; the same bits. They are launched when
+  /// On: consecutive blocks of one shape with small pictures are one launch forward, of a kernel that stays
+  /// on the device, where all its blocks fit there at the same time; the same bits. They are launched when
   /// another stage is, or by synchronize(). Off until a device has shown what it is good for.
   void use_persistent_blocks(bool on) noexcept { persistent_blocks_ = on; }
   [[nodiscard]] const std::vector<Replay>& replays() const noexcept { return replays_; }

@@ -34,7 +34,8 @@ __global__ void __launch_bounds__(threads) draw_gates_kernel(const GateOperands 
   o.gates[block] = uniform(word) < o.survival[block] ? 1 : 0;
 }
 
-/// Draws the gates of one step. @param survival  [blocks]   @param gates  [blocks], 1 open, 0 closed; both on the device
+/// Draws the gates of one step. @param survival  [blocks]   @param gates  [blocks], 1 open, 0 closed; both on
+/// the device
 inline void draw_gates(Context& context, std::uint64_t seed, std::uint64_t step, int blocks,
                        const double* survival, std::uint8_t* gates) {
   if (blocks == 0) return;

@@ -14,8 +14,8 @@
 namespace sdepth::inline SDEPTH_ISA::cuda {
 
 /// Has the runtime allow a kernel `bytes` of dynamic shared memory on the current device: more than 48 KiB
-/// must be asked for. The limit belongs to the kernel, and not to the Context that launches it, so it is never
-/// lowered: another Context's recorded launches may need it.
+/// must be asked for. The limit belongs to the kernel, and not to the Context that launches it, so it is
+/// never lowered: another Context's recorded launches may need it.
 ///
 /// All that use any ask for as much of a multiprocessor's memory as can be shared: the blocks that claims.hpp
 /// counts fit then, and kernels that run at the same time or one after the other ask for the same division,

@@ -34,11 +34,11 @@ struct TensorFactor {
 
 /// sum += a·b: see multiply_add of single numbers.
 ///
-/// Tensor cores round sums towards zero, always by half a bit of float32 on average and in one direction: over
-/// hundreds of products that would be several bits. Where three products stand for one, theirs are summed by
-/// themselves, the largest last, and added to the sum by an addition that rounds to nearest. Source: Ootomo,
-/// Yokota, "Recovering single precision accuracy from Tensor Cores while surpassing the FP32 theoretical peak
-/// performance", 2022.
+/// Tensor cores round sums towards zero, always by half a bit of float32 on average and in one direction:
+/// over hundreds of products that would be several bits. Where three products stand for one, theirs are
+/// summed by themselves, the largest last, and added to the sum by an addition that rounds to nearest.
+/// Source: Ootomo, Yokota, "Recovering single precision accuracy from Tensor Cores while surpassing the FP32
+/// theoretical peak performance", 2022.
 template <int products>
 __device__ __forceinline__ void multiply_add(float (&sum)[4], const TensorFactor<products, 4>& a,
                                              const TensorFactor<products, 2>& b) {
