@@ -102,10 +102,10 @@ macro(setup)
   if(NOT make AND NOT DEFINED ENV{CMAKE_GENERATOR})
     set(ENV{CMAKE_GENERATOR} Ninja)
   endif()
-  # A compiler of the larger programs takes up to 2 GB.
+  # A compiler of several tests at once takes up to 2.7 GB.
   ProcessorCount(jobs)
   cmake_host_system_information(RESULT memory QUERY TOTAL_PHYSICAL_MEMORY)
-  math(EXPR by_memory "${memory} / 2000")
+  math(EXPR by_memory "${memory} / 2700")
   if(jobs LESS 1)
     set(jobs 1)
   endif()

@@ -20,7 +20,7 @@
 
 #include "mish.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::activations_test {
 namespace {
 
 using of_a_user::Mish;
@@ -133,4 +133,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::activations_test

@@ -13,9 +13,9 @@
 
 #include <sdepth/core/available_threads.hpp>
 
-namespace {
+namespace sdepth::test::available_threads_test {
 
-using namespace sdepth;
+namespace {
 
 /// A variable of the environment, set or taken out for a moment.
 class Variable {
@@ -135,3 +135,5 @@ TEST_CASE("a system without these files has no limits") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::available_threads_test

@@ -6,6 +6,8 @@
 
 #include <sdepth/core/error.hpp>
 
+namespace sdepth::test::error_test {
+
 namespace {
 
 TEST_CASE("fail writes its arguments one after the other into one sentence") {
@@ -29,3 +31,5 @@ TEST_CASE("numbers in a sentence are the same whatever the program's locale does
 TEST_CASE("an Error is caught as std::exception") { CHECK_THROWS_AS(sdepth::fail("no"), std::exception); }
 
 }  // namespace
+
+}  // namespace sdepth::test::error_test

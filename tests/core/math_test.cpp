@@ -8,6 +8,8 @@
 
 #include <sdepth/core/math.hpp>
 
+namespace sdepth::test::math_test {
+
 namespace {
 
 namespace math = sdepth::math;
@@ -46,3 +48,5 @@ TEST_CASE("functions in constant expressions agree with those that run") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::math_test

@@ -11,9 +11,9 @@
 
 #include <sdepth/core/memory.hpp>
 
-namespace {
+namespace sdepth::test::memory_test {
 
-using namespace sdepth;
+namespace {
 
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % alignment == 0; }
 
@@ -147,3 +147,5 @@ TEST_CASE("an arena without capacity refuses everything") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::memory_test

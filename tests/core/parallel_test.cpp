@@ -19,10 +19,9 @@
 
 #include "../signal_for_caller.hpp"
 
-namespace {
+namespace sdepth::test::parallel_test {
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace {
 
 TEST_CASE("parts cover the range once, in order, and differ by at most one") {
   for (const int count : {0, 1, 2, 7, 8, 9, 127, 128, 129, 1000}) {
@@ -255,3 +254,5 @@ TEST_CASE("helpers that have nothing to do sleep") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::parallel_test

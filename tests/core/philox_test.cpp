@@ -8,10 +8,11 @@
 
 #include <sdepth/core/philox.hpp>
 
+namespace sdepth::test::philox_test {
+
 namespace {
 
 using Words = std::array<std::uint32_t, 4>;
-using namespace sdepth;
 
 // Source: Random123 1.14, tests/kat_vectors, the lines of `philox4x32 10`: counter, key, result.
 TEST_CASE("philox4x32 gives the published answers") {
@@ -77,3 +78,5 @@ TEST_CASE("normal is finite for every first word, the smallest and the largest t
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::philox_test

@@ -3,9 +3,9 @@
 
 #include <sdepth/core/shape.hpp>
 
-namespace {
+namespace sdepth::test::shape_test {
 
-using namespace sdepth;
+namespace {
 
 TEST_CASE("a shape counts pixels and numbers without overflowing int") {
   static_assert(Shape{3, 32, 16}.pixels() == 512);
@@ -29,3 +29,5 @@ TEST_CASE("round_up gives the next multiple, and a multiple itself") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::shape_test

@@ -9,9 +9,8 @@ template <class, auto>
 struct Holder {};
 }  // namespace of_a_user
 
+namespace sdepth::test::spelling_test {
 namespace {
-
-using namespace sdepth;
 
 TEST_CASE("a type is spelled whole, whatever stands in its arguments") {
   static_assert(compilers_spelling<int>() == "int");
@@ -27,3 +26,5 @@ TEST_CASE("the text of a type tells it from others") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::spelling_test

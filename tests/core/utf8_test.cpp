@@ -7,7 +7,7 @@
 
 #include <sdepth/core/utf8.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::utf8_test {
 
 TEST_CASE("text that is UTF-8 is shown as it is, and other bytes as replacement characters") {
   for (const std::string text :
@@ -42,3 +42,5 @@ TEST_CASE("UTF-8 is what the JSON library takes for it, for every beginning of a
           if (!agrees(text.substr(0, length))) FAIL("bytes ", first, " ", second, " ", third, " of ", length);
       }
 }
+
+}  // namespace sdepth::test::utf8_test

@@ -12,7 +12,7 @@
 #include "../kernels/pool_cases.hpp"
 #include "../kernels/stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::bfloat16_test {
 namespace {
 
 using Exact = Cuda<Precision::float32, bfloat16>;
@@ -111,4 +111,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::bfloat16_test

@@ -10,7 +10,7 @@
 #include <sdepth/cuda.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 
-namespace sdepth {
+namespace sdepth::test::bfloat16_training_test {
 namespace {
 
 using Exact = Cuda<Precision::float32, bfloat16>;
@@ -68,4 +68,4 @@ TEST_CASE("bf16 on the device: Inference has the trainer's logits") {
 }
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::bfloat16_training_test

@@ -21,7 +21,7 @@
 #include "emulated.hpp"
 #endif
 
-namespace sdepth::test {
+namespace sdepth::test::context_test {
 namespace {
 
 struct Sum {
@@ -326,4 +326,4 @@ TEST_CASE("cuda: a test's loss that is not finite does not forgive a step's") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::context_test

@@ -10,7 +10,7 @@
 
 #include "../kernels/stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::convolution_test {
 namespace {
 
 using cuda::ConvTile;
@@ -281,4 +281,4 @@ TEST_CASE("tiles of convolutions fit into every device's shared memory and give 
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::convolution_test

@@ -14,7 +14,7 @@
 
 #include <sdepth/kernels/cuda/instructions.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::emulation_copies_test {
 namespace {
 
 using namespace sdepth::cuda;
@@ -171,4 +171,4 @@ TEST_CASE("a product that not all of a warp come to is found") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::emulation_copies_test

@@ -17,7 +17,7 @@
 
 #include "device/slab.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::emulation_memory_test {
 namespace {
 
 struct Numbers {
@@ -163,4 +163,4 @@ TEST_CASE("a slab hands out pieces that do not touch, takes them back, and knows
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::emulation_memory_test

@@ -10,7 +10,7 @@
 #include <sdepth/kernels/cuda/context.hpp>
 #include <sdepth/kernels/cuda/instructions.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::emulation_runtime_test {
 namespace {
 
 struct Numbers {
@@ -323,4 +323,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::emulation_runtime_test

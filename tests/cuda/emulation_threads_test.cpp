@@ -11,6 +11,8 @@
 
 #include <sdepth/kernels/cuda/instructions.hpp>
 
+namespace sdepth::test::emulation_threads_test {
+
 // No namespace without a name: a kernel's name is then not known at run time.
 namespace sdepth::test::threads {
 
@@ -288,3 +290,5 @@ TEST_CASE("writing outside of shared memory is found, and what was never written
 }
 
 }  // namespace sdepth::test::threads
+
+}  // namespace sdepth::test::emulation_threads_test

@@ -14,7 +14,7 @@
 #include "../kernels/stage_cases.hpp"
 #include "points.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::finish_test {
 namespace {
 
 constexpr Shape odd{21, 7, 5};
@@ -185,4 +185,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::finish_test

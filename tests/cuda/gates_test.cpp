@@ -7,7 +7,7 @@
 #include <sdepth/kernels/cuda/gates.hpp>
 #include <sdepth/schedule/gates.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::gates_test {
 namespace {
 
 TEST_CASE("cuda: gates are those of the host for all seeds, steps and probabilities") {
@@ -53,4 +53,4 @@ TEST_CASE("cuda: a network without blocks has no gates to draw") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::gates_test

@@ -3,7 +3,7 @@
 
 #include "points.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::head_test {
 namespace {
 
 template <class B, LinearShape S>
@@ -147,4 +147,4 @@ TEST_CASE("cuda: a loss that is no number raises the flag") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::head_test

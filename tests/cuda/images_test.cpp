@@ -4,7 +4,7 @@
 
 #include "points.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::images_test {
 namespace {
 
 template <template <class> class Layout, class T>
@@ -46,4 +46,4 @@ TEST_CASE("cuda: a batch of more numbers than an index holds is an error") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::images_test

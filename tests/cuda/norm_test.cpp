@@ -7,7 +7,7 @@
 
 #include "points.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::norm_test {
 namespace {
 
 using Host = HostBackend<float>;
@@ -131,4 +131,4 @@ TEST_CASE("cuda: sums of statistics over batches are those that the host compute
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::norm_test

@@ -11,7 +11,7 @@
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/layers/blocks.hpp>
 
-namespace sdepth {
+namespace sdepth::test::per_sample_test {
 namespace {
 
 template <class Block, Gating G>
@@ -123,4 +123,4 @@ TEST_CASE("a batch with more images than a kernel knows gates of is refused in a
 }
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::per_sample_test

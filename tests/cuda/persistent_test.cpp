@@ -8,7 +8,7 @@
 #include <sdepth/cuda.hpp>
 #include <sdepth/layers/blocks.hpp>
 
-namespace sdepth {
+namespace sdepth::test::persistent_test {
 namespace {
 
 template <int C, int Stride = 1>
@@ -90,4 +90,4 @@ TEST_CASE("where its blocks are not all on the device at the same time, every bl
 #endif
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::persistent_test

@@ -6,7 +6,7 @@
 #include "../kernels/pool_cases.hpp"
 #include "points.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::pool_test {
 namespace {
 
 template <PoolShape S>
@@ -136,4 +136,4 @@ TEST_CASE("cuda: shortcuts pool, add zero channels, and agree with the reference
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::pool_test

@@ -4,7 +4,8 @@
 #include "../models/networks.hpp"
 #include "../train/pytorch_checks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::pytorch_test {
+
 using namespace pytorch;
 
 TEST_CASE(
@@ -26,3 +27,5 @@ TEST_CASE("strides that leave a remainder, with every kind of shortcut, on the d
   for (const char* prefix : {"open.", "skip."}) check_training_step<OddExtents, Cuda<>>(oracle, prefix);
   check_test_logits<OddExtents, Cuda<>>(oracle);
 }
+
+}  // namespace sdepth::test::pytorch_test

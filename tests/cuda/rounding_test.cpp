@@ -13,7 +13,7 @@
 #include "../kernels/rounding_checks.hpp"
 #include "../kernels/stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::rounding_test {
 namespace {
 
 using B = Cuda<Precision::float32, bfloat16>;
@@ -162,4 +162,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::rounding_test

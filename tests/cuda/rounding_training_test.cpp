@@ -13,7 +13,7 @@
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/network/layout.hpp>
 
-namespace sdepth {
+namespace sdepth::test::rounding_training_test {
 namespace {
 
 using Device = Cuda<Precision::float32, bfloat16>;
@@ -186,4 +186,4 @@ TEST_CASE("stochastically on the device: graphs, single launches and runs of blo
 }
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::rounding_training_test

@@ -19,7 +19,7 @@
 #include "emulated.hpp"
 #endif
 
-namespace sdepth {
+namespace sdepth::test::shared_batch_test {
 namespace {
 
 using test::Trace;
@@ -116,4 +116,4 @@ TEST_CASE("a loss that is not finite on one device stops all of them at the same
 }
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::shared_batch_test

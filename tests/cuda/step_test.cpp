@@ -6,7 +6,7 @@
 #include "../optimizers/optimizer_checks.hpp"
 #include "../train/step_checks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::step_test {
 
 TEST_CASE("cuda: optimizers, accumulation, clipping, groups and averages: PyTorch's numbers") {
   optimizer_checks::check_all<Cuda<>>();
@@ -34,3 +34,5 @@ TEST_CASE("cuda: of steps that were started behind one without a finite loss no 
   CHECK(step_checks::state(trainer) == step_checks::state(untouched));
   CHECK(step_checks::state(trainer) != before);
 }
+
+}  // namespace sdepth::test::step_test

@@ -23,7 +23,7 @@
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/norm_estimate.hpp>
 
-namespace sdepth {
+namespace sdepth::test::trainer_test {
 namespace {
 
 static_assert(CheckedBackend<Cuda<>>::said && !InferenceBackend<Cuda<>>);
@@ -628,4 +628,4 @@ TEST_CASE("what does not fit the device's memory is refused by a sentence") {
 }
 
 }  // namespace
-}  // namespace sdepth
+}  // namespace sdepth::test::trainer_test

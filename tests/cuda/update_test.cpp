@@ -9,7 +9,7 @@
 #include <sdepth/kernels/cuda/update.hpp>
 #include <sdepth/optimizers/sgd.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::update_test {
 namespace {
 
 struct Parameters {
@@ -108,4 +108,4 @@ TEST_CASE("cuda: after a loss that was not finite SGD writes nothing") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::update_test

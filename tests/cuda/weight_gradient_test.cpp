@@ -4,7 +4,7 @@
 #include <sdepth/activations/gelu.hpp>
 #include <sdepth/kernels/cuda/weight_gradient.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::weight_gradient_test {
 namespace {
 
 /// The device's kernel with the functions of a backend that the cases below use.
@@ -232,4 +232,4 @@ TEST_CASE("cuda: the pieces of a weight gradient are those that were meant") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::weight_gradient_test

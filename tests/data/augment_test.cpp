@@ -8,7 +8,7 @@
 
 #include <sdepth/data/augment.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::augment_test {
 
 TEST_CASE("shifts are −4 … 4 and flips one half, equally likely and independent") {
   constexpr int records = 81000;
@@ -94,3 +94,5 @@ TEST_CASE("a shift by the whole picture or more leaves nothing of it, however fa
     CHECK(result == nothing);
   }
 }
+
+}  // namespace sdepth::test::augment_test

@@ -8,8 +8,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::catalog_test {
 
 namespace {
 
@@ -157,3 +156,5 @@ TEST_CASE(
   for (const std::uint8_t label : data.train.labels) ++counts[label];
   CHECK(counts == std::vector<int>(10, 6000));
 }
+
+}  // namespace sdepth::test::catalog_test

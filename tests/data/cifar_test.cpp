@@ -6,8 +6,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::cifar_test {
 
 namespace {
 
@@ -153,3 +152,5 @@ TEST_CASE("the version for Python, and a folder of a file's name, are said to be
   pictures.write("train/0.png", {});
   CHECK(says(error_of([&] { (void)read_cifar100(pictures.path()); }), "train.bin is missing"));
 }
+
+}  // namespace sdepth::test::cifar_test

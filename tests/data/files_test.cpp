@@ -4,8 +4,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::files_test {
 
 namespace {
 
@@ -72,3 +71,5 @@ TEST_CASE("files that are missing, empty or no files are told apart") {
   CHECK(says(error("/dev/null"), "is not a file; check"));
   CHECK(says(error(scratch.path() / std::string(300, 'n')), "cannot be read: File name too long"));
 }
+
+}  // namespace sdepth::test::files_test

@@ -4,8 +4,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::idx_test {
 
 namespace {
 
@@ -147,3 +146,5 @@ TEST_CASE(
   CHECK(says(error_with("train-images-idx3-ubyte", idx({1, 0x80000000, 1}, Bytes(100))),
              "impossible size (1 x 2,147,483,648"));
 }
+
+}  // namespace sdepth::test::idx_test

@@ -8,8 +8,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::image_set_test {
 
 namespace {
 
@@ -96,3 +95,5 @@ TEST_CASE("planes become pixels") {
   planes_to_pixels(planes.data(), {3, 2, 3}, pixels.data());
   CHECK(pixels == Bytes{1, 11, 21, 2, 12, 22, 3, 13, 23, 4, 14, 24, 5, 15, 25, 6, 16, 26});
 }
+
+}  // namespace sdepth::test::image_set_test

@@ -17,8 +17,7 @@
 #include "../train/threads_communicator.hpp"
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::loader_test {
 
 namespace {
 
@@ -418,3 +417,5 @@ TEST_CASE(
       says(error_of([&] { (void)beyond.next(); }), "slow: record 1000 has the label -1, expected 0 to 999"));
   CHECK(says(error_of([&] { Loader(many, crop, cropped, {.threads = 0}); }), "threads is 0"));
 }
+
+}  // namespace sdepth::test::loader_test

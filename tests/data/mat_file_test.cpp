@@ -5,8 +5,7 @@
 #include "mat_bytes.hpp"
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::mat_file_test {
 
 namespace {
 
@@ -191,3 +190,5 @@ TEST_CASE("other kinds of files and arrays are refused") {
   Bytes long_name = mat_array(std::string(300, 'n'), {8, 1}, eight);
   CHECK(says(error(mat_file({long_name})), "damaged array header"));
 }
+
+}  // namespace sdepth::test::mat_file_test

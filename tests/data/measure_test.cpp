@@ -10,8 +10,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::measure_test {
 
 namespace {
 
@@ -101,3 +100,5 @@ TEST_CASE("presets make pictures of any extents and channels the network's input
   CHECK(says(error_of([] { (void)training_transforms("strong", {3, 8, 8}, Normalization::none()); }),
              "named strong", "paper, imagenet or none"));
 }
+
+}  // namespace sdepth::test::measure_test

@@ -10,8 +10,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::normalize_test {
 
 namespace {
 
@@ -141,3 +140,5 @@ TEST_CASE(
   CHECK(says(error_of([] { (void)Normalization::channels(std::vector<float>{1}, std::vector<float>{0}); }),
              "the scale is 0"));
 }
+
+}  // namespace sdepth::test::normalize_test

@@ -7,7 +7,7 @@
 
 #include <sdepth/data/order.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::order_test {
 
 namespace {
 
@@ -43,3 +43,5 @@ TEST_CASE("each of the 24 orders of four records is equally likely") {
 TEST_CASE("an order of fewer records than none is refused") {
   CHECK_THROWS_WITH_AS((void)order(-1, 9, 0), doctest::Contains("-1 records"), Error);
 }
+
+}  // namespace sdepth::test::order_test

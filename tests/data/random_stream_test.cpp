@@ -7,7 +7,7 @@
 
 #include <sdepth/data/random_stream.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::random_stream_test {
 
 TEST_CASE("a stream's words are Philox's, block after block") {
   RandomStream stream(42, Purpose::shuffle, 7);
@@ -43,3 +43,5 @@ TEST_CASE(
   for (int i = 0; i < draws; ++i) ++remainders[stream.below(3U << 30) % 3];
   for (const int count : remainders) CHECK(std::abs(count - draws / 3) < 4 * std::sqrt(draws * 2.0 / 9.0));
 }
+
+}  // namespace sdepth::test::random_stream_test

@@ -5,8 +5,7 @@
 #include "mat_bytes.hpp"
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::svhn_test {
 
 namespace {
 
@@ -143,3 +142,5 @@ TEST_CASE("sizes in a header take no memory before the file has shown its bytes"
   CHECK(says(error_with({mat_array("X", {32, 32, 3, 0xFFFFFFFF}, pictures())}), "the array X",
              "4,294,967,295"));
 }
+
+}  // namespace sdepth::test::svhn_test

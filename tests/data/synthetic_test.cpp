@@ -11,8 +11,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::synthetic_test {
 
 namespace {
 
@@ -117,3 +116,5 @@ TEST_CASE("any shape and number of classes can be drawn, and impossible ones are
   CHECK(says(error_of([] { (void)synthetic({3, 32, 32}, 10, 0, most, 1); }),
              "2147483647 test pictures of 3072 bytes"));
 }
+
+}  // namespace sdepth::test::synthetic_test

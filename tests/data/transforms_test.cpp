@@ -14,8 +14,7 @@
 
 #include "scratch.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::transforms_test {
 
 namespace {
 
@@ -349,3 +348,5 @@ TEST_CASE("steps with numbers that mean nothing are refused when they are put to
   Picture picture = counting({1, 4, 4});
   CHECK(says(error_of([&] { resize(picture, 0, 4, scratch); }), "expected 1 or more each way"));
 }
+
+}  // namespace sdepth::test::transforms_test

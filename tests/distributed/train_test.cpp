@@ -12,6 +12,8 @@
 #include "../programs/process.hpp"
 #include "../programs/run_folders.hpp"
 
+namespace sdepth::test::train_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -171,3 +173,5 @@ TEST_CASE("what is wrong is said once, and ends all") {
   CHECK(others.status != 0);
   CHECK_MESSAGE(contains(others.output, "rank 1 has other options than rank 0"), others.output);
 }
+
+}  // namespace sdepth::test::train_test

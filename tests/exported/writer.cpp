@@ -19,6 +19,7 @@
 namespace {
 
 using namespace sdepth;
+using namespace sdepth::test;
 
 void write(const std::filesystem::path& folder) {
   using exported::Net;

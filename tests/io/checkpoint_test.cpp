@@ -17,7 +17,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::checkpoint_test {
 
 namespace {
 
@@ -418,3 +418,5 @@ TEST_CASE(
   CHECK(bytes(of_second.weights()->parameters()) == bytes(of_whole.weights()->parameters()));
   CHECK(bytes(of_second.weights()->running()) == bytes(of_whole.weights()->running()));
 }
+
+}  // namespace sdepth::test::checkpoint_test

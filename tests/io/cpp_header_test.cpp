@@ -13,7 +13,7 @@
 #include "scratch_folder.hpp"
 #include "some_weights.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::cpp_header_test {
 
 namespace {
 
@@ -91,3 +91,5 @@ TEST_CASE("names that C++ does not take are refused") {
   CHECK(contains(sentence_of([&] { static_cast<void>(cpp_header(local, {.name = "net", .comment = ""})); }),
                  "has no name outside of its file"));
 }
+
+}  // namespace sdepth::test::cpp_header_test

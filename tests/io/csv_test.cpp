@@ -11,7 +11,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::csv_test {
 
 TEST_CASE("rows reach the file at flush, whole numbers exactly and others with nine digits") {
   const ScratchFolder folder;
@@ -210,3 +210,5 @@ TEST_CASE("forced gates that are not a 0 or 1 per block are refused with line an
   CHECK(contains(sentence("0, 1, 1\n"), "column 2 is \" 1\""));
   CHECK(contains(sentence(""), "is empty, expected a line of 3 gates"));
 }
+
+}  // namespace sdepth::test::csv_test

@@ -15,7 +15,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::file_test {
 
 namespace {
 std::string system_calls;  // those below, in their order
@@ -249,3 +249,5 @@ TEST_CASE("numbers and names are spelled the same everywhere") {
   CHECK(in_quotes("a\nb") == "\"a?b\"");
   CHECK(in_quotes(std::string(100, 'x')) == "\"" + std::string(60, 'x') + "…\"");
 }
+
+}  // namespace sdepth::test::file_test

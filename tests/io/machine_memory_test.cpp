@@ -11,7 +11,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::machine_memory_test {
 
 TEST_CASE("a number is found by the beginning of its line") {
   CHECK(number_of_line("MemTotal:  5 kB\nMemAvailable:   24245232 kB\n", "MemAvailable:") == 24245232u);
@@ -120,3 +120,5 @@ TEST_CASE("controllers may share a hierarchy, and both versions may be mounted")
 }
 
 TEST_CASE("this machine says something") { CHECK(available_memory().value_or(0) > 1000000); }
+
+}  // namespace sdepth::test::machine_memory_test

@@ -18,7 +18,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::model_test {
 
 namespace {
 
@@ -92,3 +92,5 @@ TEST_CASE("the score over batches is that over all images at once") {
   CHECK(parts.loss == doctest::Approx(whole.loss).epsilon(1e-6));
   CHECK(parts.branches_run == whole.branches_run);
 }
+
+}  // namespace sdepth::test::model_test

@@ -10,7 +10,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::npy_test {
 
 TEST_CASE("the bytes of a .npy file are those that NumPy writes") {
   const ScratchFolder folder;
@@ -70,3 +70,5 @@ TEST_CASE("a full disk leaves the old array, and a symbolic link is written thro
   CHECK(std::filesystem::is_symlink(folder / "link.npy"));
   CHECK(bytes_of(folder / "a.npy").size() == 128 + 2400);
 }
+
+}  // namespace sdepth::test::npy_test

@@ -31,7 +31,7 @@
 #include "scratch_folder.hpp"
 #include "some_weights.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::onnx_test {
 
 namespace {
 
@@ -213,3 +213,5 @@ TEST_CASE("what cannot be exported is a sentence") {
   CHECK(contains(sentence_of([&] { static_cast<void>(trained_network(*weights)); }),
                  "conv1.weight holds a number that is not finite"));
 }
+
+}  // namespace sdepth::test::onnx_test

@@ -19,7 +19,7 @@
 #include "scratch_folder.hpp"
 #include "some_weights.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::option_a_test {
 
 namespace {
 
@@ -80,3 +80,5 @@ TEST_CASE("where channels cannot stand in another order is a sentence") {
   // pools leave channels where they are
   CHECK(sentence_of([&] { set_shortcuts(pools, ShortcutKind::subsample_centred); }).empty());
 }
+
+}  // namespace sdepth::test::option_a_test

@@ -7,7 +7,7 @@
 
 #include <sdepth/io/predictions.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::predictions_test {
 
 TEST_CASE("guesses are the softmax of the logits, the largest first, equals in the order of their labels") {
   const std::vector<float> logits{1, 3, 3, -1000};
@@ -46,3 +46,5 @@ TEST_CASE("names of classes travel as one text") {
       "the names of classes are \"{}\", expected a list of texts as JSON; save the model again", Error);
   CHECK_THROWS_AS(class_names_from("[1]"), Error);
 }
+
+}  // namespace sdepth::test::predictions_test

@@ -14,7 +14,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::safetensors_test {
 
 namespace {
 
@@ -280,3 +280,5 @@ TEST_CASE("a file damaged at random is read or refused, never more") {
   CHECK(read > 0);
   CHECK(read < 5000);
 }
+
+}  // namespace sdepth::test::safetensors_test

@@ -15,6 +15,7 @@
 
 #include <sdepth/core/error.hpp>
 
+namespace sdepth::test {
 namespace {
 
 class ScratchFolder {
@@ -87,3 +88,4 @@ std::string sentence_of(Action&& action) {
 }
 
 }  // namespace
+}  // namespace sdepth::test

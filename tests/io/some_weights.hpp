@@ -10,6 +10,7 @@
 #include <sdepth/kernels/reference/reference.hpp>
 #include <sdepth/run/weights.hpp>
 
+namespace sdepth::test {
 namespace {
 
 [[nodiscard]] double random_number(std::uint64_t i, std::uint32_t j) {
@@ -42,3 +43,4 @@ template <class Net>
 }
 
 }  // namespace
+}  // namespace sdepth::test

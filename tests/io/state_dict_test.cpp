@@ -18,7 +18,7 @@
 #include "scratch_folder.hpp"
 #include "some_weights.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::state_dict_test {
 
 namespace {
 
@@ -116,3 +116,5 @@ TEST_CASE("a branch that ends without weights cannot take its survival probabili
                  "the branch of block 0 ends with a layer without weights"));
   CHECK(state_dict(trained, BlockNames::layers, true).find("layer1.0.conv1.weight") != nullptr);
 }
+
+}  // namespace sdepth::test::state_dict_test

@@ -7,7 +7,7 @@
 #include <sdepth/io/summary.hpp>
 #include <sdepth/models/imagenet_resnet.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::summary_test {
 
 namespace {
 
@@ -74,3 +74,5 @@ TEST_CASE("the text is a table of aligned columns with the names that files have
   CHECK(has(text, "\nblocks         16, of which 11.75 run in a training step on average\n"));
   CHECK(!has(summary<Network<Input<3, 4, 4>, Conv<4>, GlobalAvgPool>>(), "on average"));
 }
+
+}  // namespace sdepth::test::summary_test

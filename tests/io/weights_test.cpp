@@ -13,7 +13,7 @@
 
 #include "scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::weights_test {
 
 namespace {
 
@@ -248,3 +248,5 @@ TEST_CASE("what does not fit by any naming is a sentence with the names that bot
   CHECK(contains(sentence({"module.conv1.weight", "layer1.0.conv1.weight", "fc.bias"}),
                  "has \"module.conv1.weight\""));
 }
+
+}  // namespace sdepth::test::weights_test

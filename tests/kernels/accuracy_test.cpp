@@ -2,7 +2,7 @@
 // ResNet at a training step's batch.
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::accuracy_test {
 namespace {
 
 constexpr int batch = 128;
@@ -43,4 +43,4 @@ TEST_CASE("relative errors of 64 channels at 8x8") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::accuracy_test

@@ -10,7 +10,7 @@
 #include "inference_tensor.hpp"
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::activated_stages_test {
 namespace {
 
 using of_a_user::Mish;
@@ -135,4 +135,4 @@ TEST_CASE_TEMPLATE_DEFINE("a stage's gradient is the slope of its value", B, def
 TEST_CASE_TEMPLATE_APPLY(definitions, Backends);
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::activated_stages_test

@@ -5,7 +5,7 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::backend_test {
 namespace {
 
 struct WithoutPools : Reference {
@@ -32,4 +32,4 @@ TEST_CASE("the host's backends are backends, those that lack a function are not"
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::backend_test

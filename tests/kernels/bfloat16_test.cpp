@@ -9,7 +9,7 @@
 #include "pool_cases.hpp"
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::bfloat16_test {
 namespace {
 
 using Arch = xsimd::default_arch;
@@ -118,4 +118,4 @@ TEST_CASE("pools, shortcuts and linear layers agree with the reference") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::bfloat16_test

@@ -4,7 +4,7 @@
 
 #include <sdepth/kernels/cpu/cpu.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::blocks_test {
 namespace {
 
 using cpu::Block;
@@ -88,4 +88,4 @@ TEST_CASE("for_each_block goes through a cut in its order") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::blocks_test

@@ -1,7 +1,7 @@
 // Convolutions of all kinds of shapes on every backend against the reference.
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::convolution_test {
 namespace {
 
 TEST_CASE_TEMPLATE_DEFINE("the convolutions of the CIFAR ResNets agree with the reference", B,
@@ -80,4 +80,4 @@ TEST_CASE("direct kernels can be asked for where Winograd would be taken") {
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::convolution_test

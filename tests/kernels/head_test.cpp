@@ -3,7 +3,7 @@
 
 #include <sdepth/optimizers/sgd.hpp>
 
-namespace sdepth::test {
+namespace sdepth::test::head_test {
 namespace {
 
 template <class B, LinearShape S>
@@ -72,4 +72,4 @@ TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference for every count, with a
 TEST_CASE_TEMPLATE_APPLY(steps, Backends);
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::head_test

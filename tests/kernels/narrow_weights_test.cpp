@@ -8,7 +8,7 @@
 #include "inference_tensor.hpp"
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::narrow_weights_test {
 namespace {
 
 using Arch = xsimd::default_arch;
@@ -171,4 +171,4 @@ TEST_CASE_TEMPLATE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::narrow_weights_test

@@ -5,7 +5,7 @@
 #include "inference_tensor.hpp"
 #include "pool_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::not_finite_test {
 namespace {
 
 constexpr float nan = std::numeric_limits<float>::quiet_NaN(),
@@ -316,4 +316,4 @@ TEST_CASE_TEMPLATE_DEFINE("SGD agrees with the reference on NaN and infinities",
 TEST_CASE_TEMPLATE_APPLY(steps_of_strangers, Backends);
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::not_finite_test

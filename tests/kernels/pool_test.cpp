@@ -1,7 +1,7 @@
 // Pools and parameter-free shortcuts on every backend against the reference.
 #include "pool_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::pool_test {
 namespace {
 
 template <class B, PoolShape S>
@@ -44,4 +44,4 @@ TEST_CASE_TEMPLATE_DEFINE("shortcuts pool, add zero channels, and agree with the
 TEST_CASE_TEMPLATE_APPLY(shortcuts, Backends);
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::pool_test

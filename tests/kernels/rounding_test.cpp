@@ -10,7 +10,7 @@
 #include "rounding_checks.hpp"
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::rounding_test {
 namespace {
 
 using Arch = xsimd::default_arch;
@@ -195,4 +195,4 @@ TEST_CASE("averages, shortcuts, linear layers and logits' gradients are rounded 
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::rounding_test

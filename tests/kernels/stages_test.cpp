@@ -1,7 +1,7 @@
 // Stages: everything that can be pending on their operands, in every combination; aliases; threads.
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::stages_test {
 namespace {
 
 constexpr ConvShape shape{{10, 6, 5}, 18, 3, 1, 1, true};
@@ -112,4 +112,4 @@ TEST_CASE_TEMPLATE_DEFINE("finish_backward masks, adds and sums, in place too", 
 TEST_CASE_TEMPLATE_APPLY(finish_gradients, Backends);
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::stages_test

@@ -6,7 +6,7 @@
 #include "inference_tensor.hpp"
 #include "stage_cases.hpp"
 
-namespace sdepth::test {
+namespace sdepth::test::winograd_inference_test {
 namespace {
 
 /// WinogradInference for every shape that Winograd can run.
@@ -73,4 +73,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace sdepth::test
+}  // namespace sdepth::test::winograd_inference_test

@@ -8,7 +8,7 @@
 #include <sdepth/layers/residual.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::check_test {
 
 template <int C, int Stride = 1>
 using Block = Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C>, BN>;
@@ -65,3 +65,5 @@ TEST_CASE("strides that do not divide an extent round down, as PyTorch's, and sh
         ShapeError::shortcut_extents_do_not_match);
   CHECK(Residual<Conv<16, 2, 2, Bias::none, 0>>::check({16, 6, 6}) == ShapeError::none);
 }
+
+}  // namespace sdepth::test::check_test

@@ -9,9 +9,9 @@
 
 #include <sdepth/net.hpp>
 
-namespace {
+namespace sdepth::test::training_test {
 
-using namespace sdepth;
+namespace {
 
 template <int C, int Stride = 1>
 using Drop = StochasticDepth<Residual<Conv<C, 3, Stride>, BN, ReLU, Conv<C, 3>, BN>, LinearDecay<0.5>>;
@@ -60,3 +60,5 @@ TEST_CASE(
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::training_test

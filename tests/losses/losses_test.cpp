@@ -5,7 +5,7 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::losses_test {
 
 TEST_CASE("losses: PyTorch's numbers on the CPU") { loss_checks::check_all<Cpu<>>(); }
 TEST_CASE("… on the reference") { loss_checks::check_all<Reference>(); }
@@ -47,3 +47,5 @@ TEST_CASE("targets and options that do not fit are refused by a sentence") {
             CrossEntropy::check(CrossEntropy::Options{bad});
           }).starts_with("options: label_smoothing is "));
 }
+
+}  // namespace sdepth::test::losses_test

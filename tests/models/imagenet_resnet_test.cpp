@@ -13,7 +13,8 @@
 #include "../train/pytorch_checks.hpp"
 #include "networks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::imagenet_resnet_test {
+
 using namespace pytorch;
 
 namespace {
@@ -81,3 +82,5 @@ TEST_CASE("a narrow ResNet of bottlenecks, too") {
   check_training_step<NarrowBottleneck, ReferenceDouble>(oracle, "skip.");
   check_test_logits<NarrowBottleneck, ReferenceDouble>(oracle);
 }
+
+}  // namespace sdepth::test::imagenet_resnet_test

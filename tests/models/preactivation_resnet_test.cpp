@@ -7,7 +7,8 @@
 #include "../train/pytorch_checks.hpp"
 #include "networks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::preactivation_resnet_test {
+
 using namespace pytorch;
 
 TEST_CASE("pre-activation ResNets have the sizes of the others, but for their norms") {
@@ -29,3 +30,5 @@ TEST_CASE("a narrow pre-activation ResNet has the numbers of the same in PyTorch
   check_training_step<NarrowPreActivation, ReferenceDouble>(oracle, "skip.");
   check_test_logits<NarrowPreActivation, ReferenceDouble>(oracle);
 }
+
+}  // namespace sdepth::test::preactivation_resnet_test

@@ -7,7 +7,7 @@
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/depth_plan.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::depth_plan_test {
 
 namespace {
 
@@ -110,3 +110,5 @@ TEST_CASE("what does not fit is refused in a sentence") {
   CHECK_THROWS_WITH_AS(drop_order_by_survival<Mixed>(table), doctest::Contains("expected 3 probabilities"),
                        Error);
 }
+
+}  // namespace sdepth::test::depth_plan_test

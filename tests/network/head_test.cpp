@@ -4,7 +4,7 @@
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/network/head.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::head_test {
 
 namespace {
 
@@ -38,3 +38,5 @@ TEST_CASE("features are no classes, but may be predicted") {
   CHECK(detail::output_error<Net<Block>>() == detail::HeadError::many_numbers);
   CHECK(detail::head_error<Net<Block>>() == detail::HeadError::many_numbers);
 }
+
+}  // namespace sdepth::test::head_test

@@ -11,7 +11,7 @@
 #include <sdepth/network/layout.hpp>
 #include <sdepth/network/parameters.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::layout_test {
 
 namespace {
 
@@ -84,3 +84,5 @@ TEST_CASE("too few or too many numbers are refused before one is written") {
   CHECK_THROWS_AS(from_pytorch<float>(info, counting(8), buffer.data()), Error);
   CHECK(std::count(buffer.begin(), buffer.end(), 0.0F) == 16);
 }
+
+}  // namespace sdepth::test::layout_test

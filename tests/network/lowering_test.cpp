@@ -9,7 +9,7 @@
 #include <sdepth/activations/silu.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::lowering_test {
 
 namespace {
 
@@ -89,3 +89,5 @@ TEST_CASE("a dropout takes nothing, and at test lets pending what was") {
   static_assert(std::is_same_v<At<List::type, 2>::Pending, ReLU>);
   CHECK(List::type::sizes(1).trainable == 4 * 4 * 9 + 8);
 }
+
+}  // namespace sdepth::test::lowering_test

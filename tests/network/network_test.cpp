@@ -8,7 +8,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::network_test {
 
 TEST_CASE("the paper's ResNet-110 has its published numbers") {
   using Net = CifarResNet<110>;
@@ -78,3 +78,5 @@ TEST_CASE("the memory plan of ResNet-110 keeps two raw tensors and one finished 
   CHECK(sizes.kept >= blocks);
   CHECK(sizes.kept <= blocks + 4 * group);
 }
+
+}  // namespace sdepth::test::network_test

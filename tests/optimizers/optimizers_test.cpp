@@ -4,6 +4,8 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/kernels/reference/reference.hpp>
 
+namespace sdepth::test::optimizers_test {
+
 TEST_CASE("optimizers, accumulation, clipping, groups and averages: PyTorch's numbers on the CPU") {
   optimizer_checks::check_all<sdepth::Cpu<>>();
 }
@@ -23,3 +25,5 @@ TEST_CASE("options that nothing can be trained with are refused by name") {
   CHECK_THROWS_WITH_AS(check_options<Lion>({.beta2 = 1.5}), doctest::Contains("options: beta2 is 1.5"),
                        Error);
 }
+
+}  // namespace sdepth::test::optimizers_test

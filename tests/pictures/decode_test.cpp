@@ -10,8 +10,7 @@
 
 #include "encode.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::decode_test {
 
 namespace {
 
@@ -236,3 +235,5 @@ TEST_CASE("a look at a file's beginning tells its size, and refuses what is no p
   padded.insert(padded.end(), plain.begin() + 2, plain.end());
   CHECK(check_picture_file(scratch.write("d.jpg", padded)) == Shape{3, 2, 3});
 }
+
+}  // namespace sdepth::test::decode_test

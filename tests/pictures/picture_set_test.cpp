@@ -13,8 +13,7 @@
 
 #include "encode.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::picture_set_test {
 
 namespace {
 
@@ -261,3 +260,5 @@ TEST_CASE("what is wrong with a list is one sentence with its line") {
              "train.csv has no list of test pictures", "--test-split"));
   CHECK(says(error_of([&] { (void)read_pictures(scratch.path() / "none.csv"); }), "none.csv is missing"));
 }
+
+}  // namespace sdepth::test::picture_set_test

@@ -9,7 +9,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::chart_test {
+
 using namespace sdepth::program;
 
 TEST_CASE("text cannot break out of the page") {
@@ -70,3 +71,5 @@ TEST_CASE("a chart without a value says so") {
   chart.curves = {{"loss", "train", {std::numeric_limits<double>::quiet_NaN()}}};
   CHECK(contains(svg_of(chart), "Nothing to draw yet"));
 }
+
+}  // namespace sdepth::test::chart_test

@@ -11,7 +11,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::classification_test {
+
 using namespace sdepth::program;
 
 namespace {
@@ -113,3 +114,5 @@ TEST_CASE("a page shows a square for each block, mistakes in a table, and names 
   CHECK(contains(html, "<td>50</td><td>100 %</td><td>3</td>"));
   CHECK(count(html, "<tr>") < 40);
 }
+
+}  // namespace sdepth::test::classification_test

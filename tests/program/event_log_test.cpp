@@ -13,7 +13,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::event_log_test {
+
 using namespace sdepth::program;
 
 namespace {
@@ -88,3 +89,5 @@ TEST_CASE("events behind a checkpoint are dropped when a run goes on, and so is 
   log = EventLog::resume(file, 5);
   CHECK(steps_in(bytes_of(file)).size() == 1);
 }
+
+}  // namespace sdepth::test::event_log_test

@@ -9,7 +9,8 @@
 #include <sdepth/net.hpp>
 #include <sdepth/program/fit.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::fit_test {
+
 using program::EpochResult;
 using program::fit;
 
@@ -78,3 +79,5 @@ TEST_CASE("fit stops when its callback says so, and refuses to train for no epoc
   CHECK(trainer.steps() == 6);
   CHECK_THROWS_AS(fit(trainer, training, test, {.epochs = 0}), Error);
 }
+
+}  // namespace sdepth::test::fit_test

@@ -10,7 +10,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::folder_lock_test {
+
 using program::FolderLock;
 
 TEST_CASE("a folder that somebody trains in is refused in a sentence, and free when that has ended") {
@@ -35,3 +36,5 @@ TEST_CASE("a folder that somebody trains in is refused in a sentence, and free w
 TEST_CASE("a folder that cannot be written to is not locked, and nobody is refused for it") {
   CHECK_NOTHROW(FolderLock("/nowhere at all"));
 }
+
+}  // namespace sdepth::test::folder_lock_test

@@ -18,7 +18,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::read_options_test {
+
 using namespace sdepth::program;
 
 namespace {
@@ -192,3 +193,5 @@ TEST_CASE("stochastic rounding is of bfloat16, and goes into the checkpoint wher
   CHECK(from_json(to_stored(chosen), "here").rounding == "stochastic");
   CHECK(!to_stored(Options{.epochs = 1}).contains("rounding"));
 }
+
+}  // namespace sdepth::test::read_options_test

@@ -9,7 +9,8 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::report_test {
+
 using namespace sdepth::program;
 
 namespace {
@@ -118,3 +119,5 @@ TEST_CASE("durations read as people say them") {
   CHECK(duration_text(3725.4) == "1 h 2 min");
   CHECK(duration_text(std::numeric_limits<double>::quiet_NaN()) == "nan s");
 }
+
+}  // namespace sdepth::test::report_test

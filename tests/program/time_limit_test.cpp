@@ -5,6 +5,8 @@
 
 #include <sdepth/program/time_limit.hpp>
 
+namespace sdepth::test::time_limit_test {
+
 using namespace sdepth::program;
 
 namespace {
@@ -69,3 +71,5 @@ TEST_CASE("a run whose time is over ends with the step that it is at, once steps
     CHECK(half.length_behind_step(1, {500, 0}, step, steps) == RunLength{500, 0});
   CHECK(half.length_behind_step(1, {500, 0}, 3, steps).epochs == 45);
 }
+
+}  // namespace sdepth::test::time_limit_test

@@ -7,7 +7,7 @@
 
 #include <sdepth/program/together.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::together_test {
 
 namespace {
 
@@ -52,3 +52,5 @@ TEST_CASE(
         8, 1);
   check({{"SLURM_NTASKS", "8"}}, 1, 0);  // a batch script, or tasks that do not know each other
 }
+
+}  // namespace sdepth::test::together_test

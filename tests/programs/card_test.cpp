@@ -10,6 +10,8 @@
 
 #include "../../examples/shared/card.hpp"
 
+namespace sdepth::test::card_test {
+
 using namespace programs;
 using namespace sdepth::program;
 
@@ -107,3 +109,5 @@ TEST_CASE("what is missing is named") {
                          sdepth::Error);
   }
 }
+
+}  // namespace sdepth::test::card_test

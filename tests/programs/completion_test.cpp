@@ -5,6 +5,8 @@
 
 #include "process.hpp"
 
+namespace sdepth::test::completion_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -63,3 +65,5 @@ TEST_CASE("bash completes options, the words that one may have, and files") {
   CHECK(contains(zsh.output, "bashcompinit"));
   if (fs::exists("/bin/zsh")) CHECK(run_program("/bin/zsh", {"-f", "-c", zsh.output}).status == 0);
 }
+
+}  // namespace sdepth::test::completion_test

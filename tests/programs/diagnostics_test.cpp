@@ -15,7 +15,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::diagnostics_test {
 
 namespace {
 
@@ -167,3 +167,5 @@ TEST_CASE("the harm of a block is what its absence does") {
   CHECK(contains(run_program("infer", {"--weights", (folder / "without").string(), "--limit", "100"}).output,
                  "(" + errors + " of 100 images)"));
 }
+
+}  // namespace sdepth::test::diagnostics_test

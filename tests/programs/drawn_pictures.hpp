@@ -12,6 +12,7 @@
 
 #include "../io/scratch_folder.hpp"
 
+namespace sdepth::test {
 namespace {
 
 /// An RGB picture of one colour, 20 x 24, as the bytes of a PNG.
@@ -57,3 +58,4 @@ inline std::string png_of(std::array<std::uint8_t, 3> colour) {
 }
 
 }  // namespace
+}  // namespace sdepth::test

@@ -10,7 +10,7 @@
 
 #include "run_folders.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::export_test {
 
 namespace {
 
@@ -119,3 +119,5 @@ TEST_CASE("whatever is wrong is a sentence, and no file is left") {
   CHECK(contains(refusal("export", own_weights() + Words{"--header", file_name}, 4096), "cannot be written"));
   CHECK(folder.entries() == 2);
 }
+
+}  // namespace sdepth::test::export_test

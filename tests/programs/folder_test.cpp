@@ -13,7 +13,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::folder_test {
 
 namespace {
 
@@ -242,3 +242,5 @@ TEST_CASE("paths that are not UTF-8 work in every option, in the checkpoint, and
   CHECK(run_program("infer", infer + files).status == 0);
   for (const char* name : {"l\xE9", "b\xE9", "c\xE9"}) CHECK(fs::exists(odd / name));
 }
+
+}  // namespace sdepth::test::folder_test

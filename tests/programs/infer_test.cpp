@@ -15,7 +15,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::infer_test {
 
 namespace {
 
@@ -241,3 +241,5 @@ TEST_CASE(
   CHECK(contains(run_program("infer", own_weights() + Words{one, "--limit", "3"}).output,
                  "leave out --block-removal"));
 }
+
+}  // namespace sdepth::test::infer_test

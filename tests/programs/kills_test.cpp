@@ -19,6 +19,8 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
+namespace sdepth::test::kills_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -90,3 +92,5 @@ TEST_CASE(
                       << " of them before the first checkpoint; " << ends << " runs compared");
   }
 }
+
+}  // namespace sdepth::test::kills_test

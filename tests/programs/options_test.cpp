@@ -12,7 +12,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::options_test {
 
 namespace {
 
@@ -226,3 +226,5 @@ TEST_CASE(
     CHECK_FALSE(fs::exists(folder / "second"));
   }
 }
+
+}  // namespace sdepth::test::options_test

@@ -14,7 +14,7 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::own_program_test {
 
 namespace {
 
@@ -293,3 +293,5 @@ TEST_CASE(
                                        "--test-split", "0.3"}),
                  "broken.png"));
 }
+
+}  // namespace sdepth::test::own_program_test

@@ -17,6 +17,7 @@
 
 #include "../io/scratch_folder.hpp"
 
+namespace sdepth::test {
 namespace {
 
 /// What became of a program. `status` is its exit status, or minus the signal that ended it.
@@ -123,3 +124,4 @@ inline const Words small_run = {"--data",       "synthetic", "--limit-train", "3
                                 "--seed",       "11"};
 
 }  // namespace
+}  // namespace sdepth::test

@@ -19,7 +19,7 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::recipe_test {
 
 namespace {
 
@@ -277,3 +277,5 @@ TEST_CASE("options that do not go together are refused before the training") {
     CHECK(contains(sentence({option, value}), option));
   CHECK_FALSE(fs::exists(folder / "run"));
 }
+
+}  // namespace sdepth::test::recipe_test

@@ -8,6 +8,8 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
+namespace sdepth::test::report_page_test {
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -77,3 +79,5 @@ TEST_CASE("the report of a run has all its parts, and a browser opens it without
   CHECK_MESSAGE(shown.status == 0, shown.output);
   CHECK_MESSAGE(!contains(shown.errors, "CONSOLE"), shown.errors);
 }
+
+}  // namespace sdepth::test::report_page_test

@@ -17,7 +17,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::reproduce_test {
 
 namespace {
 
@@ -233,3 +233,5 @@ TEST_CASE(
   put(run / "checkpoint.safetensors", "noise");
   CHECK(contains(refusal_of(report(header + "\n"), "reproduce"), "checkpoint.safetensors is no checkpoint"));
 }
+
+}  // namespace sdepth::test::reproduce_test

@@ -8,6 +8,8 @@
 
 #include "process.hpp"
 
+namespace sdepth::test {
+
 inline Words out(const std::filesystem::path& folder) { return {"--out", folder.string()}; }
 inline Words resume(const std::filesystem::path& folder) { return {"--resume", folder.string()}; }
 
@@ -19,3 +21,5 @@ inline void check_equal_runs(const std::filesystem::path& a, const std::filesyst
     CHECK(bytes_of(a / name) == bytes_of(b / name));
   }
 }
+
+}  // namespace sdepth::test

@@ -15,7 +15,7 @@
 
 #include "process.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::survival_over_time_test {
 
 namespace {
 
@@ -184,3 +184,5 @@ TEST_CASE(
   CHECK(harm.at(8)[1] == doctest::Approx(0.2));
   CHECK(harm.at(8)[5] == metrics.at(1)[4]);
 }
+
+}  // namespace sdepth::test::survival_over_time_test

@@ -13,7 +13,7 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::tensorboard_test {
 
 namespace {
 
@@ -88,3 +88,5 @@ TEST_CASE(
   CHECK(errors == 2);
   CHECK(validation == 0);  // there is no such part
 }
+
+}  // namespace sdepth::test::tensorboard_test

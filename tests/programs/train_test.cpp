@@ -19,7 +19,7 @@
 #include "process.hpp"
 #include "run_folders.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::train_test {
 
 namespace {
 
@@ -368,3 +368,5 @@ TEST_CASE(
   const SafeTensors checkpoint = read_safetensors(folder / "diverged" / "checkpoint.safetensors");
   CHECK(checkpoint.metadata.at("step") == "0");
 }
+
+}  // namespace sdepth::test::train_test

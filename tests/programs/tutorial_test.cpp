@@ -8,6 +8,8 @@
 #include "drawn_pictures.hpp"
 #include "process.hpp"
 
+namespace sdepth::test::tutorial_test {
+
 namespace {
 
 /// What an example printed.
@@ -94,3 +96,5 @@ TEST_CASE("09: a folder of pictures becomes a model that names pictures it has n
                                                     (folder / "pictures/class 1").string()});
   CHECK_MESSAGE(contains(named.output, "/class 1/3.png: class "), named.output);
 }
+
+}  // namespace sdepth::test::tutorial_test

@@ -19,7 +19,8 @@
 #include "backends.hpp"
 #include "distance.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::depth_test {
+
 using sdepth::test::distance;
 
 namespace {
@@ -206,3 +207,5 @@ TEST_CASE("a plan of another network is refused") {
   CHECK_THROWS_WITH_AS(trainer.predict(NHWC<float>{some_images(1)}, plan),
                        doctest::Contains("expected 10 entries"), Error);
 }
+
+}  // namespace sdepth::test::depth_test

@@ -17,7 +17,7 @@
 
 #include "backends.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::fixed_gates_test {
 
 namespace {
 
@@ -258,3 +258,5 @@ TEST_CASE("other gates or probabilities than the fixed ones are refused") {
       "schedule such as LinearDecay",
       Error);
 }
+
+}  // namespace sdepth::test::fixed_gates_test

@@ -33,7 +33,8 @@
 #include "backends.hpp"
 #include "distance.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::inference_test {
+
 using sdepth::test::distance;
 
 // Every allocation of this program is counted, where the C library allows it: operator new and Buffer both
@@ -323,3 +324,5 @@ TEST_CASE("one that two threads predict with, or that was moved from, says so") 
   CHECK_THROWS_WITH_AS((void)inference.predict(NHWC<float>{images}),
                        "predict: this Inference was moved from; use the one that it was moved to", Error);
 }
+
+}  // namespace sdepth::test::inference_test

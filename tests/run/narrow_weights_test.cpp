@@ -15,7 +15,8 @@
 #include "backends.hpp"
 #include "distance.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::narrow_weights_test {
+
 using sdepth::test::distance;
 
 namespace {
@@ -91,3 +92,5 @@ TEST_CASE("weights beyond float16 are refused in a sentence, and are none beyond
     CHECK(distance(narrow, Inference<Net, Cpu<>>(weights).predict(NHWC<float>{images})) < 5e-2);
   }
 }
+
+}  // namespace sdepth::test::narrow_weights_test

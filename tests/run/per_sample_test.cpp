@@ -16,7 +16,8 @@
 #include "backends.hpp"
 #include "differences.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::per_sample_test {
+
 using sdepth::test::check_gradients;
 using sdepth::test::OddBranches;
 
@@ -373,3 +374,5 @@ TEST_CASE("the trainer draws for each image, or exactly so many") {
       exact.step(NHWC<float>{fewer.images}, fewer.labels, std::vector<std::uint8_t>(7)),
       "gates: expected 5 of them, one for each residual block or one for each of its images, found 7");
 }
+
+}  // namespace sdepth::test::per_sample_test

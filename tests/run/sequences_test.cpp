@@ -10,7 +10,8 @@
 
 #include "differences.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::sequences_test {
+
 using sdepth::test::check_gradients;
 using sdepth::test::OddBranches;
 
@@ -51,3 +52,5 @@ TEST_CASE("gradients of unusual branches are too, open or closed, scaled or not"
                                                    {0, 0, 0, 0, 0, 0, 0, 0}})
       check_gradients<OddBranches<Drop>>(scaling, gates);
 }
+
+}  // namespace sdepth::test::sequences_test

@@ -14,7 +14,7 @@
 
 #include "backends.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::skip_test {
 
 namespace {
 
@@ -154,3 +154,5 @@ TEST_CASE_TEMPLATE("skipped blocks take no activation memory, and every gradient
   static_cast<void>(trainer.evaluate(NHWC<float>{data.images}, data.labels));
   CHECK(trainer.walk().slots_all_free());
 }
+
+}  // namespace sdepth::test::skip_test

@@ -9,7 +9,7 @@
 #include <sdepth/schedule/scaling.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::gates_test {
 
 TEST_CASE("linear decay has the paper's numbers for 54 blocks at 0.5") {
   double sum = 0;
@@ -144,3 +144,5 @@ TEST_CASE("exact draws have their number of survivors, and every image the same 
   for (const int count : open) CHECK(std::abs(count / double{steps} - 0.3) < 4 * std::sqrt(0.21 / steps));
   CHECK(std::abs(first_two / double{steps} - 3.0 * 2 / 90) < 4 * std::sqrt(0.0667 * 0.9333 / steps));
 }
+
+}  // namespace sdepth::test::gates_test

@@ -8,7 +8,7 @@
 #include <sdepth/schedule/over_time.hpp>
 #include <sdepth/schedule/schedules.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::over_time_test {
 
 namespace {
 
@@ -101,3 +101,5 @@ TEST_CASE("survival falls from 1 to its value over the epochs of a warm-up") {
   CHECK(at(0.3, 1, 1) == 1.0);
   CHECK(at(0.3, 2, 1) == 0.3);
 }
+
+}  // namespace sdepth::test::over_time_test

@@ -14,7 +14,7 @@
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::batches_test {
 
 namespace {
 
@@ -93,3 +93,5 @@ TEST_CASE("without images there is no score: a perfect one is not made up") {
   CHECK(std::isnan(Score{}.error_rate()));
   CHECK(trainer.predict(none).empty());
 }
+
+}  // namespace sdepth::test::batches_test

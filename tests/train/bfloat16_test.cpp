@@ -11,9 +11,9 @@
 #include "bfloat16_network.hpp"
 #include "pytorch_checks.hpp"
 
-namespace {
+namespace sdepth::test::bfloat16_test {
 
-using namespace sdepth;
+namespace {
 
 TEST_CASE("20 steps of ResNet-20 are no further from float64 than PyTorch's under autocast") {
   const pytorch::Oracle inputs("resnet20"), oracle("autocast");
@@ -80,3 +80,5 @@ TEST_CASE("activations take half the memory, and the losses are not those of flo
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::bfloat16_test

@@ -13,7 +13,7 @@
 #include <sdepth/train/block_removal.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::block_removal_test {
 
 namespace {
 
@@ -129,3 +129,5 @@ TEST_CASE("what does not fit is refused in a sentence") {
   CHECK_THROWS_WITH_AS(score_at_depth(*trainer.weights(), {}, pictures, labels, other),
                        doctest::Contains("expected 5 probabilities"), Error);
 }
+
+}  // namespace sdepth::test::block_removal_test

@@ -14,7 +14,8 @@
 
 #include "dropout_checks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::dropout_test {
+
 using namespace dropout;
 
 TEST_CASE("a share of P of the numbers becomes zero, and which ones depends on seed, step, stage and place") {
@@ -97,3 +98,5 @@ TEST_CASE("a trained network runs as if there were no dropout") {
   for (std::size_t i = 0; i < expected.size(); ++i)
     CHECK(logits[i] == doctest::Approx(expected[i]).epsilon(1e-4));
 }
+
+}  // namespace sdepth::test::dropout_test

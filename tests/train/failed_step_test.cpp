@@ -15,7 +15,7 @@
 #include <sdepth/schedule/schedules.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::failed_step_test {
 
 namespace {
 
@@ -174,3 +174,5 @@ void check() {
 TEST_CASE("a step that throws changes nothing") { check<Cpu<>, Gating::per_batch>(); }
 TEST_CASE("… with a gate for each image") { check<Cpu<>, Gating::per_sample>(); }
 TEST_CASE("… on the reference") { check<Reference, Gating::per_batch>(); }
+
+}  // namespace sdepth::test::failed_step_test

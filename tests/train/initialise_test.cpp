@@ -11,7 +11,7 @@
 #include <sdepth/network/network.hpp>
 #include <sdepth/train/initialise.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::initialise_test {
 
 namespace {
 
@@ -72,3 +72,5 @@ TEST_CASE("norms begin with 1 or uniform, and another seed gives other numbers")
   CHECK(drawn("fc.weight", 1) == drawn("fc.weight", 1));
   CHECK(drawn("fc.weight", 2) != drawn("fc.weight", 1));
 }
+
+}  // namespace sdepth::test::initialise_test

@@ -10,7 +10,7 @@
 #include <sdepth/train/learning_rate.hpp>
 #include <sdepth/train/options.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::learning_rate_test {
 
 namespace {
 
@@ -149,3 +149,5 @@ TEST_CASE("a run of one step, or of few, has a finite rate that is not negative 
         CHECK((cosine > 0 && cosine <= 0.1));
       }
 }
+
+}  // namespace sdepth::test::learning_rate_test

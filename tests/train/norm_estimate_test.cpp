@@ -16,7 +16,7 @@
 #include <sdepth/train/norm_estimate.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::norm_estimate_test {
 
 namespace {
 
@@ -250,3 +250,5 @@ TEST_CASE("what cannot be estimated is refused in a sentence and changes nothing
                        doctest::Contains("bn1.running_mean would not be finite"), Error);
   CHECK(numbers(weights.running()) == before);
 }
+
+}  // namespace sdepth::test::norm_estimate_test

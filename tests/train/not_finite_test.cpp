@@ -15,7 +15,7 @@
 #include <sdepth/train/norm_estimate.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::not_finite_test {
 
 namespace {
 
@@ -139,3 +139,5 @@ TEST_CASE("logits that are not those of whole images are refused, not read beyon
     refused([&] { static_cast<void>(score_of_any(logits, two, classes)); });
   }
 }
+
+}  // namespace sdepth::test::not_finite_test

@@ -7,7 +7,8 @@
 #include "../train/pytorch_checks.hpp"
 #include "../models/networks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::odd_extents_test {
+
 using namespace pytorch;
 
 TEST_CASE_TEMPLATE("strides that leave a remainder give PyTorch's numbers, with every kind of shortcut",
@@ -16,3 +17,5 @@ TEST_CASE_TEMPLATE("strides that leave a remainder give PyTorch's numbers, with 
   for (const char* prefix : {"open.", "skip."}) check_training_step<OddExtents, Backend>(oracle, prefix);
   check_test_logits<OddExtents, Backend>(oracle);
 }
+
+}  // namespace sdepth::test::odd_extents_test

@@ -17,7 +17,7 @@
 #include <sdepth/train/options.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::options_test {
 
 namespace {
 
@@ -143,3 +143,5 @@ TEST_CASE("a network at test is not made with options that mean nothing") {
   CHECK_THROWS_WITH_AS((Inference<Net, Reference>(std::shared_ptr<const FoldedWeights<Net, Reference>>())),
                        doctest::Contains("null"), Error);
 }
+
+}  // namespace sdepth::test::options_test

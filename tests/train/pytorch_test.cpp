@@ -9,7 +9,8 @@
 
 #include "pytorch_checks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::pytorch_test {
+
 using namespace pytorch;
 
 /// The convolution kernels that users may choose instead of the default.
@@ -47,3 +48,5 @@ TEST_CASE_TEMPLATE("SGD with given gates follows PyTorch, for both skip-update p
       check_sgd<Backend>(skip_update, scaling);
     }
 }
+
+}  // namespace sdepth::test::pytorch_test

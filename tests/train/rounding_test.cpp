@@ -13,9 +13,9 @@
 
 #include "bfloat16_network.hpp"
 
-namespace {
+namespace sdepth::test::rounding_test {
 
-using namespace sdepth;
+namespace {
 
 using namespace bfloat16_network;
 
@@ -176,3 +176,5 @@ TEST_CASE("backends that do not round so say it in one sentence") {
 }
 
 }  // namespace
+
+}  // namespace sdepth::test::rounding_test

@@ -12,8 +12,7 @@
 
 #include "shared_steps.hpp"
 
-using namespace sdepth;
-using namespace sdepth::test;
+namespace sdepth::test::shared_steps_test {
 
 namespace {
 
@@ -128,3 +127,5 @@ TEST_CASE("what a skipped block would add is not sent") {
     });
   CHECK(sent[0] > 5 * sent[1]);
 }
+
+}  // namespace sdepth::test::shared_steps_test

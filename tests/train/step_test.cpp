@@ -3,9 +3,11 @@
 
 #include "step_checks.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::step_test {
 
 TEST_CASE("a step in halves, mini-batches, other losses and optimizers, the user's own: on the CPU") {
   step_checks::check_all<Cpu<>>();
 }
 TEST_CASE("… on the reference") { step_checks::check_all<Reference>(); }
+
+}  // namespace sdepth::test::step_test

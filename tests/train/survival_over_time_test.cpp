@@ -23,7 +23,7 @@
 
 #include "../io/scratch_folder.hpp"
 
-using namespace sdepth;
+namespace sdepth::test::survival_over_time_test {
 
 namespace {
 
@@ -133,3 +133,5 @@ TEST_CASE(
   CHECK_THROWS_WITH_AS(restore(read_checkpoint(folder / "plain"), after),
                        doctest::Contains("another survival table"), Error);
 }
+
+}  // namespace sdepth::test::survival_over_time_test

@@ -12,7 +12,7 @@
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::trainer_test {
 
 namespace {
 
@@ -189,3 +189,5 @@ TEST_CASE("a convolution is read and written by PyTorch's indices") {
       "\"fc.weight\" is not the weight of a convolution; parameter(name) reads every tensor, as a matrix",
       Error);
 }
+
+}  // namespace sdepth::test::trainer_test

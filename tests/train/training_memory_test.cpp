@@ -11,7 +11,7 @@
 #include <sdepth/network/training_memory.hpp>
 #include <sdepth/train/trainer.hpp>
 
-using namespace sdepth;
+namespace sdepth::test::training_memory_test {
 
 namespace {
 
@@ -87,3 +87,5 @@ TEST_CASE("1202 layers, batch 128: 9 GB are enough with stochastic depth") {
   CHECK(bytes.likely < 9e9);
   CHECK(bytes.mean < 0.9 * bytes.all_open);
 }
+
+}  // namespace sdepth::test::training_memory_test
