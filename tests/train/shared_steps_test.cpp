@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <limits>
 #include <vector>
 
 #include <sdepth/kernels/reference/reference.hpp>
@@ -106,6 +107,32 @@ TEST_CASE("shares that do not fit are refused in a sentence by every process, an
                          doctest::Contains("evaluate: expected at most 8 images of all processes"), Error);
     CHECK(trainer.step(images(4), labels(4)).images == 8);
     CHECK(trainer.evaluate(images(4), labels(4)).images == 8);
+  });
+}
+
+TEST_CASE("what one process refuses is an error of all, and the next step is made") {
+  using Net = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, GlobalAvgPool, Linear<4>>;
+  on_ranks(2, [](Meeting::Rank& rank) {
+    Trainer<Net, Cpu<>> trainer({.batch = 8, .threads = 1}, rank);
+    const bool first = rank.rank() == 0;
+    Data data = data_of(4), bad = data;
+    const auto images = [](const Data& of) { return NHWC<float>{of.images}; };
+    if (!first) bad.labels[2] = 4;
+    const char* said =
+        first ? ": rank 1 has refused its images of this batch; its own message says why" : "label 4";
+    CHECK_THROWS_WITH_AS(trainer.step(images(bad), bad.labels), doctest::Contains(said), Error);
+    CHECK_THROWS_WITH_AS(trainer.compute_gradients(images(bad), bad.labels), doctest::Contains(said), Error);
+    CHECK_THROWS_WITH_AS((void)trainer.evaluate(images(bad), bad.labels), doctest::Contains(said), Error);
+    if (!first) bad.images.pop_back();
+    CHECK_THROWS_WITH_AS(trainer.step(images(bad), data.labels),
+                         doctest::Contains(first ? "step: rank 1 has refused" : "images"), Error);
+
+    CHECK(trainer.step(images(data), data.labels).images == 8);
+    bad = data;
+    if (!first) bad.images[5] = std::numeric_limits<float>::quiet_NaN();
+    CHECK_THROWS_WITH_AS((void)trainer.evaluate(images(bad), data.labels),
+                         doctest::Contains(first ? "evaluate: the loss is" : "logits: image 0 has"), Error);
+    CHECK(trainer.evaluate(images(data), data.labels).images == 8);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <sdepth/core/error.hpp>
 #include <sdepth/network/head.hpp>
 #include <sdepth/run/evaluation.hpp>
 #include <sdepth/run/images.hpp>
@@ -30,10 +32,14 @@ struct EvaluatedPart {
   int first = 0;
   int images = 0;  // of the whole batch
 
-  /// Waits for it. Throws Error where an output is not finite.
+  /// Waits for it. Throws Error where an output is not finite, on every process where it is on one.
   void add_to(Score& sum, int classes, std::size_t stride) const {
     const LossResult result = loss.get();
     check_logits(std::span<const typename Backend::Scalar>(outputs.get()), classes, stride, first);
+    if (!std::isfinite(result.loss))
+      fail(
+          "evaluate: the loss is ", result.loss,
+          ", expected a finite number; look for outputs that overflow, or for the message of another process, which has images of its own");
     sum.loss += result.loss * images;
     sum.errors += result.errors;
   }
@@ -59,9 +65,12 @@ template <class Loss, class Net, class Backend, class Given>
   using T = typename Backend::Scalar;
   constexpr int classes = static_cast<int>(Net::output.size());
   constexpr std::size_t stride = detail::Walk<Net, Backend>::classes_stride;
-  const int count = detail::image_count(Net::input, images);
-  Loss::check(targets, count, classes);
-  const int whole = together.whole_batch(count);
+  int count = 0;
+  const int whole = together.whole_batch("evaluate", [&] {
+    count = detail::image_count(Net::input, images);
+    Loss::check(targets, count, classes);
+    return count;
+  });
   check_has_images("evaluate", whole);
   const int at_once = together.others() ? whole : walk.capacity();
   if (whole > batch && together.others())  // every process sees it: none waits for one that has failed

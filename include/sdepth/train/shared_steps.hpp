@@ -62,20 +62,34 @@ class SharedSteps {
     return others_ ? std::max(1, share_.most_images(batch)) : batch;
   }
 
-  /// How many images the whole batch has of which so many are here. Throws Error, on every process, where one
-  /// has more or fewer than its share.
-  [[nodiscard]] int whole_batch(int here) const {
-    if (!others_) return here;
+  /// How many images the whole batch has of which `count_here` says how many are here. Throws Error, on every
+  /// process, where it does on one, or where one has more or fewer images than its share: none waits for one
+  /// that has failed.
+  template <class Count>
+  [[nodiscard]] int whole_batch(const char* where, const Count& count_here) const {
+    if (!others_) return count_here();
     std::vector<int> counts(static_cast<std::size_t>(share_.ranks));
-    counts[static_cast<std::size_t>(share_.rank)] = here;
+    int& here = counts[static_cast<std::size_t>(share_.rank)];
     const std::vector<std::size_t> sizes(counts.size(), sizeof(int));
+    try {
+      here = count_here();
+    } catch (const Error&) {
+      here = refused;
+      others_->gather(counts.data(), sizes);
+      throw;
+    }
     others_->gather(counts.data(), sizes);
     int whole = 0;
-    for (const int count : counts) whole += count;
+    for (int rank = 0; rank < share_.ranks; ++rank) {
+      const int count = counts[static_cast<std::size_t>(rank)];
+      if (count == refused)
+        fail(where, ": rank ", rank, " has refused its images of this batch; its own message says why");
+      whole += count;
+    }
     for (int rank = 0; rank < share_.ranks; ++rank)
       if (const int expected = share_.images_of_rank(whole, rank).size();
           counts[static_cast<std::size_t>(rank)] != expected)
-        fail("step: rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole,
+        fail(where, ": rank ", rank, " has ", counts[static_cast<std::size_t>(rank)], " of the ", whole,
              " images of this batch, expected ", expected,
              "; give each process its share(), and all the same data");
     return whole;
@@ -111,6 +125,8 @@ class SharedSteps {
   }
 
  private:
+  static constexpr int refused = -1;  // in place of a count
+
   Communicator* others_ = nullptr;
   BatchShare share_;
   bool local_norms_ = false;

@@ -294,14 +294,14 @@ class Trainer : detail::RefusedCalls<Loss_> {
   template <Images Given>
   [[nodiscard]] int checked_count(const Given& images, const Targets& targets) {
     pass_.check_idle("step");
-    const int count = detail::image_count(Net::input, images);
-    if (together_.others())
-      // before the others are met, who would wait for a process that has failed
+    int count = 0;
+    whole_ = together_.whole_batch("step", [&] {
+      count = detail::image_count(Net::input, images);
       Loss::check(targets, count, classes);
-    whole_ = together_.whole_batch(count);
+      return count;
+    });
     if (whole_ < 1 || whole_ > options_.batch)
       fail("step: expected between 1 and ", options_.batch, " images (the trainer's batch), found ", whole_);
-    Loss::check(targets, count, classes);
     return count;
   }
   template <bool Adds, Images Given>
