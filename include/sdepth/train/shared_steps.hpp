@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include <sdepth/core/batch_share.hpp>
@@ -63,27 +64,26 @@ class SharedSteps {
   }
 
   /// How many images the whole batch has of which `count_here` says how many are here. Throws Error, on every
-  /// process, where it does on one, or where one has more or fewer images than its share: none waits for one
-  /// that has failed.
+  /// process and with the same sentence, where it does on one, or where one has more or fewer images than its
+  /// share: none waits for one that has failed.
   template <class Count>
   [[nodiscard]] int whole_batch(const char* where, const Count& count_here) const {
     if (!others_) return count_here();
+    // of what is refused the length of the sentence, below zero
     std::vector<int> counts(static_cast<std::size_t>(share_.ranks));
     int& here = counts[static_cast<std::size_t>(share_.rank)];
-    const std::vector<std::size_t> sizes(counts.size(), sizeof(int));
+    std::string refused;
     try {
       here = count_here();
-    } catch (const Error&) {
-      here = refused;
-      others_->gather(counts.data(), sizes);
-      throw;
+    } catch (const Error& error) {
+      refused = error.what();
+      here = -static_cast<int>(refused.size());
     }
-    others_->gather(counts.data(), sizes);
+    others_->gather(counts.data(), std::vector<std::size_t>(counts.size(), sizeof(int)));
     int whole = 0;
     for (int rank = 0; rank < share_.ranks; ++rank) {
       const int count = counts[static_cast<std::size_t>(rank)];
-      if (count == refused)
-        fail(where, ": rank ", rank, " has refused its images of this batch; its own message says why");
+      if (count < 0) fail_as(rank, -count, refused);
       whole += count;
     }
     for (int rank = 0; rank < share_.ranks; ++rank)
@@ -125,7 +125,14 @@ class SharedSteps {
   }
 
  private:
-  static constexpr int refused = -1;  // in place of a count
+  /// Throws, on every process, what this rank says. @param text  its sentence there, of so many bytes
+  [[noreturn]] void fail_as(int rank, int length, std::string text) const {
+    std::vector<std::size_t> sizes(static_cast<std::size_t>(share_.ranks), 0);
+    sizes[static_cast<std::size_t>(rank)] = static_cast<std::size_t>(length);
+    if (rank != share_.rank) text.assign(sizes[static_cast<std::size_t>(rank)], ' ');
+    others_->gather(text.data(), sizes);
+    fail("rank ", rank, ": ", text);
+  }
 
   Communicator* others_ = nullptr;
   BatchShare share_;
