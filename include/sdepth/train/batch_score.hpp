@@ -37,9 +37,8 @@ struct EvaluatedPart {
     const LossResult result = loss.get();
     check_logits(std::span<const typename Backend::Scalar>(outputs.get()), classes, stride, first);
     if (!std::isfinite(result.loss))
-      fail(
-          "evaluate: the loss is ", result.loss,
-          ", expected a finite number; look for outputs that overflow, or for the message of another process, which has images of its own");
+      fail("evaluate: the loss is ", result.loss,
+           ", expected a finite number; look for outputs that overflow, here or on another process");
     sum.loss += result.loss * images;
     sum.errors += result.errors;
   }
