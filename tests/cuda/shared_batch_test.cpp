@@ -22,9 +22,7 @@
 namespace sdepth::test::shared_batch_test {
 namespace {
 
-using test::Trace;
-
-constexpr TrainingOptions options{.batch = test::shared_batch, .threads = 1, .seed = 3};
+constexpr TrainingOptions options{.batch = shared_batch, .threads = 1, .seed = 3};
 
 /// ‖a − b‖ / ‖b‖
 [[nodiscard]] double distance(const std::vector<float>& a, const std::vector<float>& b) {
@@ -42,7 +40,7 @@ void use_device(int rank) { use_cuda_device(rank); }
 struct Devices {};
 #else
 /// Emulated ones, one for each thread, which do nothing before somebody waits for it.
-struct Devices : test::Keep {
+struct Devices : Keep {
   Devices() {
     emulation::settings().devices = 8, emulation::settings().deferred = true;
     // their streams are made by one thread
@@ -53,8 +51,8 @@ struct Devices : test::Keep {
 
 TEST_CASE(
     "weights, statistics and losses of several devices are those of one that has all parts, to the bit, and nearly those of a whole batch") {
-  const Trace alone = test::train_alone<test::Everything, Cuda<>>(options);
-  const Trace one = test::train_in_parts<test::Everything, Cuda<>>(options);
+  const Trace alone = train_alone<Everything, Cuda<>>(options);
+  const Trace one = train_in_parts<Everything, Cuda<>>(options);
   for (std::size_t i = 0; i < alone.losses.size(); ++i)
     CHECK(one.losses[i] == doctest::Approx(alone.losses[i]).epsilon(1e-5));
   CHECK(distance(one.weights, alone.weights) < 1e-5);
@@ -62,8 +60,7 @@ TEST_CASE(
   [[maybe_unused]] const Devices devices;
   for (const int ranks : {2, 8}) {
     CAPTURE(ranks);
-    for (const Trace& trace :
-         test::train_together<test::Everything, Cuda<>>(ranks, options, false, use_device))
+    for (const Trace& trace : train_together<Everything, Cuda<>>(ranks, options, false, use_device))
       CHECK(trace == one);
   }
 }
@@ -73,8 +70,8 @@ TEST_CASE("norms of each process's own share: the CPU's losses") {
   const Devices devices;
   for (const int ranks : {2, 8}) {  // of several parts, and of one at most
     CAPTURE(ranks);
-    const Trace device = test::train_together<test::Everything, Cuda<>>(ranks, options, true, use_device)[0],
-                host = test::train_together<test::Everything, Cpu<>>(ranks, options, true)[0];
+    const Trace device = train_together<Everything, Cuda<>>(ranks, options, true, use_device)[0],
+                host = train_together<Everything, Cpu<>>(ranks, options, true)[0];
     for (std::size_t i = 0; i < host.losses.size(); ++i)
       CHECK(device.losses[i] == doctest::Approx(host.losses[i]).epsilon(1e-4));
   }
@@ -83,11 +80,11 @@ TEST_CASE("norms of each process's own share: the CPU's losses") {
 
 TEST_CASE("a loss that is not finite on one device stops all of them at the same step, and changes nothing") {
   [[maybe_unused]] const Devices devices;
-  test::on_ranks(
+  on_ranks(
       2,
-      [](test::Meeting::Rank& rank) {
+      [](Meeting::Rank& rank) {
         use_device(rank.rank());
-        Trainer<test::Everything, Cuda<>> trainer(options, rank);
+        Trainer<Everything, Cuda<>> trainer(options, rank);
         const auto state = [&] {
           const auto& weights = std::as_const(*trainer.weights());
           std::vector<float> all(weights.parameters().data(),
@@ -96,7 +93,7 @@ TEST_CASE("a loss that is not finite on one device stops all of them at the same
                      weights.running().data() + weights.running().size());
           return all;
         };
-        test::Data data = test::data_of(8);
+        Data data = data_of(8);
         const auto step = [&](float first) {
           data.images[0] = first;
           const Range mine = trainer.share().images_of(8);

@@ -57,11 +57,10 @@ TEST_CASE("a public CIFAR ResNet has PyTorch's logits where its shortcuts are un
     set_shortcuts(trained, kind);
     return trained;
   };
-  CHECK(test::distance(logits_of<Net<SubsampleShortcut>>(read(ShortcutKind::subsample_centred), images),
-                       logits) < 1e-6);
-  CHECK(test::distance(logits_of<Net<SubsampleShortcut>>(read(ShortcutKind::subsample), images), logits) >
-        1e-3);
-  CHECK(test::distance(logits_of<Net<PoolShortcut>>(read(ShortcutKind::pool), images), logits) > 1e-3);
+  CHECK(distance(logits_of<Net<SubsampleShortcut>>(read(ShortcutKind::subsample_centred), images), logits) <
+        1e-6);
+  CHECK(distance(logits_of<Net<SubsampleShortcut>>(read(ShortcutKind::subsample), images), logits) > 1e-3);
+  CHECK(distance(logits_of<Net<PoolShortcut>>(read(ShortcutKind::pool), images), logits) > 1e-3);
   const TrainedNetwork same = read(ShortcutKind::subsample),
                        raw = trained_network<Net<SubsampleShortcut>>(file, "public_resnet");
   CHECK(same.numbers == raw.numbers);  // nothing is reordered where nothing need be

@@ -21,8 +21,6 @@
 
 namespace sdepth::test::depth_test {
 
-using sdepth::test::distance;
-
 namespace {
 
 template <class Block>

@@ -35,8 +35,6 @@
 
 namespace sdepth::test::inference_test {
 
-using sdepth::test::distance;
-
 // Every allocation of this program is counted, where the C library allows it: operator new and Buffer both
 // end here.
 #if defined(__SANITIZE_ADDRESS__)

@@ -17,8 +17,6 @@
 
 namespace sdepth::test::narrow_weights_test {
 
-using sdepth::test::distance;
-
 namespace {
 
 /// Every kind of operation: a stem, blocks in place and with a projection, Winograd and direct kernels, a

@@ -18,9 +18,6 @@
 
 namespace sdepth::test::per_sample_test {
 
-using sdepth::test::check_gradients;
-using sdepth::test::OddBranches;
-
 namespace {
 
 template <int C, int Stride = 1>

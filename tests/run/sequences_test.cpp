@@ -12,9 +12,6 @@
 
 namespace sdepth::test::sequences_test {
 
-using sdepth::test::check_gradients;
-using sdepth::test::OddBranches;
-
 namespace {
 
 template <class Block>
