@@ -108,11 +108,28 @@ TEST_CASE("a page shows a square for each block, mistakes in a table, and names 
   report.classification = Classification("validation", 100, {});
   std::vector<float> logits(100);
   logits[7] = 5;
-  for (int i = 0; i < 3; ++i) report.classification.add(logits, 50, i);
+  for (const int label : {90, 50, 20, 50, 7, 50}) report.classification.add(logits, label, 0);
+  logits[90] = 6;
+  report.classification.add(logits, 7, 0);
   html = report_html(report);
-  CHECK(contains(html, "<td>50</td><td>7</td><td>3</td>"));
-  CHECK(contains(html, "<td>50</td><td>100 %</td><td>3</td>"));
-  CHECK(count(html, "<tr>") < 40);
+  // the most frequent mistakes, the largest errors first; of equal ones the smaller class
+  CHECK(contains(html,
+                 "<tr><td>50</td><td>7</td><td>3</td></tr>\n"
+                 "<tr><td>7</td><td>90</td><td>1</td></tr>\n"
+                 "<tr><td>20</td><td>7</td><td>1</td></tr>\n"
+                 "<tr><td>90</td><td>7</td><td>1</td></tr>\n</table>"));
+  CHECK(contains(html,
+                 "<tr><td>20</td><td>100 %</td><td>1</td></tr>\n"
+                 "<tr><td>50</td><td>100 %</td><td>3</td></tr>\n"
+                 "<tr><td>90</td><td>100 %</td><td>1</td></tr>\n"
+                 "<tr><td>7</td><td>50 %</td><td>2</td></tr>\n</table>"));
+  for (int label = 0; label < 40; ++label)
+    for (const int predicted : {41, 42}) {
+      std::vector<float> wrong(100);
+      wrong[static_cast<std::size_t>(predicted)] = 5;
+      report.classification.add(wrong, label, 0);
+    }
+  CHECK(count(report_html(report), "<tr>") < 50);  // twenty rows of each, and not a hundred
 }
 
 }  // namespace sdepth::test::classification_test

@@ -7,6 +7,9 @@
 #include <csignal>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
+#include <sdepth/data/normalize.hpp>
 #include <sdepth/io/csv.hpp>
 #include <sdepth/io/safetensors.hpp>
 
@@ -37,6 +40,25 @@ TEST_CASE("a network without residual blocks is trained, killed and resumed to t
   REQUIRE_MESSAGE(last.status == 0, last.output);
   check_equal_runs(folder / "whole", folder / "killed");
   CHECK(read_safetensors(folder / "whole" / "model.safetensors").metadata.at("model") == "plain");
+}
+
+TEST_CASE("on a terminal a line says how far the run is, which is written over; elsewhere there is none") {
+  const Words run = {"--data",  "synthetic", "--limit-train", "40", "--limit-test", "0",
+                     "--batch", "20",        "--steps",       "1"};
+  ScratchFolder folder;
+  const auto says_how_far = [](const Outcome& outcome) {
+    CHECK_MESSAGE(outcome.status == 0, outcome.output);
+    return contains(outcome.output, " images/s   loss ") && contains(outcome.output, " left\r\033[K");
+  };
+  CHECK_FALSE(says_how_far(run_program("train_own", run + out(folder / "file"))));
+  const char* const script = "/usr/bin/script";  // gives a program a terminal, and writes down what it says
+  if (!fs::exists(script)) {
+    MESSAGE("skipped: there is no " << script << " (Debian: bsdutils)");
+    return;
+  }
+  std::string command = SDEPTH_PROGRAMS_DIR "/train_own";
+  for (const std::string& word : run + out(folder / "terminal")) command += " '" + word + "'";
+  CHECK(says_how_far(run_program(script, {"--quiet", "--return", "--command", command, "/dev/null"})));
 }
 
 TEST_CASE("augmentation is chosen by name, for any data") {
@@ -232,6 +254,9 @@ TEST_CASE(
   REQUIRE(run_program("train_own", config + Words{"--epochs", epochs} + out(folder / "best")).status == 0);
   CHECK(read_csv(folder / "best" / "metrics.csv", metrics).size() == best + 1);
   CHECK(bytes_of(folder / "best" / "model.safetensors") == lowest);
+  fs::remove(folder / "best" / "best.safetensors");  // which the last one is
+  REQUIRE(run_program("train_own", resume(folder / "best")).status == 0);
+  CHECK(bytes_of(folder / "best" / "best.safetensors") == lowest);
   CHECK(contains(refusal("train_own", config + Words{"--validation", "0"}),
                  "--keep-best goes by the validation error"));
 }
@@ -277,6 +302,28 @@ TEST_CASE(
       "pictures of one's own have no true classes"));
   CHECK(contains(refusal("train_own", run + Words{"--epochs", "1", "--validation", "36"}),
                  "cannot hold out 36 of "));
+
+  // By which numbers pictures were normalised the weights' file says; of one from elsewhere an option does.
+  const Outcome other = run_program(
+      "train_own", run + Words{"--epochs", "2", "--normalize", "imagenet"} + out(folder / "other"));
+  REQUIRE_MESSAGE(other.status == 0, other.output);
+  const fs::path others = folder / "other" / "model.safetensors";
+  SafeTensors unsaid = read_safetensors(others);
+  CHECK(unsaid.metadata.at("normalization") == nlohmann::json(Normalization::imagenet().values()).dump());
+  std::erase_if(unsaid.metadata, [](const auto& word) { return word.first != "classes"; });
+  write_safetensors(folder / "unsaid", unsaid);
+  const auto classes = [&](const fs::path& weights, const Words& more) {
+    const Words all = {"infer",    "--weights", weights.string(), (folder / "pictures").string(),
+                       "--format", "csv"};
+    return run_program("train_own", all + more);
+  };
+  const Outcome said = classes(others, {});
+  CHECK_MESSAGE((said.status == 0 && said.errors.empty()), said.output);
+  const Words blocks = {"--model", "blocks", "--data", "folder", "--scaling", "test"};
+  const Outcome told = classes(folder / "unsaid", blocks + Words{"--normalize", "imagenet"});
+  CHECK(told.output == said.output + told.errors);
+  CHECK(contains(refusal_of(classes(folder / "unsaid", blocks + Words{"--normalize", "paper"}), "infer"),
+                 "--normalize paper needs the training pictures"));
 
   REQUIRE(run_program("train_own", run + Words{"--epochs", "8", "--threads", "2"} + out(folder / "killed"))
               .status == 0);

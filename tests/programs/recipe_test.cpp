@@ -116,6 +116,19 @@ TEST_CASE("a step's gradients have the norm that --clip-norm says") {
   double sum = 0;
   for (const double move : moves(model_of(folder / "before"), model_of(folder / "after"))) sum += move * move;
   CHECK(std::sqrt(sum) == doctest::Approx(0.25).epsilon(1e-4));
+
+  // with gates of another seed's from a file, too
+  const Words blocks = tiny + Words{"--model", "small", "--steps", "4"};
+  run_to_end(blocks + Words{"--seed", "2"} + out(folder / "gates"));
+  const Words gates = {"--gates", (folder / "gates" / "gates.csv").string()};
+  const auto bytes = [&](const std::string& name, const Words& words) {
+    run_to_end(blocks + words + out(folder / name));
+    return bytes_of(folder / name / "model.safetensors");
+  };
+  const std::string forced = bytes("forced", gates);
+  CHECK(forced != bytes("drawn", {}));
+  CHECK(forced == bytes("high", gates + Words{"--clip-norm", "1e9"}));
+  CHECK(forced != bytes("low", gates + Words{"--clip-norm", "0.25"}));
 }
 
 TEST_CASE("the smoothed loss lies between that of the labels and that of all classes") {
@@ -143,6 +156,13 @@ TEST_CASE("the average of the weights is the exponential one, and is judged besi
           doctest::Approx(0.75 * one.find(name)->values[i] + 0.25 * two.find(name)->values[i]).epsilon(1e-5));
   CHECK(average.find("bn1.running_mean")->values == two.find("bn1.running_mean")->values);
   CHECK(average.metadata == two.metadata);
+
+  // The checkpoint has it, too: a file that was lost is made again.
+  const std::string bytes = bytes_of(folder / "two" / "average.safetensors");
+  fs::remove(folder / "two" / "average.safetensors");
+  run_to_end(resume(folder / "two"));
+  CHECK(bytes_of(folder / "two" / "average.safetensors") == bytes);
+  CHECK(model_of(folder / "two").find("fc.weight")->values == two.find("fc.weight")->values);
 
   // the average of equal weights
   run_to_end(run + Words{"--lr", "0", "--epochs", "2"} + out(folder / "still"));
