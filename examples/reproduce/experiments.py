@@ -126,6 +126,8 @@ EXPERIMENTS = {e.name: e for e in (
     # Little data and no augmentation: where a network of this size overfits within hours, as the paper's do within days.
     Experiment("little-20", "CIFAR-10, 10,000 pictures unaugmented, 20 layers", 164,
                linear_sweep((0.5, 0.8), model="resnet20", **LITTLE), (1, 2, 3), OWN_SCHEDULE, kind="survival"),
+    Experiment("little-fashion-20", "Fashion-MNIST, 10,000 pictures unaugmented, 20 layers", 164,
+               pair(model="resnet20", **{**LITTLE, "data": "fashion-mnist"}), (1, 2, 3), OWN_SCHEDULE),
     Experiment("little-56", "CIFAR-10, 10,000 pictures unaugmented, 56 layers", 164, pair(model="resnet56", **LITTLE), (1, 2, 3), OWN_SCHEDULE),
     # Networks that underfit, where Liu et al. ("Dropout Reduces Underfitting", ICML 2023) have stochastic depth in the beginning alone.
     Experiment("early-56", "CIFAR-10 with augmentation, 56 layers: stochastic depth in the beginning alone", 12,

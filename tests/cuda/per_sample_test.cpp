@@ -31,6 +31,10 @@ using Projecting = Network<Input<3, 8, 8>, Conv<8>, BN, ReLU, Drop<Basic<8>, G>,
                            Drop<ResidualWith<ProjectionShortcut, Conv<12>>, G>, Drop<Basic<12>, G>,
                            Drop<PreActivationWith<ProjectionShortcut, BN, ReLU, Conv<16>>, G>, BN, ReLU,
                            GlobalAvgPool, Linear<4>>;
+/// Norms right behind blocks that end in no activation: of numbers that a block has changed in their place.
+template <Gating G>
+using BeforeNorms = Network<Input<3, 8, 8>, Conv<8>, Repeat<2, Drop<PreActivation<BN, ReLU, Conv<8>>, G>>, BN,
+                            Drop<PreActivation<Conv<16, 3, 2>, BN>, G>, BN, ReLU, GlobalAvgPool, Linear<4>>;
 
 struct Data {
   explicit Data(std::size_t count) : images(count * 192), labels(count) {
@@ -110,6 +114,10 @@ TEST_CASE("images with gates of their own in blocks with a projection, which is 
   check_run<Projecting<Gating::per_sample>, Cuda<>, Reference>(3e-5);
   check_run<Projecting<Gating::per_sample_exact>, Cuda<Precision::float32, bfloat16>,
             BasicReference<float, bfloat16>>(2e-2);
+}
+
+TEST_CASE("images with gates of their own in blocks with a norm behind them") {
+  check_run<BeforeNorms<Gating::per_sample>, Cuda<>, Reference>(3e-5);
 }
 
 TEST_CASE("a batch with more images than a kernel knows gates of is refused in a sentence") {

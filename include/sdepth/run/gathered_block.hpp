@@ -78,6 +78,7 @@ struct GatheredBlock : TrainingBlock<Backend, Blocks> {
       WholeBatch::backward(pass, at, record, flow);
       return;
     }
+    materialise_backward<Backend, out>(pass, flow);  // the backward of a BN that follows
     Stored* batch = flow.dy;
     Pass<Backend> survivors = pass.over(record.survivors);
     Flow own;
