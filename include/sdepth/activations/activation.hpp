@@ -52,6 +52,11 @@ struct NoActivation {};
 template <class A>
 inline constexpr bool activates = !std::is_same_v<A, NoActivation>;
 
+/// Whether f(c·x) = c·f(x) for every c ≥ 0, as of ReLU, LeakyReLU, and where there is none: a factor behind it
+/// may then stand in front of it. Of others nothing is assumed.
+template <class A>
+inline constexpr bool is_positively_homogeneous = !activates<A>;
+
 template <class A>
 inline constexpr bool zero_at_zero = true;
 template <Activation A>

@@ -33,5 +33,7 @@ struct LeakyReLU : ActivationWord {
     return math::select(y <= math::constant<V>(0.0), math::constant<V>(slope), math::constant<V>(1.0));
   }
 };
+template <class NegativeSlope>
+inline constexpr bool is_positively_homogeneous<LeakyReLU<NegativeSlope>> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -25,5 +25,7 @@ struct ReLU : ActivationWord {
     return math::select(y <= zero, zero, gradient);
   }
 };
+template <>
+inline constexpr bool is_positively_homogeneous<ReLU> = true;
 
 }  // namespace sdepth::inline SDEPTH_ISA

@@ -124,7 +124,7 @@ class OnnxLayers {
   }
   [[nodiscard]] static bool scales(const LayerDescription& layer) {
     const auto* activation = std::get_if<ActivationDescription>(&layer.what);
-    return activation != nullptr && activation->scales();
+    return activation != nullptr && activation->scales;
   }
 
   /// factor · BN(x) as scale · x + shift, per channel, in double.

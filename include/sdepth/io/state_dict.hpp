@@ -29,7 +29,7 @@ inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, s
   std::size_t last = block.branch.size();
   const auto stands_behind = [](const LayerDescription& layer) {  // f(c·x) = c·f(x)
     const auto* activation = std::get_if<ActivationDescription>(&layer.what);
-    return activation != nullptr && activation->scales();
+    return activation != nullptr && activation->scales;
   };
   while (last > 0 && stands_behind(block.branch[last - 1])) --last;
   const LayerDescription* layer = last > 0 ? &block.branch[last - 1] : nullptr;

@@ -154,9 +154,7 @@ struct ActivationDescription {
   std::string spelling;       // in C++, where the names of sdepth are known
   double negative_slope = 0;  // of leaky_relu
   Formula formula;            // of any
-
-  /// f(c·x) = c·f(x) for c ≥ 0
-  [[nodiscard]] bool scales() const noexcept { return kind == Kind::relu || kind == Kind::leaky_relu; }
+  bool scales = false;        // is_positively_homogeneous
 };
 
 template <class A>
@@ -168,7 +166,8 @@ template <class A>
       : std::is_same_v<A, SiLU>      ? Kind::silu
       : std::is_same_v<A, Hardswish> ? Kind::hardswish
                                      : Kind::formula,
-      spelling_of<A>(), 0, A::forward(math::TracedNumber(std::make_shared<const FormulaStep>())).formula};
+      spelling_of<A>(), 0, A::forward(math::TracedNumber(std::make_shared<const FormulaStep>())).formula,
+      is_positively_homogeneous<A>};
   if constexpr (is_leaky_relu<A>) description.negative_slope = A::slope;
   return description;
 }

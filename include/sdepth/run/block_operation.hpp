@@ -19,8 +19,8 @@
 namespace sdepth::inline SDEPTH_ISA::detail {
 
 /// A branch's operations. The last one adds its result to what the block's output holds, the shortcut's
-/// value. Where the word's own last operation cannot (a pool, or a convolution that would overwrite its own
-/// input), one more does.
+/// value. Where the word's own last operation cannot (a pool, what ends in an activation whose result a factor
+/// in front of it would change, or a convolution that would overwrite its own input), one more does.
 template <class Backend, class Blocks>
 struct BranchOperations {
   using Own = Operations<Backend, typename Blocks::Branch>;

@@ -3,8 +3,8 @@
 //
 // An operation has: the shapes `in` and `out`; size, its folded numbers; work_size, memory of any content
 // that it needs; own_size(images), memory that it needs for itself alone and that was zero at first;
-// in_place, whether out may be in; adds, whether it can add to what is there. fold makes its numbers, run
-// runs it on some images.
+// in_place, whether out may be in; adds, whether it can end a branch: multiply what it makes by a factor, and
+// add it to what is there. fold makes its numbers, run runs it on some images.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +34,8 @@ struct ConvOperation {
   using Kernel = typename Backend::ForInference::template Conv<S>;
   static constexpr Shape in = S.in, out = S.out();
   static constexpr std::size_t size = Kernel::size, work_size = Kernel::work_size;
-  static constexpr bool in_place = false, adds = true;
+  // the factor goes into the weights
+  static constexpr bool in_place = false, adds = is_positively_homogeneous<Activation>;
   static constexpr int images = Kernel::images;
   [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
   static constexpr ImageLayout input_layout = Backend::ForInference::template input_layout<S>;
@@ -85,7 +86,7 @@ struct PointOperation {
   static constexpr Shape in = S, out = S;
   static constexpr auto channels = static_cast<std::size_t>(Backend::padded(S.channels));
   static constexpr std::size_t size = 2 * channels, work_size = 0;
-  static constexpr bool in_place = true, adds = true;
+  static constexpr bool in_place = true, adds = is_positively_homogeneous<Activation>;
   static constexpr int images = 1;
   [[nodiscard]] static constexpr std::size_t own_size(int) noexcept { return 0; }
 
