@@ -117,12 +117,15 @@ struct TrainingBlock {
     }
     Branch::forward(pass, at, record.branch, value);
     record.branch_end = {};
-    if (value.activated) {
+    const double scale = pass.branch_scales[at.block];
+    const bool scales = !ends_in_norm && !exactly(scale, 1);
+    // at test a dropout at the end leaves a norm pending
+    if (value.activated || (scales && value.norm)) {
       // where nothing in the branch made new numbers, the shortcut still reads these
       value.read_again = value.x == record.finished_input.x;
       record.branch_end = materialise<Backend, out, typename Blocks::PendingOnBranch>(pass, value);
     }
-    if (const double scale = pass.branch_scales[at.block]; !ends_in_norm && !exactly(scale, 1)) {
+    if (scales) {
       record.scale.allocate(pass.norms, Backend::padded(out.channels));
       record.scale.branch_scale = scale;
       record.scale.template prepare_scale_only<Backend>(pass.context);
