@@ -117,7 +117,8 @@ class Agreement {
       verdict_.near("cpu, direct", alone<Cpu<xsimd::default_arch, cpu::Direct>>(), reference);
       verdict_.near("cuda", alone<Cuda<>>(), reference);
       to_the_bit(cpu);
-      infer();
+      infer<Cpu<>>("cpu");
+      infer<Cuda<>>("cuda");
     } catch (const std::exception& error) {
       verdict_.wrong(error.what(), 1);
     }
@@ -187,21 +188,22 @@ class Agreement {
     }
   }
 
-  void infer() {
-    Trainer<Net, Cpu<>> trainer(options_);
+  template <class Backend>
+  void infer(const std::string& backend) {
+    Trainer<Net, Backend> trainer(options_);
     const Trace trained = train(trainer);
-    const NHWC<float> all{pixels_};
     const auto logits = [&](int batch, int threads, const DepthPlan& plan) {
-      return Inference<Net, Cpu<>>(
+      return Inference<Net, Backend>(
                  trainer.weights(),
                  {.scaling = options_.scaling, .batch = batch, .threads = threads, .plan = plan})
-          .predict(all);
+          .predict(NHWC<float>{pixels_});
     };
     const std::vector<float> whole = logits(images, 1, {});
-    verdict_.near("inference", whole, trained.logits, 0.01);
-    verdict_.near("inference without some blocks", logits(images, 1, plan_), trained.fewer_logits, 0.01);
+    verdict_.near(backend + ": inference", whole, trained.logits, 0.01);
+    verdict_.near(backend + ": inference without some blocks", logits(images, 1, plan_), trained.fewer_logits,
+                  0.01);
     if (logits(1, 1, {}) != whole || logits(7, 3, {}) != whole)
-      verdict_.wrong("inference in batches: other bits", 1);
+      verdict_.wrong(backend + ": inference in batches: other bits", 1);
   }
 
   Verdict verdict_;
