@@ -123,6 +123,7 @@ TEST_CASE("a page shows a square for each block, mistakes in a table, and names 
                  "<tr><td>50</td><td>100 %</td><td>3</td></tr>\n"
                  "<tr><td>90</td><td>100 %</td><td>1</td></tr>\n"
                  "<tr><td>7</td><td>50 %</td><td>2</td></tr>\n</table>"));
+  CHECK(count(html, "<tr>") < 40);
   for (int label = 0; label < 40; ++label)
     for (const int predicted : {41, 42}) {
       std::vector<float> wrong(100);

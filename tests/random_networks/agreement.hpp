@@ -111,14 +111,11 @@ class Agreement {
   /// How much does not agree.
   [[nodiscard]] int run() {
     try {
-      const Trace reference = alone<BasicReference<double>>();
-      const Trace cpu = alone<Cpu<>>();
-      verdict_.near("cpu", cpu, reference);
-      verdict_.near("cpu, direct", alone<Cpu<xsimd::default_arch, cpu::Direct>>(), reference);
-      verdict_.near("cuda", alone<Cuda<>>(), reference);
+      Trainer<Net, BasicReference<double>> trainer(options_);
+      const Trace reference = train(trainer), cpu = on<Cpu<>>("cpu", reference);
+      on<Cpu<xsimd::default_arch, cpu::Direct>>("cpu, direct", reference);
+      on<Cuda<>>("cuda", reference);
       to_the_bit(cpu);
-      infer<Cpu<>>("cpu");
-      infer<Cuda<>>("cuda");
     } catch (const std::exception& error) {
       verdict_.wrong(error.what(), 1);
     }
@@ -159,10 +156,25 @@ class Agreement {
     trace.fewer_logits = trainer.predict(NHWC<float>{pixels_}, plan_);
     return trace;
   }
+  /// A backend's training and inference.
   template <class Backend>
-  [[nodiscard]] Trace alone() const {
+  Trace on(const std::string& backend, const Trace& reference) {
     Trainer<Net, Backend> trainer(options_);
-    return train(trainer);
+    Trace trace = train(trainer);
+    verdict_.near(backend, trace, reference);
+    const auto logits = [&](int batch, int threads, const DepthPlan& plan) {
+      return Inference<Net, Backend>(
+                 trainer.weights(),
+                 {.scaling = options_.scaling, .batch = batch, .threads = threads, .plan = plan})
+          .predict(NHWC<float>{pixels_});
+    };
+    const std::vector<float> whole = logits(images, 1, {});
+    verdict_.near(backend + ": inference", whole, trace.logits, 0.01);
+    verdict_.near(backend + ": inference without some blocks", logits(images, 1, plan_), trace.fewer_logits,
+                  0.01);
+    if (logits(1, 1, {}) != whole || logits(7, 3, {}) != whole)
+      verdict_.wrong(backend + ": inference in batches: other bits", 1);
+    return trace;
   }
 
   void to_the_bit(const Trace& cpu) {
@@ -186,24 +198,6 @@ class Agreement {
       });
       for (const Trace& trace : traces) verdict_.equal(std::to_string(ranks) + " processes", trace, parts);
     }
-  }
-
-  template <class Backend>
-  void infer(const std::string& backend) {
-    Trainer<Net, Backend> trainer(options_);
-    const Trace trained = train(trainer);
-    const auto logits = [&](int batch, int threads, const DepthPlan& plan) {
-      return Inference<Net, Backend>(
-                 trainer.weights(),
-                 {.scaling = options_.scaling, .batch = batch, .threads = threads, .plan = plan})
-          .predict(NHWC<float>{pixels_});
-    };
-    const std::vector<float> whole = logits(images, 1, {});
-    verdict_.near(backend + ": inference", whole, trained.logits, 0.01);
-    verdict_.near(backend + ": inference without some blocks", logits(images, 1, plan_), trained.fewer_logits,
-                  0.01);
-    if (logits(1, 1, {}) != whole || logits(7, 3, {}) != whole)
-      verdict_.wrong(backend + ": inference in batches: other bits", 1);
   }
 
   Verdict verdict_;

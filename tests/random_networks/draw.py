@@ -150,7 +150,10 @@ def main():
         done = subprocess.run([options.compiler, f"@{flags}", "-w", "-O1", "-ffp-contract=off", "-I", repository / "tests/cuda/emulation", "-I", repository / "tests",
                                source, "-o", program, "-rdynamic", "-lpthread", "-ldl"], text=True, capture_output=True)
         if done.returncode == 0:
-            done = subprocess.run([program], text=True, capture_output=True, errors="replace", timeout=600)
+            try:
+                done = subprocess.run([program], text=True, capture_output=True, errors="replace", timeout=600)
+            except subprocess.TimeoutExpired:
+                done = subprocess.CompletedProcess([program], 1, "not at its end after ten minutes\n", "")
         print(f"seed {seed}: {'all agrees' if done.returncode == 0 else 'does not agree'}", flush=True)
         if done.returncode != 0:
             wrong += 1

@@ -95,9 +95,7 @@ class OnnxLayers {
   /// A row of layers; what they give is multiplied by `factor`.
   [[nodiscard]] OnnxValue layers(const std::vector<LayerDescription>& row, OnnxValue x, double factor,
                                  const std::string& name) {
-    // f(c·x) = c·f(x) for ReLU and c ≥ 0: the factor may stand before one.
-    std::size_t end = row.size();
-    while (end > 0 && scales(row[end - 1])) --end;
+    const std::size_t end = factor_place(row);
     for (std::size_t i = 0; i < row.size(); ++i) {
       const LayerDescription& layer = row[i];
       const bool multiplies =
@@ -121,10 +119,6 @@ class OnnxLayers {
     if (!exactly(factor, 1))
       x.name = graph_.node("Mul", name + ".scaled", {x.name, graph_.number(name + ".survival", factor)});
     return x;
-  }
-  [[nodiscard]] static bool scales(const LayerDescription& layer) {
-    const auto* activation = std::get_if<ActivationDescription>(&layer.what);
-    return activation != nullptr && activation->scales;
   }
 
   /// factor · BN(x) as scale · x + shift, per channel, in double.

@@ -26,12 +26,7 @@ enum class BlockNames { layers, blocks };
 inline void fold_scale(TrainedNetwork& trained, const BlockDescription& block, std::size_t index) {
   const double scale = std::exchange(trained.scales[index], 1.0);
   if (exactly(scale, 1)) return;
-  std::size_t last = block.branch.size();
-  const auto stands_behind = [](const LayerDescription& layer) {  // f(c·x) = c·f(x)
-    const auto* activation = std::get_if<ActivationDescription>(&layer.what);
-    return activation != nullptr && activation->scales;
-  };
-  while (last > 0 && stands_behind(block.branch[last - 1])) --last;
+  const std::size_t last = factor_place(block.branch);
   const LayerDescription* layer = last > 0 ? &block.branch[last - 1] : nullptr;
   std::size_t tensors = 0;
   if (layer != nullptr) {

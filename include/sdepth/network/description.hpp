@@ -28,6 +28,18 @@ struct LayerDescription {
   std::size_t first_tensor = 0;
 };
 
+/// Behind how many of a row's layers a factor of all of them may stand as well: in front of the activations at
+/// its end that scale.
+[[nodiscard]] inline std::size_t factor_place(const std::vector<LayerDescription>& row) {
+  const auto lets_through = [](const LayerDescription& layer) {
+    const auto* activation = std::get_if<ActivationDescription>(&layer.what);
+    return activation != nullptr && activation->scales;
+  };
+  std::size_t place = row.size();
+  while (place > 0 && lets_through(row[place - 1])) --place;
+  return place;
+}
+
 /// A residual block: after_sum( branch(x) + shortcut(x) ).
 struct BlockDescription {
   std::vector<LayerDescription> branch;
