@@ -3,6 +3,7 @@
 
     tests/random_networks/draw.py 1 2 3                  three networks of each of these seeds
     tests/random_networks/draw.py $(seq 100) --networks 5
+    tests/random_networks/draw.py 7 --bfloat16           with activations kept in bfloat16
     tests/random_networks/draw.py 7 --keep               leaves the program in the folder that is named, to look into what was found
 
 A network is a row of words that fit each other, and may be any of those: layers of few and of many channels, pools and dropouts where one would not put them, norms
@@ -122,11 +123,11 @@ class Drawing:
         return f"Network<{', '.join([shape, *self.words])}>".replace("@", gates)
 
 
-def program_of(seed, count):
+def program_of(seed, count, stored):
     networks = [Drawing(f"{seed}.{i}").network() for i in range(count)]
     return "\n".join(["#include <random_networks/agreement.hpp>", "using namespace sdepth;", *(f"using Network{i} = {n};" for i, n in enumerate(networks)),
                       "int main() {", "  int wrong = 0;",
-                      *(f'  wrong += test::Agreement<Network{i}>("{seed}.{i}", {1000 * seed + i}).run();' for i in range(count)), "  return wrong > 0;", "}", ""]), networks
+                      *(f'  wrong += test::Agreement<Network{i}, {stored}>("{seed}.{i}", {1000 * seed + i}).run();' for i in range(count)), "  return wrong > 0;", "}", ""]), networks
 
 
 def main():
@@ -135,20 +136,23 @@ def main():
     arguments.add_argument("--networks", type=int, default=3, help="of each seed (3)")
     arguments.add_argument("--build", type=pathlib.Path, default=repository / "build/test")
     arguments.add_argument("--compiler", default="c++")
+    arguments.add_argument("--bfloat16", action="store_true", help="activations are kept as that")
     arguments.add_argument("--keep", action="store_true", help="leave the programs where they are")
     options = arguments.parse_args()
     flags = options.build.resolve() / "tests" / "g++.flags"
     if not flags.is_file():
         sys.exit(f"{flags} is not there; configure a build for tests first: cmake --preset test, or name one by --build")
+    messages = options.build.resolve() / "sdepth_onnx"
+    onnx = ["-isystem", messages, messages / "sdepth_onnx.pb.cc", "-lprotobuf-lite"] if (messages / "sdepth_onnx.pb.cc").is_file() else []
     folder = pathlib.Path(tempfile.mkdtemp(prefix="random_networks"))
     wrong = 0
     for seed in options.seeds:
         source = folder / f"seed{seed}.cpp"
-        text, networks = program_of(seed, options.networks)
+        text, networks = program_of(seed, options.networks, "bfloat16" if options.bfloat16 else "float")
         source.write_text(text)
         program = source.with_suffix("")
         done = subprocess.run([options.compiler, f"@{flags}", "-w", "-O1", "-ffp-contract=off", "-I", repository / "tests/cuda/emulation", "-I", repository / "tests",
-                               source, "-o", program, "-rdynamic", "-lpthread", "-ldl"], text=True, capture_output=True)
+                               source, "-o", program, "-rdynamic", *onnx, "-lpthread", "-ldl"], text=True, capture_output=True)
         if done.returncode == 0:
             try:
                 done = subprocess.run([program], text=True, capture_output=True, errors="replace", timeout=600)
