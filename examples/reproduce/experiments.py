@@ -136,7 +136,7 @@ EXPERIMENTS = {e.name: e for e in (
     Experiment("crossover-110", "CIFAR-10 with augmentation, 110 layers, a constant rate", 40,
                pair(model="resnet110", data="cifar10", lr_schedule="constant", warm_up=1), (1,), OWN_SCHEDULE),
     Experiment("crossover-56", "CIFAR-10 with augmentation, 56 layers, a constant rate", 40,
-               pair(model="resnet56", data="cifar10", lr_schedule="constant"), (1,), OWN_SCHEDULE),
+               pair(model="resnet56", data="cifar10", lr_schedule="constant", warm_up=1), (1,), OWN_SCHEDULE),
     Experiment("smoke", "A procedural set, 20 layers: a try-out of seconds", 40,
                pair(model="resnet20", data="synthetic", limit_train=160, limit_test=60, validation=40, batch=32), (1, 2), OWN_SCHEDULE),
 )}

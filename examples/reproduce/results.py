@@ -97,8 +97,9 @@ def _against_constant(experiment, runs, variant):
     if len(pairs) == 1:
         text += "; of one seed, so nobody knows how far chance moves it.\n"
     else:
-        text += f", seed by seed {', '.join(f'{c:+.2f}' for c in changes)}, so with a spread of {spread:.2f}"
-        text += "; chance alone could do that.\n" if abs(change) < spread else ".\n"
+        error = spread / math.sqrt(len(pairs))
+        text += f", seed by seed {', '.join(f'{c:+.2f}' for c in changes)}: a standard error of {error:.2f}"
+        text += "; less than two of those, so chance alone could do that.\n" if abs(change) < 2 * error else ".\n"
     times = [s.median("seconds") / c.median("seconds") - 1 for c, s in pairs]
     text += f"- Training time per epoch, by medians: {100 * sum(times) / len(times):+.1f} %"
     if experiment.paper_time:

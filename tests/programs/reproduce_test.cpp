@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -39,13 +40,17 @@ Words smoke(const fs::path& out, const Words& more) {
 }
 
 /// The test error that the paper reports: of the first epoch with the lowest validation error.
-std::string reported_error(const fs::path& folder) {
-  const auto rows =
-      read_csv(folder / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
-  const auto best =
-      std::min_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a[3] < b[3]; });
-  return fixed_point((*best)[4], 2) + " (epoch " + fixed_point((*best)[0], 0) + ")";
-}
+struct Reported {
+  explicit Reported(const fs::path& folder) {
+    const auto rows =
+        read_csv(folder / "metrics.csv", "epoch,train_loss,train_error,validation_error,test_error");
+    const auto best =
+        std::min_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a[3] < b[3]; });
+    epoch = (*best)[0];
+    error = (*best)[4];
+  }
+  double epoch, error;
+};
 
 }  // namespace
 
@@ -85,12 +90,19 @@ TEST_CASE(
     CHECK(bytes_of(folder / "whole" / name) == bytes_of(second / name));
 
   CHECK(contains(results, "**3 of 40 epochs of this experiment's schedule**"));
+  std::vector<double> errors;
   for (const std::string network : {"constant", "stochastic"})
-    for (const std::string seed : {"1", "2"})
+    for (const std::string seed : {"1", "2"}) {
+      const Reported reported(out / ("smoke-" + network + "-" + seed));
       CHECK(contains(results, "| " + network + " | " + seed + " | 3 of 3 | " +
-                                  reported_error(out / ("smoke-" + network + "-" + seed)) + " | "));
+                                  fixed_point(reported.error, 2) + " (epoch " +
+                                  fixed_point(reported.epoch, 0) + ") | "));
+      errors.push_back(reported.error);
+    }
   CHECK(contains(results, "| **constant** | mean ± spread of 2 |"));
   CHECK(contains(results, "- Test error, stochastic minus constant depth: "));
+  const double difference_of_pairs = (errors[2] - errors[0]) - (errors[3] - errors[1]);
+  CHECK(contains(results, ": a standard error of " + fixed_point(std::abs(difference_of_pairs) / 2, 2)));
   for (const char* plot : {"smoke-error.svg", "smoke-loss.svg", "smoke-gradient.svg"}) {
     CHECK(contains(results, std::string("](") + plot + ")"));
     CHECK(contains(bytes_of(out / plot), ">stochastic</text>"));
