@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sdepth/core/float16.hpp>
@@ -72,6 +73,16 @@ TEST_CASE("a saved network comes back with its weights, its survival table and i
     CHECK_THROWS_WITH_AS((load<Net, Reference>(path)),
                          doctest::Contains(("metadata's " + key + " is").c_str()), Error);
   }
+}
+
+TEST_CASE("a trainer that was moved from is not saved") {
+  const ScratchFolder folder;
+  auto trainer = some_trainer(synthetic(Net::input, 3, 24, 9, 1));
+  const auto moved = std::move(trainer);
+  CHECK_THROWS_WITH_AS(save(folder / "model.safetensors", trainer),
+                       doctest::Contains("this trainer was moved from; save the one that it was moved to"),
+                       Error);
+  CHECK(folder.entries() == 0);
 }
 
 TEST_CASE("a class is that of the first largest logit, and of what is not finite none") {

@@ -11,6 +11,7 @@
 #include <sdepth/kernels/cpu/cpu.hpp>
 #include <sdepth/models/cifar_resnet.hpp>
 #include <sdepth/train/trainer.hpp>
+#include <sdepth/train/weight_average.hpp>
 
 namespace sdepth::test::trainer_test {
 
@@ -163,6 +164,10 @@ TEST_CASE("a trainer that is moved goes on, and what it was moved from says so")
   CHECK_THROWS_WITH_AS((void)trainer.parameter("fc.weight"), doctest::Contains(sentence), Error);
   CHECK_THROWS_WITH_AS((void)trainer.gradient("fc.weight"), doctest::Contains(sentence), Error);
   CHECK_THROWS_WITH_AS((void)trainer.convolution("conv1.weight"), doctest::Contains(sentence), Error);
+  CHECK_THROWS_WITH_AS(trainer.set_parameter_groups({}), doctest::Contains(sentence), Error);
+  WeightAverage<Net, Cpu<>> average(0.5);
+  CHECK_THROWS_WITH_AS(average.update(trainer), doctest::Contains(sentence), Error);
+  CHECK_THROWS_WITH_AS(average.swap(trainer), doctest::Contains(sentence), Error);
 }
 
 TEST_CASE("a convolution is read and written by PyTorch's indices") {

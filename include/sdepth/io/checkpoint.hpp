@@ -318,7 +318,6 @@ void restore(const Checkpoint& checkpoint, Trainer<Net, Backend, Loss, Optimizer
   const double learning_rate = checked_learning_rate(checkpoint, training_state(trainer));
   auto options = optimizer_options(trainer.options());
   options.learning_rate = learning_rate;
-  check_options<Optimizer>(options);
   trainer.update().groups().check(options);
   using T = typename Backend::Scalar;
   using Storage = typename Trainer<Net, Backend, Loss, Optimizer>::Storage;

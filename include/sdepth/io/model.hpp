@@ -29,11 +29,13 @@ namespace sdepth::inline SDEPTH_ISA {
 
 /// Writes the trainer's weights as they are, replacing an older file only when complete.
 /// @param metadata  more texts for the file: names of classes, where the training images came from
-/// Throws Error where the file cannot be written, or a number is not finite; the older file is then left as
-/// it was.
+/// Throws Error where the file cannot be written, a number is not finite, or the trainer was moved from; the
+/// older file is then left as it was.
 template <class Net, class Backend, class... Others>
 void save(const std::filesystem::path& path, const Trainer<Net, Backend, Others...>& trainer,
           std::map<std::string, std::string> metadata = {}) {
+  if (!trainer.weights())
+    fail(path.string(), " cannot be written: this trainer was moved from; save the one that it was moved to");
   const auto survival = trainer.survival();
   metadata["survival"] = nlohmann::json(std::vector<double>(survival.begin(), survival.end())).dump();
   metadata["scaling"] = trainer.options().scaling == Scaling::train ? "train" : "test";

@@ -56,12 +56,17 @@ class Weights {
 
 namespace detail {
 
-/// The tensor of that name of a trainer. Throws Error where it was moved from, and has no weights any more.
+/// The weights of a trainer. Throws Error where it was moved from, and has none any more.
+template <class Weights>
+[[nodiscard]] Weights& weights_of(const std::shared_ptr<Weights>& weights, std::string_view who) {
+  if (!weights) fail(who, ": this trainer was moved from; use the one that it was moved to");
+  return *weights;
+}
+/// The tensor of that name of a trainer. Throws as weights_of.
 template <class Net, class Backend>
 [[nodiscard]] const ParameterInfo& tensor_of(const std::shared_ptr<Weights<Net, Backend>>& weights,
                                              std::string_view name) {
-  if (!weights) fail(name, ": this trainer was moved from; use the one that it was moved to");
-  return weights->find(name);
+  return weights_of(weights, name).find(name);
 }
 
 }  // namespace detail

@@ -103,8 +103,9 @@ class GroupedSegments {
     check_options<Optimizer>(options);
     return options;
   }
-  /// Throws Error where a group makes of these options some that nothing can be trained with.
+  /// Throws Error where with these options, or with those that a group makes of them, nothing can be trained.
   void check(const Options& options) const {
+    check_options<Optimizer>(options);
     for (const Group& group : groups_) static_cast<void>(options_of(group, options));
   }
 

@@ -254,7 +254,6 @@ class Trainer : detail::RefusedCalls<Loss_> {
   void set_learning_rate(double rate) {
     auto changed = optimizer_options(options_);
     changed.learning_rate = rate;
-    check_options<Optimizer>(changed);
     update_.groups().check(changed);
     optimizer_options(options_) = changed;
   }
@@ -263,6 +262,7 @@ class Trainer : detail::RefusedCalls<Loss_> {
   /// Parameters that are updated in another way than the others: see ParameterGroup. The first group that
   /// contains a parameter has it.
   void set_parameter_groups(std::vector<ParameterGroup<Optimizer>> groups) {
+    pass_.check_idle("set_parameter_groups");
     update_.set_groups(*weights_, std::move(groups), optimizer_options(options_));
   }
   [[nodiscard]] const Options& options() const noexcept { return options_; }

@@ -40,10 +40,10 @@ class WeightAverage {
     check_decay_rate("decay", decay);
   }
 
-  /// After a step. On a device nothing is waited for.
+  /// After a step. On a device nothing is waited for. Throws Error where the trainer was moved from.
   template <class Trainer>
   void update(Trainer& trainer) {
-    const Weights<Net, Backend>& now = *trainer.weights();
+    const Weights<Net, Backend>& now = detail::weights_of(trainer.weights(), "average");
     auto& context = trainer.walk().context();
     [[maybe_unused]] const auto here = detail::on_device_of(now.parameters());
     const double part = updates_ == 0 ? 1 : 1 - decay_;
@@ -53,11 +53,12 @@ class WeightAverage {
                                       for_kernels(weights_->running()), for_kernels(now.running()));
     ++updates_;
   }
-  /// Exchanges the average's numbers and the trainer's. A second time puts them back.
+  /// Exchanges the average's numbers and the trainer's. A second time puts them back. Throws as update.
   template <class Trainer>
   void swap(Trainer& trainer) {
-    std::swap(weights_->parameters(), trainer.weights()->parameters());
-    std::swap(weights_->running(), trainer.weights()->running());
+    Weights<Net, Backend>& others = detail::weights_of(trainer.weights(), "average");
+    std::swap(weights_->parameters(), others.parameters());
+    std::swap(weights_->running(), others.running());
   }
 
   /// The average, as weights of their own. Zero before the first update.
