@@ -130,6 +130,13 @@ def program_of(seed, count, stored):
                       *(f'  wrong += test::Agreement<Network{i}, {stored}>("{seed}.{i}", {1000 * seed + i}).run();' for i in range(count)), "  return wrong > 0;", "}", ""]), networks
 
 
+def flags_for_onnx(messages):
+    """What g++ needs to read and write ONNX models; nothing where it would not be able to."""
+    protobuf = subprocess.run(["sh", "-c", "pkg-config --cflags --libs protobuf-lite"], text=True, capture_output=True)
+    source = messages / "sdepth_onnx.pb.cc"
+    return ["-isystem", messages, source, *protobuf.stdout.split()] if source.is_file() and protobuf.returncode == 0 else []
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("seeds", nargs="+", type=int)
@@ -142,8 +149,9 @@ def main():
     flags = options.build.resolve() / "tests" / "g++.flags"
     if not flags.is_file():
         sys.exit(f"{flags} is not there; configure a build for tests first: cmake --preset test, or name one by --build")
-    messages = options.build.resolve() / "sdepth_onnx"
-    onnx = ["-isystem", messages, messages / "sdepth_onnx.pb.cc", "-lprotobuf-lite"] if (messages / "sdepth_onnx.pb.cc").is_file() else []
+    onnx = flags_for_onnx(options.build.resolve() / "sdepth_onnx")
+    if not onnx:
+        print("ONNX models are left out: the build tree has none of their messages, or pkg-config finds no protobuf")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="random_networks"))
     wrong = 0
     for seed in options.seeds:
